@@ -1,0 +1,120 @@
+# allcell: set up, run, check. `make help` lists the tasks.
+# Needs Python 3.11 with pip, and make. As root on Debian or Ubuntu, apt-get adds the system
+# libraries and Chromium where they are missing; otherwise a message says what to install.
+
+PORT ?= 8501
+HOST ?= localhost
+MODEL ?= live
+DATA ?=
+ARGS ?=
+LITE ?=
+
+FULL := .venv
+SMALL := .venv-lite
+# What commands run in: make app LITE=1, make bench LITE=1, ...
+ifeq ($(LITE),1)
+RUN := $(SMALL)
+else
+RUN := $(FULL)
+# The paper's network runs in torch.
+AGAINST := --against-paper
+endif
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help app test check bench evaluate browser clean clean-all
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
+		| awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+app: $(RUN)/.ready ## set up and start the app (PORT=8501; HOST=0.0.0.0 to share it; LITE=1 without torch)
+	$(RUN)/bin/python -m streamlit run app.py --server.port $(PORT) --server.address $(HOST)
+
+test: $(FULL)/.ready-dev browser ## set up and run all tests, those in Chromium too (ARGS="-k name")
+	$(FULL)/bin/python -m pytest $(ARGS)
+
+check: $(FULL)/.ready-dev ## lint, format, types, import rules
+	$(FULL)/bin/python -m ruff check .
+	$(FULL)/bin/python -m ruff format --check .
+	$(FULL)/bin/python -m mypy
+	$(FULL)/bin/lint-imports
+
+bench: $(RUN)/.ready ## measure the speed of a model, and against the paper's (MODEL=live)
+	$(RUN)/bin/python -m allcell benchmark --model $(MODEL) $(AGAINST) $(ARGS)
+
+evaluate: $(RUN)/.ready ## score a model on a dataset (DATA=folder MODEL=live)
+	@[ -n "$(DATA)" ] || { echo "Name the dataset: make evaluate DATA=folder"; exit 2; }
+	$(RUN)/bin/python -m allcell evaluate --data "$(DATA)" --model $(MODEL) $(ARGS)
+
+clean: ## remove caches
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+clean-all: clean ## remove caches and both environments
+	rm -rf $(FULL) $(SMALL)
+
+# --- environments -----------------------------------------------------------------------------
+# A stamp is newer than its lists once everything in them is installed, so the next run is instant.
+
+$(SMALL)/.ready: requirements-lite.txt
+	@echo "allcell: setting up $(SMALL), without torch: about 1.2 GB, a minute or two."
+	$(call create_venv,$(SMALL))
+	$(SMALL)/bin/python -m pip install -r requirements-lite.txt
+	$(call system_libraries,$(SMALL))
+	@touch $@
+
+$(FULL)/.ready: requirements.txt requirements-lite.txt
+	@echo "allcell: setting up $(FULL), with torch: about 7 GB, 3 to 30 minutes by your network."
+	@echo "allcell: no NVIDIA card? 'make app LITE=1' runs the shipped model with a fraction of that."
+	$(call create_venv,$(FULL))
+	$(FULL)/bin/python -m pip install -r requirements.txt
+	$(call system_libraries,$(FULL))
+	@touch $@
+
+$(FULL)/.ready-dev: requirements-dev.txt $(FULL)/.ready
+	@echo "allcell: adding what tests and checks need: under a minute."
+	$(FULL)/bin/python -m pip install -r requirements-dev.txt
+	@touch $@
+
+# Each candidate is asked for its version: a python3.11 on the PATH may be a shim that leads nowhere.
+# Debian splits ensurepip off into python3.11-venv; pip can fill an empty environment without it.
+define create_venv
+@if $(1)/bin/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+then exit 0; fi; \
+for candidate in $(PYTHON) python3.11 python3 python; do \
+	if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+	then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then \
+	echo "allcell needs Python 3.11 and finds none on the PATH ($$(python3 --version 2>&1))." \
+		"Install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; \
+fi; \
+rm -rf $(1); \
+if "$$python" -c 'import ensurepip' 2>/dev/null; then "$$python" -m venv $(1); \
+else "$$python" -m venv --without-pip $(1) \
+	&& "$$python" -m pip --python $(1)/bin/python install pip; fi || { \
+	echo "allcell: $$python could not make an environment. On Debian: apt-get install python3.11-venv"; \
+	exit 1; }
+endef
+
+# apt-get as root, or nothing: $(call apt,packages) is false where that is not possible.
+apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1)
+
+# OpenCV's wheel links against the system's libGL and GLib, which a minimal system lacks.
+define system_libraries
+@$(1)/bin/python -c 'import cv2' 2>/dev/null \
+	|| { echo "allcell: OpenCV misses libGL or GLib, asking apt-get for them."; \
+		$(call apt,libgl1 libglib2.0-0); }; \
+$(1)/bin/python -c 'import cv2' \
+	|| { echo "allcell: install OpenCV's system libraries, then run make again." \
+		"On Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }
+endef
+
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+	|| { echo "allcell: no Chromium, asking apt-get for it (about 400 MB)."; \
+		$(call apt,chromium fonts-dejavu-core); } \
+	|| echo "allcell: the browser tests will be skipped. To run them: apt-get install chromium fonts-dejavu-core"
