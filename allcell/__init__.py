@@ -1,0 +1,1 @@
+"""Leukemic cells in blood-smear images: detection, counting, comparison. Research use only."""

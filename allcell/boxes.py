@@ -1,0 +1,161 @@
+"""Geometry of axis-aligned boxes in pixels, x1 y1 x2 y2. Pure numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from allcell.detections import Detections, FloatArray, IntArray
+
+
+def area(xyxy: FloatArray) -> FloatArray:
+    """Areas (N,) in square pixels of boxes (N, 4); a degenerate box has 0."""
+    wh = np.clip(xyxy[:, 2:] - xyxy[:, :2], 0, None)
+    return np.asarray(wh[:, 0] * wh[:, 1], dtype=np.float32)
+
+
+def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Pairwise intersection areas (N, M) of boxes (N, 4) and (M, 4)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    wh = np.clip(high - low, 0, None)
+    return np.asarray(wh[..., 0] * wh[..., 1], dtype=np.float32)
+
+
+def iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Pairwise intersection over union (N, M), 0 to 1."""
+    both = intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - both
+    return np.asarray(both / np.maximum(union, 1e-9), dtype=np.float32)
+
+
+def clip(xyxy: FloatArray, width_px: float, height_px: float) -> FloatArray:
+    """Boxes cut to an image of the given size."""
+    limits = np.array([width_px, height_px, width_px, height_px], np.float32)
+    return np.asarray(np.clip(xyxy, 0, limits), dtype=np.float32)
+
+
+def nms(
+    xyxy: FloatArray, confidence: FloatArray, iou_threshold: float, ios_threshold: float = 1.1
+) -> IntArray:
+    """Greedy non-maximum suppression.
+
+    Args:
+        xyxy: Boxes (N, 4).
+        confidence: Scores (N,).
+        iou_threshold: A box that overlaps a better one by more than this IoU is dropped.
+        ios_threshold: Likewise for intersection over the *smaller* box (a part of a cell found
+            inside the whole cell); above 1 turns it off.
+
+    Returns:
+        Indices of the kept boxes, best first.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    boxes = xyxy[order]
+    overlap = intersection(boxes, boxes)
+    areas = area(boxes)
+    union = np.maximum(areas[:, None] + areas[None, :] - overlap, 1e-9)
+    smaller = np.maximum(np.minimum(areas[:, None], areas[None, :]), 1e-9)
+    conflict = (overlap / union > iou_threshold) | (overlap / smaller > ios_threshold)
+    alive = np.ones(len(order), dtype=bool)
+    for i in range(len(order)):
+        if alive[i]:
+            alive[i + 1 :] &= ~conflict[i, i + 1 :]
+    return np.asarray(order[alive], dtype=np.int64)
+
+
+def suppress(
+    detections: Detections,
+    iou_threshold: float,
+    *,
+    across_classes: bool = True,
+    ios_threshold: float = 1.1,
+) -> Detections:
+    """Keep the best of overlapping boxes, best first.
+
+    Args:
+        detections: Candidates.
+        iou_threshold: See `nms`.
+        across_classes: One cell has one class: boxes of different classes compete too.
+        ios_threshold: See `nms`.
+    """
+    if len(detections) == 0:
+        return detections
+    xyxy = detections.xyxy
+    if not across_classes:
+        span = float(xyxy.max() - xyxy.min()) + 1.0
+        xyxy = xyxy + (detections.class_id[:, None] * span).astype(np.float32)
+    return detections[nms(xyxy, detections.confidence, iou_threshold, ios_threshold)]
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How a source image lies in a network input: scaled, then padded at right and bottom.
+
+    Attributes:
+        scale_x: Input pixels per source pixel, horizontally.
+        scale_y: Likewise vertically.
+        width_px: Width of the scaled image inside the input.
+        height_px: Height of the scaled image inside the input.
+        input_width_px: Width of the network input.
+        input_height_px: Height of the network input.
+    """
+
+    scale_x: float
+    scale_y: float
+    width_px: int
+    height_px: int
+    input_width_px: int
+    input_height_px: int
+
+    def to_source(self, xyxy: FloatArray) -> FloatArray:
+        """Boxes in input pixels (N, 4) as boxes in source pixels."""
+        factor = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
+        return np.asarray(xyxy / factor, dtype=np.float32)
+
+    def to_input(self, xyxy: FloatArray) -> FloatArray:
+        """Boxes in source pixels (N, 4) as boxes in input pixels."""
+        factor = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
+        return np.asarray(xyxy * factor, dtype=np.float32)
+
+
+#: A picture may shrink by this much more than asked, to save a row of padding blocks.
+SHRINK_TOLERANCE = 0.045
+
+
+def letterbox(width_px: int, height_px: int, scale: float, stride_px: int) -> Letterbox:
+    """Fit an image at a scale into the smallest rectangle of whole strides.
+
+    A side that only just spills over a multiple of the stride shrinks to it (by at most
+    `SHRINK_TOLERANCE`, both sides alike): the padding it saves is pure time.
+
+    Args:
+        width_px: Source width.
+        height_px: Source height.
+        scale: Wanted input pixels per source pixel, above 0.
+        stride_px: The network's largest stride.
+
+    Raises:
+        ValueError: If a size, the scale or the stride is not positive.
+    """
+    if min(width_px, height_px, stride_px) <= 0 or not scale > 0:
+        raise ValueError(
+            f"expected positive sizes, got {width_px}x{height_px}, scale {scale}, "
+            f"stride {stride_px}"
+        )
+    factor = 1.0
+    for side in (width_px * scale, height_px * scale):
+        whole = max(stride_px, int(side // stride_px) * stride_px)
+        if whole < side <= whole / (1 - SHRINK_TOLERANCE):
+            factor = min(factor, whole / side)
+    inner_w = max(1, round(width_px * scale * factor))
+    inner_h = max(1, round(height_px * scale * factor))
+    return Letterbox(
+        inner_w / width_px,
+        inner_h / height_px,
+        inner_w,
+        inner_h,
+        -(-inner_w // stride_px) * stride_px,
+        -(-inner_h // stride_px) * stride_px,
+    )

@@ -1,0 +1,31 @@
+"""What can go wrong, each with a message a clinician understands and what to do about it."""
+
+
+class AllcellError(Exception):
+    """Base of every error that allcell raises on purpose.
+
+    Attributes:
+        message: What was got and what was expected, in one plain sentence.
+        remedy: What the user can do now; may be empty.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{message} {remedy}".strip())
+
+
+class ImageError(AllcellError):
+    """A picture cannot be read or is outside the limits."""
+
+
+class ModelError(AllcellError):
+    """A model, its weights or its output do not fit."""
+
+
+class DeviceError(AllcellError):
+    """The device or runtime that was asked for is not there."""
+
+
+class DataError(AllcellError):
+    """A dataset or an annotation file does not fit."""

@@ -1,0 +1,1 @@
+"""The models that allcell knows, and their weight files."""

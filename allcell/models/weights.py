@@ -1,0 +1,121 @@
+"""Find a model's files, and prove that they are the ones that were measured."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from allcell.errors import ModelError
+from allcell.settings import settings
+
+MANIFEST = "manifest.json"
+
+
+class WeightFile(BaseModel):
+    """One file in `weights/`.
+
+    Attributes:
+        file: Its name.
+        sha256: Of its bytes, hexadecimal.
+        bytes: Its size.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: str
+    bytes: int
+
+
+class ModelFiles(BaseModel):
+    """The files of one model.
+
+    Attributes:
+        checkpoint: The source of truth, torch, half precision.
+        parameters: Number of weights of the fused network.
+        onnx: The compiled graph, where it is shipped.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: WeightFile
+    parameters: int
+    onnx: WeightFile | None = None
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(weights_dir: Path) -> dict[str, ModelFiles]:
+    """All models with weights, by name; empty where there is no manifest."""
+    path = weights_dir / MANIFEST
+    if not path.is_file():
+        return {}
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return {name: ModelFiles.model_validate(entry) for name, entry in data.items()}
+
+
+def write_manifest(weights_dir: Path, manifest: dict[str, ModelFiles]) -> None:
+    """Write all models, sorted by name."""
+    data = {name: manifest[name].model_dump(exclude_none=True) for name in sorted(manifest)}
+    (weights_dir / MANIFEST).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def describe(path: Path) -> WeightFile:
+    """The manifest's entry for a file."""
+    return WeightFile(file=path.name, sha256=sha256(path), bytes=path.stat().st_size)
+
+
+def model_files(name: str) -> ModelFiles:
+    """The manifest's entry of a model.
+
+    Raises:
+        ModelError: If it has no weights here.
+    """
+    manifest = read_manifest(settings().weights_dir)
+    if name not in manifest:
+        raise ModelError(
+            f"The model {name!r} has no weights in {settings().weights_dir.name}/.",
+            "Train it with `python -m allcell train`, or choose another model.",
+        )
+    return manifest[name]
+
+
+def verified(file: WeightFile) -> Path:
+    """The path of a weight file whose SHA-256 is right.
+
+    Raises:
+        ModelError: If it is missing or is not the file that was measured.
+    """
+    path = settings().weights_dir / file.file
+    if not path.is_file():
+        raise ModelError(
+            f"The weight file {file.file} is missing.",
+            "Get the project's weights/ folder whole again (for example `git checkout weights`).",
+        )
+    stat = path.stat()
+    got = _hash_of(path, stat.st_mtime_ns, stat.st_size)
+    if got != file.sha256:
+        raise ModelError(
+            f"The weight file {file.file} is not the one that was measured: its SHA-256 begins "
+            f"with {got[:12]}, expected {file.sha256[:12]}.",
+            "Get it again (for example `git checkout weights`); do not use this copy.",
+        )
+    return path
+
+
+@lru_cache(maxsize=64)
+def _hash_of(path: Path, modified_ns: int, size: int) -> str:
+    return sha256(path)
+
+
+def compiled_path(checkpoint: WeightFile) -> Path:
+    """Where the graph compiled from a checkpoint is cached."""
+    return settings().cache_dir / "onnx" / f"{checkpoint.sha256[:32]}.onnx"

@@ -1,0 +1,38 @@
+"""Paths, limits and thresholds: typed, from the environment (`ALLCELL_...`), in one place."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
+
+
+class Settings(BaseSettings):
+    """Everything a person who runs allcell may set."""
+
+    model_config = SettingsConfigDict(env_prefix="ALLCELL_", frozen=True)
+
+    weights_dir: Path = PROJECT_ROOT / "weights"
+    cache_dir: Path = Path.home() / ".cache" / "allcell"
+    default_model: str = "live"
+    device: str = "auto"
+    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 = all cores")
+
+    max_upload_bytes: int = Field(200 * 2**20, gt=0)
+    max_pixels: int = Field(120_000_000, gt=0)
+    max_images: int = Field(200, gt=0)
+
+    floor_confidence: float = Field(0.05, ge=0, le=1, description="what a detector still returns")
+    max_detections: int = Field(300, gt=0)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,115 @@
+"""Geometry: hand-computed cases, then properties."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allcell.boxes import area, clip, iou, letterbox, nms, suppress
+from allcell.detections import Detections
+
+
+def boxes(*rows):
+    return np.array(rows, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        pytest.param((0, 0, 2, 2), (0, 0, 2, 2), 1.0, id="same"),
+        pytest.param((0, 0, 2, 2), (1, 0, 3, 2), 1 / 3, id="half each"),
+        pytest.param((0, 0, 2, 2), (2, 0, 4, 2), 0.0, id="touching"),
+        pytest.param((0, 0, 4, 4), (1, 1, 2, 2), 1 / 16, id="inside"),
+        pytest.param((0, 0, 0, 0), (0, 0, 0, 0), 0.0, id="no area"),
+        pytest.param((2, 2, 0, 0), (0, 0, 2, 2), 0.0, id="turned inside out"),
+    ],
+)
+def test_iou(a, b, expected):
+    assert iou(boxes(a), boxes(b))[0, 0] == pytest.approx(expected)
+
+
+def test_area_of_a_degenerate_box_is_zero():
+    assert area(boxes((0, 0, 3, 2), (5, 5, 1, 9))).tolist() == [6, 0]
+
+
+def test_clip():
+    assert clip(boxes((-3, 2, 50, 9)), 20, 5).tolist() == [[0, 2, 20, 5]]
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        pytest.param(0.5, [1, 2], id="the better of two overlapping stays"),
+        pytest.param(0.9, [1, 0, 2], id="a loose limit keeps all"),
+    ],
+)
+def test_nms(limit, kept):
+    xyxy = boxes((0, 0, 10, 10), (1, 0, 11, 10), (30, 0, 40, 10))
+    assert nms(xyxy, np.array([0.6, 0.9, 0.5], np.float32), limit).tolist() == kept
+
+
+def test_nms_drops_a_part_inside_its_whole():
+    xyxy = boxes((0, 0, 10, 10), (1, 1, 5, 5))
+    score = np.array([0.9, 0.8], np.float32)
+    assert len(nms(xyxy, score, 0.5)) == 2
+    assert nms(xyxy, score, 0.5, ios_threshold=0.7).tolist() == [0]
+
+
+def test_one_cell_has_one_class_unless_asked_otherwise():
+    found = Detections(boxes((0, 0, 10, 10), (0, 0, 10, 10)), [0.4, 0.7], [0, 1])
+    assert suppress(found, 0.5).class_id.tolist() == [1]
+    assert sorted(suppress(found, 0.5, across_classes=False).class_id.tolist()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "expected"),
+    [
+        pytest.param((1280, 720), 0.5, (640, 352), id="720p loses its last eight rows of padding"),
+        pytest.param((640, 640), 1.0, (640, 640), id="fits as it is"),
+        pytest.param((110, 50), 1.0, (128, 64), id="too much to shrink: padded"),
+        pytest.param((10, 10), 0.1, (32, 32), id="never less than a stride"),
+    ],
+)
+def test_letterbox_sizes(size, scale, expected):
+    fit = letterbox(*size, scale, 32)
+    assert (fit.input_width_px, fit.input_height_px) == expected
+
+
+@pytest.mark.parametrize("bad", [(0, 10, 1.0, 32), (10, 10, 0.0, 32), (10, 10, 1.0, 0)])
+def test_letterbox_refuses(bad):
+    with pytest.raises(ValueError, match="expected positive"):
+        letterbox(*bad)
+
+
+sides = st.integers(33, 5000)
+
+
+@given(sides, sides, st.floats(0.05, 2.0), st.sampled_from([8, 16, 32]))
+def test_letterbox_holds_the_picture_and_hardly_shrinks_it(width, height, scale, stride):
+    fit = letterbox(width, height, scale, stride)
+    assert fit.input_width_px % stride == fit.input_height_px % stride == 0
+    assert fit.width_px <= fit.input_width_px < fit.width_px + stride
+    assert fit.height_px <= fit.input_height_px < fit.height_px + stride
+    wanted = width * scale
+    assert 0.955 * wanted - 1 <= fit.width_px <= wanted + 1
+
+
+coordinates = st.lists(st.tuples(*[st.floats(0, 1000, width=32)] * 4), min_size=1, max_size=30)
+
+
+@given(coordinates, st.floats(0.05, 2.0))
+def test_letterbox_and_back(rows, scale):
+    fit = letterbox(1000, 700, scale, 32)
+    xyxy = np.array(rows, np.float32)
+    assert np.allclose(fit.to_source(fit.to_input(xyxy)), xyxy, atol=1e-2)
+
+
+@given(coordinates, st.floats(0.1, 0.9))
+def test_nms_keeps_the_best_and_no_pair_that_overlaps_more(rows, limit):
+    xyxy = np.array(rows, np.float32)
+    xyxy = np.concatenate([np.minimum(xyxy[:, :2], xyxy[:, 2:]), xyxy[:, :2] + 50], axis=1)
+    score = np.linspace(0.1, 0.9, len(xyxy)).astype(np.float32)
+    kept = nms(xyxy, score, limit)
+    assert kept[0] == len(xyxy) - 1
+    overlap = iou(xyxy[kept], xyxy[kept]) - np.eye(len(kept))
+    assert overlap.max() <= limit + 1e-6
