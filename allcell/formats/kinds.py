@@ -1,0 +1,133 @@
+"""What a file is, by its first bytes: never by its name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from allcell.errors import ImageError
+
+Kind = Literal["JPEG", "PNG", "BMP", "WebP", "TIFF", "DICOM"]
+
+SUPPORTED = "JPEG, PNG, BMP, WebP, TIFF or DICOM"
+COPY_AGAIN = "Copy or export it again from the microscope or camera."
+_SAVE_AS = "Save or export the picture as JPEG, PNG or TIFF and choose that file."
+EXPORT_REGION = (
+    "Export one field of view from the scanner's viewer as TIFF, PNG or JPEG and choose that file."
+)
+_UNPACK = "Unpack it and choose the pictures themselves."
+_PHONE = "On the phone, choose 'Most compatible' as the camera format, or export it as JPEG."
+_STILL = "Save one frame as PNG or JPEG and choose that file."
+_TAKE_PICTURE = f"Choose a picture of the smear: {SUPPORTED}."
+
+#: (offset, first bytes, what it is, what to do) of files that people choose by mistake.
+_KNOWN_OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"%PDF", "a PDF document", "Export the picture from it as PNG or JPEG."),
+    (0, b"PK\x03\x04", "a ZIP archive or an Office document", _UNPACK),
+    (0, b"PK\x05\x06", "an empty ZIP archive", _UNPACK),
+    (0, b"Rar!", "a RAR archive", _UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (0, b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (0, b"GIF8", "a GIF picture, which keeps only 256 colours", _SAVE_AS),
+    (0, b"8BPS", "a Photoshop document", _SAVE_AS),
+    (0, b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture", _SAVE_AS),
+    (0, b"\xff\x0a", "a JPEG XL picture", _SAVE_AS),
+    (0, b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture", _SAVE_AS),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", _SAVE_AS),
+    (0, b"ZISRAWFILE", "a Zeiss CZI microscope file", EXPORT_REGION),
+    (0, b"\xda\xce\xbe\x0a", "a Nikon ND2 microscope file", EXPORT_REGION),
+    (0, b"p\x00\x00\x00", "a Leica LIF microscope file", EXPORT_REGION),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office or microscope file", EXPORT_REGION),
+    (0, b"SQLite format 3", "a database or slide file", EXPORT_REGION),
+    (0, b"\x89HDF", "an HDF5 data file", EXPORT_REGION),
+    (0, b"IIRO", "a camera raw file", _SAVE_AS),
+    (0, b"IIU\x00", "a camera raw file", _SAVE_AS),
+    (0, b"RIFF", "a video or sound file", _STILL),
+    (0, b"\x1a\x45\xdf\xa3", "a video", _STILL),
+    (0, b"MZ", "a program", _TAKE_PICTURE),
+    (0, b"\x7fELF", "a program", _TAKE_PICTURE),
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
+
+
+def identify(data: bytes, label: str) -> Kind:
+    """The kind of picture in a file.
+
+    Args:
+        data: The whole file.
+        label: What messages call the file.
+
+    Raises:
+        ImageError: If it is none of the supported kinds; the message says what it is instead.
+    """
+    if not data:
+        raise ImageError(f"{label} is empty (0 bytes).", COPY_AGAIN)
+    kind = _supported(data)
+    if kind is not None:
+        return kind
+    what, remedy = _describe(data)
+    raise ImageError(f"{label} is {what}.", remedy)
+
+
+def _supported(data: bytes) -> Kind | None:
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    if data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
+        return "TIFF"
+    if data[128:132] == b"DICM":
+        return "DICOM"
+    # "BM" alone also begins ordinary words.
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
+        return "BMP"
+    return None
+
+
+def _describe(data: bytes) -> tuple[str, str]:
+    """What an unsupported file is, and what to do about it."""
+    for offset, magic, what, remedy in _KNOWN_OTHERS:
+        if data.startswith(magic, offset):
+            return what, remedy
+    if data[4:8] == b"ftyp":
+        return _describe_iso_media(data)
+    if data.count(0) == len(data):
+        return "filled with zeros only: its copying was interrupted", COPY_AGAIN
+    return _describe_text(data[:4096]) or (
+        "not a picture that can be read here, or its beginning is damaged",
+        _TAKE_PICTURE,
+    )
+
+
+def _describe_iso_media(data: bytes) -> tuple[str, str]:
+    brand = data[8:12]
+    if brand in (b"avif", b"avis"):
+        return "an AVIF picture", _SAVE_AS
+    if brand in _HEIF_BRANDS:
+        return "a HEIC picture, as phones take them", _PHONE
+    if brand == b"crx ":
+        return "a camera raw file", _SAVE_AS
+    return "a video", _STILL
+
+
+def _describe_text(head: bytes) -> tuple[str, str] | None:
+    try:
+        # The cut may fall inside a character: the last three bytes may then be wrong.
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3 or error.start == 0:
+            return None
+        text = head[: error.start].decode("utf-8-sig")
+    if not all(c.isprintable() or c in "\t\r\n\f" for c in text):
+        return None
+    start = text.lstrip().lower()
+    if "<svg" in start and start.startswith("<"):
+        return "an SVG drawing", _SAVE_AS
+    if start.startswith("<!doctype html") or "<html" in start[:500]:
+        return (
+            "a web page, not a picture",
+            "Open the link again and download the picture itself.",
+        )
+    return "a text file", _TAKE_PICTURE

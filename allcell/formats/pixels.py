@@ -1,0 +1,121 @@
+"""Sample values: any depth, any channels -> RGB uint8. Pure arrays, no files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+RGBImage = npt.NDArray[np.uint8]
+
+#: Depths (bits) of the sensors found behind 16-bit files, the smallest first.
+SENSOR_DEPTHS = (8, 10, 12, 14, 16)
+
+
+def depth_in_use(samples: npt.NDArray[np.uint16]) -> int:
+    """How many bits the sensor behind 16-bit samples has: 8, 10, 12, 14 or 16.
+
+    Microscope cameras store 10, 12 or 14 bits in 16-bit files without saying so; the largest
+    sample tells, since the background of a stained smear is nearly as bright as a sensor can say.
+    """
+    brightest = int(samples.max(initial=0))
+    return next(bits for bits in SENSOR_DEPTHS if brightest < 2**bits)
+
+
+def to_8_bit(samples: npt.NDArray[np.uint16], depth_bits: int | None = None) -> RGBImage:
+    """16-bit samples as 8-bit ones: the full range of the *sensor* becomes 0 to 255.
+
+    The scale depends on the depth only, never on the picture's own darkest and brightest value,
+    so two fields of one camera keep their brightness relative to each other.
+
+    Args:
+        samples: Any shape.
+        depth_bits: 1 to 16; None takes `depth_in_use`. Larger samples are clipped.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    top = 2 ** (depth_bits or depth_in_use(samples)) - 1
+    table = np.minimum(np.arange(65536, dtype=np.float64) * (255 / top), 255)
+    return np.asarray(np.rint(table).astype(np.uint8)[samples])
+
+
+def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBImage:
+    """RGBA (H, W, 4) on white paper: RGB (H, W, 3).
+
+    Args:
+        rgba: uint8; the fourth channel is opacity, 255 is opaque.
+        premultiplied: Whether the colours already carry their opacity (TIFF's "associated").
+    """
+    opacity = rgba[..., 3]
+    # A wholly transparent picture is a program that left its alpha channel empty (common in BMP).
+    if int(opacity.min(initial=255)) == 255 or int(opacity.max(initial=0)) == 0:
+        return np.ascontiguousarray(rgba[..., :3])
+    alpha = rgba[..., 3:].astype(np.uint16)
+    paper = 255 - alpha
+    if premultiplied:
+        return np.asarray(np.minimum(rgba[..., :3] + paper, 255), dtype=np.uint8)
+    # 255 * 255 + 127 still fits 16 bits.
+    blended = (rgba[..., :3] * alpha + 255 * paper + 127) // 255
+    return np.asarray(blended, dtype=np.uint8)
+
+
+def to_rgb(
+    pixels: npt.NDArray[np.generic],
+    *,
+    depth_bits: int | None = None,
+    alpha: bool = True,
+    premultiplied: bool = False,
+) -> RGBImage:
+    """Grey, grey + alpha, RGB or RGBA samples as RGB uint8 (H, W, 3), C-contiguous.
+
+    Args:
+        pixels: uint8 or uint16, shape (H, W) or (H, W, 1 to 4).
+        depth_bits: For uint16: see `to_8_bit`.
+        alpha: Whether a second or fourth channel is opacity (else it is ignored).
+        premultiplied: See `flatten`.
+
+    Raises:
+        ValueError: If type or shape is another.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"expected uint8 or uint16 samples, got {pixels.dtype}")
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4:
+        raise ValueError(f"expected (height, width) or (height, width, 1-4), got {pixels.shape}")
+    channels = pixels.shape[2]
+    split = 1 if channels <= 2 else 3
+    colour, opacity = pixels[..., :split], pixels[..., split:]
+    colour8, opacity8 = _eight(colour, depth_bits), _eight(opacity, None)
+    if split == 1:
+        colour8 = np.repeat(colour8, 3, axis=2)
+    if alpha and opacity8.shape[2]:
+        return flatten(np.concatenate([colour8, opacity8], axis=2), premultiplied=premultiplied)
+    return np.ascontiguousarray(colour8)
+
+
+def _eight(samples: npt.NDArray[Any], depth_bits: int | None) -> RGBImage:
+    if samples.dtype == np.uint8:
+        return np.asarray(samples, dtype=np.uint8)
+    return to_8_bit(samples, depth_bits)
+
+
+def orient(image: RGBImage, orientation: int) -> RGBImage:
+    """Turn and mirror stored pixels as the EXIF or TIFF orientation says.
+
+    Args:
+        image: (H, W, 3).
+        orientation: 1 to 8 (CIPA DC-008, 4.6.5.1.6); anything else counts as 1.
+
+    Returns:
+        The upright picture, C-contiguous; (W, H, 3) for 5 to 8.
+    """
+    if orientation in (5, 6, 7, 8):
+        image = np.asarray(cv2.transpose(image), dtype=np.uint8)
+    axis = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    if axis is not None:
+        image = np.asarray(cv2.flip(image, axis), dtype=np.uint8)
+    return np.ascontiguousarray(image)

@@ -1,0 +1,271 @@
+"""Bytes or path -> RGB uint8, and back to bytes. Every picture enters allcell here.
+
+The kind is decided by the first bytes, limits are checked from the header before anything is
+decoded, orientation is applied, metadata never leaves this module, and nothing is written to disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from allcell.errors import ImageError
+from allcell.formats.kinds import COPY_AGAIN, SUPPORTED, Kind, identify
+from allcell.formats.pixels import RGBImage
+from allcell.formats.raster import read_jpeg, read_png_bmp_webp
+from allcell.settings import settings
+
+__all__ = [
+    "SUFFIXES",
+    "Limits",
+    "RGBImage",
+    "check_count",
+    "collect_paths",
+    "decode",
+    "encode_jpeg",
+    "encode_png",
+]
+
+log = logging.getLogger(__name__)
+
+#: Names by which pictures are found in a folder; `decode` itself never looks at a name.
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".dcm",
+    ".dicom",
+)  # fmt: skip
+
+_SMALLER = "Crop or shrink the picture, or export a single field of view."
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may cost, checked before it is decoded.
+
+    Attributes:
+        max_bytes: Largest file.
+        max_pixels: Largest width times height.
+        max_images: Most pictures in one go.
+        min_side_px: Shortest side in which a cell can still be seen.
+    """
+
+    max_bytes: int
+    max_pixels: int
+    max_images: int
+    min_side_px: int = 32
+
+    @classmethod
+    def from_settings(cls) -> Limits:
+        """The limits that this process was started with."""
+        chosen = settings()
+        return cls(chosen.max_upload_bytes, chosen.max_pixels, chosen.max_images)
+
+    def check_bytes(self, size_bytes: int, label: str) -> None:
+        """Raise ImageError if a file is too large."""
+        if size_bytes > self.max_bytes:
+            raise ImageError(
+                f"{label} has {size_bytes / 2**20:,.1f} MB; "
+                f"at most {self.max_bytes / 2**20:,.1f} MB are accepted.",
+                _SMALLER,
+            )
+
+    def check_size(self, width_px: int, height_px: int, label: str) -> None:
+        """Raise ImageError if a picture has too many pixels or too short a side."""
+        size = f"{label} has {width_px} x {height_px} pixels"
+        if width_px * height_px > self.max_pixels:
+            raise ImageError(
+                f"{size}; at most {self.max_pixels / 1e6:,.1f} million are accepted.", _SMALLER
+            )
+        if min(width_px, height_px) < self.min_side_px:
+            raise ImageError(
+                f"{size}; each side needs at least {self.min_side_px}.",
+                "Choose a picture of a whole microscope field.",
+            )
+
+
+def check_count(n: int, limits: Limits | None = None) -> None:
+    """Refuse more pictures in one go than the limits allow.
+
+    Raises:
+        ImageError: If n is above `max_images`.
+    """
+    allowed = (limits or Limits.from_settings()).max_images
+    if n > allowed:
+        raise ImageError(
+            f"{n} pictures were chosen; at most {allowed} are accepted in one go.",
+            "Choose fewer, or process them in several rounds.",
+        )
+
+
+def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
+    """Read a JPEG, PNG, BMP, WebP, TIFF (first page) or single-frame DICOM picture.
+
+    Transparency is laid on white; grey, palette and CMYK become RGB; 16 bits become 8 by
+    `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
+
+    Args:
+        source: The file's bytes, or its path.
+        name: What messages call it; only its last part is shown. Default: the path's name.
+        limits: Default: `Limits.from_settings()`.
+
+    Returns:
+        (H, W, 3) uint8, C-contiguous, writeable, upright.
+
+    Raises:
+        ImageError: For anything that cannot be read as a picture within the limits; no other
+            error leaves this function, whatever the bytes.
+    """
+    limits = limits or Limits.from_settings()
+    label = _label(name or (source.name if isinstance(source, Path) else ""))
+    data = _read(source, label, limits) if isinstance(source, Path) else bytes(source)
+    limits.check_bytes(len(data), label)
+    kind = identify(data, label)
+    try:
+        image = _read_kind(kind, data, label, limits)
+        # Header and decoder may disagree in a damaged file.
+        limits.check_size(image.shape[1], image.shape[0], label)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{label} has more pixels than can be read.", _SMALLER) from error
+    # On damaged bytes Pillow, OpenCV, tifffile and pydicom raise whatever the bytes lead to
+    # (struct.error, KeyError, IndexError, RecursionError, MemoryError, cv2.error, ...), and all
+    # of it means the same to the user. Names and messages may hold patient data: log the type.
+    except Exception as error:
+        log.warning("%s file could not be decoded: %s", kind, type(error).__name__)
+        raise ImageError(
+            f"{label} is damaged or incomplete: it cannot be read as {kind}.", COPY_AGAIN
+        ) from error
+    return np.require(image, np.uint8, ["C", "W"])
+
+
+def _label(name: str) -> str:
+    """A file's plain name in quotes, without directories and control characters."""
+    plain = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    plain = "".join(c for c in plain if c.isprintable())
+    if len(plain) > 60:
+        plain = f"{plain[:40]}...{plain[-15:]}"
+    return f"'{plain}'" if plain else "The file"
+
+
+def _read(path: Path, label: str, limits: Limits) -> bytes:
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ImageError(f"{label} is not an ordinary file.", f"Choose a {SUPPORTED} file.")
+            limits.check_bytes(found.st_size, label)
+            return file.read(limits.max_bytes + 1)
+    except FileNotFoundError as error:
+        raise ImageError(f"There is no file {label}.", "Check the path.") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{label} is a folder.", "Choose the pictures in it.") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f"{label} cannot be opened: {getattr(error, 'strerror', None) or 'invalid path'}.",
+            "Check that it still exists and that you may read it.",
+        ) from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open so that a pipe without a writer does not block for ever (no such flag on Windows)."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read_kind(kind: Kind, data: bytes, label: str, limits: Limits) -> RGBImage:
+    def check_size(width_px: int, height_px: int) -> None:
+        limits.check_size(width_px, height_px, label)
+
+    if kind == "JPEG":
+        return read_jpeg(data, check_size)
+    if kind == "TIFF":
+        # Imported here: tifffile and pydicom cost start-up time that a JPEG does not need.
+        from allcell.formats.tiff import read_tiff
+
+        return read_tiff(data, label, check_size)
+    if kind == "DICOM":
+        from allcell.formats.dicom import read_dicom
+
+        return read_dicom(data, label, check_size)
+    return read_png_bmp_webp(kind, data, label, check_size)
+
+
+def encode_png(image: RGBImage) -> bytes:
+    """An RGB uint8 picture (H, W, 3) as a PNG file without metadata.
+
+    Raises:
+        ValueError: If the array is of another type or shape.
+    """
+    return _encode(image, ".png", [])
+
+
+def encode_jpeg(image: RGBImage, quality: int = 90) -> bytes:
+    """An RGB uint8 picture (H, W, 3) as a JPEG file without metadata.
+
+    Args:
+        image: The picture.
+        quality: 1 (worst) to 100.
+
+    Raises:
+        ValueError: If the array is of another type or shape, or the quality out of range.
+    """
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality: expected 1 to 100, got {quality}")
+    return _encode(image, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def _encode(image: RGBImage, suffix: str, options: list[int]) -> bytes:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"expected (h, w, 3) uint8, got {image.shape} {image.dtype}")
+    ok, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    if not ok:
+        raise ValueError(f"a picture of shape {image.shape} does not fit into {suffix}")
+    return encoded.tobytes()
+
+
+def collect_paths(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, and the pictures in folders.
+
+    Args:
+        paths: Files (taken whatever their suffix) and folders (searched recursively for
+            `SUFFIXES`, sorted by path; hidden files and folders are skipped, links to folders
+            are not followed).
+
+    Returns:
+        Each file once, in the order in which it was first met.
+
+    Raises:
+        ImageError: If a path does not exist or a folder cannot be read.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise ImageError(f"There is no file or folder {_label(path.name)}.", "Check the path.")
+        for file in _pictures_in(path) if path.is_dir() else [path]:
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise ImageError(
+            f"The folder {_label(folder.name)} cannot be searched: {error.strerror}.",
+            "Check that you may read it.",
+        ) from error
+
+    files: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [
+            Path(root, name)
+            for name in names
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES)
+        ]
+    return sorted(files)
