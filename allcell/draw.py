@@ -1,0 +1,290 @@
+"""Image + Detections -> annotated image.
+
+Classes differ by line style and label as well as by colour, so that colour-blind people and grey
+prints keep them apart; a dark edge under every line keeps it visible on any stain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from allcell.detections import Detections, FloatArray
+from allcell.formats.pixels import RGBImage
+from allcell.settings import RESEARCH_USE
+
+Colour = tuple[int, int, int]
+LineStyle = Literal["solid", "dashed", "dotted"]
+
+#: RGB; blast and healthy as in the paper's Figure 3. All bright enough for dark text on them.
+CLASS_COLOURS: dict[str, Colour] = {
+    "blast": (255, 214, 10),
+    "healthy": (255, 120, 190),
+    "smudge": (150, 176, 200),
+}
+#: The same for charts: "#ffd60a".
+CLASS_COLOURS_HEX = {name: "#{:02x}{:02x}{:02x}".format(*c) for name, c in CLASS_COLOURS.items()}
+#: How the box of each class is drawn.
+CLASS_LINES: dict[str, LineStyle] = {"blast": "solid", "healthy": "dashed", "smudge": "dotted"}
+
+_OTHER_COLOUR: Colour = (240, 240, 240)
+_DARK: Colour = (20, 20, 20)
+_STRIP: Colour = (244, 244, 244)
+_STRIP_TEXT: Colour = (70, 70, 70)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALLEST_TEXT_PX = 9
+
+
+@dataclass(frozen=True)
+class Style:
+    """How boxes and labels look.
+
+    Attributes:
+        line_px: Thickness of the coloured line; None follows the size of image and box.
+        text_px: Height of the label's capitals; None follows the size of image and box.
+        names: "long" writes 'blast 0.93', "short" 'B 0.93', "fit" what the box has room for.
+        confidence: Whether labels show the confidence (turn off for ground truth).
+    """
+
+    line_px: int | None = None
+    text_px: int | None = None
+    names: Literal["long", "short", "fit"] = "fit"
+    confidence: bool = True
+
+
+DEFAULT_STYLE = Style()
+
+
+def draw(
+    image: RGBImage,
+    detections: Detections,
+    classes: tuple[str, ...],
+    *,
+    style: Style = DEFAULT_STYLE,
+    labels: bool = True,
+    notice: bool = True,
+    synthetic: bool = False,
+) -> RGBImage:
+    """A copy of an image with its boxes, and the research-use notice below it.
+
+    Args:
+        image: RGB uint8 (H, W, 3); stays as it is.
+        detections: Boxes in pixels of this image; parts outside are cut off.
+        classes: Names by class index. Names without a colour of their own are drawn in white.
+        style: Thickness, text size and wording.
+        labels: Whether to write class and confidence at each box.
+        notice: Whether to add a strip with the research-use notice *below* the picture.
+        synthetic: Whether that strip (which it then adds in any case) says 'Synthetic image.'
+
+    Returns:
+        RGB uint8 (H + strip, W, 3).
+
+    Raises:
+        ValueError: If the image is not RGB uint8, or a class index has no name.
+    """
+    annotated = np.array(image, order="C")
+    draw_into(annotated, detections, classes, style=style, labels=labels)
+    words = (["Synthetic image."] if synthetic else []) + ([RESEARCH_USE] if notice else [])
+    if not words:
+        return annotated
+    return np.concatenate([annotated, _strip(" ".join(words), annotated.shape[1])])
+
+
+def draw_into(
+    image: RGBImage,
+    detections: Detections,
+    classes: tuple[str, ...],
+    *,
+    style: Style = DEFAULT_STYLE,
+    labels: bool = True,
+) -> None:
+    """Draw boxes into the image itself: for video, where a copy per frame is a waste.
+
+    Args:
+        image: RGB uint8 (H, W, 3), C-contiguous and writeable.
+        detections: See `draw`.
+        classes: See `draw`.
+        style: See `draw`.
+        labels: See `draw`.
+
+    Raises:
+        ValueError: If the image is of another type, or a class index has no name.
+    """
+    _check(image, detections, classes)
+    if len(detections) == 0:
+        return
+    height, width = image.shape[:2]
+    boxes = _whole_pixels(detections.xyxy, width, height)
+    visible = (
+        (boxes[:, 2] >= 0) & (boxes[:, 0] < width) & (boxes[:, 3] >= 0) & (boxes[:, 1] < height)
+    )
+    limits = np.array([width - 1, height - 1, width - 1, height - 1])
+    corners = np.clip(boxes, 0, limits).tolist()
+    # The best come last: where cells overlap, the surer box lies on top.
+    order = np.argsort(detections.confidence, kind="stable").tolist()
+    shown = [i for i in order if visible[i]]
+    names = [classes[c] for c in detections.class_id.tolist()]
+    for i in shown:
+        _box(image, corners[i], names[i], style)
+    if not labels:
+        return
+    # After all boxes, so that no line crosses a text.
+    confidence = detections.confidence.tolist()
+    for i in shown:
+        _label(image, corners[i], names[i], confidence[i] if style.confidence else None, style)
+
+
+def _check(image: RGBImage, detections: Detections, classes: tuple[str, ...]) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ValueError(f"expected (h, w, 3) uint8, got {image.shape} {image.dtype}")
+    if not (image.flags.c_contiguous and image.flags.writeable):
+        raise ValueError("expected a C-contiguous, writeable image to draw into")
+    ids = detections.class_id
+    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(classes):
+        raise ValueError(
+            f"class indices {int(ids.min())} to {int(ids.max())}: only {len(classes)} names given"
+        )
+
+
+def _whole_pixels(xyxy: FloatArray, width_px: int, height_px: int) -> npt.NDArray[np.int64]:
+    """Corners with left <= right and top <= bottom, far-away ones kept within int range."""
+    far = 4.0 * (width_px + height_px)
+    whole = np.rint(np.clip(xyxy, -far, far)).astype(np.int64)
+    return np.concatenate(
+        [np.minimum(whole[:, :2], whole[:, 2:]), np.maximum(whole[:, :2], whole[:, 2:])], axis=1
+    )
+
+
+def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
+    left, top, right, bottom = corners
+    thickness = style.line_px or _line_px(image.shape, right - left, bottom - top)
+    colour = CLASS_COLOURS.get(name, _OTHER_COLOUR)
+    line = CLASS_LINES.get(name, "solid")
+    if line == "solid":
+        cv2.rectangle(image, (left, top), (right, bottom), _DARK, thickness + 2)
+        cv2.rectangle(image, (left, top), (right, bottom), colour, thickness)
+        return
+    if line == "dotted":
+        # A dot shows far less colour than a line of the same thickness.
+        thickness += 1
+    pieces = _pieces(right - left, bottom - top, thickness, line)
+    placed = list(pieces + np.array([left, top], np.int32))
+    cv2.polylines(image, placed, False, _DARK, thickness + 2)
+    cv2.polylines(image, placed, False, colour, thickness)
+
+
+def _line_px(shape: tuple[int, ...], width_px: int, height_px: int) -> int:
+    """Thick enough for the image, but no frame thicker than a twelfth of its box."""
+    return max(1, min(round(min(shape[:2]) / 300), min(width_px, height_px) // 12))
+
+
+@lru_cache(maxsize=4096)
+def _pieces(
+    width_px: int, height_px: int, thickness_px: int, line: LineStyle
+) -> npt.NDArray[np.int32]:
+    """Line segments (n, 2, 2) of a broken rectangle at the origin; every corner is drawn."""
+    # Round ends make each segment longer by its thickness (with the edge: plus 2).
+    ends = thickness_px + 2
+    on, off = (0, 2 * ends) if line == "dotted" else (3 * thickness_px + 3, ends + 3 * thickness_px)
+    pieces: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    for start, stop in _dashes(width_px, on, off):
+        pieces += [((start, y), (stop, y)) for y in (0, height_px)]
+    for start, stop in _dashes(height_px, on, off):
+        pieces += [((x, start), (x, stop)) for x in (0, width_px)]
+    return np.array(pieces, np.int32)
+
+
+def _dashes(length_px: int, on_px: int, off_px: int) -> list[tuple[int, int]]:
+    """Evenly spread dashes that begin and end with the side; a short side gets its two ends."""
+    gaps = max(1, round((length_px - on_px) / (on_px + off_px)))
+    on_px = min(on_px, length_px // 3)
+    step = (length_px - on_px) / gaps
+    return [(round(k * step), round(k * step) + on_px) for k in range(gaps + 1)]
+
+
+def _label(
+    image: RGBImage, corners: list[int], name: str, confidence: float | None, style: Style
+) -> None:
+    left, top, right, bottom = corners
+    text, text_px = _wording(name, confidence, right - left, image.shape, style)
+    width, height, baseline = _text_size(text, text_px)
+    pad = max(2, text_px // 4)
+    box_w, box_h = width + 2 * pad, height + baseline + 2 * pad
+    # Above the box, else below it, else inside its top; never beyond the picture.
+    inside_or_below = bottom + 1 if bottom + box_h < image.shape[0] else top
+    y = top - box_h if top >= box_h else inside_or_below
+    x = max(0, min(left, image.shape[1] - box_w))
+    y = max(0, min(y, image.shape[0] - box_h))
+    colour = CLASS_COLOURS.get(name, _OTHER_COLOUR)
+    cv2.rectangle(image, (x, y), (x + box_w - 1, y + box_h - 1), colour, cv2.FILLED)
+    cv2.rectangle(image, (x, y), (x + box_w - 1, y + box_h - 1), _DARK, 1)
+    _write(image, text, x + pad, y + pad + height, text_px, _DARK)
+
+
+def _wording(
+    name: str, confidence: float | None, box_width_px: int, shape: tuple[int, ...], style: Style
+) -> tuple[str, int]:
+    """Text and its height: what the box has room for, but never too small to read."""
+    number = "" if confidence is None else f" {confidence:.2f}"
+    long, short = f"{name}{number}", f"{name[:1].upper()}{number}"
+    text_px = style.text_px or max(_SMALLEST_TEXT_PX, min(40, round(min(shape[:2]) / 60)))
+    if style.names != "fit":
+        return (long if style.names == "long" else short), text_px
+    if _text_size(long, text_px)[0] <= 1.2 * box_width_px:
+        return long, text_px
+    if style.text_px is None:
+        while text_px > _SMALLEST_TEXT_PX and _text_size(short, text_px)[0] > 1.2 * box_width_px:
+            text_px -= 1
+    return short, text_px
+
+
+@lru_cache(maxsize=64)
+def _font_scale(text_px: int) -> float:
+    """OpenCV's font scale at which capitals are this high."""
+    (_, height), _ = cv2.getTextSize("H", _FONT, 10.0, 1)
+    return 10.0 * text_px / height
+
+
+@lru_cache(maxsize=4096)
+def _text_size(text: str, text_px: int) -> tuple[int, int, int]:
+    """Width, height above and below the baseline, in pixels."""
+    (width, height), baseline = cv2.getTextSize(text, _FONT, _font_scale(text_px), _weight(text_px))
+    return width, height, baseline
+
+
+def _weight(text_px: int) -> int:
+    return max(1, text_px // 12)
+
+
+def _write(image: RGBImage, text: str, x: int, y: int, text_px: int, colour: Colour) -> None:
+    cv2.putText(
+        image, text, (x, y), _FONT, _font_scale(text_px), colour, _weight(text_px), cv2.LINE_AA
+    )
+
+
+def _strip(text: str, width_px: int) -> RGBImage:
+    """A bar (h, W, 3) with the text, in as many lines as the width needs."""
+    text_px = max(_SMALLEST_TEXT_PX, min(28, width_px // 90))
+    margin = text_px
+    room = max(1, width_px - 2 * margin)
+    longest = max(text.split(), key=lambda word: _text_size(word, text_px)[0])
+    while text_px > 4 and _text_size(longest, text_px)[0] > room:
+        text_px -= 1
+    lines: list[str] = []
+    for word in text.split():
+        joined = f"{lines[-1]} {word}" if lines else word
+        if lines and _text_size(joined, text_px)[0] <= room:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    line_px = round(1.7 * text_px)
+    strip = np.full((len(lines) * line_px + text_px, width_px, 3), _STRIP, np.uint8)
+    for i, line in enumerate(lines):
+        y = round(0.5 * text_px) + i * line_px + round(1.25 * text_px)
+        _write(strip, line, min(margin, width_px // 20), y, text_px, _STRIP_TEXT)
+    return strip
