@@ -1,0 +1,143 @@
+"""Six fields for the gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from allcell.synth.spec import Camera, FieldSpec, Stain
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A field that a visitor can open without a microscope.
+
+    Attributes:
+        name: What a URL calls it.
+        title: What a person reads; says that it is synthetic.
+        caption: One sentence about what is in it.
+        spec: What to render.
+    """
+
+    name: str
+    title: str
+    caption: str
+    spec: FieldSpec
+
+
+def samples() -> tuple[Sample, ...]:
+    """The gallery, in the order to show it."""
+    return (
+        Sample(
+            "healthy",
+            "Healthy smear (synthetic)",
+            "Neutrophils, lymphocytes, a monocyte and an eosinophil among red cells; no blast.",
+            FieldSpec(
+                seed=60,
+                red_cell_px=44,
+                neutrophils=5,
+                lymphocytes=3,
+                monocytes=1,
+                eosinophils=1,
+                platelets=34,
+                red_coverage=0.40,
+                clumping=0.0,
+                camera=Camera(gain=0.97, cast=(1.0, 0.93, 0.84)),
+            ),
+        ),
+        Sample(
+            "many-blasts",
+            "Many blasts (synthetic)",
+            "Lymphoblasts alone and in groups, a few smudges, hardly a platelet.",
+            FieldSpec(
+                seed=4,
+                red_cell_px=36,
+                blasts=30,
+                lymphocytes=3,
+                neutrophils=2,
+                smudges=4,
+                platelets=4,
+                red_coverage=0.36,
+                clumping=0.62,
+                stain=Stain(red_strength=0.85, red_hue=0.35, pallor=0.35, haze=0.3),
+                camera=Camera(gain=0.80, cast=(1.0, 1.0, 0.99)),
+            ),
+        ),
+        Sample(
+            "few-blasts",
+            "Few blasts among lymphocytes (synthetic)",
+            "Three lymphoblasts between lymphocytes: size, chromatin and rim tell them apart.",
+            FieldSpec(
+                seed=25,
+                red_cell_px=42,
+                blasts=3,
+                lymphocytes=11,
+                neutrophils=3,
+                monocytes=1,
+                platelets=14,
+                red_coverage=0.34,
+                clumping=0.2,
+                stain=Stain(hue=0.2, red_hue=0.3),
+                camera=Camera(gain=0.9, cast=(0.98, 1.0, 1.0)),
+            ),
+        ),
+        Sample(
+            "smudges-and-clumps",
+            "Smudge cells and platelet clumps (synthetic)",
+            "What is easily taken for a cell: burst cells with strands, and heaps of platelets.",
+            FieldSpec(
+                seed=8,
+                red_cell_px=40,
+                blasts=2,
+                lymphocytes=4,
+                neutrophils=2,
+                smudges=9,
+                platelets=40,
+                platelet_clumps=6,
+                red_coverage=0.33,
+                clumping=0.15,
+                camera=Camera(gain=0.86, cast=(1.0, 0.97, 0.90)),
+            ),
+        ),
+        Sample(
+            "dim-lamp",
+            "Dim lamp and colour cast (synthetic)",
+            "Blasts under a yellow, uneven lamp and slightly out of focus.",
+            FieldSpec(
+                seed=114,
+                red_cell_px=38,
+                blasts=9,
+                lymphocytes=3,
+                neutrophils=4,
+                smudges=1,
+                platelets=30,
+                red_coverage=0.42,
+                stain=Stain(strength=0.85, red_strength=1.25, red_hue=-0.6, pallor=0.6),
+                camera=Camera(
+                    gain=0.52,
+                    cast=(1.0, 0.97, 0.80),
+                    focus_blur=0.035,
+                    gradient=0.16,
+                    vignette=0.28,
+                    noise=2.4,
+                    jpeg_quality=80,
+                ),
+            ),
+        ),
+        Sample(
+            "high-magnification",
+            "High magnification (synthetic)",
+            "A few large cells with visible chromatin: blasts, a lymphocyte, a neutrophil.",
+            FieldSpec(
+                seed=19,
+                red_cell_px=104,
+                blasts=3,
+                lymphocytes=1,
+                neutrophils=1,
+                platelets=5,
+                red_coverage=0.36,
+                clumping=0.4,
+                stain=Stain(strength=0.95, hue=0.1),
+                camera=Camera(gain=0.95, cast=(1.0, 0.97, 0.94), focus_blur=0.012),
+            ),
+        ),
+    )
