@@ -1,0 +1,1 @@
+"""Datasets: importing them, reading them, and our own annotations."""

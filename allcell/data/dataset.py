@@ -1,0 +1,187 @@
+"""Reading a labelled YOLO folder for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from allcell.detections import Detections, FloatArray
+from allcell.errors import DataError
+from allcell.images import SUFFIXES, decode
+from allcell.models.registry import CLASSES
+
+#: Other names under which data sets know our classes; `ignore` and None are for mappings.
+_SYNONYMS = {name: name for name in CLASSES} | {"cancer": "blast", "cut": "ignore"}
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """One image and what is known of its cells, in pixels of the image as it is shown.
+
+    Attributes:
+        path: The image file.
+        truth: Cells of the classes blast, healthy, smudge.
+        ignore: Boxes (K, 4) of cells that count neither way: cut by the edge, or of unknown class.
+        centroids: Expert blast centroids x, y, shape (M, 2); None if nobody placed any here.
+    """
+
+    path: Path
+    truth: Detections
+    ignore: FloatArray
+    centroids: FloatArray | None = None
+
+
+def read_yolo(
+    data_dir: Path, split: str, *, mapping: Mapping[str, str | None] | None = None
+) -> list[LabelledImage]:
+    """Read one split of a YOLO folder.
+
+    The folder holds `data.yaml` (`names:`), `images/<split>/*`, `labels/<split>/<stem>.txt` (a line
+    a cell: class cx cy w h, or class and a polygon, in fractions of the image; an image without
+    such a file has no cell), and if wanted `ignore/<split>/<stem>.txt` (cx cy w h) and
+    `xyc/<stem>.xyc` (x y in pixels).
+
+    Args:
+        data_dir: The folder.
+        split: `test`, for example.
+        mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
+            for what is no white cell and shall be left out. By default names must be ours already
+            (`cancer` is blast, `cut` is ignore).
+
+    Returns:
+        The images in order of their names.
+
+    Raises:
+        DataError: If a folder or file is missing, malformed, or has a class that is not mapped.
+        ImageError: If an image cannot be read.
+    """
+    images = data_dir / "images" / split
+    labels = data_dir / "labels" / split
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise DataError(
+                f"There is no folder {folder}.",
+                "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
+            )
+    targets = _targets(_class_names(data_dir / "data.yaml"), mapping)
+    paths = sorted(path for path in images.iterdir() if path.name.lower().endswith(SUFFIXES))
+    if not paths:
+        raise DataError(f"There is no image in {images}.", "Check --data and --split.")
+    return [_read_image(path, data_dir, split, targets) for path in paths]
+
+
+def _read_image(
+    path: Path, data_dir: Path, split: str, targets: Sequence[str | None]
+) -> LabelledImage:
+    height_px, width_px = decode(path).shape[:2]
+    boxes: dict[str, list[list[float]]] = {name: [] for name in (*CLASSES, "ignore")}
+    label_path = data_dir / "labels" / split / f"{path.stem}.txt"
+    for where, values in _lines(label_path):
+        if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
+            raise _malformed(where, "class cx cy w h, or class and a polygon")
+        if values[0] not in range(len(targets)):
+            raise _malformed(where, f"a class from 0 to {len(targets) - 1}")
+        target = targets[int(values[0])]
+        if target is not None:
+            boxes[target].append(_corners(values[1:], where))
+    for where, values in _lines(data_dir / "ignore" / split / f"{path.stem}.txt"):
+        if len(values) != 4:
+            raise _malformed(where, "cx cy w h")
+        boxes["ignore"].append(_corners(values, where))
+    points = None
+    centroid_path = data_dir / "xyc" / f"{path.stem}.xyc"
+    if centroid_path.is_file():
+        rows = list(_lines(centroid_path))
+        for where, values in rows:
+            if len(values) != 2 or not (0 <= values[0] <= width_px and 0 <= values[1] <= height_px):
+                raise _malformed(where, f"x y within the {width_px} x {height_px} image")
+        points = np.array([values for _, values in rows], np.float32).reshape(-1, 2)
+
+    size = np.array([width_px, height_px, width_px, height_px])
+    known = [(class_id, box) for class_id, name in enumerate(CLASSES) for box in boxes[name]]
+    return LabelledImage(
+        path,
+        Detections.truth(
+            np.array([box for _, box in known]).reshape(-1, 4) * size, [c for c, _ in known]
+        ),
+        (np.array(boxes["ignore"]).reshape(-1, 4) * size).astype(np.float32),
+        points,
+    )
+
+
+def _class_names(path: Path) -> list[str]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}.", "A YOLO data set names its classes there."
+        ) from error
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
+        names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise DataError(
+            f"{path} has no list of classes.", "Add a line such as: names: [blast, healthy, smudge]"
+        )
+    return [str(name) for name in names]
+
+
+def _targets(
+    names: Sequence[str], mapping: Mapping[str, str | None] | None
+) -> tuple[str | None, ...]:
+    """What each class of the folder is for us: one of `CLASSES`, ignore, or nothing."""
+    if mapping is None:
+        mapping = {name: _SYNONYMS[name.lower()] for name in names if name.lower() in _SYNONYMS}
+    unknown = [name for name in names if name not in mapping]
+    wrong = sorted({to for to in mapping.values() if to is not None} - {*CLASSES, "ignore"})
+    if unknown or wrong:
+        raise DataError(
+            f"Classes that allcell does not know: {', '.join(unknown + wrong)}.",
+            f"Map each to one of {', '.join(CLASSES)}, ignore, or to nothing.",
+        )
+    return tuple(mapping[name] for name in names)
+
+
+def _lines(path: Path) -> list[tuple[str, list[float]]]:
+    """The numbers of each line that is not blank, with the place for messages; [] if no file."""
+    if not path.is_file():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except ValueError as error:
+        raise _malformed(str(path), "plain text") from error
+    rows = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        where = f"{path}, line {number}"
+        try:
+            values = [float(word) for word in line.split()]
+        except ValueError as error:
+            raise _malformed(where, "numbers") from error
+        if values:
+            rows.append((where, values))
+    return rows
+
+
+def _corners(values: Sequence[float], where: str) -> list[float]:
+    """x1 y1 x2 y2 of cx cy w h, or of a polygon, all in fractions of the image."""
+    numbers: npt.NDArray[np.float64] = np.array(values)
+    # Writers round to six digits: a box that ends at the border may stand out by as much.
+    if not ((numbers >= -1e-4) & (numbers <= 1 + 1e-4)).all():
+        raise _malformed(where, "fractions of the image, 0 to 1")
+    if len(numbers) == 4:
+        low, high = numbers[:2] - numbers[2:] / 2, numbers[:2] + numbers[2:] / 2
+    else:
+        points = numbers.reshape(-1, 2)
+        low, high = points.min(axis=0), points.max(axis=0)
+    if not (high > low).all():
+        raise _malformed(where, "a box with an area")
+    return [*np.clip(low, 0, 1).tolist(), *np.clip(high, 0, 1).tolist()]
+
+
+def _malformed(where: str, expected: str) -> DataError:
+    return DataError(f"{where}: expected {expected}.", "Correct the file and try again.")

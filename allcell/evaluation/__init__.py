@@ -1,0 +1,1 @@
+"""One evaluator for all models: matching, metrics, labelled folders, results."""

@@ -1,0 +1,187 @@
+"""Which prediction found which true cell: COCO's greedy matching, run by hotcoco.
+
+The rules, for each class by itself (a blast predicted on a smudge is a false alarm):
+
+- Predictions are taken from the most confident down, at most `max_detections` an image and class.
+- Each takes the free true box of its class that it overlaps most, if IoU reaches the threshold.
+- One that finds no free true box but lies on an *ignored* box (a cell cut by the edge, or of
+  unknown class) by intersection over its own area >= the threshold counts neither way. That is
+  COCO's `iscrowd`; IoU never exceeds this ratio, so a box matched by IoU is covered too.
+- Every other prediction is a false alarm, a second box on a found cell included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from hotcoco import COCO, COCOeval
+
+from allcell.detections import BoolArray, Detections, FloatArray, IntArray
+from allcell.models.registry import CLASSES
+
+#: IoU 0.50, 0.55 ... 0.95: computed as COCO does, since 0.9 differs in its last bit.
+IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+
+#: COCO's maxDets, for each image and class. COCO's own default of 100 is too few for a dense field.
+MAX_DETECTIONS = 300
+
+
+def no_boxes() -> FloatArray:
+    """An empty (0, 4) array."""
+    return np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImage:
+    """What a model says of one image, and what is true.
+
+    Attributes:
+        predictions: All classes, down to the lowest confidence that shall enter the curves.
+        truth: Every cell with a known class.
+        ignore: Boxes (K, 4) in source pixels of cells that count neither way.
+    """
+
+    predictions: Detections
+    truth: Detections
+    ignore: FloatArray = field(default_factory=no_boxes)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMatches:
+    """The fate of every prediction of one class, from the most confident down.
+
+    Attributes:
+        confidence: Shape (N,), falling.
+        image: Shape (N,): index of the image.
+        correct: Shape (T, N): found a true cell, at each IoU threshold.
+        ignored: Shape (T, N): counts neither way.
+        truths: Shape (I,): true cells of the class in each image.
+    """
+
+    confidence: npt.NDArray[np.float64]
+    image: IntArray
+    correct: BoolArray
+    ignored: BoolArray
+    truths: IntArray
+
+    @property
+    def n_truth(self) -> int:
+        """True cells of the class in all images."""
+        return int(self.truths.sum())
+
+    def take(self, images: IntArray) -> ClassMatches:
+        """The same for a choice of images (indices; repeats allowed), as a bootstrap needs it."""
+        parts = [np.flatnonzero(self.image == i) for i in images]
+        rows = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        order = np.argsort(-self.confidence[rows], kind="stable")
+        rows = rows[order]
+        return ClassMatches(
+            self.confidence[rows],
+            owner[order],
+            self.correct[:, rows],
+            self.ignored[:, rows],
+            self.truths[images],
+        )
+
+
+def match(
+    images: Sequence[ScoredImage],
+    n_classes: int = len(CLASSES),
+    *,
+    iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
+    max_detections: int = MAX_DETECTIONS,
+) -> tuple[ClassMatches, ...]:
+    """Match predictions to true cells, by the rules at the head of this file.
+
+    Args:
+        images: Predictions and truth.
+        n_classes: Classes are 0 to n_classes - 1.
+        iou_thresholds: T thresholds, 0 to 1.
+        max_detections: Predictions kept for each image and class, best first.
+
+    Returns:
+        One `ClassMatches` for each class.
+
+    Raises:
+        ValueError: If a class is not in range.
+    """
+    for item in images:
+        for boxes in (item.predictions, item.truth):
+            if len(boxes) and not 0 <= boxes.class_id.min() <= boxes.class_id.max() < n_classes:
+                raise ValueError(
+                    f"class_id: expected 0 to {n_classes - 1}, got {np.unique(boxes.class_id)}"
+                )
+    evaluator = _coco_evaluator(images, n_classes)
+    evaluator.params.iou_thrs = list(iou_thresholds)
+    evaluator.params.max_dets = [max_detections]
+    evaluator.params.area_rng = [[0, 1e10]]
+    evaluator.params.area_rng_lbl = ["all"]
+    evaluator.evaluate()
+    results = [result for result in evaluator.eval_imgs if result is not None]
+
+    matches = []
+    for class_id in range(n_classes):
+        mine = [result for result in results if result["category_id"] == class_id + 1]
+        shape = (len(iou_thresholds), -1)
+        confidence = [np.asarray(result["dtScores"], np.float64) for result in mine]
+        owner = [np.full(len(c), r["image_id"] - 1) for c, r in zip(confidence, mine, strict=True)]
+        # COCO numbers true boxes from 1; 0 stands for "found none".
+        hit = [np.asarray(result["dtMatches"], np.int64).reshape(shape) > 0 for result in mine]
+        ignored = [np.asarray(result["dtIgnore"], bool).reshape(shape) for result in mine]
+        scores = np.concatenate([np.zeros(0), *confidence])
+        order = np.argsort(-scores, kind="stable")
+        none = np.zeros((len(iou_thresholds), 0), bool)
+        all_ignored = np.concatenate([none, *ignored], axis=1)[:, order]
+        all_hit = np.concatenate([none, *hit], axis=1)[:, order]
+        matches.append(
+            ClassMatches(
+                scores[order],
+                np.concatenate([np.zeros(0, np.int64), *owner])[order],
+                all_hit & ~all_ignored,
+                all_ignored,
+                np.array([np.sum(i.truth.class_id == class_id) for i in images], np.int64),
+            )
+        )
+    return tuple(matches)
+
+
+def _coco_evaluator(images: Sequence[ScoredImage], n_classes: int) -> COCOeval:
+    """The images as COCO data sets; COCO's ids are ours plus 1."""
+    boxes, owners, classes, crowd, rows = [no_boxes()], [], [], [], [np.zeros((0, 7))]
+    for image_id, item in enumerate(images, start=1):
+        # COCO ignores by class, we ignore a cell whatever it is called.
+        boxes += [item.truth.xyxy, np.tile(item.ignore, (n_classes, 1))]
+        ignored_as = np.repeat(np.arange(n_classes), len(item.ignore))
+        classes += [item.truth.class_id + 1, ignored_as + 1]
+        crowd += [np.zeros(len(item.truth), bool), np.ones(len(ignored_as), bool)]
+        owners.append(np.full(len(item.truth) + len(ignored_as), image_id))
+        found = item.predictions
+        rows.append(
+            np.column_stack(
+                [
+                    np.full(len(found), image_id),
+                    _xywh(found.xyxy),
+                    found.confidence,
+                    found.class_id + 1,
+                ]
+            )
+        )
+    truth = COCO.from_arrays(
+        [{"id": i, "width": 0, "height": 0} for i in range(1, len(images) + 1)],
+        [{"id": c, "name": str(c)} for c in range(1, n_classes + 1)],
+        np.concatenate([np.zeros(0, np.int64), *owners]),
+        np.concatenate([np.zeros(0, np.int64), *classes]),
+        _xywh(np.concatenate(boxes)),
+        iscrowd=np.concatenate([np.zeros(0, bool), *crowd]),
+    )
+    return COCOeval(truth, truth.load_res(np.concatenate(rows)), "bbox")
+
+
+def _xywh(xyxy: FloatArray) -> npt.NDArray[np.float64]:
+    """COCO's left, top, width, height."""
+    wide = xyxy.astype(np.float64)
+    return np.concatenate([wide[:, :2], wide[:, 2:] - wide[:, :2]], axis=1)

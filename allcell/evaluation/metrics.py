@@ -1,0 +1,221 @@
+"""Numbers from matches: AP, precision and recall, centroids, calibration. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hotcoco import metrics as coco
+from scipy.optimize import linear_sum_assignment
+
+from allcell.boxes import area, intersection
+from allcell.detections import Detections, FloatArray
+from allcell.evaluation.matching import ClassMatches, no_boxes
+from allcell.models.registry import BLAST
+
+Array = npt.NDArray[np.float64]
+
+#: Where YOLOv5 samples its curves of precision and recall against confidence.
+_CONFIDENCE_GRID = np.linspace(0, 1, 1000)
+
+#: Width of YOLOv5's moving mean over the F1 curve, in grid points: a tenth of the grid.
+_SMOOTHING_POINTS = 101
+
+
+@dataclass(frozen=True)
+class Counts:
+    """True and false alarms, and misses.
+
+    Attributes:
+        tp: Cells found.
+        fp: False alarms.
+        fn: Cells missed.
+        precision: tp / (tp + fp), or None without any prediction.
+        recall: tp / (tp + fn), or None without any cell.
+    """
+
+    tp: int
+    fp: int
+    fn: int
+    precision: float | None
+    recall: float | None
+
+    @classmethod
+    def of(cls, tp: int, fp: int, fn: int) -> Counts:
+        """The three counts with their ratios."""
+        return cls(
+            tp, fp, fn, tp / (tp + fp) if tp + fp else None, tp / (tp + fn) if tp + fn else None
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The curves of one class at one IoU, a point for each cell found (P of them).
+
+    Between two finds recall stands still and precision only falls, so that average precision and
+    FROC lose nothing by leaving the other predictions out.
+
+    Attributes:
+        confidence: Shape (P,), falling.
+        precision: Shape (P,).
+        recall: Shape (P,), rising: the sensitivity of a FROC curve.
+        false_alarms_per_image: Shape (P,), rising: the abscissa of a FROC curve.
+    """
+
+    confidence: Array
+    precision: Array
+    recall: Array
+    false_alarms_per_image: Array
+
+
+@dataclass(frozen=True)
+class BestF1:
+    """Precision and recall at the one confidence that serves all classes best.
+
+    Attributes:
+        confidence: That threshold, 0 to 1.
+        precision: Of each class; None for a class without true cells.
+        recall: Likewise.
+    """
+
+    confidence: float
+    precision: tuple[float | None, ...]
+    recall: tuple[float | None, ...]
+
+
+def average_precision(matches: ClassMatches) -> Array:
+    """COCO's AP at each IoU threshold: shape (T,), 0 to 1, NaN without any true cell.
+
+    Precision, made monotone, is averaged over the 101 recalls 0, 0.01 ... 1.
+    """
+    if matches.n_truth == 0:
+        return np.full(len(matches.correct), np.nan)
+    return np.array(
+        [
+            coco.average_precision(matches.confidence, correct, matches.n_truth, ignored)
+            for correct, ignored in zip(matches.correct, matches.ignored, strict=True)
+        ]
+    )
+
+
+def counts_at(matches: ClassMatches, confidence: float, iou_index: int = 0) -> Counts:
+    """Counts among predictions of at least this confidence, at one of the IoU thresholds."""
+    used = (matches.confidence >= confidence) & ~matches.ignored[iou_index]
+    tp = int(np.sum(used & matches.correct[iou_index]))
+    return Counts.of(tp, int(used.sum()) - tp, matches.n_truth - tp)
+
+
+def curve(matches: ClassMatches, iou_index: int = 0) -> Curve:
+    """Precision, recall and false alarms as the threshold falls; empty without true cells."""
+    confidence, tp, fp = _cumulative(matches, iou_index)
+    finds = np.flatnonzero(np.diff(tp, prepend=0))
+    confidence, tp, fp = confidence[finds], tp[finds], fp[finds]
+    return Curve(confidence, tp / (tp + fp), tp / max(matches.n_truth, 1), fp / len(matches.truths))
+
+
+def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
+    """P and R as YOLOv5 prints them (`ap_per_class`, in ultralytics still the same), at IoU 0.5.
+
+    Precision and recall of each class are interpolated linearly at 1000 confidences from 0 to 1
+    (above its most confident prediction: 1 and 0; without predictions: 0 and 0). The F1 curves are
+    averaged over the classes that have true cells and smoothed by a moving mean over 101 points;
+    the confidence at its first maximum is used for all classes. What differs from YOLOv5 is the
+    matching alone, which is COCO's.
+
+    Args:
+        classes: The classes that share the threshold (the paper's two: blast, healthy).
+    """
+    precision = np.zeros((len(classes), len(_CONFIDENCE_GRID)))
+    recall = np.zeros_like(precision)
+    for row, matches in enumerate(classes):
+        confidence, tp, fp = _cumulative(matches, 0)
+        if len(tp) and matches.n_truth:
+            # np.interp wants rising abscissae, hence the minus signs.
+            at, known = -_CONFIDENCE_GRID, -confidence
+            recall[row] = np.interp(at, known, tp / matches.n_truth, left=0)
+            precision[row] = np.interp(at, known, tp / (tp + fp), left=1)
+    present = np.array([matches.n_truth > 0 for matches in classes], bool)
+    best = 0
+    if present.any():
+        total = precision + recall
+        f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+        padded = np.pad(f1[present].mean(axis=0), _SMOOTHING_POINTS // 2, mode="edge")
+        window = np.full(_SMOOTHING_POINTS, 1 / _SMOOTHING_POINTS)
+        best = int(np.convolve(padded, window, mode="valid").argmax())
+    return BestF1(
+        float(_CONFIDENCE_GRID[best]),
+        tuple(
+            float(p[best]) if known else None for p, known in zip(precision, present, strict=True)
+        ),
+        tuple(float(r[best]) if known else None for r, known in zip(recall, present, strict=True)),
+    )
+
+
+def centroid_recall(
+    predictions: Detections,
+    centroids: FloatArray,
+    confidence: float,
+    *,
+    class_id: int = BLAST,
+    ignore: FloatArray | None = None,
+) -> Counts:
+    """How many expert centroids lie in a predicted box, one centroid to a box and one box to it.
+
+    Of all such pairings one with the most pairs is taken, so that the order does not matter.
+
+    Args:
+        predictions: All classes.
+        centroids: Shape (M, 2): x, y in source pixels.
+        confidence: Operating threshold, 0 to 1.
+        class_id: Whose boxes are looked at.
+        ignore: Boxes (K, 4): a prediction without centroid that lies on one of these by half its
+            area or more is no false alarm.
+
+    Returns:
+        tp: centroids found; fp: boxes without one; fn: centroids missed.
+    """
+    boxes = predictions.of(class_id).at_least(confidence).xyxy
+    points = centroids[None, :, :]
+    within = (points >= boxes[:, None, :2]) & (points <= boxes[:, None, 2:])
+    inside = within[..., 0] & within[..., 1]
+    rows, columns = linear_sum_assignment(inside.astype(np.float64), maximize=True)
+    paired = inside[rows, columns]
+    free = np.delete(boxes, rows[paired], axis=0)
+    covered = intersection(free, no_boxes() if ignore is None else ignore)
+    excused = (covered >= 0.5 * area(free)[:, None]).any(axis=1)
+    tp = int(paired.sum())
+    return Counts.of(tp, int(np.sum(~excused)), len(centroids) - tp)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether predictions of confidence c are right in a share c of cases, at IoU 0.5.
+
+    Attributes:
+        ece: Expected calibration error, 0 to 1: the mean gap, weighted by predictions.
+        bins: Equal steps of confidence: bin_lower, bin_upper, avg_confidence, avg_accuracy, count.
+    """
+
+    ece: float
+    bins: tuple[dict[str, Any], ...]
+
+
+def calibration(matches: ClassMatches, bins: int = 10) -> Calibration:
+    """Calibration of the precision of one class; ignored predictions are left out."""
+    used = ~matches.ignored[0]
+    confidence, correct = matches.confidence[used], matches.correct[0][used]
+    return Calibration(
+        coco.calibration_error(confidence, correct, bins)[0],
+        tuple(coco.calibration_curve(confidence, correct, bins)),
+    )
+
+
+def _cumulative(matches: ClassMatches, iou_index: int) -> tuple[Array, Array, Array]:
+    """Confidence, and true and false alarms down to it, of all that count."""
+    used = ~matches.ignored[iou_index]
+    correct = matches.correct[iou_index][used]
+    tp = np.cumsum(correct, dtype=np.float64)
+    return matches.confidence[used], tp, np.arange(1, len(tp) + 1) - tp

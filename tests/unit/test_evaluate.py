@@ -1,0 +1,171 @@
+"""The evaluator with a detector that says what the test tells it to."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from allcell.data.dataset import LabelledImage
+from allcell.detections import Detections
+from allcell.errors import DataError, ModelError
+from allcell.evaluation.evaluate import FLOOR_CONFIDENCE, data_sha256, evaluate
+from allcell.models.registry import BLAST, HEALTHY, SMUDGE
+
+A, B, C = (10, 10, 50, 50), (60, 10, 100, 50), (110, 10, 150, 50)
+EDGE = (160, 10, 200, 50)
+
+
+class Scripted:
+    """Answers image i (told by its grey level) with the i-th script."""
+
+    def __init__(self, scripts):
+        self.scripts = scripts
+        self.asked = []
+
+    def detect(self, image, *, red_cell_px=None, confidence=None, iou=None):
+        self.asked.append((red_cell_px, confidence, iou))
+        rows = self.scripts[int(image[0, 0, 0])]
+        detections = Detections(
+            np.array([r[0] for r in rows], float).reshape(-1, 4),
+            np.array([r[1] for r in rows], float),
+            np.array([r[2] for r in rows], int),
+        )
+        return detections, SimpleNamespace(total_ms=10.0 * len(self.asked))
+
+
+def labelled(folder, index, truth, ignore=(), centroids=None):
+    path = folder / f"{index}.png"
+    Image.new("RGB", (200, 100), (index, index, index)).save(path)
+    return LabelledImage(
+        path,
+        Detections.truth([t[0] for t in truth], [t[1] for t in truth]),
+        np.array(ignore, np.float32).reshape(-1, 4),
+        None if centroids is None else np.array(centroids, np.float32).reshape(-1, 2),
+    )
+
+
+@pytest.fixture
+def case(tmp_path):
+    images = [
+        # A patient: one blast found, one called healthy, a smudge called blast, a cut cell boxed.
+        labelled(tmp_path, 0, [(A, BLAST), (B, BLAST), (C, SMUDGE)], [EDGE], [(30, 30), (80, 30)]),
+        # A healthy field: its cell is found; a blast below the threshold.
+        labelled(tmp_path, 1, [(A, HEALTHY)], centroids=[]),
+        # A healthy field with a false blast on nothing; no expert looked.
+        labelled(tmp_path, 2, [(A, HEALTHY)]),
+        # Only a blast on a cut cell: counts neither way.
+        labelled(tmp_path, 3, [], [EDGE]),
+    ]
+    scripts = [
+        [(A, 0.9, BLAST), (B, 0.8, HEALTHY), (C, 0.7, BLAST), (EDGE, 0.6, BLAST)],
+        [(A, 0.9, HEALTHY), (B, 0.2, BLAST)],
+        [(C, 0.5, BLAST)],
+        [(EDGE, 0.9, BLAST)],
+    ]
+    return Scripted(scripts), images
+
+
+def run(detector, images, **changes):
+    arguments = {
+        "model": "stub",
+        "model_sha256": "0" * 64,
+        "device": "cpu",
+        "data": "made up",
+        "split": "test",
+        "confidence": 0.3,
+    }
+    return evaluate(detector, images, **(arguments | changes))
+
+
+def test_everything_by_hand(case):
+    result = run(*case)
+    blast, healthy, smudge = (result.classes[n] for n in ("blast", "healthy", "smudge"))
+
+    counts = blast.at_operating_point
+    assert (counts.tp, counts.fp, counts.fn) == (1, 2, 1)
+    assert blast.ap50 == pytest.approx(51 / 101)  # recall 0 to .5 at precision 1
+    counts = healthy.at_operating_point
+    assert (counts.tp, counts.fp, counts.fn) == (1, 1, 1)
+    assert healthy.ap50 == pytest.approx(51 / 101)
+    assert (smudge.cells, smudge.ap50, smudge.at_operating_point.fn) == (1, 0.0, 1)
+    assert result.map50 == pytest.approx(51 / 101)
+
+    # Found by either name: A and B of the first field, A of the second.
+    assert (result.white_cells.tp, result.white_cells.fn) == (3, 1)
+    assert result.centroids is not None
+    assert (result.centroids.tp, result.centroids.fp, result.centroids.fn) == (1, 1, 1)
+    assert (result.sensitivity.k, result.sensitivity.n) == (1, 1)
+    assert (result.specificity.k, result.specificity.n) == (2, 3)
+    assert result.false_blasts_per_field == 2 / 4
+    assert (result.fields_with_false_blast.k, result.fields_with_false_blast.n) == (2, 4)
+    assert result.median_ms == 25.0
+
+
+def test_the_detector_is_asked_for_unsure_boxes_at_its_own_scale(case):
+    detector, images = case
+    run(detector, images, iou=0.6)
+    assert detector.asked == [(None, FLOOR_CONFIDENCE, 0.6)] * len(images)
+
+
+def test_class_ids_are_the_detectors(case):
+    detector, images = case
+    for rows in detector.scripts:
+        rows[:] = [(box, confidence, 1 - class_id) for box, confidence, class_id in rows]
+    swapped = run(detector, images, classes=("healthy", "blast"))
+    assert swapped.classes["blast"].at_operating_point.tp == 1
+
+
+def test_a_healthy_data_set_has_no_blast_figures(case):
+    detector, images = case
+    result = run(detector, images[2:3])
+    assert result.classes["blast"].ap50 is None
+    assert result.classes["blast"].precision is None
+    assert result.map50 == 0.0  # the healthy cell was missed
+    assert result.sensitivity.fraction is None
+    assert result.centroids is None
+
+
+def test_json_holds_what_a_reader_needs(case):
+    content = json.loads(run(*case).to_json())
+    assert content["settings"]["operating_confidence"] == 0.3
+    assert content["settings"]["max_detections"] == 300
+    assert content["classes"]["blast"]["at_operating_point"]["precision"] == 0.333333
+    assert content["classes"]["blast"]["curve"]["recall"] == [0.5]
+    assert content["specificity"] == {
+        "k": 2,
+        "n": 3,
+        "fraction": 0.666667,
+        "low": 0.094299,
+        "high": 0.991596,
+    }
+    assert content["versions"]["numpy"] == np.__version__
+    assert len(content["data_sha256"]) == 64
+    assert content["date"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("change", ["pixels", "box", "class", "ignore", "centroid"])
+def test_the_data_hash_tells_any_change(tmp_path, change):
+    def images(changed=""):
+        image = labelled(
+            tmp_path,
+            7,
+            [(A if changed != "box" else B, HEALTHY if changed == "class" else BLAST)],
+            [] if changed == "ignore" else [EDGE],
+            [(30, 31 if changed == "centroid" else 30)],
+        )
+        if changed == "pixels":
+            Image.new("RGB", (200, 100), "red").save(image.path)
+        return data_sha256([image])
+
+    assert images() == images()
+    assert images(change) != images()
+
+
+def test_refusals(case):
+    detector, images = case
+    with pytest.raises(DataError, match="no image"):
+        run(detector, [])
+    with pytest.raises(ModelError, match="person, dog"):
+        run(detector, images, classes=("person", "dog"))

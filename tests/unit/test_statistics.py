@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from allcell.statistics import (
+    Proportion,
+    bootstrap_interval,
+    clopper_pearson,
+    holm,
+    mcnemar_exact,
+)
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low_percent", "high_percent"),
+    [
+        (0, 100, 0.0, 3.6),
+        (5, 100, 1.6, 11.3),
+        (20, 100, 12.7, 29.2),
+        (40, 200, 14.7, 26.2),
+        (80, 400, 16.2, 24.3),
+        (100, 500, 16.6, 23.8),
+    ],
+)
+def test_interval_agrees_with_the_published_tables(k, n, low_percent, high_percent):
+    low, high = clopper_pearson(k, n)
+    assert round(100 * low, 1) == low_percent
+    assert round(100 * high, 1) == high_percent
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "expected"),
+    [
+        pytest.param(0, 0, (0.0, 1.0), id="nothing counted, nothing known"),
+        # With k = n the lower bound solves p**n = 0.025; with k = 0 the upper, (1 - p)**n = 0.025.
+        pytest.param(1, 1, (0.025, 1.0), id="one of one"),
+        pytest.param(2, 2, (0.025**0.5, 1.0), id="two of two"),
+        pytest.param(0, 2, (0.0, 1 - 0.025**0.5), id="none of two"),
+    ],
+)
+def test_interval_at_the_ends(k, n, expected):
+    assert clopper_pearson(k, n) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_higher_level_gives_a_wider_interval():
+    assert clopper_pearson(0, 1, level=0.99) == pytest.approx((0.0, 0.995))
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "level"),
+    [
+        pytest.param(3, 2, 0.95, id="more than all"),
+        pytest.param(-1, 2, 0.95, id="negative"),
+        pytest.param(1, 2, 95, id="level in percent"),
+    ],
+)
+def test_interval_refuses(k, n, level):
+    with pytest.raises(ValueError, match="expected"):
+        clopper_pearson(k, n, level)
+
+
+def test_proportion_has_no_fraction_of_nothing():
+    assert Proportion.of(0, 0).fraction is None
+    assert Proportion.of(1, 4).fraction == 0.25
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "p"),
+    [
+        pytest.param(0, 0, 1.0, id="never differ"),
+        pytest.param(5, 5, 1.0, id="balanced"),
+        pytest.param(5, 0, 2 / 32, id="five to none: twice a half to the fifth"),
+        pytest.param(1, 5, 2 * (1 + 6) / 64, id="one to five: both tails of six coins"),
+    ],
+)
+def test_mcnemar(only_first, only_second, p):
+    assert mcnemar_exact(only_first, only_second) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([0.04], [0.04], id="one needs no adjustment"),
+        pytest.param([0.04, 0.01, 0.03], [0.06, 0.03, 0.06], id="order kept, never falling"),
+        pytest.param([0.6, 0.9], [1.0, 1.0], id="at most one"),
+    ],
+)
+def test_holm(p_values, adjusted):
+    assert holm(p_values) == pytest.approx(adjusted)
+
+
+def test_bootstrap_of_a_mean_is_near_the_normal_interval():
+    values = np.random.default_rng(1).normal(10, 2, 400)
+    low, high = bootstrap_interval(lambda i: float(values[i].mean()), len(values))
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
+
+
+def test_bootstrap_repeats_itself_and_leaves_undefined_resamples_out():
+    values = np.array([np.nan, 1.0, 2.0])
+
+    def run(seed):
+        return bootstrap_interval(lambda i: float(values[i].mean()), 3, resamples=200, seed=seed)
+
+    assert run(3) == run(3)
+    assert run(3) == (1.0, 2.0)
+    assert np.isnan(bootstrap_interval(lambda _: float("nan"), 3, resamples=10)).all()
