@@ -1,0 +1,189 @@
+"""How fast a model is on this machine: warm-up, then every stage of frame after frame."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.boxes import letterbox
+from allcell.detector import Detector
+
+#: The frame of a usual camera.
+FRAME_SIZE_PX = (1280, 720)
+
+
+@dataclass(frozen=True)
+class Milliseconds:
+    """Times of one stage.
+
+    Attributes:
+        median: Half of the frames were faster.
+        p95: 95 of 100 frames were faster.
+    """
+
+    median: float
+    p95: float
+
+    @classmethod
+    def of(cls, values_ms: list[float]) -> Milliseconds:
+        """Median and 95th percentile of some times."""
+        return cls(float(np.median(values_ms)), float(np.percentile(values_ms, 95)))
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """Speed of one model at one input size, batch 1.
+
+    Attributes:
+        model: Its name.
+        runtime: Runtime, version and device.
+        machine: Processor and number of cores.
+        frame_px: Width and height of the source frame.
+        input_px: Width and height of the network's input.
+        frames: Frames measured after the warm-up.
+        preprocess: Scaling and padding.
+        inference: The network, as the detector called it.
+        postprocess: Decoding and suppression.
+        total: Frame to boxes.
+        bare_engine: The runtime's call alone on a ready input, alternating with the frames.
+        fps: Frames divided by the wall time of all of them.
+        over_engine: Median total over median bare engine.
+        resident_mb: Resident memory of the process at the end.
+    """
+
+    model: str
+    runtime: str
+    machine: str
+    frame_px: tuple[int, int]
+    input_px: tuple[int, int]
+    frames: int
+    preprocess: Milliseconds
+    inference: Milliseconds
+    postprocess: Milliseconds
+    total: Milliseconds
+    bare_engine: Milliseconds
+    fps: float
+    over_engine: float
+    resident_mb: float
+
+
+def machine_name() -> str:
+    """Processor and cores, as far as the operating system tells."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
+        name = names[0] if names else name
+    except OSError:  # not Linux
+        pass
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def resident_mb() -> float:
+    """Resident memory of this process in MB (Linux; 0 elsewhere)."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return 0.0
+
+
+def benchmark(
+    detector: Detector,
+    frame: npt.NDArray[np.uint8],
+    *,
+    red_cell_px: float,
+    frames: int = 200,
+    warm_up: int = 20,
+    on_frame: Callable[[int, int], None] | None = None,
+) -> BenchmarkResult:
+    """Measure a detector on one frame, again and again.
+
+    Args:
+        detector: The model.
+        frame: RGB uint8 (H, W, 3).
+        red_cell_px: Red-cell diameter in the frame: the scale is known, as in a running stream.
+        frames: How many are measured.
+        warm_up: How many go before.
+        on_frame: Called with the number of frames done and their total; may raise to stop.
+    """
+    height, width = frame.shape[:2]
+    scale = detector.scale_for(width, height, red_cell_px)
+    fit = letterbox(width, height, scale, detector.spec.stride_px)
+    ready = np.full((fit.input_height_px, fit.input_width_px, 3), 114, np.uint8)
+    stages: dict[str, list[float]] = {"pre": [], "run": [], "post": [], "total": []}
+    bare: list[float] = []
+    for n in range(warm_up + frames):
+        start = time.perf_counter()
+        detector.engine.run(ready)
+        bare.append(1e3 * (time.perf_counter() - start))
+        _, timing = detector.detect(frame, red_cell_px=red_cell_px)
+        stages["pre"].append(timing.preprocess_ms)
+        stages["run"].append(timing.inference_ms)
+        stages["post"].append(timing.postprocess_ms)
+        stages["total"].append(timing.total_ms)
+        if on_frame:
+            on_frame(n + 1, warm_up + frames)
+    kept = {name: Milliseconds.of(values[warm_up:]) for name, values in stages.items()}
+    engine = Milliseconds.of(bare[warm_up:])
+    return BenchmarkResult(
+        detector.spec.name,
+        detector.engine.description,
+        machine_name(),
+        (width, height),
+        (fit.input_width_px, fit.input_height_px),
+        frames,
+        kept["pre"],
+        kept["run"],
+        kept["post"],
+        kept["total"],
+        engine,
+        1e3 * frames / sum(stages["total"][warm_up:]),
+        kept["total"].median / engine.median,
+        resident_mb(),
+    )
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two ways to the same boxes, frame by frame in turn on the same machine.
+
+    Attributes:
+        ours: Frame to boxes with our detector.
+        theirs: Frame to boxes with the reference.
+        times_faster: Median of theirs over median of ours.
+    """
+
+    ours: Milliseconds
+    theirs: Milliseconds
+    times_faster: float
+
+
+def race(ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 12) -> Race:
+    """Time two callables in turn, so that a noisy machine disturbs both alike.
+
+    Args:
+        ours: Called ten times a round, since it is the short one.
+        theirs: Called once a round.
+        rounds: Measured rounds; one more goes before as a warm-up.
+    """
+
+    def timed(call: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        call()
+        return 1e3 * (time.perf_counter() - start)
+
+    def both() -> Iterator[tuple[list[float], float]]:
+        for _ in range(rounds + 1):
+            yield [timed(ours) for _ in range(10)], timed(theirs)
+
+    measured = list(both())[1:]
+    mine = Milliseconds.of([t for many, _ in measured for t in many])
+    other = Milliseconds.of([t for _, t in measured])
+    return Race(mine, other, other.median / mine.median)

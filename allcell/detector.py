@@ -1,0 +1,224 @@
+"""Detector: image -> (Detections, Timing). What every page and every command calls."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from allcell.boxes import Letterbox, clip, letterbox, suppress
+from allcell.detections import BoolArray, Detections
+from allcell.engines.base import Engine, open_engine
+from allcell.engines.decode import decode
+from allcell.models.registry import ModelSpec, get_spec
+from allcell.settings import settings
+
+#: Colour of the padding, as YOLOs are trained with.
+_PADDING = 114
+#: Neighbouring tiles share this many red-cell diameters: more than the largest white cell.
+_OVERLAP_RED_CELLS = 4.0
+#: A box this close to a cut between tiles is a piece of a cell that another tile holds whole.
+_CUT_MARGIN_PX = 2.0
+#: A field is not enlarged beyond this: there is nothing to be seen between its pixels.
+_MAX_ENLARGEMENT = 4.0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time of one detection went, in milliseconds.
+
+    Attributes:
+        preprocess_ms: Scaling and padding.
+        inference_ms: The network.
+        postprocess_ms: Decoding, suppression, merging of tiles.
+        total_ms: From call to result, waiting for the model included.
+        tiles: Number of network runs.
+    """
+
+    preprocess_ms: float
+    inference_ms: float
+    postprocess_ms: float
+    total_ms: float
+    tiles: int = 1
+
+
+class Detector:
+    """A model ready to run. Safe to share between threads: calls queue.
+
+    Args:
+        spec: The model.
+        engine: Its network.
+        floor_confidence: Lowest confidence (0 to 1) that is returned when none is asked for.
+        max_detections: Most boxes returned for one image.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        engine: Engine,
+        *,
+        floor_confidence: float = 0.05,
+        max_detections: int = 300,
+    ) -> None:
+        self.spec = spec
+        self.engine = engine
+        self._floor = floor_confidence
+        self._max_detections = max_detections
+        self._lock = threading.Lock()
+        self._buffers: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
+
+    @classmethod
+    def open(cls, name: str, *, device: str = "auto", threads: int | None = None) -> Detector:
+        """Load a model of the registry, with the limits of the settings.
+
+        Raises:
+            ModelError: If there is no such model, or its weights cannot be used.
+            DeviceError: If the device is not there.
+        """
+        limits = settings()
+        spec = get_spec(name)
+        engine = open_engine(
+            spec, device=device, threads=limits.threads if threads is None else threads
+        )
+        return cls(
+            spec,
+            engine,
+            floor_confidence=limits.floor_confidence,
+            max_detections=limits.max_detections,
+        )
+
+    def scale_for(self, width_px: int, height_px: int, red_cell_px: float | None) -> float:
+        """Input pixels per source pixel.
+
+        Args:
+            width_px: Width of the source image.
+            height_px: Height of the source image.
+            red_cell_px: Red-cell diameter in the source; None uses the model's default size.
+        """
+        if red_cell_px is None:
+            return self.spec.default_long_side_px / max(width_px, height_px)
+        return min(self.spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
+
+    def detect(
+        self,
+        image: npt.NDArray[np.uint8],
+        *,
+        red_cell_px: float | None = None,
+        confidence: float | None = None,
+        iou: float | None = None,
+    ) -> tuple[Detections, Timing]:
+        """Find the white cells of an image.
+
+        Args:
+            image: RGB uint8 (H, W, 3).
+            red_cell_px: Diameter of its red cells in pixels (see `allcell.scale`); None brings the
+                long side to the model's default.
+            confidence: Lowest confidence (0 to 1) to return.
+            iou: Overlap (0 to 1) above which two boxes are one cell; the model's own if None.
+
+        Returns:
+            Boxes in pixels of `image`, best first, and the time each stage took.
+
+        Raises:
+            ValueError: If the image is not RGB uint8.
+            ModelError: If the network fails or its output does not fit.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"expected RGB uint8 (H, W, 3), got {image.shape} {image.dtype}")
+        start = time.perf_counter()
+        height, width = image.shape[:2]
+        floor = self._floor if confidence is None else confidence
+        overlap = self.spec.iou if iou is None else iou
+        scale = self.scale_for(width, height, red_cell_px)
+        tiles = self._tiles(width, height, scale)
+        parts: list[Detections] = []
+        preprocess = inference = 0.0
+        with self._lock:
+            for x, y, w, h in tiles:
+                t0 = time.perf_counter()
+                fit = letterbox(w, h, scale, self.spec.stride_px)
+                tensor = self._prepare(image[y : y + h, x : x + w], fit)
+                t1 = time.perf_counter()
+                raw = self.engine.run(tensor)
+                t2 = time.perf_counter()
+                preprocess += t1 - t0
+                inference += t2 - t1
+                found = decode(raw, self.spec.output, len(self.spec.classes), floor)
+                xyxy = clip(fit.to_source(found.xyxy), w, h)
+                whole = _uncut(xyxy, (x, y, w, h), (width, height), _CUT_MARGIN_PX / fit.scale_x)
+                offset = np.array([x, y, x, y], np.float32)
+                parts.append(Detections(xyxy + offset, found.confidence, found.class_id)[whole])
+        merged = parts[0] if len(parts) == 1 else Detections.concatenate(parts)
+        kept = suppress(merged, overlap)[: self._max_detections]
+        total = time.perf_counter() - start
+        return kept, Timing(
+            1e3 * preprocess,
+            1e3 * inference,
+            1e3 * (total - preprocess - inference),
+            1e3 * total,
+            len(tiles),
+        )
+
+    def warm_up(self, width_px: int, height_px: int, red_cell_px: float | None = None) -> None:
+        """Run once on an empty image of this size, so that the first real one is not slow."""
+        self.detect(np.full((height_px, width_px, 3), 200, np.uint8), red_cell_px=red_cell_px)
+
+    def _prepare(self, image: npt.NDArray[np.uint8], fit: Letterbox) -> npt.NDArray[np.uint8]:
+        size = (fit.input_height_px, fit.input_width_px)
+        buffer = self._buffers.get(size)
+        if buffer is None:
+            if len(self._buffers) >= 4:
+                self._buffers.clear()
+            buffer = self._buffers[size] = np.empty((*size, 3), np.uint8)
+        h, w = fit.height_px, fit.width_px
+        shrinks = fit.scale_x < 1
+        resized = cv2.resize(
+            image, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+        buffer[:h, :w] = resized
+        buffer[h:] = _PADDING
+        buffer[:h, w:] = _PADDING
+        return buffer
+
+    def _tiles(self, width: int, height: int, scale: float) -> list[tuple[int, int, int, int]]:
+        """Tiles x, y, w, h in source pixels; one for all but very large fields."""
+        side = int(self.spec.max_input_px / scale)
+        overlap = int(_OVERLAP_RED_CELLS * self.spec.red_cell_px / scale)
+        xs, w = _cuts(width, side, overlap)
+        ys, h = _cuts(height, side, overlap)
+        return [(x, y, w, h) for y in ys for x in xs]
+
+
+def _cuts(length: int, side: int, overlap: int) -> tuple[list[int], int]:
+    """Starts of equal pieces of at most `side` that cover `length` and share `overlap`."""
+    if length <= side or side <= overlap:
+        return [0], length
+    count = -(-(length - overlap) // (side - overlap))
+    piece = -(-(length + (count - 1) * overlap) // count)
+    starts = [round(i * (length - piece) / (count - 1)) for i in range(count)]
+    return starts, piece
+
+
+def _uncut(
+    xyxy: npt.NDArray[np.float32],
+    tile: tuple[int, int, int, int],
+    image_size: tuple[int, int],
+    margin_px: float,
+) -> BoolArray:
+    """Mask (N,) of the boxes that do not touch a cut between tiles; boxes in tile pixels."""
+    x, y, w, h = tile
+    width, height = image_size
+    cut = np.zeros(len(xyxy), dtype=bool)
+    if x > 0:
+        cut |= xyxy[:, 0] <= margin_px
+    if y > 0:
+        cut |= xyxy[:, 1] <= margin_px
+    if x + w < width:
+        cut |= xyxy[:, 2] >= w - margin_px
+    if y + h < height:
+        cut |= xyxy[:, 3] >= h - margin_px
+    return ~cut

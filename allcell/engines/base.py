@@ -1,0 +1,110 @@
+"""What every engine offers: a compiled network that turns one input tensor into its raw output."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.detections import FloatArray
+from allcell.errors import DeviceError, ModelError
+from allcell.models.registry import ModelSpec
+from allcell.models.weights import compiled_path, model_files, verified
+
+
+class Engine(Protocol):
+    """A network on a device. Not thread-safe: `Detector` holds the lock."""
+
+    @property
+    def description(self) -> str:
+        """Runtime, version and device, as shown to people."""
+        ...
+
+    def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
+        """Run the network.
+
+        Args:
+            image: RGB uint8 (H, W, 3), C-contiguous, sides multiples of the network's stride.
+
+        Returns:
+            The raw output of the first image of the batch, float32, two-dimensional.
+        """
+        ...
+
+
+def resolve_device(device: str) -> str:
+    """Turn auto into cpu or cuda; anything else is taken at its word.
+
+    Raises:
+        DeviceError: If the name is none of auto, cpu and cuda.
+    """
+    if device not in {"auto", "cpu", "cuda"}:
+        raise DeviceError(f"There is no device {device!r}.", "Choose auto, cpu or cuda.")
+    if device != "auto":
+        return device
+    # Asking torch costs seconds; a machine without NVIDIA's tools need not ask.
+    if shutil.which("nvidia-smi") is None or find_spec("torch") is None:
+        return "cpu"
+    from allcell.engines.torch_engine import cuda_available
+
+    return "cuda" if cuda_available() else "cpu"
+
+
+def open_engine(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    runtime: Literal["auto", "onnx", "torch"] = "auto",
+    threads: int = 0,
+) -> Engine:
+    """Load a model of the registry.
+
+    Args:
+        spec: Which one.
+        device: auto, cpu or cuda; auto takes CUDA if it is there.
+        runtime: auto is ONNX Runtime on a CPU and torch on CUDA.
+        threads: CPU threads; 0 = all cores.
+
+    Raises:
+        ModelError: If its weights are missing or not the measured ones, or cannot be compiled here.
+        DeviceError: If the device is not there.
+    """
+    where = resolve_device(device)
+    chosen = runtime if runtime != "auto" else ("torch" if where == "cuda" else "onnx")
+    files = model_files(spec.name)
+    if chosen == "torch":
+        require_torch("The torch runtime")
+        from allcell.engines.torch_engine import TorchEngine
+
+        return TorchEngine(verified(files.checkpoint), device=where, threads=threads)
+
+    from allcell.engines.onnx_engine import OnnxEngine
+
+    if files.onnx is not None:
+        return OnnxEngine(verified(files.onnx), device=where, threads=threads)
+    compiled = compiled_path(files.checkpoint)
+    if not compiled.is_file():
+        require_torch(f"The model {spec.name!r} is shipped without its ONNX file, and compiling it")
+        from allcell.engines.torch_engine import export_onnx
+
+        export_onnx(verified(files.checkpoint), compiled)
+    return OnnxEngine(compiled, device=where, threads=threads)
+
+
+def require_torch(what: str) -> None:
+    """Refuse, with the remedy, what a light installation cannot do.
+
+    Args:
+        what: Subject of the message.
+
+    Raises:
+        ModelError: If torch or ultralytics is not installed.
+    """
+    if find_spec("torch") is None or find_spec("ultralytics") is None:
+        raise ModelError(
+            f"{what} needs torch and ultralytics, which this light installation leaves out.",
+            "Install everything with `make app` (without LITE=1), or choose the live model.",
+        )

@@ -1,0 +1,129 @@
+"""ONNX Runtime: the default on a CPU."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from allcell.detections import FloatArray
+from allcell.errors import DeviceError, ModelError
+
+#: Graphs compiled for one input size each; a field, its tiles and a live picture need few.
+_MAX_SESSIONS = 4
+
+
+class OnnxEngine:
+    """One ONNX file, specialised to each input size it meets.
+
+    A graph with a free height and width is compiled anew for a size (some 50 ms for a small
+    network) with the size fixed, which folds its shape arithmetic and plans its memory; the latest
+    few are kept. Input may be float NCHW in 0 to 1 (as YOLOs are exported) or uint8 NHWC (ours: no
+    conversion at all).
+
+    Args:
+        path: The ONNX file.
+        device: cpu or cuda.
+        threads: CPU threads; 0 leaves ONNX Runtime's choice (all cores).
+
+    Raises:
+        DeviceError: If CUDA is asked for and ONNX Runtime has no CUDA provider.
+        ModelError: If the file is not a network with one picture as its input.
+    """
+
+    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 0) -> None:
+        available = ort.get_available_providers()
+        provider = "CUDAExecutionProvider" if device == "cuda" else "CPUExecutionProvider"
+        if provider not in available:
+            raise DeviceError(
+                "This ONNX Runtime cannot use a CUDA device.",
+                "Choose the device cpu, or install onnxruntime-gpu.",
+            )
+        self._path = path
+        self._provider = provider
+        self._threads = threads
+        self._sessions: OrderedDict[tuple[int, int], ort.InferenceSession] = OrderedDict()
+        probe = self._open({})
+        inputs, outputs = probe.get_inputs(), probe.get_outputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            raise ModelError(
+                f"{path.name} takes {len(inputs)} inputs; expected one picture.",
+                "Export the detector alone, with one input (1, 3, height, width).",
+            )
+        self._input = inputs[0].name
+        self._output = outputs[0].name
+        self._takes_bytes = inputs[0].type == "tensor(uint8)"
+        axes = (1, 2) if self._takes_bytes else (2, 3)
+        self._free = tuple(inputs[0].shape[axis] for axis in axes)
+        if all(isinstance(side, int) for side in self._free):
+            self._sessions[(int(self._free[0]), int(self._free[1]))] = probe
+
+    @property
+    def description(self) -> str:
+        """Runtime, version and device, as shown to people."""
+        device = "CUDA" if self._provider.startswith("CUDA") else "CPU"
+        return f"ONNX Runtime {ort.__version__} · {device}"
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width that the graph insists on, if it does."""
+        height, width = self._free
+        return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+    def _open(self, sizes: dict[str, int]) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        for name, size in sizes.items():
+            options.add_free_dimension_override_by_name(name, size)
+        try:
+            return ort.InferenceSession(str(self._path), options, providers=[self._provider])
+        except Exception as error:  # ONNX Runtime raises a class of its own for each cause
+            raise ModelError(
+                f"{self._path.name} is not an ONNX network that can be opened ({_first(error)}).",
+                "Export it again, or choose another file.",
+            ) from error
+
+    def _session(self, height: int, width: int) -> ort.InferenceSession:
+        session = self._sessions.get((height, width))
+        if session is None:
+            if self.fixed_size:
+                raise ModelError(
+                    f"{self._path.name} takes {self.fixed_size[1]}x{self.fixed_size[0]} pixels "
+                    f"only, got {width}x{height}.",
+                    "Export it with dynamic axes.",
+                )
+            sizes = dict(zip((str(s) for s in self._free), (height, width), strict=True))
+            session = self._open(sizes)
+            self._sessions[(height, width)] = session
+            if len(self._sessions) > _MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        else:
+            self._sessions.move_to_end((height, width))
+        return session
+
+    def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
+        """See `Engine.run`."""
+        session = self._session(image.shape[0], image.shape[1])
+        tensor: npt.NDArray[np.generic] = image[None]
+        if not self._takes_bytes:
+            tensor = cv2.dnn.blobFromImage(image, 1 / 255)
+        try:
+            (output,) = session.run([self._output], {self._input: tensor})
+        except Exception as error:  # likewise
+            raise ModelError(
+                f"{self._path.name} failed on a {image.shape[1]}x{image.shape[0]} input "
+                f"({_first(error)}).",
+                "Check the input size it was exported with.",
+            ) from error
+        return np.asarray(output[0], dtype=np.float32)
+
+
+def _first(error: Exception) -> str:
+    """The first line of a message, short enough for a person."""
+    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__

@@ -1,0 +1,155 @@
+"""torch and ultralytics: CUDA in half precision, and the source of every ONNX file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import allcell.offline  # noqa: F401  (before ultralytics is imported)
+
+import torch  # isort: skip
+from ultralytics.nn.tasks import load_checkpoint  # isort: skip
+
+from allcell.detections import FloatArray
+from allcell.errors import DeviceError, ModelError
+
+#: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
+OPSET = 17
+
+
+def cuda_available() -> bool:
+    """Whether torch sees a CUDA device."""
+    return bool(torch.cuda.is_available())
+
+
+def _load(checkpoint: Path, device: torch.device) -> Any:
+    """The fused network in evaluation mode. Only files whose SHA-256 was checked come here."""
+    try:
+        model, _ = load_checkpoint(str(checkpoint), device=device, fuse=True)
+    except (RuntimeError, KeyError, AttributeError, EOFError) as error:
+        raise ModelError(
+            f"{checkpoint.name} is not a checkpoint that can be loaded ({error}).",
+            "Get the weights again.",
+        ) from error
+    return model.eval()
+
+
+def parameter_count(checkpoint: Path) -> int:
+    """Number of weights of the fused network."""
+    model = _load(checkpoint, torch.device("cpu"))
+    return sum(int(p.numel()) for p in model.parameters())
+
+
+class TorchEngine:
+    """A checkpoint run by torch.
+
+    Args:
+        checkpoint: A file of `weights/`, SHA-256 checked.
+        device: cpu or cuda.
+        threads: CPU threads; 0 leaves torch's choice.
+
+    Raises:
+        DeviceError: If CUDA is asked for and there is none.
+        ModelError: If the file cannot be loaded.
+    """
+
+    def __init__(self, checkpoint: Path, *, device: str = "cpu", threads: int = 0) -> None:
+        if device == "cuda" and not cuda_available():
+            raise DeviceError(
+                "torch sees no CUDA device on this machine.",
+                "Choose the device cpu, or check the NVIDIA driver.",
+            )
+        if threads and device == "cpu":
+            torch.set_num_threads(threads)
+        self._device = torch.device(device)
+        self._dtype = torch.float16 if device == "cuda" else torch.float32
+        self._model = _load(checkpoint, self._device).to(dtype=self._dtype)
+
+    @property
+    def description(self) -> str:
+        """Runtime, version and device, as shown to people."""
+        if self._device.type == "cuda":
+            return f"torch {torch.__version__} · {torch.cuda.get_device_name()} · half precision"
+        return f"torch {torch.__version__} · CPU"
+
+    def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
+        """See `Engine.run`. Copying the output back waits for the device."""
+        with torch.inference_mode():
+            tensor = torch.from_numpy(image).to(self._device)
+            tensor = tensor.permute(2, 0, 1)[None].to(self._dtype) / 255
+            output = self._model(tensor)
+            while isinstance(output, (list, tuple)):
+                output = output[0]
+            return np.asarray(output[0].float().cpu().numpy(), dtype=np.float32)
+
+
+class _FromBytes(torch.nn.Module):
+    """The network with the picture's own bytes as input: (1, H, W, 3) uint8."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        output: Any = self.model(picture.permute(0, 3, 1, 2).to(torch.float32) * (1 / 255))
+        while isinstance(output, (list, tuple)):
+            output = output[0]
+        return torch.as_tensor(output)
+
+
+def export_onnx(checkpoint: Path, target: Path) -> None:
+    """Compile a checkpoint into an ONNX file with free height and width.
+
+    The graph takes RGB bytes (1, height, width, 3), so nothing has to be converted before it.
+
+    Args:
+        checkpoint: A file of `weights/`, SHA-256 checked.
+        target: Where to write; written whole or not at all.
+    """
+    import onnx
+    import onnxslim
+
+    model = _load(checkpoint, torch.device("cpu"))
+    for module in model.modules():
+        if hasattr(module, "export"):
+            module.export, module.dynamic, module.format = True, True, "onnx"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    example = torch.zeros(1, 256, 320, 3, dtype=torch.uint8)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        raw = os.path.join(folder, "raw.onnx")
+        with torch.inference_mode():
+            torch.onnx.export(
+                _FromBytes(model).eval(),
+                (example,),
+                raw,
+                input_names=["picture"],
+                output_names=["boxes"],
+                dynamic_axes={"picture": {1: "height", 2: "width"}, "boxes": {}},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        slim = os.path.join(folder, "slim.onnx")
+        onnx.save(onnxslim.slim(onnx.load(raw)), slim)
+        os.replace(slim, target)
+
+
+def paper_baseline() -> Callable[[npt.NDArray[np.uint8]], object]:
+    """The paper's YOLOv5s as its readers would run it: ultralytics at 1024 px on the CPU.
+
+    The network has random weights, which take the same time; having nothing to suppress it is, if
+    anything, too fast.
+    """
+    from ultralytics.models import YOLO
+
+    model = YOLO("yolov5s.yaml")
+
+    def predict(image: npt.NDArray[np.uint8]) -> object:
+        return model.predict(image, imgsz=1024, device="cpu", verbose=False)
+
+    return predict
