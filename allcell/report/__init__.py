@@ -1,0 +1,1 @@
+"""Results as people take them away: exports, archives, model cards."""

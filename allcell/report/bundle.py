@@ -1,0 +1,110 @@
+"""All exports of many images in one ZIP."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from allcell.report.exports import (
+    Failure,
+    class_names,
+    export_names,
+    to_coco,
+    to_csv,
+    to_summary_csv,
+    to_yolo_text,
+    with_classes,
+)
+from allcell.report.names import file_stems
+from allcell.report.results import ImageResult
+from allcell.settings import RESEARCH_USE
+
+#: ZIP entries carry a time; a fixed one keeps equal results equal byte by byte.
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+NOTICE = f"""{RESEARCH_USE}
+
+Every class in these files is suggested by a model and confirmed by nobody. Percentages are
+fractions of the cells that were detected; their intervals cover the error of sampling, not that of
+the model.
+"""
+CONTENTS = """
+summary.csv  one row an image: counts, exact 95 % intervals, the names of its files, errors
+annotated/   each image with its boxes
+csv/         the boxes of each image, in pixels
+coco.json    all boxes in COCO's format
+labels/      the boxes in YOLO's format; data.yaml names the classes
+"""
+
+
+def _add(target: zipfile.ZipFile, name: str, content: str | bytes, *, packed: bool = False) -> None:
+    entry = zipfile.ZipInfo(name, ZIP_TIME)
+    entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+    target.writestr(entry, content)
+
+
+def _named_apart(results: Sequence[ImageResult]) -> list[ImageResult]:
+    # Done once for the whole ZIP: alone, the second a.jpg would not know that it is a-2.jpg.
+    return [
+        replace(result, name=name)
+        for result, name in zip(results, export_names(results), strict=True)
+    ]
+
+
+def _stems(results: Sequence[ImageResult]) -> list[str]:
+    return file_stems(result.name for result in results)
+
+
+def _add_labels(target: zipfile.ZipFile, results: Sequence[ImageResult]) -> None:
+    names = class_names(results)
+    # JSON is YAML too, and quotes whatever a stranger's model calls its classes.
+    _add(target, "data.yaml", f"names: {json.dumps(names, ensure_ascii=False)}\n")
+    for result, stem in zip(results, _stems(results), strict=True):
+        found = with_classes(result, names)
+        text = to_yolo_text(found, result.width_px, result.height_px)
+        _add(target, f"labels/{stem}.txt", text)
+
+
+def yolo_zip(results: Sequence[ImageResult]) -> bytes:
+    """YOLO labels with the class names and the research-use notice that the format has no room for.
+
+    Args:
+        results: One or many; of several models, class numbers follow `class_names`.
+    """
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as target:
+        _add(target, "NOTICE.txt", NOTICE)
+        _add_labels(target, _named_apart(results))
+    return sink.getvalue()
+
+
+def bundle_zip(
+    results: Sequence[ImageResult],
+    annotated_png: Iterable[bytes],
+    failures: Sequence[Failure] = (),
+) -> bytes:
+    """Everything there is about many images.
+
+    Args:
+        results: In the order they are to be listed.
+        annotated_png: One PNG for each result, in the same order; a generator keeps only one of
+            them in memory beside the ZIP.
+        failures: Images without a result; they appear in summary.csv.
+
+    Raises:
+        ValueError: If there are more or fewer pictures than results.
+    """
+    sink = io.BytesIO()
+    results = _named_apart(results)
+    with zipfile.ZipFile(sink, "w") as target:
+        _add(target, "NOTICE.txt", NOTICE + CONTENTS)
+        _add(target, "summary.csv", to_summary_csv(results, failures))
+        _add(target, "coco.json", to_coco(results))
+        _add_labels(target, results)
+        for result, stem, png in zip(results, _stems(results), annotated_png, strict=True):
+            _add(target, f"csv/{stem}.csv", to_csv([result]))
+            _add(target, f"annotated/{stem}.png", png, packed=True)
+    return sink.getvalue()

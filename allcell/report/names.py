@@ -1,0 +1,80 @@
+"""Names that came from outside, made fit for a file system and a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+#: File systems allow 255 bytes; the rest is room for a counter and a suffix.
+MAX_NAME_BYTES = 200
+LONGEST_SUFFIX = 10
+FALLBACK_NAME = "image"
+#: Windows opens a device instead of a file under these names.
+DEVICE_NAMES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)}
+)
+#: A spreadsheet takes a cell that starts so for a formula (OWASP, CSV injection); the wide forms
+#: count in some locales.
+FORMULA_STARTS = tuple("=+-@＝＋－＠")  # noqa: RUF001 - the wide forms are meant
+
+
+def _is_control(character: str) -> bool:
+    # Category C holds control and direction characters and lone surrogates.
+    return unicodedata.category(character).startswith("C")
+
+
+def safe_name(name: str) -> str:
+    """A file name without folders, control characters and what a file system forbids.
+
+    Args:
+        name: A file name or path of any system.
+
+    Returns:
+        1 to about `MAX_NAME_BYTES` bytes of UTF-8; a usual suffix is kept.
+    """
+    last = re.split(r"[/\\]", name)[-1]
+    printable = "".join(c for c in last if not _is_control(c))
+    cleaned = re.sub(r'[<>:"|?*]', "_", unicodedata.normalize("NFC", printable)).strip(" ")
+    cleaned = cleaned.rstrip(" .")
+    if not cleaned or cleaned.startswith("."):
+        cleaned = FALLBACK_NAME + cleaned
+    suffix = PurePosixPath(cleaned).suffix
+    suffix = suffix if len(suffix) <= LONGEST_SUFFIX else ""
+    stem = cleaned.removesuffix(suffix).encode()[: MAX_NAME_BYTES - len(suffix.encode())]
+    # A cut may fall inside a character: its rest is dropped.
+    text = stem.decode(errors="ignore").rstrip(" .") or FALLBACK_NAME
+    return f"{'_' if text.casefold() in DEVICE_NAMES else ''}{text}{suffix}"
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """The names in order, duplicates told apart: a.jpg, a-2.jpg, a-3.jpg.
+
+    Upper and lower case count as the same, as on Windows and macOS.
+    """
+    given = list(names)
+    taken: set[str] = set()
+    # A name that comes later as it is keeps itself: a.jpg, a.jpg, a-2.jpg.
+    reserved = {name.casefold() for name in given}
+    result = []
+    for name in given:
+        path = PurePosixPath(name)
+        candidate, n = name, 1
+        while candidate.casefold() in taken or (n > 1 and candidate.casefold() in reserved):
+            n += 1
+            candidate = f"{path.stem}-{n}{path.suffix}"
+        taken.add(candidate.casefold())
+        result.append(candidate)
+    return result
+
+
+def file_stems(names: Iterable[str]) -> list[str]:
+    """The names without suffix, told apart: a.jpg and a.png share one folder of labels."""
+    return unique_names(PurePosixPath(name).stem for name in names)
+
+
+def spreadsheet_text(text: str) -> str:
+    """Text for a CSV cell; one that would be taken for a formula gets an apostrophe in front."""
+    flat = "".join(" " if _is_control(c) else c for c in text).strip()
+    return f"'{flat}" if flat.startswith(FORMULA_STARTS) else flat

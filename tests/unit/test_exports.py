@@ -1,0 +1,261 @@
+"""The files that leave allcell: readable by others, safe to open, and never without the notice."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from pycocotools.coco import COCO
+
+from allcell.detections import Detections
+from allcell.report import bundle, exports
+from allcell.report.exports import Failure
+from allcell.report.results import ImageResult, without_names
+from allcell.settings import RESEARCH_USE
+
+TIMING_MS = {"preprocess": 1.0, "inference": 8.23456, "postprocess": 0.25, "total": 9.5}
+CLASSES = ("blast", "healthy", "smudge")
+
+
+def make(name: str = "smear.jpg", class_id: tuple[int, ...] = (0, 1, 2, 0)) -> ImageResult:
+    """A field of 200x100 with one 20x10 box a cell, side by side."""
+    xyxy = [[20 * i, 30, 20 * i + 20, 40] for i in range(len(class_id))]
+    found = Detections(
+        np.array(xyxy, np.float32).reshape(-1, 4),
+        np.array([0.9, 0.8, 0.7, 0.6], np.float32)[: len(class_id)],
+        np.array(class_id, np.int64),
+    )
+    return ImageResult(name, 200, 100, "live", found, CLASSES, TIMING_MS, 19.5)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize(
+    ("class_id", "expected"),
+    [
+        pytest.param((0, 1, 2, 0), (2, 3, 1), id="smudges are not white cells"),
+        pytest.param((), (0, 0, 0), id="an empty field"),
+        pytest.param((2, 2), (0, 0, 2), id="smudges only"),
+    ],
+)
+def test_counts(class_id: tuple[int, ...], expected: tuple[int, int, int]) -> None:
+    counts = make(class_id=class_id).counts()
+    assert (counts.blasts, counts.white_cells, counts.smudges) == expected
+
+
+def test_counts_go_by_name_not_by_position() -> None:
+    foreign = replace(make(), classes=("RBC", "blast", "healthy"))
+    assert foreign.counts().blasts == 1
+    assert foreign.counts().white_cells == 2
+    assert foreign.highest_blast_confidence == pytest.approx(0.8)
+
+
+def test_share_has_the_exact_interval() -> None:
+    share = make(class_id=(0, 1, 1, 1)).counts().blast_share
+    assert (share.k, share.n) == (1, 4)
+    # Clopper-Pearson of 1 in 4, from published tables.
+    assert (share.low, share.high) == pytest.approx((0.0063, 0.8059), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"width_px": 0}, "positive size", id="no width"),
+        pytest.param({"classes": ("blast",)}, "expected 0 to 0, got 0 to 2", id="class unnamed"),
+        pytest.param({"timing_ms": {"total": 1.0}}, "missing .*preprocess", id="stage missing"),
+    ],
+)
+def test_result_refuses(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(make(), **change)
+
+
+def test_without_names_keeps_the_rest() -> None:
+    first, second = without_names([make("Doe_Jane.jpg"), make("Doe_Jane_2.jpg")])
+    assert (first.name, second.name) == ("image-001", "image-002")
+    assert len(first.detections) == 4
+
+
+# --- CSV ----------------------------------------------------------------------------------------
+
+
+def test_csv_has_one_row_a_box() -> None:
+    first, *rest = rows(exports.to_csv([make()]))
+    assert len(rest) == 3
+    assert first == {
+        "image": "smear.jpg",
+        "model": "live",
+        "suggested_class": "blast",
+        "confidence": "0.9000",
+        "x1_px": "0.00",
+        "y1_px": "30.00",
+        "x2_px": "20.00",
+        "y2_px": "40.00",
+        RESEARCH_USE: "",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("=HYPERLINK(A1)", id="equals"),
+        pytest.param("+1+1", id="plus"),
+        pytest.param("-1+1", id="minus"),
+        pytest.param("@SUM(A1)", id="at"),
+        pytest.param("\t=1", id="tab before"),
+        pytest.param(" =1", id="space before"),
+        pytest.param("\uff1d1", id="wide equals"),
+    ],
+)
+@pytest.mark.parametrize("column", ["image", "model", "suggested_class"])
+def test_csv_cell_is_never_a_formula(name: str, column: str) -> None:
+    field = {"image": "name", "model": "model", "suggested_class": "classes"}[column]
+    result = replace(make(), **{field: (name,) * 3 if field == "classes" else name})
+    cell = rows(exports.to_csv([result]))[0][column]
+    assert cell.startswith("'")
+
+
+def test_csv_keeps_an_awkward_name_in_one_cell() -> None:
+    (first, *_) = rows(exports.to_csv([make('a, "b"; c.jpg')]))
+    assert first["image"] == "a, _b_; c.jpg"
+
+
+def test_summary_counts_and_failures() -> None:
+    text = exports.to_summary_csv(
+        [make("a.jpg"), make("a.png", ())], [Failure("x/bad.jpg", "=cut short\nat byte 7")]
+    )
+    full, empty, failed = rows(text)
+    assert (full["blasts"], full["white_cells"], full["smudges"]) == ("2", "3", "1")
+    assert full["blast_percent_of_detected"] == "66.7"
+    assert full["smudges_per_100_white_cells"] == "33.3"
+    assert (full["files"], empty["files"]) == ("a", "a-2")
+    assert empty["blast_percent_of_detected"] == empty["exact_95_high_percent"] == ""
+    assert (failed["image"], failed["blasts"]) == ("bad.jpg", "")
+    assert failed["error"] == "'=cut short at byte 7"
+
+
+# --- COCO, YOLO, JSON ---------------------------------------------------------------------------
+
+
+def test_coco_is_read_by_pycocotools(tmp_path: Path) -> None:
+    file = tmp_path / "coco.json"
+    foreign = replace(make("b.jpg"), classes=("healthy", "blast", "RBC"))
+    file.write_text(exports.to_coco([make("a.jpg"), make("a.jpg"), foreign]))
+    coco = COCO(str(file))
+    assert RESEARCH_USE in coco.dataset["info"]["description"]
+    assert [image["file_name"] for image in coco.loadImgs([1, 2, 3])] == [
+        "a.jpg",
+        "a-2.jpg",
+        "b.jpg",
+    ]
+    blast = coco.getCatIds(catNms=["blast"])
+    assert len(coco.getAnnIds(imgIds=[1], catIds=blast)) == 2
+    assert len(coco.getAnnIds(imgIds=[3], catIds=blast)) == 1  # by name, not by number
+    annotation = coco.loadAnns(coco.getAnnIds(imgIds=[1]))[1]
+    assert annotation["bbox"] == [20, 30, 20, 10]
+    assert annotation["area"] == 200
+    assert annotation["score"] == 0.8
+
+
+def test_coco_of_nothing_is_valid(tmp_path: Path) -> None:
+    file = tmp_path / "coco.json"
+    file.write_text(exports.to_coco([make(class_id=())]))
+    assert COCO(str(file)).getAnnIds() == []
+
+
+@pytest.mark.parametrize(
+    ("xyxy", "expected"),
+    [
+        pytest.param([20, 30, 40, 40], "1 0.150000 0.350000 0.100000 0.100000\n", id="inside"),
+        pytest.param([-20, 0, 20, 10], "1 0.050000 0.050000 0.100000 0.100000\n", id="cut"),
+        pytest.param([200, 0, 240, 10], "", id="outside"),
+        pytest.param([50, 50, 50, 60], "", id="without area"),
+    ],
+)
+def test_yolo_text(xyxy: list[float], expected: str) -> None:
+    found = Detections.truth([xyxy], [1])
+    assert exports.to_yolo_text(found, 200, 100) == expected
+
+
+def test_json_line_is_what_the_command_line_promises() -> None:
+    line = exports.to_json_line(make("folder/smear\n.jpg", (0,)))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "image": "folder/smear\n.jpg",
+        "width": 200,
+        "height": 100,
+        "model": "live",
+        "detections": [{"class": "blast", "confidence": 0.9, "xyxy": [0.0, 30.0, 20.0, 40.0]}],
+        "timing_ms": {
+            "preprocess": 1.0,
+            "inference": 8.235,
+            "postprocess": 0.25,
+            "total": 9.5,
+        },
+    }
+
+
+# --- ZIP ----------------------------------------------------------------------------------------
+
+
+def unpack(content: bytes) -> dict[str, str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_bundle_holds_every_file_apart() -> None:
+    results = [make("../a.jpg"), make("a.jpg", (1,)), make("a.png", ())]
+    files = unpack(bundle.bundle_zip(results, iter([b"one", b"two", b"three"])))
+    stems = ("a", "a-2", "a-3")
+    assert set(files) == {
+        *("NOTICE.txt", "summary.csv", "coco.json", "data.yaml"),
+        *(f"annotated/{stem}.png" for stem in stems),
+        *(f"csv/{stem}.csv" for stem in stems),
+        *(f"labels/{stem}.txt" for stem in stems),
+    }
+    assert [files[f"annotated/{stem}.png"] for stem in stems] == ["one", "two", "three"]
+    assert [len(files[f"labels/{stem}.txt"].splitlines()) for stem in stems] == [4, 1, 0]
+    # The same name in every file of the ZIP.
+    assert rows(files["csv/a-2.csv"])[0]["image"] == "a-2.jpg"
+    summary = rows(files["summary.csv"])
+    assert [row["files"] for row in summary] == list(stems)
+    assert [row["image"] for row in summary] == ["a.jpg", "a-2.jpg", "a.png"]
+
+
+def test_bundle_needs_a_picture_for_each_result() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        bundle.bundle_zip([make(), make()], [b"one"])
+
+
+def test_equal_results_give_equal_bytes() -> None:
+    assert bundle.bundle_zip([make()], [b"p"]) == bundle.bundle_zip([make()], [b"p"])
+
+
+def test_yolo_classes_of_two_models_share_one_list() -> None:
+    foreign = replace(make("b.jpg", (0,)), classes=("RBC: 'x'", "blast", "healthy"))
+    files = unpack(bundle.yolo_zip([make("a.jpg", (0,)), foreign]))
+    assert yaml.safe_load(files["data.yaml"])["names"] == [*CLASSES, "RBC: 'x'"]
+    assert files["labels/a.txt"].startswith("0 ")
+    assert files["labels/b.txt"].startswith("3 ")
+
+
+@pytest.mark.parametrize("class_id", [(0, 1), ()], ids=["cells found", "no cell found"])
+def test_no_export_without_the_notice(class_id: tuple[int, ...]) -> None:
+    result = make(class_id=class_id)
+    assert RESEARCH_USE in exports.to_csv([result])
+    assert RESEARCH_USE in exports.to_summary_csv([result])
+    assert RESEARCH_USE in exports.to_coco([result])
+    assert RESEARCH_USE in unpack(bundle.yolo_zip([result]))["NOTICE.txt"]
+    files = unpack(bundle.bundle_zip([result], [b"png"]))
+    assert RESEARCH_USE in files["NOTICE.txt"]
+    assert RESEARCH_USE in files["csv/smear.csv"]
