@@ -1,0 +1,1 @@
+"""Training: labelled fields, tiles, augmentation, recipes and the loop."""

@@ -1,0 +1,140 @@
+"""Labelled fields in memory, ready to be cut into tiles."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from allcell import images
+from allcell.data.dataset import read_yolo
+from allcell.detections import Detections, FloatArray
+from allcell.scale import estimate_red_cell
+from allcell.training.augment import paint_over_arrows
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One labelled field at a common magnification.
+
+    Attributes:
+        name: For messages.
+        image: RGB uint8, (H, W, 3).
+        truth: Boxes in pixels of `image`.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    truth: Detections
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """The fields of one laboratory.
+
+    Attributes:
+        name: For messages.
+        fields: Its fields, all with red cells of `red_cell_px`.
+        red_cell_px: Diameter of a red cell in these images.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    red_cell_px: float
+
+
+def paint_over(image: npt.NDArray[np.uint8], xyxy: FloatArray) -> npt.NDArray[np.uint8]:
+    """Fill boxes (N, 4) from their surroundings, so that nobody learns what nobody could label."""
+    if len(xyxy) == 0:
+        return image
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for x1, y1, x2, y2 in np.rint(xyxy).astype(int):
+        mask[max(0, y1 - 2) : y2 + 3, max(0, x1 - 2) : x2 + 3] = 255
+    return np.asarray(cv2.inpaint(image, mask, 4, cv2.INPAINT_TELEA), dtype=np.uint8)
+
+
+def load_domain(
+    name: str,
+    data_dir: Path,
+    split: str,
+    red_cell_px: float,
+    *,
+    known_red_cell_px: float | None = None,
+    clean: bool = True,
+) -> Domain:
+    """Read one split of a YOLO dataset and bring every field to one magnification.
+
+    Args:
+        name: What to call it.
+        data_dir: A dataset folder (see `allcell.data.dataset.read_yolo`).
+        split: train, val, ...
+        red_cell_px: Wanted red-cell diameter in pixels.
+        known_red_cell_px: The diameter in the source images where one microscope took them all;
+            None measures each field.
+        clean: Paint over drawn arrows and over cells that have no label (cut by the edge).
+
+    Raises:
+        DataError: If the dataset cannot be read.
+    """
+    labelled = read_yolo(data_dir, split)
+    decoded = [images.decode(item.path) for item in labelled]
+    if known_red_cell_px is None:
+        measured = [estimate_red_cell(image) for image in decoded]
+        reliable = [m.diameter_px for m in measured if m.reliable]
+        fallback = float(np.median(reliable)) if reliable else red_cell_px
+        sizes = [m.diameter_px if m.reliable else fallback for m in measured]
+    else:
+        sizes = [known_red_cell_px] * len(decoded)
+    fields = []
+    for item, image, size in zip(labelled, decoded, sizes, strict=True):
+        factor = red_cell_px / size
+        if clean:
+            image = paint_over_arrows(image)
+        scaled: npt.NDArray[np.uint8] = np.asarray(
+            cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
+        )
+        if clean:
+            scaled = paint_over(scaled, item.ignore * np.float32(factor))
+        truth = Detections.truth(item.truth.xyxy * np.float32(factor), item.truth.class_id)
+        fields.append(Field(item.path.stem, scaled, truth))
+    log.info("%s: %d fields, %d cells", name, len(fields), sum(len(f.truth) for f in fields))
+    return Domain(name, tuple(fields), red_cell_px)
+
+
+def canvas(domain: Domain, first: Field, side_px: int, rng: np.random.Generator) -> Field:
+    """A picture of at least `side_px` on each side: the field itself, or several laid side by side.
+
+    Small fields (one cell each) would otherwise teach a detector to look at the centre.
+    """
+    height, width = first.image.shape[:2]
+    if min(height, width) >= side_px:
+        return first
+    columns, rows = -(-side_px // width), -(-side_px // height)
+    picture = np.empty((rows * height, columns * width, 3), np.uint8)
+    picture[:] = 200
+    parts: list[Detections] = []
+    place = int(rng.integers(rows * columns))
+    for k in range(rows * columns):
+        field = first if k == place else domain.fields[int(rng.integers(len(domain.fields)))]
+        tile = field.image[:height, :width]
+        x, y = (k % columns) * width, (k // columns) * height
+        picture[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+        offset = np.array([x, y, x, y], np.float32)
+        limit = np.array([x + width, y + height] * 2, np.float32)
+        parts.append(
+            Detections.truth(np.minimum(field.truth.xyxy + offset, limit), field.truth.class_id)
+        )
+    return Field(first.name, picture, Detections.concatenate(parts))
+
+
+def class_counts(domains: Sequence[Domain], classes: int) -> npt.NDArray[np.int64]:
+    """How many boxes each class has (classes,)."""
+    ids = [field.truth.class_id for domain in domains for field in domain.fields]
+    return np.bincount(np.concatenate(ids) if ids else np.zeros(0, int), minlength=classes)

@@ -1,0 +1,76 @@
+"""What a training is made of: one frozen value, read from `recipes.yaml`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from allcell.errors import DataError
+
+
+class Source(BaseModel):
+    """A dataset that tiles are drawn from.
+
+    Attributes:
+        name: The dataset's folder name below the data folder.
+        share: How often it is drawn, relative to the others.
+        known_red_cell_px: Red-cell diameter in its images, where one microscope took them all.
+        clean: Paint over drawn arrows and unlabelled cells.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    share: float = Field(gt=0)
+    known_red_cell_px: float | None = None
+    clean: bool = False
+
+
+class Recipe(BaseModel):
+    """One training run.
+
+    Attributes:
+        model: Name in the registry.
+        sources: Datasets, with their shares.
+        validation: The dataset whose `val` split is scored after each epoch.
+        epochs: How often `tiles_per_epoch` tiles are seen.
+        warm_start: Name of the recipe whose result is the start, or None for random weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    sources: tuple[Source, ...]
+    validation: str = "allidb1"
+    epochs: int = Field(gt=0)
+    tiles_per_epoch: int = Field(gt=0)
+    tile_px: int = 224
+    red_cell_px: float = 20.0
+    batch: int = 16
+    learning_rate: float = 0.002
+    final_rate: float = 0.02
+    weight_decay: float = 0.0005
+    warmup_epochs: float = 1.0
+    optimizer: str = "AdamW"
+    warm_start: str | None = None
+    seed: int = 0
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe of that name in `recipes.yaml`, on top of its `defaults`.
+
+    Raises:
+        DataError: If there is none.
+    """
+    text = files("allcell.training").joinpath("recipes.yaml").read_text(encoding="utf-8")
+    everything: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    defaults = everything.pop("defaults")
+    if name not in everything:
+        raise DataError(
+            f"There is no training recipe named {name!r}.",
+            f"Choose one of: {', '.join(everything)}.",
+        )
+    return Recipe(**{**defaults, **everything[name]})

@@ -1,0 +1,199 @@
+"""Tiles and the training loop, on a small synthetic dataset."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from allcell.data.dataset import read_yolo
+from allcell.data.yolo import write_dataset_yaml, write_labels
+from allcell.detections import Detections
+from allcell.errors import DataError
+from allcell.images import encode_png
+from allcell.synth import random_spec, render
+from allcell.training.augment import Augmentation, paint_over_arrows, vary
+from allcell.training.fields import Domain, Field, canvas, paint_over
+from allcell.training.recipe import Recipe, Source, load_recipe
+from allcell.training.tiles import TileMaker, TileRecipe
+
+PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def field(*squares, width=300, height=260):
+    """Black squares on white: a box is right if it is exactly round the black."""
+    image = np.full((height, width, 3), 255, np.uint8)
+    for x, y, side, _ in squares:
+        cv2.ellipse(
+            image, (x + side // 2, y + side // 2), (side // 2, side // 2), 0, 0, 360, (0, 0, 0), -1
+        )
+    rows = [(x, y, x + side, y + side) for x, y, side, _ in squares]
+    return Field("f", image, Detections.truth(rows, [c for *_, c in squares]))
+
+
+@pytest.fixture
+def domains():
+    fields = tuple(
+        field((40 + 9 * k, 50, 30, 0), (150, 90 + 7 * k, 36, 1), (220, 200, 28, 2))
+        for k in range(5)
+    )
+    return (Domain("a", fields, 20.0),)
+
+
+def test_a_tile_depends_on_seed_epoch_and_index_alone(domains):
+    one = TileMaker(domains, [1], TileRecipe(side_px=96), 7)
+    two = TileMaker(domains, [3], TileRecipe(side_px=96), 7)
+    for epoch, index in [(0, 0), (0, 1), (3, 1)]:
+        assert np.array_equal(one.make(epoch, index)[0], two.make(epoch, index)[0])
+    assert not np.array_equal(one.make(0, 0)[0], one.make(0, 1)[0])
+    assert not np.array_equal(one.make(0, 0)[0], one.make(1, 0)[0])
+
+
+def test_boxes_stay_on_the_cells_at_every_angle(domains):
+    recipe = TileRecipe(side_px=128, paste=0.0, augmentation=PLAIN, weights=(1, 1, 1, 0))
+    maker = TileMaker(domains, [1], recipe, 0)
+    seen = 0
+    for index in range(60):
+        image, truth = maker.make(0, index)
+        dark = image.max(axis=2) < 60
+        for x1, y1, x2, y2 in truth.xyxy:
+            if min(x1, y1) < 1 or max(x2, y2) > 127:
+                continue
+            seen += 1
+            inside = dark[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))]
+            ys, xs = np.nonzero(inside)
+            # A disc fills its box on every side, to within a pixel and a half.
+            assert xs.min() <= 2.5
+            assert ys.min() <= 2.5
+            assert inside.shape[1] - xs.max() <= 3.5
+            assert inside.shape[0] - ys.max() <= 3.5
+    assert seen > 40
+
+
+def test_the_cell_in_the_middle_is_drawn_by_weight(domains):
+    recipe = TileRecipe(side_px=64, paste=0.0, weights=(0, 1, 0, 0))
+    maker = TileMaker(domains, [1], recipe, 0)
+    assert all(1 in maker.make(0, index)[1].class_id for index in range(20))
+
+
+def test_small_fields_are_laid_side_by_side():
+    small = tuple(field((20, 20, 30, 1), width=90, height=80) for _ in range(3))
+    domain = Domain("pbc", small, 20.0)
+    laid = canvas(domain, small[0], 200, np.random.default_rng(0))
+    assert min(laid.image.shape[:2]) >= 200
+    assert len(laid.truth) == 9
+    assert laid.image[35, 35].max() == 0
+    assert laid.image[35 + 80, 35 + 90].max() == 0
+
+
+def test_augmentation_keeps_the_shape_and_changes_the_colours():
+    image = render(random_spec(0, 320, 240, 24)).image
+    rng = np.random.default_rng(0)
+    many = np.stack([vary(image, rng, Augmentation()) for _ in range(8)])
+    assert many.shape == (8, 240, 320, 3)
+    assert many.dtype == np.uint8
+    assert np.ptp(many.mean(axis=(1, 2)), axis=0).min() > 15
+
+
+def test_arrows_are_painted_over_and_cells_are_not():
+    clean = render(random_spec(4, 1280, 960, 40)).image
+    drawn = clean.copy()
+    cv2.arrowedLine(drawn, (300, 300), (380, 420), (255, 165, 80), 22, tipLength=0.5)
+    changed = np.abs(drawn.astype(int) - clean).max(axis=2) > 40
+    repaired = paint_over_arrows(drawn)
+    assert changed.sum() > 1000
+    left = np.abs(repaired[changed].astype(int) - np.array([255, 165, 80])).max(axis=1) < 30
+    assert left.mean() < 0.05
+    assert np.array_equal(paint_over_arrows(clean), clean)
+
+
+def test_unlabelled_cells_are_painted_over():
+    image = field((100, 100, 40, 0)).image
+    assert image[120, 120].max() == 0
+    assert paint_over(image, np.array([[98, 98, 142, 142]], np.float32))[120, 120].min() > 200
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"epochs": 0}, "epochs", id="no epoch"),
+        pytest.param({"lerning_rate": 1}, "lerning_rate", id="misspelt"),
+        pytest.param({"sources": [{"name": "x", "share": 0}]}, "share", id="no share"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(change, message):
+    good = {"model": "live", "sources": [{"name": "x", "share": 1}], "epochs": 1}
+    with pytest.raises(ValueError, match=message):
+        Recipe(**{**good, "tiles_per_epoch": 1, **change})
+
+
+def test_recipes_are_found_by_name():
+    assert load_recipe("live").model == "live"
+    with pytest.raises(DataError, match="live"):
+        load_recipe("nobody")
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    root = tmp_path / "data" / "made"
+    for split, seeds in (("train", range(4)), ("val", range(4, 6))):
+        (root / "images" / split).mkdir(parents=True)
+        for seed in seeds:
+            made = render(random_spec(seed, 480, 360, 20))
+            (root / "images" / split / f"{seed}.png").write_bytes(encode_png(made.image))
+            size = np.array([480, 360] * 2)
+            boxes = made.truth.xyxy / size
+            rows = [
+                (int(c), (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)
+                for c, (x1, y1, x2, y2) in zip(made.truth.class_id, boxes, strict=True)
+            ]
+            write_labels(root / "labels" / split / f"{seed}.txt", rows)
+    write_dataset_yaml(root, ("train", "val"))
+    assert len(read_yolo(root, "train")) == 4
+    return tmp_path
+
+
+def test_train_stop_and_go_on(dataset):
+    """Two epochs in one go, and one after the other: the same rows, the second run resumed."""
+    pytest.importorskip("ultralytics")
+    from allcell.training.trainer import train
+
+    recipe = Recipe(
+        model="live",
+        sources=(Source(name="made", share=1, known_red_cell_px=20),),
+        validation="made",
+        epochs=2,
+        tiles_per_epoch=8,
+        tile_px=96,
+        batch=4,
+    )
+    run = dataset / "run"
+    epochs = []
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(epoch, total, metrics):
+        epochs.append(epoch)
+        if epoch == 1:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        train(recipe, dataset / "data", run, threads=1, on_epoch=stop)
+    best = train(recipe, dataset / "data", run, threads=1, on_epoch=stop_never(epochs))
+    assert best.is_file()
+    assert epochs == [1, 2]
+    with (run / "results.csv").open() as file:
+        assert [int(float(row["epoch"])) for row in csv.DictReader(file)] == [1, 2]
+
+
+def stop_never(epochs):
+    return lambda epoch, total, metrics: epochs.append(epoch)
+
+
+def test_a_missing_dataset_says_how_to_make_it(tmp_path):
+    pytest.importorskip("ultralytics")
+    from allcell.training.trainer import train
+
+    with pytest.raises(DataError, match="allcell data"):
+        train(load_recipe("live"), tmp_path, tmp_path / "run")
