@@ -1,0 +1,123 @@
+"""`detect` and `models`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from allcell import images
+from allcell.cli.base import app, explained, say
+from allcell.detector import Detector
+from allcell.draw import draw
+from allcell.errors import AllcellError
+from allcell.models.registry import MODELS
+from allcell.models.weights import read_manifest
+from allcell.report.analysis import analyse
+from allcell.report.exports import to_csv, to_json_line
+from allcell.report.names import file_stems, unique_names
+from allcell.report.results import ImageResult
+from allcell.settings import RESEARCH_USE, settings
+
+
+@app.command()
+@explained
+def detect(
+    paths: list[Path] = typer.Argument(..., metavar="PATH...", help="Images or folders of them."),
+    model: str = typer.Option(settings().default_model, help="Name of the model."),
+    conf: float | None = typer.Option(
+        None, min=0, max=1, help="Lowest confidence; the model's operating threshold by default."
+    ),
+    red_cell_px: float | None = typer.Option(
+        None, min=1, help="Red-cell diameter in pixels; measured by default."
+    ),
+    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
+    as_csv: bool = typer.Option(False, "--csv", help="One row a cell."),
+    annotated: Path | None = typer.Option(None, help="Write annotated PNGs into this folder."),
+) -> None:
+    """Box the white cells of images."""
+    if as_json and as_csv:
+        raise typer.BadParameter("choose --json or --csv, not both")
+    files = images.collect_paths(paths)
+    if not files:
+        say("error: no image was found in what you named.")
+        raise typer.Exit(1)
+    detector = Detector.open(model, device=device)
+    if annotated:
+        annotated.mkdir(parents=True, exist_ok=True)
+    stems = file_stems(unique_names(path.name for path in files))
+    say(RESEARCH_USE)
+    results: list[ImageResult] = []
+    failed = 0
+    for path, stem in zip(files, stems, strict=True):
+        try:
+            image = images.decode(path)
+            analysis = analyse(detector, image, str(path), red_cell_px=red_cell_px)
+        except AllcellError as error:
+            failed += 1
+            say(f"failed: {path}: {error}")
+            continue
+        result = analysis.result(confidence=conf)
+        if annotated:
+            picture = draw(image, result.detections, result.classes)
+            (annotated / f"{stem}.png").write_bytes(images.encode_png(picture))
+        if as_json:
+            typer.echo(to_json_line(result))
+        elif as_csv:
+            results.append(result)
+        else:
+            typer.echo(_sentence(result, analysis.scale.origin))
+    if as_csv:
+        typer.echo(to_csv(results), nl=False)
+    if failed:
+        say(f"{failed} of {len(files)} images failed; the others are done.")
+        raise typer.Exit(1)
+
+
+def _sentence(result: ImageResult, origin: str) -> str:
+    counts = result.counts()
+    best = result.highest_blast_confidence
+    blasts = f"{counts.blasts} suggested blasts" + (f" (surest {best:.2f})" if best else "")
+    size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
+    return (
+        f"{result.name}: {blasts}, {counts.white_cells - counts.blasts} healthy white cells, "
+        f"{counts.smudges} smudges; red cells {size}; {result.timing_ms['total']:.0f} ms"
+    )
+
+
+@app.command()
+@explained
+def models(as_json: bool = typer.Option(False, "--json", help="One JSON array.")) -> None:
+    """List the models and their weights."""
+    manifest = read_manifest(settings().weights_dir)
+    rows = []
+    for spec in MODELS:
+        files = manifest.get(spec.name)
+        rows.append(
+            {
+                "name": spec.name,
+                "title": spec.title,
+                "sha256": files.checkpoint.sha256 if files else None,
+                "bytes": files.checkpoint.bytes if files else None,
+                "parameters": files.parameters if files else None,
+                "red_cell_px": spec.red_cell_px,
+                "max_input_px": spec.max_input_px,
+                "confidence": spec.confidence,
+                "onnx_shipped": bool(files and files.onnx),
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for spec in MODELS:
+        files = manifest.get(spec.name)
+        if files is None:
+            typer.echo(f"{spec.name:16} no weights here")
+            continue
+        typer.echo(
+            f"{spec.name:16} {files.parameters:>11,} parameters, "
+            f"{files.checkpoint.bytes / 1e6:5.1f} MB, sha256 {files.checkpoint.sha256[:12]}, "
+            f"red cells at {spec.red_cell_px:.0f} px, threshold {spec.confidence:.2f}"
+        )

@@ -1,0 +1,156 @@
+"""`evaluate` and `benchmark`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
+from allcell.cli.base import app, explained, say
+from allcell.data.dataset import read_yolo
+from allcell.detector import Detector
+from allcell.engines.base import require_torch
+from allcell.evaluation.evaluate import evaluate
+from allcell.evaluation.results import EvaluationResult
+from allcell.models.registry import MODELS
+from allcell.models.weights import model_files, read_manifest
+from allcell.report.cards import render_card
+from allcell.settings import settings
+from allcell.synth import random_spec, render
+
+
+@app.command("evaluate")
+@explained
+def evaluate_command(
+    data: Path = typer.Option(..., help="A YOLO dataset folder (see `data --help`)."),
+    model: str = typer.Option(settings().default_model, help="Name of the model."),
+    split: str = typer.Option("test", help="Which part of it."),
+    conf: float | None = typer.Option(
+        None, min=0, max=1, help="Operating threshold; the model's own by default."
+    ),
+    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+    as_json: bool = typer.Option(False, "--json", help="Everything, as JSON."),
+    save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
+) -> None:
+    """Score a model on a labelled dataset."""
+    detector = Detector.open(model, device=device)
+    result = evaluate(
+        detector,
+        read_yolo(data, split),
+        model=model,
+        model_sha256=model_files(model).checkpoint.sha256,
+        device=detector.engine.description,
+        data=data.resolve().name,
+        split=split,
+        confidence=detector.spec.confidence if conf is None else conf,
+        classes=detector.spec.classes,
+    )
+    if save:
+        folder = settings().weights_dir / "metrics"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{model}_{result.data}_{split}.json"
+        path.write_text(result.to_json() + "\n", encoding="utf-8")
+        say(f"kept in {path.name}")
+    typer.echo(result.to_json() if as_json else _table(result))
+
+
+def _table(result: EvaluationResult) -> str:
+    lines = [
+        f"{result.model} on {result.data}/{result.split}: {result.images} images, {result.device}",
+        f"{'class':8} {'cells':>5} {'P':>6} {'R':>6} {'mAP.5':>6} {'.5:.95':>6} "
+        f"{'tp':>4} {'fp':>4} {'fn':>4}",
+    ]
+
+    def number(value: float | None) -> str:
+        return "   n/a" if value is None else f"{value:6.3f}"
+
+    for name, c in result.classes.items():
+        at = c.at_operating_point
+        lines.append(
+            f"{name:8} {c.cells:5d} {number(c.precision)} {number(c.recall)} {number(c.ap50)} "
+            f"{number(c.ap50_95)} {at.tp:4d} {at.fp:4d} {at.fn:4d}"
+        )
+    found = result.white_cells
+    lines.append(
+        f"at confidence {result.settings['operating_confidence']}: white cells found "
+        f"{number(found.recall).strip()}, false blasts a field {result.false_blasts_per_field:.3f}"
+    )
+    if (near := result.centroids) is not None:
+        lines.append(
+            f"expert blast centroids: recall {number(near.recall).strip()}, "
+            f"precision {number(near.precision).strip()} (tp {near.tp}, fp {near.fp}, fn {near.fn})"
+        )
+    return "\n".join(lines)
+
+
+@app.command()
+@explained
+def cards() -> None:
+    """Write the model cards anew from the kept metrics."""
+    weights_dir = settings().weights_dir
+    manifest = read_manifest(weights_dir)
+    for spec in MODELS:
+        if spec.name in manifest:
+            path = weights_dir / "cards" / f"{spec.name}.md"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render_card(spec, manifest[spec.name], weights_dir), encoding="utf-8")
+            say(f"wrote {path.name}")
+
+
+@app.command("benchmark")
+@explained
+def benchmark_command(
+    model: str = typer.Option(settings().default_model, help="Name of the model."),
+    imgsz: int | None = typer.Option(
+        None, min=64, max=4096, help="Long side of the network's input; the live size by default."
+    ),
+    frames: int = typer.Option(200, min=1, help="Frames to measure."),
+    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+    against_paper: bool = typer.Option(
+        False, help="Race it against ultralytics with the paper's YOLOv5s at 1024 px (torch, CPU)."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="As JSON."),
+) -> None:
+    """Measure the speed of a model on a synthetic 1280x720 frame."""
+    detector = Detector.open(model, device=device)
+    width, height = FRAME_SIZE_PX
+    long_side = imgsz or detector.spec.default_long_side_px
+    red_cell_px = detector.spec.red_cell_px * width / long_side
+    frame = render(random_spec(7, width, height, red_cell_px)).image
+    result = benchmark(detector, frame, red_cell_px=red_cell_px, frames=frames)
+    report: dict[str, object] = asdict(result)
+    if against_paper:
+        require_torch("The comparison with the paper's YOLOv5s")
+        from allcell.engines.torch_engine import paper_baseline
+
+        predict = paper_baseline()
+        raced = race(
+            lambda: detector.detect(frame, red_cell_px=red_cell_px), lambda: predict(frame)
+        )
+        report["against_paper"] = asdict(raced)
+    typer.echo(json.dumps(report, indent=1) if as_json else _speeds(result))
+    if against_paper and not as_json:
+        typer.echo(
+            f"ultralytics, YOLOv5s at 1024 px, torch CPU: {raced.theirs.median:.0f} ms; "
+            f"{model} in the same run {raced.ours.median:.1f} ms: "
+            f"{raced.times_faster:.0f} times faster"
+        )
+
+
+def _speeds(result: BenchmarkResult) -> str:
+    rows = [
+        f"{result.model}: {result.runtime}; {result.machine}",
+        f"frame {result.frame_px[0]}x{result.frame_px[1]}, input "
+        f"{result.input_px[0]}x{result.input_px[1]}, {result.frames} frames",
+    ]
+    for name in ("preprocess", "inference", "postprocess", "total", "bare_engine"):
+        stage = getattr(result, name)
+        rows.append(f"  {name:12} median {stage.median:7.2f} ms   p95 {stage.p95:7.2f} ms")
+    rows.append(
+        f"  {result.fps:.1f} frames a second; frame to boxes takes {result.over_engine:.2f} times "
+        f"the bare engine; {result.resident_mb:.0f} MB resident"
+    )
+    return "\n".join(rows)
