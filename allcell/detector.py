@@ -110,6 +110,7 @@ class Detector:
         red_cell_px: float | None = None,
         confidence: float | None = None,
         iou: float | None = None,
+        every_class: bool = False,
     ) -> tuple[Detections, Timing]:
         """Find the white cells of an image.
 
@@ -119,6 +120,9 @@ class Detector:
                 long side to the model's default.
             confidence: Lowest confidence (0 to 1) to return.
             iou: Overlap (0 to 1) above which two boxes are one cell; the model's own if None.
+            every_class: For the curves of an evaluation, as YOLOv5 validates: a box counts for
+                each class that reaches the confidence, and suppression keeps classes apart.
+                Otherwise one cell has one class.
 
         Returns:
             Boxes in pixels of `image`, best first, and the time each stage took.
@@ -147,13 +151,19 @@ class Detector:
                 t2 = time.perf_counter()
                 preprocess += t1 - t0
                 inference += t2 - t1
-                found = decode(raw, self.spec.output, len(self.spec.classes), floor)
+                found = decode(
+                    raw,
+                    self.spec.output,
+                    len(self.spec.classes),
+                    floor,
+                    every_class=every_class,
+                )
                 xyxy = clip(fit.to_source(found.xyxy), w, h)
                 whole = _uncut(xyxy, (x, y, w, h), (width, height), _CUT_MARGIN_PX / fit.scale_x)
                 offset = np.array([x, y, x, y], np.float32)
                 parts.append(Detections(xyxy + offset, found.confidence, found.class_id)[whole])
         merged = parts[0] if len(parts) == 1 else Detections.concatenate(parts)
-        kept = suppress(merged, overlap)[: self._max_detections]
+        kept = suppress(merged, overlap, across_classes=not every_class)[: self._max_detections]
         total = time.perf_counter() - start
         return kept, Timing(
             1e3 * preprocess,

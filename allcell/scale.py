@@ -34,7 +34,7 @@ MAX_VOTES = 24_000
 VOTE_BLUR = 0.22
 #: Fraction of a full circle's votes that makes a cell.
 CIRCLE_FRACTION = 0.25
-#: Below this the estimate is a guess (see `RedCellEstimate.confidence`).
+#: Below this the estimate is weak and should be shown to the user as such.
 CONFIDENT = 0.1
 
 
@@ -52,7 +52,7 @@ class RedCellEstimate:
 
     @property
     def reliable(self) -> bool:
-        """Whether the estimate should be used without asking."""
+        """Whether many circles of one size were seen."""
         return self.confidence >= CONFIDENT
 
 
@@ -181,6 +181,8 @@ def resolve_scale(image: npt.NDArray[np.uint8], given_px: float | None = None) -
     if given_px is not None:
         return Scale(given_px, "given")
     estimate = estimate_red_cell(image)
-    if estimate.reliable:
+    # A weak estimate is off by a factor of two at worst, the model's default by far more: on
+    # close-ups of the PBC set every false blast came from the default.
+    if estimate.diameter_px > 0:
         return Scale(estimate.diameter_px, "measured", estimate)
     return Scale(None, "default", estimate)

@@ -46,6 +46,7 @@ def evaluate_command(
         data=data.resolve().name,
         split=split,
         confidence=detector.spec.confidence if conf is None else conf,
+        iou=detector.spec.iou,
         classes=detector.spec.classes,
     )
     if save:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from allcell.boxes import suppress
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.errors import DataError, ModelError
@@ -46,8 +47,10 @@ PAPER_CLASSES = (BLAST, HEALTHY)
 _RULES = (
     "COCO's greedy matching for each class by itself; a blast called on a smudge is a false alarm; "
     "cells cut by the edge or unknown are COCO's crowds and count neither way. precision and "
-    "recall of a class: YOLOv5's, at best_f1_confidence (smudge: at its own best F1); "
-    "at_operating_point: at operating_confidence. Means over classes are over blast and healthy. "
+    "recall of a class: YOLOv5's, at best_f1_confidence (smudge: at its own best F1). AP, curves, P "
+    "and R as YOLOv5 validates: a box counts for each class it reaches. at_operating_point, "
+    "white_cells, centroids and the image level: what a user sees at operating_confidence, where "
+    "one cell has one class. Means over classes are over blast and healthy. "
     "white_cells: blast and healthy as one class. "
     "Image level: at least one blast at operating_confidence."
 )
@@ -73,8 +76,9 @@ class ImageDetector(Protocol):
         red_cell_px: float | None = None,
         confidence: float | None = None,
         iou: float | None = None,
+        every_class: bool = False,
     ) -> tuple[Detections, TotalTime]:
-        """Boxes in an RGB image (H, W, 3), down to a confidence."""
+        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
         ...
 
 
@@ -88,7 +92,7 @@ def evaluate(
     data: str,
     split: str,
     confidence: float,
-    iou: float | None = None,
+    iou: float,
     classes: Sequence[str] = CLASSES,
 ) -> EvaluationResult:
     """Run a detector over labelled images, at their own estimated scale, and score it.
@@ -102,7 +106,7 @@ def evaluate(
         data: Name of the data set.
         split: Which part of it.
         confidence: Operating threshold, 0 to 1, chosen on other images.
-        iou: Passed on to the detector; None leaves its default.
+        iou: Overlap, 0 to 1, above which two boxes are one cell.
         classes: Class names in the order of the detector's class ids.
 
     Raises:
@@ -118,7 +122,7 @@ def evaluate(
             f"Only models that tell {', '.join(CLASSES)} can be evaluated.",
         )
     our_class = np.array([CLASSES.index(name) for name in classes])
-    scored, times_ms = [], []
+    scored, shown, times_ms = [], [], []
     for item in images:
         image = decode(item.path)
         raw, timing = detector.detect(
@@ -126,23 +130,27 @@ def evaluate(
             red_cell_px=resolve_scale(image).red_cell_px,
             confidence=FLOOR_CONFIDENCE,
             iou=iou,
+            every_class=True,
         )
         found = Detections(raw.xyxy, raw.confidence, our_class[raw.class_id])
         scored.append(ScoredImage(found, item.truth, item.ignore))
+        # What a user sees at the operating threshold: one cell has one class.
+        product = suppress(found.at_least(confidence), iou)
+        shown.append(ScoredImage(product, item.truth, item.ignore))
         times_ms.append(timing.total_ms)
 
-    matches = match(scored)
+    matches, shown_matches = match(scored), match(shown)
     paper = best_f1([matches[class_id] for class_id in PAPER_CLASSES])
     alone = best_f1([matches[SMUDGE]])
     precision = (*paper.precision, *alone.precision)
     recall = (*paper.recall, *alone.recall)
     results = {
-        name: _class_result(matches[i], confidence, precision[i], recall[i])
-        for i, name in enumerate(CLASSES)
+        name: _class_result(matches[i], counts_at(shown_matches[i], confidence), p, r)
+        for i, (name, p, r) in enumerate(zip(CLASSES, precision, recall, strict=True))
     }
 
-    blasts = matches[BLAST]
-    counted = (blasts.confidence >= confidence) & ~blasts.ignored[0]
+    blasts = shown_matches[BLAST]
+    counted = ~blasts.ignored[0]
     everywhere = range(len(images))
     suggested = np.isin(everywhere, blasts.image[counted])
     false_alarm = np.isin(everywhere, blasts.image[counted & ~blasts.correct[0]])
@@ -173,8 +181,8 @@ def evaluate(
         map50=_mean([results[CLASSES[i]].ap50 for i in PAPER_CLASSES]),
         map50_95=_mean([results[CLASSES[i]].ap50_95 for i in PAPER_CLASSES]),
         best_f1_confidence=paper.confidence,
-        white_cells=counts_at(match([_as_one_class(item) for item in scored], 1)[0], confidence),
-        centroids=_centroids(scored, images, confidence),
+        white_cells=counts_at(match([_as_one_class(item) for item in shown], 1)[0], confidence),
+        centroids=_centroids(shown, images, confidence),
         sensitivity=Proportion.of(int(np.sum(suggested & present)), int(present.sum())),
         specificity=Proportion.of(int(np.sum(~suggested & ~present)), int(np.sum(~present))),
         false_blasts_per_field=results["blast"].at_operating_point.fp / len(images),
@@ -198,7 +206,7 @@ def data_sha256(images: Sequence[LabelledImage]) -> str:
 
 
 def _class_result(
-    matches: ClassMatches, confidence: float, precision: float | None, recall: float | None
+    matches: ClassMatches, at_operating_point: Counts, precision: float | None, recall: float | None
 ) -> ClassResult:
     ap = average_precision(matches)
     known = matches.n_truth > 0
@@ -209,7 +217,7 @@ def _class_result(
         ap50_95=float(ap.mean()) if known else None,
         precision=precision,
         recall=recall,
-        at_operating_point=counts_at(matches, confidence),
+        at_operating_point=at_operating_point,
         curve=CurvePoints(
             points.confidence.tolist(),
             points.precision.tolist(),

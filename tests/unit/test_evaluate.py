@@ -24,7 +24,9 @@ class Scripted:
         self.scripts = scripts
         self.asked = []
 
-    def detect(self, image, *, red_cell_px=None, confidence=None, iou=None):
+    def detect(
+        self, image, *, red_cell_px=None, confidence=None, iou=None, every_class=False
+    ):
         self.asked.append((red_cell_px, confidence, iou))
         rows = self.scripts[int(image[0, 0, 0])]
         detections = Detections(
@@ -75,6 +77,7 @@ def run(detector, images, **changes):
         "data": "made up",
         "split": "test",
         "confidence": 0.3,
+        "iou": 0.5,
     }
     return evaluate(detector, images, **(arguments | changes))
 
@@ -169,3 +172,12 @@ def test_refusals(case):
         run(detector, [])
     with pytest.raises(ModelError, match="person, dog"):
         run(detector, images, classes=("person", "dog"))
+
+
+def test_curves_see_both_names_of_a_cell_and_the_user_one(case):
+    detector, images = case
+    detector.scripts[1][:] = [(A, 0.9, BLAST), (A, 0.8, HEALTHY)]
+    result = run(detector, images[:2])
+    healthy = result.classes["healthy"]
+    assert healthy.curve.confidence == pytest.approx([0.8])
+    assert (healthy.ap50, healthy.at_operating_point.tp) == (pytest.approx(0.5), 0)
