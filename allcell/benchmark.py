@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from allcell.boxes import letterbox
-from allcell.detector import Detector
+from allcell.detector import Detector, network_input
 
 #: The frame of a usual camera.
 FRAME_SIZE_PX = (1280, 720)
@@ -114,16 +113,16 @@ def benchmark(
         on_frame: Called with the number of frames done and their total; may raise to stop.
     """
     height, width = frame.shape[:2]
-    scale = detector.scale_for(width, height, red_cell_px)
-    fit = letterbox(width, height, scale, detector.spec.stride_px)
-    ready = np.full((fit.input_height_px, fit.input_width_px, 3), 114, np.uint8)
+    ready = network_input(detector.spec, frame, red_cell_px)
     stages: dict[str, list[float]] = {"pre": [], "run": [], "post": [], "total": []}
     bare: list[float] = []
     for n in range(warm_up + frames):
         start = time.perf_counter()
         detector.engine.run(ready)
         bare.append(1e3 * (time.perf_counter() - start))
-        _, timing = detector.detect(frame, red_cell_px=red_cell_px)
+        _, timing = detector.detect(
+            frame, red_cell_px=red_cell_px, confidence=detector.spec.confidence
+        )
         stages["pre"].append(timing.preprocess_ms)
         stages["run"].append(timing.inference_ms)
         stages["post"].append(timing.postprocess_ms)
@@ -137,7 +136,7 @@ def benchmark(
         detector.engine.description,
         machine_name(),
         (width, height),
-        (fit.input_width_px, fit.input_height_px),
+        (ready.shape[1], ready.shape[0]),
         frames,
         kept["pre"],
         kept["run"],

@@ -17,10 +17,9 @@ def area(xyxy: FloatArray) -> FloatArray:
 
 def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
     """Pairwise intersection areas (N, M) of boxes (N, 4) and (M, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    wh = np.clip(high - low, 0, None)
-    return np.asarray(wh[..., 0] * wh[..., 1], dtype=np.float32)
+    width = np.minimum.outer(a[:, 2], b[:, 2]) - np.maximum.outer(a[:, 0], b[:, 0])
+    height = np.minimum.outer(a[:, 3], b[:, 3]) - np.maximum.outer(a[:, 1], b[:, 1])
+    return np.asarray(np.maximum(width, 0) * np.maximum(height, 0), dtype=np.float32)
 
 
 def iou(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -55,14 +54,16 @@ def nms(
     boxes = xyxy[order]
     overlap = intersection(boxes, boxes)
     areas = area(boxes)
-    union = np.maximum(areas[:, None] + areas[None, :] - overlap, 1e-9)
-    smaller = np.maximum(np.minimum(areas[:, None], areas[None, :]), 1e-9)
-    conflict = (overlap / union > iou_threshold) | (overlap / smaller > ios_threshold)
+    conflict = overlap > iou_threshold * (np.add.outer(areas, areas) - overlap)
+    if ios_threshold < 1:
+        conflict |= overlap > ios_threshold * np.minimum.outer(areas, areas)
     alive = np.ones(len(order), dtype=bool)
+    kept = []
     for i in range(len(order)):
         if alive[i]:
-            alive[i + 1 :] &= ~conflict[i, i + 1 :]
-    return np.asarray(order[alive], dtype=np.int64)
+            kept.append(i)
+            alive &= ~conflict[i]
+    return np.asarray(order[kept], dtype=np.int64)
 
 
 def suppress(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from allcell.boxes import Letterbox, clip, letterbox, suppress
 from allcell.detections import BoolArray, Detections
-from allcell.engines.base import Engine, open_engine
+from allcell.engines.base import Engine, Precision, open_engine
 from allcell.engines.decode import decode
 from allcell.models.registry import ModelSpec, get_spec
 from allcell.settings import settings
@@ -23,6 +23,8 @@ _PADDING = 114
 _OVERLAP_RED_CELLS = 4.0
 #: A box this close to a cut between tiles is a piece of a cell that another tile holds whole.
 _CUT_MARGIN_PX = 2.0
+#: At this scale and above, four neighbours are all the pixels that fall into one.
+_INTERPOLATES_DOWN_TO = 0.45
 #: A field is not enlarged beyond this: there is nothing to be seen between its pixels.
 _MAX_ENLARGEMENT = 4.0
 
@@ -44,6 +46,46 @@ class Timing:
     postprocess_ms: float
     total_ms: float
     tiles: int = 1
+
+
+def input_scale(spec: ModelSpec, width_px: int, height_px: int, red_cell_px: float | None) -> float:
+    """Input pixels per source pixel.
+
+    Args:
+        spec: The model.
+        width_px: Width of the source image.
+        height_px: Height of the source image.
+        red_cell_px: Red-cell diameter in the source; None uses the model's default size.
+    """
+    if red_cell_px is None:
+        return spec.default_long_side_px / max(width_px, height_px)
+    return min(spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
+
+
+def fill(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Letterbox) -> None:
+    """Scale an image into the top left of a network input and pad the rest."""
+    height, width = fit.height_px, fit.width_px
+    if fit.scale_x < _INTERPOLATES_DOWN_TO:
+        # Averaging whole blocks and then interpolating is as smooth as averaging by area and
+        # several times faster. The pixels that fill no block are less than one of the input.
+        block = int(1 / fit.scale_x)
+        rows, columns = image.shape[0] // block, image.shape[1] // block
+        whole = image[: rows * block, : columns * block]
+        image = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
+    cv2.resize(image, (width, height), dst=buffer[:height, :width], interpolation=cv2.INTER_LINEAR)
+    buffer[height:] = _PADDING
+    buffer[:height, width:] = _PADDING
+
+
+def network_input(
+    spec: ModelSpec, image: npt.NDArray[np.uint8], red_cell_px: float | None
+) -> npt.NDArray[np.uint8]:
+    """A whole image as the network sees it, untiled: RGB uint8, sides multiples of the stride."""
+    height, width = image.shape[:2]
+    fit = letterbox(width, height, input_scale(spec, width, height, red_cell_px), spec.stride_px)
+    buffer = np.empty((fit.input_height_px, fit.input_width_px, 3), np.uint8)
+    fill(buffer, image, fit)
+    return buffer
 
 
 class Detector:
@@ -72,8 +114,21 @@ class Detector:
         self._buffers: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
 
     @classmethod
-    def open(cls, name: str, *, device: str = "auto", threads: int | None = None) -> Detector:
+    def open(
+        cls,
+        name: str,
+        *,
+        device: str = "auto",
+        precision: Precision = "full",
+        threads: int | None = None,
+    ) -> Detector:
         """Load a model of the registry, with the limits of the settings.
+
+        Args:
+            name: Its name.
+            device: auto, cpu or cuda.
+            precision: See `allcell.engines.base.open_engine`.
+            threads: CPU threads, 0 = all cores; the settings' if None.
 
         Raises:
             ModelError: If there is no such model, or its weights cannot be used.
@@ -82,7 +137,10 @@ class Detector:
         limits = settings()
         spec = get_spec(name)
         engine = open_engine(
-            spec, device=device, threads=limits.threads if threads is None else threads
+            spec,
+            device=device,
+            precision=precision,
+            threads=limits.threads if threads is None else threads,
         )
         return cls(
             spec,
@@ -90,18 +148,6 @@ class Detector:
             floor_confidence=limits.floor_confidence,
             max_detections=limits.max_detections,
         )
-
-    def scale_for(self, width_px: int, height_px: int, red_cell_px: float | None) -> float:
-        """Input pixels per source pixel.
-
-        Args:
-            width_px: Width of the source image.
-            height_px: Height of the source image.
-            red_cell_px: Red-cell diameter in the source; None uses the model's default size.
-        """
-        if red_cell_px is None:
-            return self.spec.default_long_side_px / max(width_px, height_px)
-        return min(self.spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
 
     def detect(
         self,
@@ -137,7 +183,7 @@ class Detector:
         height, width = image.shape[:2]
         floor = self._floor if confidence is None else confidence
         overlap = self.spec.iou if iou is None else iou
-        scale = self.scale_for(width, height, red_cell_px)
+        scale = input_scale(self.spec, width, height, red_cell_px)
         tiles = self._tiles(width, height, scale)
         parts: list[Detections] = []
         preprocess = inference = 0.0
@@ -184,14 +230,7 @@ class Detector:
             if len(self._buffers) >= 4:
                 self._buffers.clear()
             buffer = self._buffers[size] = np.empty((*size, 3), np.uint8)
-        h, w = fit.height_px, fit.width_px
-        shrinks = fit.scale_x < 1
-        resized = cv2.resize(
-            image, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
-        buffer[:h, :w] = resized
-        buffer[h:] = _PADDING
-        buffer[:h, w:] = _PADDING
+        fill(buffer, image, fit)
         return buffer
 
     def _tiles(self, width: int, height: int, scale: float) -> list[tuple[int, int, int, int]]:

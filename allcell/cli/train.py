@@ -48,7 +48,13 @@ def train(
     )
     say(f"best checkpoint: {best}")
     if release:
-        entry = release_weights(chosen.model, best, settings().weights_dir, with_onnx=True)
+        entry = release_weights(
+            chosen.model,
+            best,
+            settings().weights_dir,
+            with_onnx=chosen.ships_onnx,
+            calibration_dir=data / chosen.validation if chosen.ships_int8 else None,
+        )
         keep_curves(chosen.model, run, settings().weights_dir)
         say(f"released {entry.checkpoint.file}, sha256 {entry.checkpoint.sha256[:12]}")
 

@@ -29,13 +29,16 @@ class OnnxEngine:
         path: The ONNX file.
         device: cpu or cuda.
         threads: CPU threads; 0 leaves ONNX Runtime's choice (all cores).
+        note: Added to the description.
 
     Raises:
         DeviceError: If CUDA is asked for and ONNX Runtime has no CUDA provider.
         ModelError: If the file is not a network with one picture as its input.
     """
 
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, device: str = "cpu", threads: int = 0, note: str = ""
+    ) -> None:
         available = ort.get_available_providers()
         provider = "CUDAExecutionProvider" if device == "cuda" else "CPUExecutionProvider"
         if provider not in available:
@@ -46,6 +49,7 @@ class OnnxEngine:
         self._path = path
         self._provider = provider
         self._threads = threads
+        self._note = note
         self._sessions: OrderedDict[tuple[int, int], ort.InferenceSession] = OrderedDict()
         probe = self._open({})
         inputs, outputs = probe.get_inputs(), probe.get_outputs()
@@ -66,7 +70,8 @@ class OnnxEngine:
     def description(self) -> str:
         """Runtime, version and device, as shown to people."""
         device = "CUDA" if self._provider.startswith("CUDA") else "CPU"
-        return f"ONNX Runtime {ort.__version__} · {device}"
+        note = f" · {self._note}" if self._note else ""
+        return f"ONNX Runtime {ort.__version__} · {device}{note}"
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:

@@ -47,8 +47,8 @@ PAPER_CLASSES = (BLAST, HEALTHY)
 _RULES = (
     "COCO's greedy matching for each class by itself; a blast called on a smudge is a false alarm; "
     "cells cut by the edge or unknown are COCO's crowds and count neither way. precision and "
-    "recall of a class: YOLOv5's, at best_f1_confidence (smudge: at its own best F1). AP, curves, P "
-    "and R as YOLOv5 validates: a box counts for each class it reaches. at_operating_point, "
+    "recall of a class: YOLOv5's, at best_f1_confidence (smudge: at its own best F1). AP, curves, "
+    "P and R as YOLOv5 validates: a box counts for each class it reaches. at_operating_point, "
     "white_cells, centroids and the image level: what a user sees at operating_confidence, where "
     "one cell has one class. Means over classes are over blast and healthy. "
     "white_cells: blast and healthy as one class. "

@@ -38,6 +38,7 @@ class ModelFiles(BaseModel):
         checkpoint: The source of truth, torch, half precision.
         parameters: Number of weights of the fused network.
         onnx: The compiled graph, where it is shipped.
+        onnx_int8: The same in 8 bits, for live video on a CPU, where it is shipped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class ModelFiles(BaseModel):
     checkpoint: WeightFile
     parameters: int
     onnx: WeightFile | None = None
+    onnx_int8: WeightFile | None = None
 
 
 def sha256(path: Path) -> str:

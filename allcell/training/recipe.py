@@ -37,7 +37,8 @@ class Recipe(BaseModel):
         sources: Datasets, with their shares.
         validation: The dataset whose `val` split is scored after each epoch.
         epochs: How often `tiles_per_epoch` tiles are seen.
-        warm_start: Name of the recipe whose result is the start, or None for random weights.
+        ships_onnx: Whether the ONNX file is shipped with the weights.
+        ships_int8: Whether an 8-bit graph is shipped, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +56,8 @@ class Recipe(BaseModel):
     weight_decay: float = 0.0005
     warmup_epochs: float = 1.0
     optimizer: str = "AdamW"
-    warm_start: str | None = None
+    ships_onnx: bool = False
+    ships_int8: bool = False
     seed: int = 0
 
 

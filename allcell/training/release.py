@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 import allcell.offline  # noqa: F401  (before ultralytics is imported)
 
 import torch  # isort: skip
 from ultralytics.nn.tasks import load_checkpoint  # isort: skip
 
+from allcell.data.dataset import read_yolo
+from allcell.detector import network_input
 from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
-from allcell.models.registry import CLASSES, get_spec
+from allcell.images import decode
+from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
+from allcell.scale import resolve_scale
 
 
-def release(name: str, checkpoint: Path, weights_dir: Path, *, with_onnx: bool) -> ModelFiles:
+def release(
+    name: str,
+    checkpoint: Path,
+    weights_dir: Path,
+    *,
+    with_onnx: bool,
+    calibration_dir: Path | None = None,
+) -> ModelFiles:
     """Put a trained checkpoint into `weights/` under the name of its model.
 
     Args:
@@ -24,6 +39,8 @@ def release(name: str, checkpoint: Path, weights_dir: Path, *, with_onnx: bool) 
         checkpoint: A checkpoint of `allcell.training.trainer.train`; your own, never a stranger's.
         weights_dir: Usually `weights/`.
         with_onnx: Whether its ONNX file is shipped too.
+        calibration_dir: A dataset whose training fields fix the ranges of an 8-bit graph, which
+            is then shipped as well.
 
     Returns:
         The new entry of the manifest.
@@ -50,13 +67,26 @@ def release(name: str, checkpoint: Path, weights_dir: Path, *, with_onnx: bool) 
     graph = weights_dir / f"{name}.onnx"
     if with_onnx:
         export_onnx(target, graph)
+    small = weights_dir / f"{name}-int8.onnx"
+    if with_onnx and calibration_dir:
+        from allcell.engines.quantize import quantize
+
+        quantize(graph, small, _inputs(spec, calibration_dir))
     entry = ModelFiles(
         checkpoint=describe(target),
         parameters=parameter_count(target),
         onnx=describe(graph) if with_onnx else None,
+        onnx_int8=describe(small) if with_onnx and calibration_dir else None,
     )
     write_manifest(weights_dir, {**read_manifest(weights_dir), name: entry})
     return entry
+
+
+def _inputs(spec: ModelSpec, data_dir: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    """Network inputs of every third training field, at their own scale."""
+    for item in read_yolo(data_dir, "train")[::3]:
+        image = decode(item.path)
+        yield network_input(spec, image, resolve_scale(image).red_cell_px)
 
 
 def keep_curves(name: str, run_dir: Path, weights_dir: Path) -> Path:

@@ -24,9 +24,7 @@ class Scripted:
         self.scripts = scripts
         self.asked = []
 
-    def detect(
-        self, image, *, red_cell_px=None, confidence=None, iou=None, every_class=False
-    ):
+    def detect(self, image, *, red_cell_px=None, confidence=None, iou=None, every_class=False):
         self.asked.append((red_cell_px, confidence, iou))
         rows = self.scripts[int(image[0, 0, 0])]
         detections = Detections(

@@ -1,0 +1,113 @@
+"""The command line as a user calls it: output, exit codes, errors."""
+
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from allcell.__main__ import app
+from allcell.images import encode_png
+from allcell.settings import RESEARCH_USE
+from allcell.synth import random_spec, render
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("smears")
+    for seed in (1, 2):
+        field = render(random_spec(seed, 640, 480, 30))
+        (path / f"field{seed}.png").write_bytes(encode_png(field.image))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_detect_json_has_the_documented_shape(folder):
+    done = run("detect", folder, "--json", "--conf", "0.1")
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["image"].rsplit("/", 1)[-1] for line in lines] == ["field1.png", "field2.png"]
+    for line in lines:
+        assert set(line) == {"image", "width", "height", "model", "detections", "timing_ms"}
+        assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
+        assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}
+        for cell in line["detections"]:
+            assert cell["class"] in {"blast", "healthy", "smudge"}
+            assert 0.1 <= cell["confidence"] <= 1
+            x1, y1, x2, y2 = cell["xyxy"]
+            assert 0 <= x1 < x2 <= 640
+            assert 0 <= y1 < y2 <= 480
+    assert RESEARCH_USE in done.stderr
+
+
+def test_detect_csv_is_one_table(folder):
+    done = run("detect", folder, "--csv", "--conf", "0.1")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["image"] for row in rows} <= {"field1.png", "field2.png"}
+
+
+def test_a_higher_threshold_gives_fewer_cells(folder):
+    def cells(conf):
+        out = run("detect", folder / "field1.png", "--json", "--conf", conf).stdout
+        return len(json.loads(out)["detections"])
+
+    assert cells(0.05) > cells(0.999) == 0
+
+
+def test_annotated_pictures_are_written_only_when_asked(folder, tmp_path):
+    target = tmp_path / "out"
+    assert run("detect", folder, "--annotated", target).exit_code == 0
+    assert sorted(p.name for p in target.iterdir()) == ["field1.png", "field2.png"]
+
+
+def test_a_broken_file_is_named_and_the_others_are_done(folder, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8 nothing more")
+    done = run("detect", broken, folder / "field1.png", "--json")
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert "broken.jpg" in done.stderr
+    assert "1 of 2 images failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        pytest.param(["detect"], 2, "PATH", id="nothing named"),
+        pytest.param(["detect", "x.png", "--conf", "7"], 2, "conf", id="confidence of 7"),
+        pytest.param(["detect", "x.png", "--json", "--csv"], 2, "not both", id="two formats"),
+        pytest.param(["detect", "nowhere.png"], 1, "nowhere.png", id="no such file"),
+        pytest.param(["frobnicate"], 2, "frobnicate", id="no such command"),
+        pytest.param(["evaluate", "--data", "nowhere"], 1, "nowhere", id="no such dataset"),
+    ],
+)
+def test_errors(arguments, code, message):
+    done = run(*arguments)
+    assert done.exit_code == code
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_an_unknown_model_names_those_there_are(folder):
+    done = run("detect", folder, "--model", "yolov99")
+    assert done.exit_code == 1
+    assert "live" in done.stderr
+
+
+def test_models_json():
+    rows = json.loads(run("models", "--json").stdout)
+    (live,) = [row for row in rows if row["name"] == "live"]
+    assert len(live["sha256"]) == 64
+    assert live["onnx_shipped"]
+
+
+def test_benchmark_json_has_every_stage():
+    report = json.loads(run("benchmark", "--frames", "3", "--imgsz", "320", "--json").stdout)
+    assert report["input_px"][0] == 320
+    for stage in ("preprocess", "inference", "postprocess", "total", "bare_engine"):
+        assert 0 < report[stage]["median"] <= report[stage]["p95"] * 1.0001
+    assert report["fps"] > 0
