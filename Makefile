@@ -42,6 +42,7 @@ check: $(FULL)/.ready-dev ## lint, format, types, import rules
 	$(FULL)/bin/lint-imports
 
 bench: $(RUN)/.ready ## measure the speed of a model, and against the paper's (MODEL=live)
+	$(RUN)/bin/python -m allcell benchmark --model $(MODEL) --full-precision $(ARGS)
 	$(RUN)/bin/python -m allcell benchmark --model $(MODEL) $(AGAINST) $(ARGS)
 
 evaluate: $(RUN)/.ready ## score a model on a dataset (DATA=folder MODEL=live)

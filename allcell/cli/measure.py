@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -18,7 +19,8 @@ from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import MODELS
 from allcell.models.weights import model_files, read_manifest
 from allcell.report.cards import render_card
-from allcell.settings import settings
+from allcell.report.readme import fill
+from allcell.settings import PROJECT_ROOT, settings
 from allcell.synth import random_spec, render
 
 
@@ -50,12 +52,15 @@ def evaluate_command(
         classes=detector.spec.classes,
     )
     if save:
-        folder = settings().weights_dir / "metrics"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{model}_{result.data}_{split}.json"
-        path.write_text(result.to_json() + "\n", encoding="utf-8")
-        say(f"kept in {path.name}")
+        _keep(f"{model}_{result.data}_{split}", result.to_json())
     typer.echo(result.to_json() if as_json else _table(result))
+
+
+def _keep(name: str, text: str) -> None:
+    path = settings().weights_dir / "metrics" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
+    say(f"kept in {path.name}")
 
 
 def _table(result: EvaluationResult) -> str:
@@ -90,7 +95,7 @@ def _table(result: EvaluationResult) -> str:
 @app.command()
 @explained
 def cards() -> None:
-    """Write the model cards anew from the kept metrics."""
+    """Write the model cards and the README's results anew from the kept metrics."""
     weights_dir = settings().weights_dir
     manifest = read_manifest(weights_dir)
     for spec in MODELS:
@@ -99,6 +104,9 @@ def cards() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(render_card(spec, manifest[spec.name], weights_dir), encoding="utf-8")
             say(f"wrote {path.name}")
+    readme = PROJECT_ROOT / "README.md"
+    readme.write_text(fill(readme.read_text(encoding="utf-8"), weights_dir), encoding="utf-8")
+    say(f"wrote {readme.name}")
 
 
 @app.command("benchmark")
@@ -117,6 +125,7 @@ def benchmark_command(
         False, help="Race it against ultralytics with the paper's YOLOv5s at 1024 px (torch, CPU)."
     ),
     as_json: bool = typer.Option(False, "--json", help="As JSON."),
+    save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
 ) -> None:
     """Measure the speed of a model on a synthetic 1280x720 frame."""
     small = model_files(model).onnx_int8 is not None and not full_precision
@@ -126,7 +135,7 @@ def benchmark_command(
     red_cell_px = detector.spec.red_cell_px * width / long_side
     frame = render(random_spec(7, width, height, red_cell_px)).image
     result = benchmark(detector, frame, red_cell_px=red_cell_px, frames=frames)
-    report: dict[str, object] = asdict(result)
+    report: dict[str, object] = {**asdict(result), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
     if against_paper:
         require_torch("The comparison with the paper's YOLOv5s")
         from allcell.engines.torch_engine import paper_baseline
@@ -139,6 +148,8 @@ def benchmark_command(
             lambda: predict(frame),
         )
         report["against_paper"] = asdict(raced)
+    if save:
+        _keep(f"{model}_speed_{'int8' if small else 'full'}", json.dumps(report, indent=1))
     typer.echo(json.dumps(report, indent=1) if as_json else _speeds(result))
     if against_paper and not as_json:
         typer.echo(

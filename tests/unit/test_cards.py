@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from allcell.errors import DataError
 from allcell.models.registry import get_spec
 from allcell.models.weights import ModelFiles, WeightFile
 from allcell.report.cards import render_card
+from allcell.report.readme import BEGIN, END, fill
 from allcell.settings import RESEARCH_USE
 
 FILES = ModelFiles(checkpoint=WeightFile(file="live.pt", sha256="a" * 64, bytes=1), parameters=1234)
@@ -68,6 +70,25 @@ def test_numbers_of_other_weights_are_called_invalid(weights_dir):
     assert "Measured with other weights" in render_card(get_spec("live"), FILES, weights_dir)
     keep(weights_dir, "allidb1_test", metrics())
     assert "Measured with other weights" not in render_card(get_spec("live"), FILES, weights_dir)
+
+
+def test_the_readme_follows_the_json(weights_dir):
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    empty = fill(text, weights_dir)
+    assert "old" not in empty
+    assert empty.startswith("before")
+    assert empty.endswith("after\n")
+    keep(weights_dir, "allidb1_test", metrics())
+    keep(weights_dir, "bccd_held_out", metrics(images=124))
+    filled = fill(text, weights_dir)
+    assert "| `live` | .956 | .678 | .956 | .678 | .777 | .700 |" in filled
+    assert "BCCD, 124 fields | .176 | .777" in filled
+    assert fill(filled, weights_dir) == filled
+
+
+def test_a_readme_without_markers_is_refused(weights_dir):
+    with pytest.raises(DataError, match="markers"):
+        fill("nothing here", weights_dir)
 
 
 def test_the_training_curve_names_its_best_epoch(weights_dir):
