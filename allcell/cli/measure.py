@@ -34,11 +34,12 @@ def evaluate_command(
         None, min=0, max=1, help="Operating threshold; the model's own by default."
     ),
     device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+    int8: bool = typer.Option(False, help="The 8-bit graph for live video."),
     as_json: bool = typer.Option(False, "--json", help="Everything, as JSON."),
     save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
 ) -> None:
     """Score a model on a labelled dataset."""
-    detector = Detector.open(model, device=device)
+    detector = Detector.open(model, device=device, precision="int8" if int8 else "full")
     result = evaluate(
         detector,
         read_yolo(data, split),
@@ -52,7 +53,7 @@ def evaluate_command(
         classes=detector.spec.classes,
     )
     if save:
-        _keep(f"{model}_{result.data}_{split}", result.to_json())
+        _keep(f"{model}_{result.data}_{split}{'_int8' if int8 else ''}", result.to_json())
     typer.echo(result.to_json() if as_json else _table(result))
 
 

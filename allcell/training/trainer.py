@@ -165,6 +165,14 @@ def architecture_path(model: str) -> str:
     return str(ours) if ours.is_file() else name
 
 
+def _epochs_done(run_dir: Path) -> int:
+    """Rows of a run's training curve."""
+    curve = run_dir / "results.csv"
+    if not curve.is_file():
+        return 0
+    return len(curve.read_text(encoding="utf-8").strip().splitlines()) - 1
+
+
 def train(
     recipe: Recipe,
     data_dir: Path,
@@ -181,7 +189,8 @@ def train(
         recipe: What to do.
         data_dir: Folder that holds one folder for each dataset of the recipe.
         run_dir: Checkpoints, `results.csv` (one row an epoch) and settings; if it holds
-            `weights/last.pt` of an unfinished run, training goes on from there.
+            `weights/last.pt` of an unfinished run, training goes on from there; a finished one
+            is left as it is.
         weights: Start from this checkpoint (for example COCO's `yolov5su.pt`).
         device: cpu, or a CUDA device as torch names it.
         threads: CPU threads; 0 leaves torch's choice.
@@ -201,7 +210,10 @@ def train(
             )
     if threads:
         torch.set_num_threads(threads)
-    last = run_dir / "weights" / "last.pt"
+    last, best = run_dir / "weights" / "last.pt", run_dir / "weights" / "best.pt"
+    if best.exists() and _epochs_done(run_dir) >= recipe.epochs:
+        log.info("%s is finished", run_dir.name)
+        return best
     overrides: dict[str, Any] = {
         "model": str(weights) if weights else architecture_path(recipe.model),
         "project": str(run_dir.parent),

@@ -183,6 +183,8 @@ def test_train_stop_and_go_on(dataset):
     best = train(recipe, dataset / "data", run, threads=1, on_epoch=stop_never(epochs))
     assert best.is_file()
     assert epochs == [1, 2]
+    assert train(recipe, dataset / "data", run, threads=1, on_epoch=stop) == best
+    assert epochs == [1, 2], "a finished run is left as it is"
     with (run / "results.csv").open() as file:
         assert [int(float(row["epoch"])) for row in csv.DictReader(file)] == [1, 2]
 
