@@ -205,9 +205,11 @@ class Detector:
                     every_class=every_class,
                 )
                 xyxy = clip(fit.to_source(found.xyxy), w, h)
-                whole = _uncut(xyxy, (x, y, w, h), (width, height), _CUT_MARGIN_PX / fit.scale_x)
-                offset = np.array([x, y, x, y], np.float32)
-                parts.append(Detections(xyxy + offset, found.confidence, found.class_id)[whole])
+                if len(tiles) > 1:
+                    margin = _CUT_MARGIN_PX / fit.scale_x
+                    whole = _uncut(xyxy, (x, y, w, h), (width, height), margin)
+                    found, xyxy = found[whole], xyxy[whole] + np.array([x, y, x, y], np.float32)
+                parts.append(Detections(xyxy, found.confidence, found.class_id))
         merged = parts[0] if len(parts) == 1 else Detections.concatenate(parts)
         kept = suppress(merged, overlap, across_classes=not every_class)[: self._max_detections]
         total = time.perf_counter() - start

@@ -11,27 +11,20 @@ from allcell.errors import ModelError
 from allcell.models.registry import OutputLayout
 
 
-def _corners(cxcywh: FloatArray) -> FloatArray:
-    half = cxcywh[:, 2:] / 2
-    return np.concatenate([cxcywh[:, :2] - half, cxcywh[:, :2] + half], axis=1)
-
-
 def _anchor_based(output: FloatArray, classes: int, floor: float, every: bool) -> Detections:
     """(N, 5 + classes): cx cy w h objectness classes, as YOLOv5 and YOLOv7 export it."""
     if output.ndim != 2 or output.shape[1] != 5 + classes:
         raise _misfit("anchor_based", f"(n, {5 + classes})", output)
-    near = output[output[:, 4] >= floor]
-    scores = near[:, 5:] * near[:, 4:5]
-    return _named(near[:, :4], scores, floor, every)
+    near = output[output[:, 4] >= floor].T
+    return _named(near[:4], near[5:] * near[4], floor, every)
 
 
 def _anchor_free(output: FloatArray, classes: int, floor: float, every: bool) -> Detections:
     """(4 + classes, N): cx cy w h classes, as YOLOv8 and YOLO11 export it."""
     if output.ndim != 2 or output.shape[0] != 4 + classes:
         raise _misfit("anchor_free", f"({4 + classes}, n)", output)
-    scores = output[4:]
-    near = np.flatnonzero(scores.max(axis=0) >= floor)
-    return _named(output[:4, near].T, scores[:, near].T, floor, every)
+    near = output[:, output[4:].max(axis=0) >= floor]
+    return _named(near[:4], near[4:], floor, every)
 
 
 def _end_to_end(output: FloatArray, classes: int, floor: float, every: bool) -> Detections:
@@ -49,14 +42,18 @@ def _end_to_end(output: FloatArray, classes: int, floor: float, every: bool) -> 
 
 
 def _named(cxcywh: FloatArray, scores: FloatArray, floor: float, every: bool) -> Detections:
+    """Columns of boxes (4, N) and class scores (classes, N) as detections."""
     if every:
-        row, class_id = np.nonzero(scores >= floor)
+        class_id, column = np.nonzero(scores >= floor)
+        cxcywh, confidence = cxcywh[:, column], scores[class_id, column]
     else:
-        class_id = scores.argmax(axis=1)
-        row = np.flatnonzero(scores[np.arange(len(scores)), class_id] >= floor)
-        class_id = class_id[row]
-    confidence = np.clip(scores[row, class_id], 0, 1)
-    return Detections(_corners(cxcywh[row]), confidence, class_id.astype(np.int64))
+        class_id, confidence = scores.argmax(axis=0), scores.max(axis=0)
+        if len(confidence) and confidence.min() < floor:
+            sure = confidence >= floor
+            cxcywh, class_id, confidence = cxcywh[:, sure], class_id[sure], confidence[sure]
+    half = 0.5 * cxcywh[2:]
+    xyxy = np.concatenate([cxcywh[:2] - half, cxcywh[:2] + half]).T
+    return Detections(xyxy, np.minimum(confidence, 1), class_id)
 
 
 def _misfit(layout: str, expected: str, output: FloatArray) -> ModelError:

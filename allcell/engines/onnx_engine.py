@@ -84,6 +84,8 @@ class OnnxEngine:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Idle threads that spin on would slow down what follows a run: drawing, the next resize.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         for name, size in sizes.items():
             options.add_free_dimension_override_by_name(name, size)
         try:
