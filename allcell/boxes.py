@@ -17,8 +17,10 @@ def area(xyxy: FloatArray) -> FloatArray:
 
 def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
     """Pairwise intersection areas (N, M) of boxes (N, 4) and (M, 4)."""
-    width = np.minimum.outer(a[:, 2], b[:, 2]) - np.maximum.outer(a[:, 0], b[:, 0])
-    height = np.minimum.outer(a[:, 3], b[:, 3]) - np.maximum.outer(a[:, 1], b[:, 1])
+    ax1, ay1, ax2, ay2 = a.T[:, :, None]
+    bx1, by1, bx2, by2 = b.T
+    width = np.minimum(ax2, bx2) - np.maximum(ax1, bx1)
+    height = np.minimum(ay2, by2) - np.maximum(ay1, by1)
     return np.asarray(np.maximum(width, 0) * np.maximum(height, 0), dtype=np.float32)
 
 
@@ -53,10 +55,10 @@ def nms(
     order = np.argsort(-confidence, kind="stable")
     boxes = xyxy[order]
     overlap = intersection(boxes, boxes)
-    areas = area(boxes)
-    conflict = overlap > iou_threshold * (np.add.outer(areas, areas) - overlap)
+    areas = overlap.diagonal()
+    conflict = overlap > iou_threshold * (areas[:, None] + areas - overlap)
     if ios_threshold < 1:
-        conflict |= overlap > ios_threshold * np.minimum.outer(areas, areas)
+        conflict |= overlap > ios_threshold * np.minimum(areas[:, None], areas)
     alive = np.ones(len(order), dtype=bool)
     kept = []
     for i in range(len(order)):
@@ -95,20 +97,30 @@ class Letterbox:
     """How a source image lies in a network input: scaled, then padded at right and bottom.
 
     Attributes:
-        scale_x: Input pixels per source pixel, horizontally.
-        scale_y: Likewise vertically.
+        source_width_px: Width of the source image.
+        source_height_px: Height of the source image.
         width_px: Width of the scaled image inside the input.
         height_px: Height of the scaled image inside the input.
         input_width_px: Width of the network input.
         input_height_px: Height of the network input.
     """
 
-    scale_x: float
-    scale_y: float
+    source_width_px: int
+    source_height_px: int
     width_px: int
     height_px: int
     input_width_px: int
     input_height_px: int
+
+    @property
+    def scale_x(self) -> float:
+        """Input pixels per source pixel, horizontally."""
+        return self.width_px / self.source_width_px
+
+    @property
+    def scale_y(self) -> float:
+        """Likewise vertically."""
+        return self.height_px / self.source_height_px
 
     def to_source(self, xyxy: FloatArray) -> FloatArray:
         """Boxes in input pixels (N, 4) as boxes in source pixels."""
@@ -153,8 +165,8 @@ def letterbox(width_px: int, height_px: int, scale: float, stride_px: int) -> Le
     inner_w = max(1, round(width_px * scale * factor))
     inner_h = max(1, round(height_px * scale * factor))
     return Letterbox(
-        inner_w / width_px,
-        inner_h / height_px,
+        width_px,
+        height_px,
         inner_w,
         inner_h,
         -(-inner_w // stride_px) * stride_px,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -25,6 +26,8 @@ _OVERLAP_RED_CELLS = 4.0
 _CUT_MARGIN_PX = 2.0
 #: At this scale and above, four neighbours are all the pixels that fall into one.
 _INTERPOLATES_DOWN_TO = 0.45
+#: Network inputs kept for reuse, one for each size of image.
+_MAX_BUFFERS = 4
 #: A field is not enlarged beyond this: there is nothing to be seen between its pixels.
 _MAX_ENLARGEMENT = 4.0
 
@@ -62,8 +65,13 @@ def input_scale(spec: ModelSpec, width_px: int, height_px: int, red_cell_px: flo
     return min(spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
 
 
-def fill(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Letterbox) -> None:
-    """Scale an image into the top left of a network input and pad the rest."""
+def empty_input(fit: Letterbox) -> npt.NDArray[np.uint8]:
+    """A network input (H, W, 3) that is all padding."""
+    return np.full((fit.input_height_px, fit.input_width_px, 3), _PADDING, np.uint8)
+
+
+def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Letterbox) -> None:
+    """Scale an image into the top left of a network input of `empty_input`."""
     height, width = fit.height_px, fit.width_px
     if fit.scale_x < _INTERPOLATES_DOWN_TO:
         # Averaging whole blocks and then interpolating is as smooth as averaging by area and
@@ -73,8 +81,6 @@ def fill(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Lette
         whole = image[: rows * block, : columns * block]
         image = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
     cv2.resize(image, (width, height), dst=buffer[:height, :width], interpolation=cv2.INTER_LINEAR)
-    buffer[height:] = _PADDING
-    buffer[:height, width:] = _PADDING
 
 
 def network_input(
@@ -83,8 +89,8 @@ def network_input(
     """A whole image as the network sees it, untiled: RGB uint8, sides multiples of the stride."""
     height, width = image.shape[:2]
     fit = letterbox(width, height, input_scale(spec, width, height, red_cell_px), spec.stride_px)
-    buffer = np.empty((fit.input_height_px, fit.input_width_px, 3), np.uint8)
-    fill(buffer, image, fit)
+    buffer = empty_input(fit)
+    place(buffer, image, fit)
     return buffer
 
 
@@ -111,7 +117,7 @@ class Detector:
         self._floor = floor_confidence
         self._max_detections = max_detections
         self._lock = threading.Lock()
-        self._buffers: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
+        self._buffers: dict[Letterbox, npt.NDArray[np.uint8]] = {}
 
     @classmethod
     def open(
@@ -183,14 +189,13 @@ class Detector:
         height, width = image.shape[:2]
         floor = self._floor if confidence is None else confidence
         overlap = self.spec.iou if iou is None else iou
-        scale = input_scale(self.spec, width, height, red_cell_px)
-        tiles = self._tiles(width, height, scale)
+        fit, tiles = _plan(self.spec, width, height, red_cell_px)
+        w, h = fit.source_width_px, fit.source_height_px
         parts: list[Detections] = []
         preprocess = inference = 0.0
         with self._lock:
-            for x, y, w, h in tiles:
+            for x, y in tiles:
                 t0 = time.perf_counter()
-                fit = letterbox(w, h, scale, self.spec.stride_px)
                 tensor = self._prepare(image[y : y + h, x : x + w], fit)
                 t1 = time.perf_counter()
                 raw = self.engine.run(tensor)
@@ -226,22 +231,29 @@ class Detector:
         self.detect(np.full((height_px, width_px, 3), 200, np.uint8), red_cell_px=red_cell_px)
 
     def _prepare(self, image: npt.NDArray[np.uint8], fit: Letterbox) -> npt.NDArray[np.uint8]:
-        size = (fit.input_height_px, fit.input_width_px)
-        buffer = self._buffers.get(size)
+        buffer = self._buffers.get(fit)
         if buffer is None:
-            if len(self._buffers) >= 4:
+            if len(self._buffers) >= _MAX_BUFFERS:
                 self._buffers.clear()
-            buffer = self._buffers[size] = np.empty((*size, 3), np.uint8)
-        fill(buffer, image, fit)
+            buffer = self._buffers[fit] = empty_input(fit)
+        place(buffer, image, fit)
         return buffer
 
-    def _tiles(self, width: int, height: int, scale: float) -> list[tuple[int, int, int, int]]:
-        """Tiles x, y, w, h in source pixels; one for all but very large fields."""
-        side = int(self.spec.max_input_px / scale)
-        overlap = int(_OVERLAP_RED_CELLS * self.spec.red_cell_px / scale)
-        xs, w = _cuts(width, side, overlap)
-        ys, h = _cuts(height, side, overlap)
-        return [(x, y, w, h) for y in ys for x in xs]
+
+@lru_cache(maxsize=64)
+def _plan(
+    spec: ModelSpec, width: int, height: int, red_cell_px: float | None
+) -> tuple[Letterbox, tuple[tuple[int, int], ...]]:
+    """How each tile lies in the network's input, and where the tiles start (x, y) in the source.
+
+    One tile for all but very large fields; all tiles have the same size.
+    """
+    scale = input_scale(spec, width, height, red_cell_px)
+    side = int(spec.max_input_px / scale)
+    overlap = int(_OVERLAP_RED_CELLS * spec.red_cell_px / scale)
+    xs, w = _cuts(width, side, overlap)
+    ys, h = _cuts(height, side, overlap)
+    return letterbox(w, h, scale, spec.stride_px), tuple((x, y) for y in ys for x in xs)
 
 
 def _cuts(length: int, side: int, overlap: int) -> tuple[list[int], int]:

@@ -1,0 +1,1 @@
+"""What the pages share: cached models, controls, results. The only place that knows Streamlit."""

@@ -1,0 +1,73 @@
+"""Which models can be used here, and what to do about those that cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from allcell.models.registry import MODELS, ModelSpec
+from allcell.models.weights import ModelFiles, compiled_path, read_manifest
+from allcell.settings import settings
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A model of the registry as it stands on this machine.
+
+    Attributes:
+        spec: The model.
+        files: Its weights; None if it has none here.
+        missing: What keeps it from being used, in one sentence; empty if it is usable.
+        remedy: What to do about that; empty if it is usable.
+    """
+
+    spec: ModelSpec
+    files: ModelFiles | None
+    missing: str = ""
+    remedy: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can run here."""
+        return not self.missing
+
+
+def has_torch() -> bool:
+    """Whether torch and ultralytics are installed; neither is imported."""
+    return find_spec("torch") is not None and find_spec("ultralytics") is not None
+
+
+def listing(spec: ModelSpec) -> Listing:
+    """How one model stands. Looks for files and packages, loads nothing."""
+    weights = settings().weights_dir
+    files = read_manifest(weights).get(spec.name)
+    if files is None:
+        return Listing(
+            spec,
+            None,
+            "It has no weights here.",
+            f"Train it with `python -m allcell train`, or copy its files into {weights.name}/.",
+        )
+    shipped = files.onnx is not None
+    needed = files.onnx or files.checkpoint
+    if not (weights / needed.file).is_file():
+        return Listing(
+            spec,
+            files,
+            f"Its weight file {needed.file} is missing.",
+            f"Get the folder {weights.name}/ whole again (for example `git checkout weights`).",
+        )
+    if not shipped and not compiled_path(files.checkpoint).is_file() and not has_torch():
+        return Listing(
+            spec,
+            files,
+            "It comes without an ONNX file, and compiling one needs torch and ultralytics, which "
+            "this light installation leaves out.",
+            "Install everything with `make app` (without LITE=1), or choose another model.",
+        )
+    return Listing(spec, files)
+
+
+def catalog() -> tuple[Listing, ...]:
+    """All models of the registry, in its order."""
+    return tuple(listing(spec) for spec in MODELS)

@@ -1,0 +1,154 @@
+"""One image and what was found in it: answer, counts, field, table, crops, timing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from allcell.report.results import ImageResult
+from allcell.ui.bench import Bench, Finished, Source
+from allcell.ui.controls import RED_CELL_RANGE_PX, ViewChoice
+from allcell.ui.viewer import Box, Field, show_field
+from allcell.ui.wording import interval_text, percent, plain, scale_text, to_go_text
+
+#: What the control starts from when nothing could be measured.
+UNKNOWN_RED_CELL_PX = 40.0
+
+
+def boxes_of(result: ImageResult) -> list[Box]:
+    """The detections as the viewer and the table name them, best first."""
+    found = result.detections
+    boxes = []
+    for n, (xyxy, confidence, class_id) in enumerate(
+        zip(found.xyxy.tolist(), found.confidence, found.class_id, strict=True), 1
+    ):
+        kind = result.classes[class_id]
+        # A box keeps this name when the threshold moves and its number changes.
+        name = f"{kind}:{','.join(f'{side:.1f}' for side in xyxy)}"
+        boxes.append(Box(name, n, kind, float(confidence), *xyxy))
+    return boxes
+
+
+def answer(result: ImageResult) -> None:
+    """Whether the model suggests blasts in this field, and how many cells of each kind."""
+    counts = result.counts()
+    highest = result.highest_blast_confidence
+    with st.container(gap="xsmall"):
+        if highest is None:
+            st.subheader("Blasts suggested: no", anchor=False)
+            st.caption("No cell of this field reaches the lowest confidence as a blast.")
+        else:
+            st.subheader("Blasts suggested: yes", anchor=False)
+            st.caption(f"Highest confidence {highest:.2f}. A suggested class, not a diagnosis.")
+    blasts, healthy, smudges = st.columns(3, wrap=False)
+    blasts.metric("Blasts", counts.blasts)
+    healthy.metric("Healthy WBC", counts.white_cells - counts.blasts)
+    smudges.metric("Smudges", counts.smudges)
+    share = counts.blast_share
+    if share.fraction is None:
+        st.caption("No white cell was found, so there is no fraction.")
+        return
+    with st.container(gap="xsmall"):
+        st.metric(
+            "Blast fraction of detected cells",
+            percent(share.fraction),
+            help="Suggested blasts among all white cells that the detector found; smudges are "
+            "not counted in. Cells that it missed are in neither number.",
+        )
+        st.markdown(f"{share.k} of {share.n}, exact 95 % interval {interval_text(share)}")
+        st.caption(
+            "This covers sampling error only, not the classifier's.  \n"
+            f"{to_go_text(share.n)}  \n"
+            f"{counts.smudges_per_100 or 0.0:.1f} smudges per 100 white cells."
+        )
+
+
+def field(
+    desk: Bench,
+    source: Source,
+    finished: Finished,
+    boxes: Sequence[Box],
+    view: ViewChoice,
+) -> None:
+    """The field with its boxes; a click on one selects it, a click beside them selects none."""
+    analysis = finished.analysis
+
+    def pick(box_id: str | None) -> None:
+        desk.selected = box_id
+
+    show_field(
+        Field(
+            name=source.digest,
+            jpeg=desk.picture(source),
+            width_px=analysis.width_px,
+            height_px=analysis.height_px,
+            boxes=boxes,
+            classes=[name for name in analysis.spec.classes if name in view.classes],
+            labels=view.labels,
+            synthetic=source.synthetic,
+            selected=desk.selected,
+            focus=desk.focus,
+        ),
+        pick,
+    )
+
+
+def facts(desk: Bench, source: Source, finished: Finished) -> None:
+    """How large the red cells are, what the picture is, and where the time went."""
+    analysis = finished.analysis
+    t = analysis.timing
+    tiles = f" in {t.tiles} tiles" if t.tiles > 1 else ""
+    with st.container(gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(scale_text(analysis.scale), width="content")
+            with st.popover("Change", type="tertiary", key="detect.change_red_cells"):
+                _set_red_cells(desk, source, finished)
+        st.caption(
+            f"{plain(source.name)}, {analysis.width_px} x {analysis.height_px} px. "
+            f"Decode {finished.decode_ms:.0f} ms, red-cell size {finished.scale_ms:.0f} ms, "
+            f"pre-process {t.preprocess_ms:.0f} ms, inference {t.inference_ms:.0f} ms{tiles}, "
+            f"post-process {t.postprocess_ms:.0f} ms. {finished.runtime}."
+        )
+
+
+def _set_red_cells(desk: Bench, source: Source, finished: Finished) -> None:
+    """A way to know the size of the red cells better; that runs the model again."""
+    scale = finished.analysis.scale
+    given = desk.red_cells.get(source.id)
+    switch = f"detect.own_red_cell.{source.digest}"
+    number = f"detect.red_cell.{source.digest}"
+    low, high = RED_CELL_RANGE_PX
+    start = min(max(scale.red_cell_px or UNKNOWN_RED_CELL_PX, low), high)
+
+    def take() -> None:
+        if st.session_state.get(switch):
+            desk.red_cells[source.id] = float(st.session_state.get(number) or start)
+        else:
+            desk.red_cells.pop(source.id, None)
+
+    own = st.toggle(
+        "Use my own red-cell size",
+        value=given is not None,
+        key=switch,
+        on_change=take,
+        help="The model sees the image at the size that suits its red cells. Set their diameter "
+        "if the measured one is wrong; the model is then run again.",
+    )
+    if not own:
+        return
+    st.number_input(
+        "Red-cell diameter in pixels of the image",
+        min_value=low,
+        max_value=high,
+        value=round(given or start, 1),
+        step=1.0,
+        format="%.1f",
+        key=number,
+        on_change=take,
+    )
+    if len(desk.sources) > 1 and given is not None:
+        st.button(
+            f"Use it for all {len(desk.sources)} images",
+            on_click=lambda: desk.red_cells.update(dict.fromkeys(desk.sources, given)),
+        )

@@ -1,0 +1,134 @@
+"""The field of view in the browser: a picture that zooms to single cells, and boxes to click on.
+
+Streamlit builds a chart anew whenever its data changes, which would throw away the zoom at each
+move of a slider, and its charts do not know the two fingers of a phone; hence a small component of
+ours (`assets/zoom.js`, `assets/viewer.js`). The app serves all of it; nothing is fetched elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+
+from allcell.draw import CLASS_COLOURS_HEX, CLASS_LINES
+from allcell.ui.controls import title_of
+
+_ASSETS = Path(__file__).parent / "assets"
+#: Bytes before the picture that hold its name (see `assets/picture.js`).
+_NAME_BYTES = 64
+_OTHER_COLOUR = "#f0f0f0"
+_VIEWER_KEY = "detect.viewer"
+
+
+@lru_cache(maxsize=8)
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Box:
+    """One cell as the viewer draws it.
+
+    Attributes:
+        id: Names it from one redrawing to the next.
+        number: Its row in the table, from 1.
+        kind: Name of its class.
+        confidence: 0 to 1.
+        x1: Left in pixels of the source image.
+        y1: Top.
+        x2: Right.
+        y2: Bottom.
+    """
+
+    id: str
+    number: int
+    kind: str
+    confidence: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field to show.
+
+    Attributes:
+        name: Names the picture, up to 64 ASCII characters; the same name is sent only once.
+        jpeg: The picture, possibly smaller than the source.
+        width_px: Width of the source image, in whose pixels the boxes are.
+        height_px: Height of the source image.
+        boxes: The cells.
+        classes: Names of the classes in the legend.
+        labels: Whether boxes are labelled.
+        synthetic: Whether it is labelled as synthetic.
+        selected: Id of the selected box, if any.
+        focus: When this number changes, the view moves to the selected box.
+    """
+
+    name: str
+    jpeg: bytes
+    width_px: int
+    height_px: int
+    boxes: Sequence[Box]
+    classes: Sequence[str]
+    labels: bool
+    synthetic: bool
+    selected: str | None
+    focus: int
+
+
+def listen_for_files() -> None:
+    """Let pictures be pasted, or dropped anywhere on the page, into the file uploader."""
+    st.components.v2.component("allcell_intake", js=_asset("intake.js"))(key="allcell-intake")
+
+
+def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
+    """Draw a field.
+
+    Args:
+        field: What to show.
+        on_pick: Called before the next run of the page with the id of the box that was clicked, or
+            None for a click beside all boxes.
+    """
+    head = field.name.encode("ascii").ljust(_NAME_BYTES)
+    st.components.v2.component("allcell_picture", js=_asset("picture.js"))(
+        key="allcell-picture", data=head[:_NAME_BYTES] + field.jpeg
+    )
+
+    def picked() -> None:
+        event = st.session_state[_VIEWER_KEY].get("picked")
+        if event:
+            on_pick(event.get("id"))
+
+    viewer = st.components.v2.component(
+        "allcell_viewer", js=_asset("zoom.js") + _asset("viewer.js"), css=_asset("viewer.css")
+    )
+    viewer(key=_VIEWER_KEY, data=_payload(field), on_picked_change=picked)
+
+
+def _payload(field: Field) -> dict[str, object]:
+    styles = {
+        name: {
+            "title": title_of(name),
+            "colour": CLASS_COLOURS_HEX.get(name, _OTHER_COLOUR),
+            "line": CLASS_LINES.get(name, "solid"),
+        }
+        for name in field.classes
+    }
+    return {
+        "picture": field.name,
+        "width": field.width_px,
+        "height": field.height_px,
+        "boxes": [vars(box) for box in field.boxes],
+        "styles": styles,
+        "labels": field.labels,
+        "badge": "Synthetic image" if field.synthetic else "",
+        "selected": field.selected,
+        "focus": field.focus,
+    }

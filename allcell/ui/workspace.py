@@ -1,0 +1,58 @@
+"""The Detect page once there are pictures: run the model, then show, count and export."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from allcell.errors import AllcellError
+from allcell.models.registry import ModelSpec
+from allcell.ui import batch, controls, downloads, results, table
+from allcell.ui.bench import Bench, Finished, Refused
+from allcell.ui.cache import get_detector
+from allcell.ui.wording import plain
+
+
+def workspace(desk: Bench, spec: ModelSpec) -> None:
+    """Analyse what is new and show the chosen picture.
+
+    Args:
+        desk: The pictures of the session, at least one.
+        spec: The model.
+    """
+    try:
+        detector = get_detector(spec.name)
+    except AllcellError as error:
+        st.error(f"**{error.message}**  \n{error.remedy}")
+        return
+    batch.process(desk, detector)
+
+    source = desk.sources[desk.shown or next(iter(desk.sources))]
+    outcome = desk.outcome(source, spec.name)
+    overview = st.container()
+    left, right = st.columns([2, 1], gap="large")
+    with right:
+        counts = st.container()
+        view = controls.choose_view(spec)
+    named = controls.kept_names()
+    found = batch.results(desk, spec.name, view)
+    if len(desk.sources) > 1:
+        with overview:
+            # The table's own buttons appear above its corner.
+            st.space("xxsmall")
+            batch.summary(desk, spec.name, found)
+            downloads.download_all(desk, spec.name, found, named=named)
+    if isinstance(outcome, Refused):
+        left.error(f"**{plain(outcome.message)}**  \n{plain(outcome.remedy)}")
+    if not isinstance(outcome, Finished):
+        return
+
+    shown = outcome.analysis.result(confidence=view.confidence, iou=view.iou, classes=view.classes)
+    boxes = results.boxes_of(shown)
+    image = desk.image(source)
+    with left:
+        results.field(desk, source, outcome, boxes, view)
+        results.facts(desk, source, outcome)
+    with counts:
+        results.answer(found[source.id])
+    downloads.downloads(desk, source, image, shown, labels=view.labels, named=named)
+    table.cells(desk, image, boxes, shown.red_cell_px)

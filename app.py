@@ -1,0 +1,14 @@
+"""The app: its pages, and what surrounds them."""
+
+import streamlit as st
+
+from allcell.ui.frame import ICON, frame
+
+st.set_page_config(page_title="allcell", page_icon=ICON, layout="wide")
+pages = [
+    st.Page("pages/detect.py", title="Detect", default=True),
+    st.Page("pages/models.py", title="Models"),
+]
+page = st.navigation(pages, position="top")
+frame(pages)
+page.run()

@@ -1,0 +1,48 @@
+"""Detect: pictures in, every white cell boxed, counted and ready to download."""
+
+import streamlit as st
+
+from allcell.ui import controls, preload, sources
+from allcell.ui.bench import bench
+from allcell.ui.catalog import catalog
+from allcell.ui.frame import require_frame
+
+require_frame()
+desk = bench()
+
+# Each part keeps its place whether or not there are pictures, so that nothing of the empty page is
+# left over while the first ones are analysed.
+intro = st.container(key="allcell-intro")
+drop, choice = st.columns([3, 1], gap="medium")
+start = st.container(key="allcell-start")
+
+with drop:
+    sources.choose_files(desk)
+with choice:
+    spec = controls.choose_model(catalog())
+
+if not desk.sources:
+    with intro:
+        st.title("Find leukemic cells in blood smears", anchor=False)
+        st.markdown(
+            "1. Drop photographs of a stained smear anywhere on this page, or paste one.\n"
+            "2. Every white cell is boxed with a suggested class and counted.\n"
+            "3. Check the cells, move the threshold, download the result. Nothing is stored."
+        )
+    with start:
+        sources.use_camera(desk)
+        st.subheader("No image at hand? Open a synthetic sample", anchor=False)
+        sources.gallery(desk)
+    preload.start()
+    st.stop()
+
+more, clear = st.columns([4, 1], gap="medium")
+with more.expander("Camera and samples", type="compact"):
+    sources.use_camera(desk)
+    sources.gallery(desk)
+clear.button("Clear all images", on_click=desk.clear, width="stretch", type="tertiary")
+if spec is not None:
+    # Imported only now: statistics and tables take a second that the first page need not wait for.
+    from allcell.ui.workspace import workspace
+
+    workspace(desk, spec)

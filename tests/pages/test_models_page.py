@@ -1,0 +1,116 @@
+"""The Models page through app.py, without a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from allcell.models.registry import MODELS
+from allcell.models.weights import ModelFiles, describe, write_manifest
+from allcell.ui import catalog
+
+
+def show(app: AppTest) -> str:
+    """Everything the page says."""
+    app.run().switch_page("pages/models.py").run()
+    assert not app.exception
+    groups = (app.title, app.subheader, app.markdown, app.caption)
+    texts = [str(element.value) for group in groups for element in group]
+    return "\n".join(texts + [element.proto.body for element in app.get("html")])
+
+
+@pytest.fixture
+def weights(tmp_path: Path, limits: Any) -> Path:
+    """An empty folder of weights."""
+    limits(weights_dir=tmp_path, cache_dir=tmp_path / "cache")
+    return tmp_path
+
+
+def write_weights(folder: Path, *, onnx: bool) -> None:
+    """A manifest that names the live model's files, and the files."""
+    (folder / "live.pt").write_bytes(bytes(2 * 2**20))
+    (folder / "live.onnx").write_bytes(bytes(2**20))
+    files = ModelFiles(
+        checkpoint=describe(folder / "live.pt"),
+        parameters=654321,
+        onnx=describe(folder / "live.onnx") if onnx else None,
+    )
+    write_manifest(folder, {"live": files})
+
+
+def test_every_model_of_the_registry_is_listed(app: AppTest) -> None:
+    text = show(app)
+    for spec in MODELS:
+        assert spec.title in text
+        assert spec.summary in text
+        assert f"confidence {spec.confidence:.2f}" in text
+
+
+def test_files_are_named_with_size_and_digest(app: AppTest, weights: Path) -> None:
+    write_weights(weights, onnx=True)
+    text = show(app)
+    digest = json.loads((weights / "manifest.json").read_text())["live"]["onnx"]["sha256"]
+    assert f"live.onnx, 1.0 MB, SHA-256 {digest[:12]}" in text
+    assert "live.pt, 2.0 MB" in text
+    assert "654,321" in text
+    assert "Can be used here" in text
+    assert "There is no model card" in text
+
+
+def test_model_card_is_shown(app: AppTest, weights: Path) -> None:
+    write_weights(weights, onnx=True)
+    (weights / "cards").mkdir()
+    (weights / "cards" / "live.md").write_text("# Card of the live model\n", encoding="utf-8")
+    text = show(app)
+    assert "# Card of the live model" in text
+    assert "There is no model card" not in text
+
+
+@pytest.mark.parametrize(
+    ("has_torch", "onnx", "gone", "usable", "parts"),
+    [
+        pytest.param(True, True, None, True, ["with torch"], id="whole installation"),
+        pytest.param(False, True, None, True, ["without LITE=1"], id="light: ONNX is shipped"),
+        pytest.param(
+            False, False, None, False, ["needs torch", "make app"], id="light: nothing to compile"
+        ),
+        pytest.param(True, False, None, True, ["compiled on first use"], id="torch compiles it"),
+        pytest.param(
+            True, True, "live.onnx", False, ["live.onnx is missing", "git checkout"], id="file gone"
+        ),
+        pytest.param(
+            True, True, "manifest.json", False, ["no weights", "allcell train"], id="no manifest"
+        ),
+    ],
+)
+def test_what_is_missing_is_said_plainly(
+    app: AppTest,
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_torch: bool,
+    onnx: bool,
+    gone: str | None,
+    usable: bool,
+    parts: list[str],
+) -> None:
+    write_weights(weights, onnx=onnx)
+    if gone:
+        (weights / gone).unlink()
+
+    def installed(name: str) -> object:
+        assert name in ("torch", "ultralytics")
+        return object() if has_torch else None
+
+    monkeypatch.setattr(catalog, "find_spec", installed)
+    text = show(app)
+    for part in parts:
+        assert part in text
+    assert ("Can be used here" in text) == usable
+    app.switch_page("pages/detect.py").run()
+    assert not app.exception
+    assert [box.label for box in app.selectbox] == (["Model"] if usable else [])
+    assert bool(app.error) != usable
