@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,7 @@ class _FromBytes(torch.nn.Module):
         output: Any = self.model(picture.permute(0, 3, 1, 2).to(torch.float32) * (1 / 255))
         while isinstance(output, (list, tuple)):
             output = output[0]
-        return torch.as_tensor(output)
+        return cast(torch.Tensor, output)
 
 
 def export_onnx(checkpoint: Path, target: Path) -> None:
