@@ -178,9 +178,10 @@ def resolve_scale(image: npt.NDArray[np.uint8], given_px: float | None = None) -
         image: RGB, (H, W, 3), uint8.
         given_px: Red-cell diameter in pixels that the user insists on.
     """
-    if given_px is not None:
-        return Scale(given_px, "given")
     estimate = estimate_red_cell(image)
+    if given_px is not None:
+        # Measured all the same: a size far from the measured one is worth a warning.
+        return Scale(given_px, "given", estimate)
     # A weak estimate is off by a factor of two at worst, the model's default by far more: on
     # close-ups of the PBC set every false blast came from the default.
     if estimate.diameter_px > 0:

@@ -26,7 +26,7 @@ if not desk.sources:
         st.title("Find leukemic cells in blood smears", anchor=False)
         st.markdown(
             "1. Drop photographs of a stained smear anywhere on this page, or paste one.\n"
-            "2. Every white cell is boxed with a suggested class and counted.\n"
+            "2. The white cells found are boxed with a suggested class and counted.\n"
             "3. Check the cells, move the threshold, download the result. Nothing is stored."
         )
     with start:

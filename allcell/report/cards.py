@@ -124,7 +124,8 @@ def _section(title: str, metrics: dict[str, Any]) -> str:
         f"### {title}",
         "",
         f"{metrics['images']} images, {metrics['date'][:10]}, {metrics['device']}, confidence "
-        f"{metrics['settings']['operating_confidence']:.2f} for tp, fp, fn.",
+        f"{metrics['settings']['operating_confidence']:.2f} for tp, fp, fn; P and R as YOLOv5 "
+        f"prints them, at the confidence of the best F1 ({metrics['best_f1_confidence']:.2f}).",
         "",
         "| class | cells | P | R | mAP@0.5 | mAP@0.5:0.95 | tp | fp | fn |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -169,9 +170,9 @@ def _failures(metrics: dict[str, Any]) -> str:
     b, h = blast["at_operating_point"], healthy["at_operating_point"]
     return (
         f"On the ALL-IDB1 test fields, at the operating threshold, {b['fn']} of {blast['cells']} "
-        f"blasts were missed or called something else and {b['fp']} boxes were called blast that "
-        f"are none; of {healthy['cells']} healthy white cells {h['fn']} were missed or called "
-        f"something else, and {h['fp']} boxes were called healthy that are none."
+        f"blasts were missed or called something else; of {healthy['cells']} healthy white cells, "
+        f"{h['fn']}. Boxes that were called blast and are none: {b['fp']}; called healthy and are "
+        f"none: {h['fp']}."
     )
 
 

@@ -39,7 +39,9 @@ def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float
     with right:
         chosen = next((box for box in boxes if box.id == desk.selected), None)
         if chosen is None:
-            st.caption("Pick a row, or click a box in the field, to see that cell large.")
+            st.caption(
+                "Tick the box left of a row, or click a cell in the field, to see that cell large."
+            )
         else:
             _card(image, chosen, red_cell_px)
 

@@ -17,6 +17,8 @@ GOOD_CONFIDENCE = 0.3
 
 
 #: Keeps a number and its unit on one line.
+#: A red-cell size set by the user that differs by this factor from the measured one is doubted.
+FAR_OFF = 1.5
 _NBSP = "\u00a0"
 
 
@@ -52,10 +54,24 @@ def to_go_text(cells: int) -> str:
     return f"{counted}, {first}{' (' + ', '.join(others) + ')' if others else ''}."
 
 
+def _doubt(scale: Scale) -> str:
+    """A warning where the user's red-cell size is far from a good measurement."""
+    estimate, given = scale.estimate, scale.red_cell_px
+    if estimate is None or given is None or not estimate.reliable:
+        return ""
+    factor = given / estimate.diameter_px
+    if 1 / FAR_OFF < factor < FAR_OFF:
+        return ""
+    return (
+        f" **Measured: {estimate.diameter_px:.0f}{_NBSP}px.** At a wrong size the model misses "
+        "cells and invents others."
+    )
+
+
 def scale_text(scale: Scale) -> str:
     """Where the red-cell size of a detection came from."""
     if scale.origin == "given":
-        return f"Red cells set by you: {scale.red_cell_px:.0f}{_NBSP}px."
+        return f"Red cells set by you: {scale.red_cell_px:.0f}{_NBSP}px.{_doubt(scale)}"
     if scale.origin == "measured" and scale.red_cell_px and scale.estimate:
         good = scale.estimate.confidence >= GOOD_CONFIDENCE
         return (

@@ -182,6 +182,21 @@ def test_csv_holds_what_is_shown(start: Page, smear: Path) -> None:
     assert np.abs(np.array(sides) - xyxy(boxes)).max() < 0.1
 
 
+def test_tables_offer_no_download_of_their_own(start: Page, smear: Path) -> None:
+    """Streamlit's would leave the notice out and the file names in."""
+    upload(start, smear)
+    table = start.locator("[data-testid=stDataFrame]").first
+    table.hover()
+    toolbars = start.locator("[data-testid=stElementToolbar]")
+    start.wait_for_timeout(300)
+    inside = start.locator(
+        "[data-testid=stFullScreenFrame]:has([data-testid=stDataFrame]) "
+        "[data-testid=stElementToolbar]"
+    )
+    assert toolbars.count() >= inside.count() > 0, "the toolbar is there, under this name"
+    assert not any(inside.nth(n).is_visible() for n in range(inside.count()))
+
+
 def test_annotated_picture_is_made_on_demand(
     start: Page, smear: Path, field: SyntheticField
 ) -> None:

@@ -25,6 +25,7 @@ def metrics(**changes):
         "date": "2026-01-02T03:04:05+00:00",
         "device": "a CPU",
         "settings": {"operating_confidence": 0.35},
+        "best_f1_confidence": 0.61,
         "classes": {"blast": one, "healthy": one, "smudge": one},
         "white_cells": counts,
         "centroids": counts,

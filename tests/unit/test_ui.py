@@ -124,10 +124,26 @@ def test_proportion_in_words() -> None:
             id="measured, but hardly",
         ),
         pytest.param(Scale(50.0, "given"), f"Red cells set by you: 50{NBSP}px.", id="by the user"),
+        pytest.param(
+            Scale(50.0, "given", RedCellEstimate(60.0, 0.8)),
+            f"Red cells set by you: 50{NBSP}px.",
+            id="by the user, near the measured size",
+        ),
+        pytest.param(
+            Scale(50.0, "given", RedCellEstimate(150.0, 0.02)),
+            f"Red cells set by you: 50{NBSP}px.",
+            id="by the user, who knows better than a weak measurement",
+        ),
     ],
 )
 def test_scale_in_words(scale: Scale, text: str) -> None:
     assert scale_text(scale) == text
+
+
+def test_a_size_far_from_the_measured_one_is_doubted() -> None:
+    text = scale_text(Scale(20.0, "given", RedCellEstimate(71.0, 0.7)))
+    assert f"Measured: 71{NBSP}px" in text
+    assert "invents others" in text
 
 
 def test_unmeasured_scale_says_what_is_used_instead() -> None:
