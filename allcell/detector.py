@@ -76,7 +76,8 @@ def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Lett
     if fit.scale_x < _INTERPOLATES_DOWN_TO:
         # Averaging whole blocks and then interpolating is as smooth as averaging by area and
         # several times faster. The pixels that fill no block are less than one of the input.
-        block = int(1 / fit.scale_x)
+        # A strip of a picture may be lower than a block.
+        block = min(int(1 / fit.scale_x), *image.shape[:2])
         rows, columns = image.shape[0] // block, image.shape[1] // block
         whole = image[: rows * block, : columns * block]
         image = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))

@@ -182,8 +182,8 @@ def resolve_scale(image: npt.NDArray[np.uint8], given_px: float | None = None) -
     if given_px is not None:
         # Measured all the same: a size far from the measured one is worth a warning.
         return Scale(given_px, "given", estimate)
-    # A weak estimate is off by a factor of two at worst, the model's default by far more: on
-    # close-ups of the PBC set every false blast came from the default.
+    # A weak estimate is usually off by less than the model's default: on close-ups of the PBC set
+    # every false blast came from the default. (Seen on its held-out part, which the card says.)
     if estimate.diameter_px > 0:
         return Scale(estimate.diameter_px, "measured", estimate)
     return Scale(None, "default", estimate)

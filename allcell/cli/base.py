@@ -43,7 +43,7 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except AllcellError as error:
+        except (AllcellError, OSError) as error:
             say(f"error: {error}")
             raise typer.Exit(1) from error
 

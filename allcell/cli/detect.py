@@ -18,6 +18,7 @@ from allcell.report.analysis import analyse
 from allcell.report.exports import to_csv, to_json_line
 from allcell.report.names import file_stems, unique_names
 from allcell.report.results import ImageResult
+from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE, settings
 
 
@@ -40,7 +41,10 @@ def detect(
     """Box the white cells of images."""
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
-    files = images.collect_paths(paths)
+    missing = [path for path in paths if not path.exists()]
+    for path in missing:
+        say(f"failed: {path}: there is no such file or folder")
+    files = images.collect_paths(path for path in paths if path.exists())
     if not files:
         say("error: no image was found in what you named.")
         raise typer.Exit(1)
@@ -50,11 +54,11 @@ def detect(
     stems = file_stems(unique_names(path.name for path in files))
     say(RESEARCH_USE)
     results: list[ImageResult] = []
-    failed = 0
+    failed = len(missing)
     for path, stem in zip(files, stems, strict=True):
         try:
             image = images.decode(path)
-            analysis = analyse(detector, image, str(path), red_cell_px=red_cell_px)
+            analysis = analyse(detector, image, str(path), red_cell_px=red_cell_px, confidence=conf)
         except AllcellError as error:
             failed += 1
             say(f"failed: {path}: {error}")
@@ -62,24 +66,26 @@ def detect(
         result = analysis.result(confidence=conf)
         if annotated:
             picture = draw(image, result.detections, result.classes)
-            (annotated / f"{stem}.png").write_bytes(images.encode_png(picture))
+            (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))
         if as_json:
             typer.echo(to_json_line(result))
         elif as_csv:
             results.append(result)
         else:
-            typer.echo(_sentence(result, analysis.scale.origin))
+            typer.echo(_sentence(result, analysis.scale))
     if as_csv:
         typer.echo(to_csv(results), nl=False)
     if failed:
-        say(f"{failed} of {len(files)} images failed; the others are done.")
+        say(f"{failed} of {len(files) + len(missing)} inputs failed; the others are done.")
         raise typer.Exit(1)
 
 
-def _sentence(result: ImageResult, origin: str) -> str:
+def _sentence(result: ImageResult, scale: Scale) -> str:
     counts = result.counts()
     best = result.highest_blast_confidence
     blasts = f"{counts.blasts} suggested blasts" + (f" (surest {best:.2f})" if best else "")
+    weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
+    origin = "weakly measured" if weak else scale.origin
     size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
     return (
         f"{result.name}: {blasts}, {counts.white_cells - counts.blasts} healthy white cells, "

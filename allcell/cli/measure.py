@@ -13,7 +13,7 @@ from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
 from allcell.cli.base import app, explained, say
 from allcell.data.dataset import read_yolo
 from allcell.detector import Detector
-from allcell.engines.base import require_torch
+from allcell.engines.base import require_torch, resolve_device
 from allcell.evaluation.evaluate import evaluate
 from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import MODELS
@@ -39,7 +39,9 @@ def evaluate_command(
     save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
 ) -> None:
     """Score a model on a labelled dataset."""
-    detector = Detector.open(model, device=device, precision="int8" if int8 else "full")
+    detector = Detector.open(
+        model, device="cpu" if int8 else device, precision="int8" if int8 else "full"
+    )
     result = evaluate(
         detector,
         read_yolo(data, split),
@@ -129,7 +131,8 @@ def benchmark_command(
     save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
 ) -> None:
     """Measure the speed of a model on a synthetic 1280x720 frame."""
-    small = model_files(model).onnx_int8 is not None and not full_precision
+    device = "cpu" if against_paper else resolve_device(device)
+    small = device == "cpu" and model_files(model).onnx_int8 is not None and not full_precision
     detector = Detector.open(model, device=device, precision="int8" if small else "full")
     width, height = FRAME_SIZE_PX
     long_side = imgsz or detector.spec.default_long_side_px

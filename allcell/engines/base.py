@@ -80,6 +80,11 @@ def open_engine(
     """
     where = resolve_device(device)
     chosen = runtime if runtime != "auto" else ("torch" if where == "cuda" else "onnx")
+    if precision == "int8" and (chosen != "onnx" or where != "cpu"):
+        raise DeviceError(
+            "The 8-bit graph runs on a CPU by ONNX Runtime only.",
+            "Choose the device cpu, or full precision.",
+        )
     files = model_files(spec.name)
     if chosen == "torch":
         require_torch("The torch runtime")
@@ -89,7 +94,7 @@ def open_engine(
 
     from allcell.engines.onnx_engine import OnnxEngine
 
-    if precision == "int8" and where == "cpu":
+    if precision == "int8":
         if files.onnx_int8 is None:
             raise ModelError(
                 f"The model {spec.name!r} has no 8-bit graph.", "Use it in full precision."

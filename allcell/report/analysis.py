@@ -83,6 +83,7 @@ def analyse(
     name: str,
     *,
     red_cell_px: float | None = None,
+    confidence: float | None = None,
 ) -> Analysis:
     """Measure the scale of an image and run the model once.
 
@@ -91,11 +92,14 @@ def analyse(
         image: RGB uint8 (H, W, 3).
         name: What the user calls the image.
         red_cell_px: Red-cell diameter in pixels that the user insists on; measured if None.
+        confidence: Lowest confidence of a candidate; the detector's floor if None.
 
     Raises:
         ModelError: If the network fails.
     """
     scale = resolve_scale(image, red_cell_px)
-    candidates, timing = detector.detect(image, red_cell_px=scale.red_cell_px, iou=MAX_IOU)
+    candidates, timing = detector.detect(
+        image, red_cell_px=scale.red_cell_px, confidence=confidence, iou=MAX_IOU
+    )
     height, width = image.shape[:2]
     return Analysis(name, width, height, detector.spec, candidates, scale, timing)

@@ -1,4 +1,4 @@
-"""Model cards: a template filled from the evaluator's JSON, and from nothing else."""
+"""Model cards: what is the same for all models, and numbers from the evaluator's JSON alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from allcell.settings import RESEARCH_USE
 _SPLITS = (
     ("allidb1_test", "ALL-IDB1 test (17 fields)"),
     ("allidb1_test_int8", "ALL-IDB1 test, the 8-bit graph for live video"),
-    ("bccd_held_out", "BCCD held out (healthy smears of another laboratory)"),
-    ("pbc_held_out", "PBC held out (healthy donors, a third laboratory)"),
+    ("bccd_held_out", "BCCD, held-out fields (healthy smears; its other fields are in training)"),
+    ("pbc_held_out", "PBC, held-out fields (healthy donors; its other fields are in training)"),
 )
 
 _CARD = Template("""\
@@ -65,8 +65,12 @@ $failures
 ## Limits
 
 - $fields: small, one camera, one hospital. An interval is given wherever there is one; read it.
-- Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and company. \
-False blasts on other laboratories' smears (above) are the honest check against such shortcuts.
+- Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and company, \
+and all blasts come from one laboratory. The held-out fields of BCCD and PBC (above) come from \
+laboratories whose other fields, all healthy, are in training: no false blast there does not rule \
+out that a model takes colours for health. A laboratory that it never saw was not measured.
+- One rule of the scale estimate (use a weak measurement rather than the default) was chosen after \
+seeing false blasts on the held-out PBC fields.
 - Smudge cells, dark lymphocytes and platelet clumps are the usual mistakes.
 - Not a medical device. No clinical study was made.
 """)

@@ -84,8 +84,9 @@ def _laboratories(weights_dir: Path) -> str:
         return ""
     return "\n".join(
         [
-            "**Healthy smears of other laboratories**, kept out of all training, each at its own "
-            "estimated scale. There is no blast in them.",
+            "**Healthy smears of two other laboratories**: fields kept out of all training, though "
+            "other fields of theirs are in it, each at its own estimated scale. There is no blast "
+            "in them.",
             "",
             "| model | data | false blasts a field | white cells found |",
             "|---|---|---|---|",
@@ -109,10 +110,11 @@ def _speed(weights_dir: Path) -> str:
                 f"{m['total']['p95']:.1f} | {m['fps']:.0f} | {m['over_engine']:.2f} |"
             )
             if (paper := m.get("against_paper")) is not None:
+                graph = "8-bit" if precision == "int8" else "full precision"
                 notes.append(
                     f"In turn with it, frame by frame in one run, `ultralytics` with the paper's "
                     f"YOLOv5s network at 1024 px on torch took {paper['theirs']['median']:.0f} ms "
-                    f"(median) and `{spec.name}` {paper['ours']['median']:.1f} ms: "
+                    f"(median) and `{spec.name}` ({graph}) {paper['ours']['median']:.1f} ms: "
                     f"{paper['times_faster']:.0f} times faster. ({m['machine']}, {m['date']})"
                 )
     if not rows:

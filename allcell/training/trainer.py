@@ -210,6 +210,8 @@ def train(
             )
     if threads:
         torch.set_num_threads(threads)
+    # ultralytics puts a relative folder below one of its own.
+    run_dir = run_dir.resolve()
     last, best = run_dir / "weights" / "last.pt", run_dir / "weights" / "best.pt"
     if best.exists() and _epochs_done(run_dir) >= recipe.epochs:
         log.info("%s is finished", run_dir.name)

@@ -47,7 +47,8 @@ def test_detect_json_has_the_documented_shape(folder):
 def test_detect_csv_is_one_table(folder):
     done = run("detect", folder, "--csv", "--conf", "0.1")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
-    assert {row["image"] for row in rows} <= {"field1.png", "field2.png"}
+    assert done.exit_code == 0
+    assert {row["image"] for row in rows} == {"field1.png", "field2.png"}
 
 
 def test_a_higher_threshold_gives_fewer_cells(folder):
@@ -61,7 +62,32 @@ def test_a_higher_threshold_gives_fewer_cells(folder):
 def test_annotated_pictures_are_written_only_when_asked(folder, tmp_path):
     target = tmp_path / "out"
     assert run("detect", folder, "--annotated", target).exit_code == 0
-    assert sorted(p.name for p in target.iterdir()) == ["field1.png", "field2.png"]
+    assert sorted(p.name for p in target.iterdir()) == [
+        "field1-annotated.png",
+        "field2-annotated.png",
+    ]
+
+
+def test_annotating_a_folder_into_itself_keeps_the_originals(folder, tmp_path):
+    original = tmp_path / "a.png"
+    original.write_bytes((folder / "field1.png").read_bytes())
+    assert run("detect", tmp_path, "--annotated", tmp_path).exit_code == 0
+    assert original.read_bytes() == (folder / "field1.png").read_bytes()
+
+
+def test_a_missing_file_does_not_stop_the_others(folder):
+    done = run("detect", "nowhere.png", folder / "field1.png", "--json")
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert "nowhere.png" in done.stderr
+
+
+def test_a_low_confidence_is_taken_at_its_word(folder):
+    def cells(conf):
+        out = run("detect", folder / "field1.png", "--json", "--conf", conf).stdout
+        return len(json.loads(out)["detections"])
+
+    assert cells(0.001) > cells(0.05)
 
 
 def test_a_broken_file_is_named_and_the_others_are_done(folder, tmp_path):
@@ -71,7 +97,7 @@ def test_a_broken_file_is_named_and_the_others_are_done(folder, tmp_path):
     assert done.exit_code == 1
     assert len(done.stdout.splitlines()) == 1
     assert "broken.jpg" in done.stderr
-    assert "1 of 2 images failed" in done.stderr
+    assert "1 of 2 inputs failed" in done.stderr
 
 
 @pytest.mark.parametrize(

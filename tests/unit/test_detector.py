@@ -110,6 +110,19 @@ def test_refuses_other_pictures(image):
         Detector(SPEC, BrightSpots()).detect(image)
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "red_cell_px"),
+    [
+        pytest.param(22000, 32, None, id="a strip at the default size"),
+        pytest.param(1000, 32, 800.0, id="a strip with huge red cells"),
+        pytest.param(32, 4000, 500.0, id="upright"),
+    ],
+)
+def test_extreme_shapes_are_survived(width, height, red_cell_px):
+    found, _ = Detector(SPEC, BrightSpots()).detect(picture(width, height), red_cell_px=red_cell_px)
+    assert len(found) == 0
+
+
 def test_an_engine_that_fails_does_not_keep_the_lock():
     class Broken(BrightSpots):
         def run(self, image):
