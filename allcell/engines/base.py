@@ -49,7 +49,7 @@ def resolve_device(device: str) -> str:
     if device != "auto":
         return device
     # Asking torch costs seconds; a machine without NVIDIA's tools need not ask.
-    if shutil.which("nvidia-smi") is None or find_spec("torch") is None:
+    if shutil.which("nvidia-smi") is None or not has_torch():
         return "cpu"
     from allcell.engines.torch_engine import cuda_available
 
@@ -111,6 +111,11 @@ def open_engine(
     return OnnxEngine(compiled, device=where, threads=threads)
 
 
+def has_torch() -> bool:
+    """Whether torch and ultralytics are installed; neither is imported."""
+    return find_spec("torch") is not None and find_spec("ultralytics") is not None
+
+
 def require_torch(what: str) -> None:
     """Refuse, with the remedy, what a light installation cannot do.
 
@@ -120,7 +125,7 @@ def require_torch(what: str) -> None:
     Raises:
         ModelError: If torch or ultralytics is not installed.
     """
-    if find_spec("torch") is None or find_spec("ultralytics") is None:
+    if not has_torch():
         raise ModelError(
             f"{what} needs torch and ultralytics, which this light installation leaves out.",
             "Install everything with `make app` (without LITE=1), or choose the live model.",

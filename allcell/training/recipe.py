@@ -49,7 +49,6 @@ class Recipe(BaseModel):
     epochs: int = Field(gt=0)
     tiles_per_epoch: int = Field(gt=0)
     tile_px: int = 224
-    red_cell_px: float = 20.0
     batch: int = 16
     learning_rate: float = 0.002
     final_rate: float = 0.02

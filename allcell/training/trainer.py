@@ -108,24 +108,24 @@ class _Trainer(DetectionTrainer):
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
         recipe = self.recipe
+        # The size at which the detector will show it cells, so that both cannot drift apart.
+        red_cell_px = get_spec(recipe.model).red_cell_px
         if mode == "val":
             return _WholeFields(
-                load_domain(
-                    "validation", self.data_dir / recipe.validation, "val", recipe.red_cell_px
-                )
+                load_domain("validation", self.data_dir / recipe.validation, "val", red_cell_px)
             )
         domains = [
             load_domain(
                 source.name,
                 self.data_dir / source.name,
                 "train",
-                recipe.red_cell_px * _STORED_ZOOM,
+                red_cell_px * _STORED_ZOOM,
                 known_red_cell_px=source.known_red_cell_px,
                 clean=source.clean,
             )
             for source in recipe.sources
         ]
-        tiles = TileRecipe(side_px=recipe.tile_px, red_cell_px=recipe.red_cell_px)
+        tiles = TileRecipe(side_px=recipe.tile_px, red_cell_px=red_cell_px)
         maker = TileMaker(domains, [s.share for s in recipe.sources], tiles, recipe.seed)
         return _Tiles(maker, recipe.tiles_per_epoch)
 

@@ -6,9 +6,10 @@ from html import escape
 
 import streamlit as st
 
+from allcell.engines.base import has_torch
 from allcell.models.weights import WeightFile
 from allcell.settings import settings
-from allcell.ui.catalog import Listing, has_torch
+from allcell.ui.catalog import Listing
 from allcell.ui.controls import title_of
 
 _SHORT_SHA = 12

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 
+from allcell.engines.base import has_torch
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings
@@ -30,11 +30,6 @@ class Listing:
     def usable(self) -> bool:
         """Whether it can run here."""
         return not self.missing
-
-
-def has_torch() -> bool:
-    """Whether torch and ultralytics are installed; neither is imported."""
-    return find_spec("torch") is not None and find_spec("ultralytics") is not None
 
 
 def listing(spec: ModelSpec) -> Listing:

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 TARGETS = (100, 200, 400)
 #: From here on the red cells are measured well; below, the estimate holds but may be off.
 GOOD_CONFIDENCE = 0.3
-
-
-#: Keeps a number and its unit on one line.
 #: A red-cell size set by the user that differs by this factor from the measured one is doubted.
 FAR_OFF = 1.5
+
+#: Keeps a number and its unit on one line.
 _NBSP = "\u00a0"
 
 

@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from allcell.models.registry import MODELS
 from allcell.models.weights import ModelFiles, describe, write_manifest
-from allcell.ui import catalog
 
 
 def show(app: AppTest) -> str:
@@ -105,7 +104,7 @@ def test_what_is_missing_is_said_plainly(
         assert name in ("torch", "ultralytics")
         return object() if has_torch else None
 
-    monkeypatch.setattr(catalog, "find_spec", installed)
+    monkeypatch.setattr("allcell.engines.base.find_spec", installed)
     text = show(app)
     for part in parts:
         assert part in text
