@@ -45,9 +45,10 @@ bench: $(RUN)/.ready ## measure the speed of a model, and against the paper's (M
 	$(RUN)/bin/python -m allcell benchmark --model $(MODEL) --full-precision $(ARGS)
 	$(RUN)/bin/python -m allcell benchmark --model $(MODEL) $(AGAINST) $(ARGS)
 
-evaluate: $(RUN)/.ready ## score a model on a dataset (DATA=folder MODEL=live)
-	@[ -n "$(DATA)" ] || { echo "Name the dataset: make evaluate DATA=folder"; exit 2; }
-	$(RUN)/bin/python -m allcell evaluate --data "$(DATA)" --model $(MODEL) $(ARGS)
+evaluate: $(RUN)/.ready ## measure all models anew, rewrite metrics, cards, README (DATA=folder of datasets)
+	@[ -n "$(DATA)" ] || { echo "Name the folder of datasets: make evaluate DATA=folder"; exit 2; }
+	$(RUN)/bin/python -m allcell evaluate --all --data "$(DATA)" $(ARGS)
+	$(RUN)/bin/python -m allcell cards
 
 clean: ## remove caches
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info

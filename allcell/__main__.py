@@ -1,6 +1,13 @@
 """The command line: `python -m allcell COMMAND`."""
 
-from allcell.cli import detect, make_data, measure, train  # noqa: F401  (they register commands)
+from allcell.cli import (  # noqa: F401  (they register commands)
+    detect,
+    evaluate,
+    make_data,
+    measure,
+    models,
+    train,
+)
 from allcell.cli.base import app
 
 if __name__ == "__main__":

@@ -12,27 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detector import Detector, network_input
+from allcell.statistics import Milliseconds
 
 #: The frame of a usual camera.
 FRAME_SIZE_PX = (1280, 720)
-
-
-@dataclass(frozen=True)
-class Milliseconds:
-    """Times of one stage.
-
-    Attributes:
-        median: Half of the frames were faster.
-        p95: 95 of 100 frames were faster.
-    """
-
-    median: float
-    p95: float
-
-    @classmethod
-    def of(cls, values_ms: list[float]) -> Milliseconds:
-        """Median and 95th percentile of some times."""
-        return cls(float(np.median(values_ms)), float(np.percentile(values_ms, 95)))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +31,8 @@ _INTERPOLATES_DOWN_TO = 0.45
 _MAX_BUFFERS = 4
 #: A field is not enlarged beyond this: there is nothing to be seen between its pixels.
 _MAX_ENLARGEMENT = 4.0
+#: Candidates that overlap more than this are one cell at any setting; the IoU control ends here.
+MAX_IOU = 0.8
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,31 @@ def input_scale(spec: ModelSpec, width_px: int, height_px: int, red_cell_px: flo
     if red_cell_px is None:
         return spec.default_long_side_px / max(width_px, height_px)
     return min(spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
+
+
+def choose(
+    spec: ModelSpec,
+    candidates: Detections,
+    *,
+    confidence: float | None = None,
+    iou: float | None = None,
+    classes: Collection[str] | None = None,
+) -> Detections:
+    """What of a model's candidates is shown at a setting; takes no new run of the model.
+
+    Args:
+        spec: The model.
+        candidates: Its boxes down to a low confidence, found with the overlap `MAX_IOU`.
+        confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
+        iou: Overlap above which two boxes are one cell, up to `MAX_IOU`; the model's if None.
+        classes: Names of the classes to keep; all if None.
+    """
+    threshold = spec.confidence if confidence is None else confidence
+    shown = suppress(candidates.at_least(threshold), spec.iou if iou is None else iou)
+    if classes is None:
+        return shown
+    wanted = [i for i, name in enumerate(spec.classes) if name in classes]
+    return shown[np.isin(shown.class_id, wanted)]
 
 
 def empty_input(fit: Letterbox) -> npt.NDArray[np.uint8]:

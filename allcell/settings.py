@@ -28,6 +28,14 @@ class Settings(BaseSettings):
     max_pixels: int = Field(120_000_000, gt=0)
     max_images: int = Field(200, gt=0)
 
+    max_video_bytes: int = Field(500 * 2**20, gt=0)
+    max_video_s: float = Field(1800, gt=0, description="length of an uploaded video")
+    max_recording_s: float = Field(1800, gt=0, description="length of a recording of the Live page")
+    cameras: tuple[str, ...] = Field(
+        (),
+        description="cameras of the server that visitors may open: V4L2 numbers and RTSP addresses",
+    )
+
     floor_confidence: float = Field(0.05, ge=0, le=1, description="what a detector still returns")
     max_detections: int = Field(300, gt=0)
 

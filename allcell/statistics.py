@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import betaincinv
 
 from allcell.detections import IntArray
@@ -95,38 +96,71 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def bootstrap_interval(
-    statistic: Callable[[IntArray], float],
-    n: int,
-    *,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval.
+def resamples(n: int, count: int = 2000, seed: int = 0) -> IntArray:
+    """Draws with replacement for a bootstrap: how often each unit is in each resample.
 
-    Two models are compared by a statistic that returns their difference on the same resample.
+    Units are images, not boxes: the boxes of one image are not independent. Two models are compared
+    on the same draws, so the same arguments give the same draws.
 
     Args:
-        statistic: From the indices (n,) of a resample, repeats included, to a number; NaN where
-            the resample does not define it (such resamples are left out).
-        n: How many units (images, not boxes: boxes of one image are not independent) there are.
-        resamples: How many resamples to draw.
-        level: Coverage, between 0 and 1.
+        n: Units.
+        count: Resamples.
         seed: Of the random generator.
 
     Returns:
-        Lower and upper bound; NaN if no resample defines the statistic.
+        Shape (count, n); every row sums to n.
 
     Raises:
-        ValueError: If n or resamples is not positive.
+        ValueError: If n or count is not positive.
     """
-    if min(n, resamples) < 1:
-        raise ValueError(f"expected positive n and resamples, got {n} and {resamples}")
-    generator = np.random.default_rng(seed)
-    values = np.array([statistic(generator.integers(0, n, n)) for _ in range(resamples)])
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    if min(n, count) < 1:
+        raise ValueError(f"expected positive n and count, got {n} and {count}")
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), count).astype(np.int64)
+
+
+def percentile_interval(
+    values: npt.NDArray[np.float64], level: float = 0.95
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of a statistic's values over the resamples.
+
+    Args:
+        values: Shape (B,); NaN where a resample does not define the statistic, which is left out.
+        level: Coverage, between 0 and 1.
+
+    Returns:
+        Lower and upper bound; None if no resample defines the statistic.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) == 0:
+        return None
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
+    """Two-sided p-value that a difference is 0, from its values over the resamples (B,).
+
+    Twice the smaller share of resamples on either side of 0, each share with one added to the count
+    and to B, so that it is never 0 (Davison and Hinkley, Bootstrap Methods, 1997, ch. 4).
+    """
+    known = differences[~np.isnan(differences)]
+    below, above = int(np.sum(known <= 0)), int(np.sum(known >= 0))
+    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+
+
+@dataclass(frozen=True)
+class Milliseconds:
+    """Times of one stage.
+
+    Attributes:
+        median: Half of the frames were faster.
+        p95: 95 of 100 frames were faster.
+    """
+
+    median: float
+    p95: float
+
+    @classmethod
+    def of(cls, values_ms: list[float]) -> Milliseconds:
+        """Median and 95th percentile of some times."""
+        return cls(float(np.median(values_ms)), float(np.percentile(values_ms, 95)))

@@ -1,19 +1,21 @@
-"""`detect` and `models`."""
+"""`detect`: files and folders in, cells (or the class of a whole field) out."""
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from pathlib import Path
 
 import typer
 
 from allcell import images
+from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
 from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
-from allcell.models.registry import MODELS
-from allcell.models.weights import read_manifest
+from allcell.models.registry import CLASSIFIERS
 from allcell.report.analysis import analyse
 from allcell.report.exports import to_csv, to_json_line
 from allcell.report.names import file_stems, unique_names
@@ -48,6 +50,14 @@ def detect(
     if not files:
         say("error: no image was found in what you named.")
         raise typer.Exit(1)
+    if model in (spec.name for spec in CLASSIFIERS):
+        if annotated or red_cell_px or conf is not None:
+            raise typer.BadParameter(
+                f"{model} judges whole fields and finds no cells: "
+                "leave out --annotated, --red-cell-px and --conf"
+            )
+        _classify(FieldClassifier.open(model, device=device), files, len(missing), as_json, as_csv)
+        return
     detector = Detector.open(model, device=device)
     if annotated:
         annotated.mkdir(parents=True, exist_ok=True)
@@ -75,9 +85,50 @@ def detect(
             typer.echo(_sentence(result, analysis.scale))
     if as_csv:
         typer.echo(to_csv(results), nl=False)
+    _finish(failed, len(files) + len(missing))
+
+
+def _finish(failed: int, inputs: int) -> None:
     if failed:
-        say(f"{failed} of {len(files) + len(missing)} inputs failed; the others are done.")
+        say(f"{failed} of {inputs} inputs failed; the others are done.")
         raise typer.Exit(1)
+
+
+def _classify(
+    classifier: FieldClassifier, files: list[Path], missing: int, as_json: bool, as_csv: bool
+) -> None:
+    """The class of each whole field."""
+    say(RESEARCH_USE)
+    failed = missing
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    if as_csv:
+        rows.writerow(("image", "suggested_field_class", "probability", "model", RESEARCH_USE))
+    for path in files:
+        try:
+            field, timing = classifier.classify(images.decode(path))
+        except AllcellError as error:
+            failed += 1
+            say(f"failed: {path}: {error}")
+            continue
+        model = classifier.spec.name
+        if as_csv:
+            rows.writerow((path, field.suggested, f"{field.probability:.4f}", model, ""))
+        elif as_json:
+            row = {
+                "image": str(path),
+                "model": model,
+                "suggested_field_class": field.suggested,
+                "probability": round(field.probability, 4),
+                "total_ms": round(timing.total_ms, 1),
+                "notice": RESEARCH_USE,
+            }
+            typer.echo(json.dumps(row))
+        else:
+            typer.echo(
+                f"{path}: suggested class of the whole field: {field.suggested} (probability of "
+                f"cancerous {field.probability:.2f}, not calibrated); {timing.total_ms:.0f} ms"
+            )
+    _finish(failed, len(files) + missing)
 
 
 def _sentence(result: ImageResult, scale: Scale) -> str:
@@ -91,39 +142,3 @@ def _sentence(result: ImageResult, scale: Scale) -> str:
         f"{result.name}: {blasts}, {counts.white_cells - counts.blasts} healthy white cells, "
         f"{counts.smudges} smudges; red cells {size}; {result.timing_ms['total']:.0f} ms"
     )
-
-
-@app.command()
-@explained
-def models(as_json: bool = typer.Option(False, "--json", help="One JSON array.")) -> None:
-    """List the models and their weights."""
-    manifest = read_manifest(settings().weights_dir)
-    rows = []
-    for spec in MODELS:
-        files = manifest.get(spec.name)
-        rows.append(
-            {
-                "name": spec.name,
-                "title": spec.title,
-                "sha256": files.checkpoint.sha256 if files else None,
-                "bytes": files.checkpoint.bytes if files else None,
-                "parameters": files.parameters if files else None,
-                "red_cell_px": spec.red_cell_px,
-                "max_input_px": spec.max_input_px,
-                "confidence": spec.confidence,
-                "onnx_shipped": bool(files and files.onnx),
-            }
-        )
-    if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-        return
-    for spec in MODELS:
-        files = manifest.get(spec.name)
-        if files is None:
-            typer.echo(f"{spec.name:16} no weights here")
-            continue
-        typer.echo(
-            f"{spec.name:16} {files.parameters:>11,} parameters, "
-            f"{files.checkpoint.bytes / 1e6:5.1f} MB, sha256 {files.checkpoint.sha256[:12]}, "
-            f"red cells at {spec.red_cell_px:.0f} px, threshold {spec.confidence:.2f}"
-        )

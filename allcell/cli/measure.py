@@ -1,62 +1,24 @@
-"""`evaluate` and `benchmark`."""
+"""`benchmark` and `cards`."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import typer
 
 from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
 from allcell.cli.base import app, explained, say
-from allcell.data.dataset import read_yolo
 from allcell.detector import Detector
 from allcell.engines.base import require_torch, resolve_device
-from allcell.evaluation.evaluate import evaluate
-from allcell.evaluation.results import EvaluationResult
-from allcell.models.registry import MODELS
+from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import model_files, read_manifest
 from allcell.report.cards import render_card
+from allcell.report.classifier_card import render_classifier_card
 from allcell.report.readme import fill
 from allcell.settings import PROJECT_ROOT, settings
 from allcell.synth import random_spec, render
-
-
-@app.command("evaluate")
-@explained
-def evaluate_command(
-    data: Path = typer.Option(..., help="A YOLO dataset folder (see `data --help`)."),
-    model: str = typer.Option(settings().default_model, help="Name of the model."),
-    split: str = typer.Option("test", help="Which part of it."),
-    conf: float | None = typer.Option(
-        None, min=0, max=1, help="Operating threshold; the model's own by default."
-    ),
-    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
-    int8: bool = typer.Option(False, help="The 8-bit graph for live video."),
-    as_json: bool = typer.Option(False, "--json", help="Everything, as JSON."),
-    save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
-) -> None:
-    """Score a model on a labelled dataset."""
-    detector = Detector.open(
-        model, device="cpu" if int8 else device, precision="int8" if int8 else "full"
-    )
-    result = evaluate(
-        detector,
-        read_yolo(data, split),
-        model=model,
-        model_sha256=model_files(model).checkpoint.sha256,
-        device=detector.engine.description,
-        data=data.resolve().name,
-        split=split,
-        confidence=detector.spec.confidence if conf is None else conf,
-        iou=detector.spec.iou,
-        classes=detector.spec.classes,
-    )
-    if save:
-        _keep(f"{model}_{result.data}_{split}{'_int8' if int8 else ''}", result.to_json())
-    typer.echo(result.to_json() if as_json else _table(result))
 
 
 def _keep(name: str, text: str) -> None:
@@ -66,47 +28,25 @@ def _keep(name: str, text: str) -> None:
     say(f"kept in {path.name}")
 
 
-def _table(result: EvaluationResult) -> str:
-    lines = [
-        f"{result.model} on {result.data}/{result.split}: {result.images} images, {result.device}",
-        f"{'class':8} {'cells':>5} {'P':>6} {'R':>6} {'mAP.5':>6} {'.5:.95':>6} "
-        f"{'tp':>4} {'fp':>4} {'fn':>4}",
-    ]
-
-    def number(value: float | None) -> str:
-        return "   n/a" if value is None else f"{value:6.3f}"
-
-    for name, c in result.classes.items():
-        at = c.at_operating_point
-        lines.append(
-            f"{name:8} {c.cells:5d} {number(c.precision)} {number(c.recall)} {number(c.ap50)} "
-            f"{number(c.ap50_95)} {at.tp:4d} {at.fp:4d} {at.fn:4d}"
-        )
-    found = result.white_cells
-    lines.append(
-        f"at confidence {result.settings['operating_confidence']}: white cells found "
-        f"{number(found.recall).strip()}, false blasts a field {result.false_blasts_per_field:.3f}"
-    )
-    if (near := result.centroids) is not None:
-        lines.append(
-            f"expert blast centroids: recall {number(near.recall).strip()}, "
-            f"precision {number(near.precision).strip()} (tp {near.tp}, fp {near.fp}, fn {near.fn})"
-        )
-    return "\n".join(lines)
-
-
 @app.command()
 @explained
 def cards() -> None:
     """Write the model cards and the README's results anew from the kept metrics."""
     weights_dir = settings().weights_dir
     manifest = read_manifest(weights_dir)
-    for spec in MODELS:
-        if spec.name in manifest:
-            path = weights_dir / "cards" / f"{spec.name}.md"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render_card(spec, manifest[spec.name], weights_dir), encoding="utf-8")
-            say(f"wrote {path.name}")
+    texts = {
+        spec.name: render_card(spec, manifest[spec.name], weights_dir)
+        for spec in MODELS
+        if spec.name in manifest
+    } | {
+        spec.name: render_classifier_card(spec, manifest[spec.name], weights_dir)
+        for spec in CLASSIFIERS
+        if spec.name in manifest
+    }
+    (weights_dir / "cards").mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (weights_dir / "cards" / f"{name}.md").write_text(text, encoding="utf-8")
+        say(f"wrote {name}.md")
     readme = PROJECT_ROOT / "README.md"
     readme.write_text(fill(readme.read_text(encoding="utf-8"), weights_dir), encoding="utf-8")
     say(f"wrote {readme.name}")

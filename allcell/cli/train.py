@@ -9,8 +9,11 @@ import typer
 
 from allcell.cli.base import app, explained, say
 from allcell.engines.base import require_torch
-from allcell.models.weights import model_files, verified
+from allcell.errors import DataError
+from allcell.models.registry import CLASSIFIERS, get_classifier
+from allcell.models.weights import ModelFiles, model_files, verified
 from allcell.settings import settings
+from allcell.training.recipe import CnnRecipe, Recipe, load_recipe
 
 
 @app.command()
@@ -20,43 +23,85 @@ def train(
     data: Path = typer.Option(..., help="Folder that holds the recipe's datasets."),
     run: Path = typer.Option(..., help="Folder for checkpoints and curves; goes on if it has any."),
     weights: Path | None = typer.Option(
-        None, help="Start from this checkpoint of yours, for example yolov5su.pt."
+        None,
+        help="Start from this checkpoint of yours, for example COCO's yolov5su.pt, instead of "
+        "the recipe's own pre-training.",
     ),
     epochs: int | None = typer.Option(None, min=1, help="Instead of the recipe's."),
     device: str = typer.Option("cpu", help="cpu, or a CUDA device as torch names it."),
     threads: int = typer.Option(0, min=0, help="CPU threads; 0 = torch's choice."),
     release: bool = typer.Option(False, help="Put the result into weights/ when it is done."),
 ) -> None:
-    """Train a detector; run it again to go on where it stopped."""
+    """Train a model; run it again to go on where it stopped."""
     require_torch("Training")
-    from allcell.training.recipe import load_recipe
-    from allcell.training.release import keep_curves
-    from allcell.training.release import release as release_weights
-    from allcell.training.trainer import train as train_model
+    from allcell.training.release import keep_record
 
     chosen = load_recipe(recipe)
     if epochs:
         chosen = chosen.model_copy(update={"epochs": epochs})
+    if isinstance(chosen, Recipe):
+        entry = _train_detector(chosen, data, run, weights, device, threads, release)
+    elif weights:
+        raise DataError("The CNN starts from random weights.", "Leave out --weights.")
+    else:
+        entry = _train_cnn(chosen, data, run, device, threads, release)
+    if entry:
+        keep_record(chosen.model, run, settings().weights_dir)
+        say(f"released {entry.checkpoint.file}, sha256 {entry.checkpoint.sha256[:12]}")
+
+
+def _train_detector(
+    recipe: Recipe,
+    data: Path,
+    run: Path,
+    weights: Path | None,
+    device: str,
+    threads: int,
+    release: bool,
+) -> ModelFiles | None:
+    from allcell.training.release import release as release_weights
+    from allcell.training.trainer import train as train_model
 
     def show(epoch: int, total: int, metrics: dict[str, float]) -> None:
         map50 = metrics.get("metrics/mAP50(B)", 0.0)
         map50_95 = metrics.get("metrics/mAP50-95(B)", 0.0)
         say(f"epoch {epoch}/{total}: validation mAP@0.5 {map50:.3f}, mAP@0.5:0.95 {map50_95:.3f}")
 
+    if recipe.start and weights is None:
+        first = load_recipe(recipe.start)
+        if not isinstance(first, Recipe):
+            raise DataError(f"{recipe.start} is no detector's recipe.", "Mend recipes.yaml.")
+        say(f"pre-training: {recipe.start}, in {run.parent / recipe.start}")
+        weights = train_model(
+            first, data, run.parent / recipe.start, device=device, threads=threads, on_epoch=show
+        )
     best = train_model(
-        chosen, data, run, weights=weights, device=device, threads=threads, on_epoch=show
+        recipe, data, run, weights=weights, device=device, threads=threads, on_epoch=show
     )
     say(f"best checkpoint: {best}")
-    if release:
-        entry = release_weights(
-            chosen.model,
-            best,
-            settings().weights_dir,
-            with_onnx=chosen.ships_onnx,
-            calibration_dir=data / chosen.validation if chosen.ships_int8 else None,
-        )
-        keep_curves(chosen.model, run, settings().weights_dir)
-        say(f"released {entry.checkpoint.file}, sha256 {entry.checkpoint.sha256[:12]}")
+    if not release:
+        return None
+    return release_weights(
+        recipe.model,
+        best,
+        settings().weights_dir,
+        with_onnx=recipe.ships_onnx,
+        calibration_dir=data / recipe.validation if recipe.ships_int8 else None,
+    )
+
+
+def _train_cnn(
+    recipe: CnnRecipe, data: Path, run: Path, device: str, threads: int, release: bool
+) -> ModelFiles | None:
+    from allcell.training.cnn import release_cnn, train_cnn
+
+    def show(epoch: int, total: int, row: dict[str, float]) -> None:
+        learned, watched = row["train/accuracy"], row["val/accuracy"]
+        say(f"epoch {epoch}/{total}: accuracy {learned:.3f}, on validation {watched:.3f}")
+
+    last = train_cnn(recipe, data, run, device=device, threads=threads, on_epoch=show)
+    say(f"last checkpoint: {last}")
+    return release_cnn(recipe.model, last, settings().weights_dir) if release else None
 
 
 @app.command()
@@ -65,10 +110,16 @@ def export(
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     output: Path = typer.Option(..., help="The ONNX file to write."),
 ) -> None:
-    """Write a model as ONNX: RGB bytes (1, height, width, 3) in, free size."""
+    """Write a model as ONNX: RGB bytes (1, height, width, 3) in, a detector's of any size."""
     files = model_files(model)
     if files.onnx is not None:
         shutil.copyfile(verified(files.onnx), output)
+    elif model in (spec.name for spec in CLASSIFIERS):
+        require_torch("Compiling a model to ONNX")
+        from allcell.models.cnn import export_onnx as export_cnn
+
+        spec = get_classifier(model)
+        export_cnn(verified(files.checkpoint), output, spec.height_px, spec.width_px)
     else:
         require_torch("Compiling a model to ONNX")
         from allcell.engines.torch_engine import export_onnx

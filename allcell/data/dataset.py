@@ -13,7 +13,7 @@ import yaml
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError
 from allcell.images import SUFFIXES, decode
-from allcell.models.registry import CLASSES
+from allcell.models.registry import BLAST, CLASSES
 
 #: Other names under which data sets know our classes; `ignore` and None are for mappings.
 _SYNONYMS = {name: name for name in CLASSES} | {"cancer": "blast", "cut": "ignore"}
@@ -34,6 +34,15 @@ class LabelledImage:
     truth: Detections
     ignore: FloatArray
     centroids: FloatArray | None = None
+
+    @property
+    def has_blast(self) -> bool:
+        """Whether there is a blast, by a box or an expert's centroid.
+
+        In ALL-IDB1 these are exactly the fields named `ImXXX_1`.
+        """
+        experts = 0 if self.centroids is None else len(self.centroids)
+        return bool(experts or np.any(self.truth.class_id == BLAST))
 
 
 def read_yolo(

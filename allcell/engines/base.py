@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -109,6 +110,26 @@ def open_engine(
 
         export_onnx(verified(files.checkpoint), compiled)
     return OnnxEngine(compiled, device=where, threads=threads)
+
+
+def open_checkpoint(path: Path, *, device: str = "auto", threads: int = 0) -> Engine:
+    """Load a detector's checkpoint of your own training, by torch.
+
+    Args:
+        path: The `.pt` file. It is unpickled, which runs what is in it: never a stranger's.
+        device: auto, cpu or cuda.
+        threads: CPU threads; 0 = all cores.
+
+    Raises:
+        ModelError: If there is no such file, or torch is not installed.
+        DeviceError: If the device is not there.
+    """
+    if not path.is_file():
+        raise ModelError(f"There is no checkpoint {path}.", "Check the path.")
+    require_torch("A checkpoint of your own")
+    from allcell.engines.torch_engine import TorchEngine
+
+    return TorchEngine(path, device=resolve_device(device), threads=threads)
 
 
 def has_torch() -> bool:

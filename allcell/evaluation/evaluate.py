@@ -1,271 +1,194 @@
-"""One evaluator for all models: run a detector over labelled images and score it."""
+"""One evaluator for all models: from a model's answers to all that is known of it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from allcell.boxes import suppress
 from allcell.data.dataset import LabelledImage
-from allcell.detections import Detections
-from allcell.errors import DataError, ModelError
-from allcell.evaluation.matching import (
-    IOU_THRESHOLDS,
-    MAX_DETECTIONS,
-    ClassMatches,
-    ScoredImage,
-    match,
-)
+from allcell.evaluation.confusion import confusion
+from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASSES, Array, Evidence
+from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
+    FROC_FALSE_ALARMS,
     Counts,
-    average_precision,
-    best_f1,
-    centroid_recall,
+    calibration,
     counts_at,
     curve,
+    froc_sensitivity,
 )
-from allcell.evaluation.results import ClassResult, CurvePoints, EvaluationResult
-from allcell.images import decode
-from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE
-from allcell.scale import resolve_scale
-from allcell.statistics import Proportion
+from allcell.evaluation.predictions import (
+    FLOOR_CONFIDENCE,
+    ImageDetector,
+    Predictions,
+    Setting,
+    predict,
+)
+from allcell.evaluation.results import ClassResult, CurvePoints, EvaluationResult, FieldResult
+from allcell.models.registry import CLASSES, HEALTHY
+from allcell.statistics import Proportion, percentile_interval
 
-#: The curves need the unsure predictions too: YOLOv5 validates from here on.
-FLOOR_CONFIDENCE = 0.001
+#: Resamples of a bootstrap.
+RESAMPLES = 2000
 
-#: The paper's two classes: means over classes are over these; smudge is reported by itself.
-PAPER_CLASSES = (BLAST, HEALTHY)
+#: Thresholds that may be chosen: whole twentieths, since a few images cannot tell finer ones apart.
+_THRESHOLDS = np.arange(2, 19) / 20
+
+#: A threshold whose mean F1 is this near to the best is as good.
+_AS_GOOD = 0.005
 
 _RULES = (
     "COCO's greedy matching for each class by itself; a blast called on a smudge is a false alarm; "
     "cells cut by the edge or unknown are COCO's crowds and count neither way. precision and "
     "recall of a class: YOLOv5's, at best_f1_confidence (smudge: at its own best F1). AP, curves, "
     "P and R as YOLOv5 validates: a box counts for each class it reaches. at_operating_point, "
-    "white_cells, centroids and the image level: what a user sees at operating_confidence, where "
-    "one cell has one class. Means over classes are over blast and healthy. "
-    "white_cells: blast and healthy as one class. "
-    "Image level: at least one blast at operating_confidence."
+    "white_cells, centroids, confusion and the image level: what a user sees at "
+    "operating_confidence, where one cell has one class. Means over classes are over blast and "
+    "healthy. white_cells: blast and healthy as one class. Image level: at least one blast at "
+    "operating_confidence. froc: highest sensitivity by mean false alarms an image, IoU 0.5. "
+    "calibration: precision at IoU 0.5 against confidence, from calibration_floor on. "
+    "suggested_confidence: the lowest whole twentieth whose mean F1 of blast and healthy, as a "
+    "user sees them, is within 0.005 of the best."
 )
-_PACKAGES = ("allcell", "hotcoco", "numpy", "onnxruntime", "torch", "ultralytics")
-
-
-class TotalTime(Protocol):
-    """What a detector says of the time it took."""
-
-    @property
-    def total_ms(self) -> float:
-        """From the decoded image to boxes, in milliseconds."""
-        ...
-
-
-class ImageDetector(Protocol):
-    """What `allcell.detector.Detector` and the stubs of tests have in common."""
-
-    def detect(
-        self,
-        image: npt.NDArray[np.uint8],
-        *,
-        red_cell_px: float | None = None,
-        confidence: float | None = None,
-        iou: float | None = None,
-        every_class: bool = False,
-    ) -> tuple[Detections, TotalTime]:
-        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
-        ...
 
 
 def evaluate(
     detector: ImageDetector,
     images: Sequence[LabelledImage],
+    setting: Setting,
     *,
-    model: str,
-    model_sha256: str,
-    device: str,
-    data: str,
-    split: str,
-    confidence: float,
-    iou: float,
     classes: Sequence[str] = CLASSES,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> EvaluationResult:
-    """Run a detector over labelled images, at their own estimated scale, and score it.
+    """Run a detector over labelled images and score it: `predict`, then `score`."""
+    return score(predict(detector, images, setting, classes=classes, on_image=on_image))
+
+
+def score(
+    predictions: Predictions,
+    *,
+    confidence: float | None = None,
+    replicates: dict[str, Array] | None = None,
+) -> EvaluationResult:
+    """All that one model's answers say.
 
     Args:
-        detector: What is evaluated.
-        images: From `dataset.read_yolo`.
-        model: Its name.
-        model_sha256: Of its weights.
-        device: What it runs on, as a person reads it.
-        data: Name of the data set.
-        split: Which part of it.
-        confidence: Operating threshold, 0 to 1, chosen on other images.
-        iou: Overlap, 0 to 1, above which two boxes are one cell.
-        classes: Class names in the order of the detector's class ids.
-
-    Raises:
-        DataError: If there is no image.
-        ModelError: If the detector's classes are not those of allcell.
-        ImageError: If an image cannot be read.
+        predictions: Of one model on one split.
+        confidence: Operating threshold, 0 to 1; that of the predictions if None.
+        replicates: `Evidence.replicates` of the same, where they are at hand; they take a while.
     """
-    if not images:
-        raise DataError("There is no image to evaluate on.", "Check --data and --split.")
-    if not set(classes) <= set(CLASSES):
-        raise ModelError(
-            f"The model's classes are {', '.join(classes)}.",
-            f"Only models that tell {', '.join(CLASSES)} can be evaluated.",
-        )
-    our_class = np.array([CLASSES.index(name) for name in classes])
-    scored, shown, times_ms = [], [], []
-    for item in images:
-        image = decode(item.path)
-        raw, timing = detector.detect(
-            image,
-            red_cell_px=resolve_scale(image).red_cell_px,
-            confidence=FLOOR_CONFIDENCE,
-            iou=iou,
-            every_class=True,
-        )
-        found = Detections(raw.xyxy, raw.confidence, our_class[raw.class_id])
-        scored.append(ScoredImage(found, item.truth, item.ignore))
-        # What a user sees at the operating threshold: one cell has one class.
-        product = suppress(found.at_least(confidence), iou)
-        shown.append(ScoredImage(product, item.truth, item.ignore))
-        times_ms.append(timing.total_ms)
-
-    matches, shown_matches = match(scored), match(shown)
-    paper = best_f1([matches[class_id] for class_id in PAPER_CLASSES])
-    alone = best_f1([matches[SMUDGE]])
-    precision = (*paper.precision, *alone.precision)
-    recall = (*paper.recall, *alone.recall)
+    evidence = Evidence.of(predictions, confidence)
+    measured = evidence.measure()
+    replicates = evidence.replicates(RESAMPLES) if replicates is None else replicates
+    setting = predictions.setting
     results = {
-        name: _class_result(matches[i], counts_at(shown_matches[i], confidence), p, r)
-        for i, (name, p, r) in enumerate(zip(CLASSES, precision, recall, strict=True))
+        name: _class_result(evidence, class_id, measured) for class_id, name in enumerate(CLASSES)
     }
-
-    blasts = shown_matches[BLAST]
-    counted = ~blasts.ignored[0]
-    everywhere = range(len(images))
-    suggested = np.isin(everywhere, blasts.image[counted])
-    false_alarm = np.isin(everywhere, blasts.image[counted & ~blasts.correct[0]])
-    present = np.array(
-        [np.any(i.truth.class_id == BLAST) or bool(_n_centroids(i)) for i in images], bool
-    )
+    suggested, present = evidence.blast_suggested, evidence.blast_present
+    false_blast = evidence.false_blast
+    errors = confusion(evidence.shown)
+    tp, fp, fn = evidence.centroids.sum(axis=0).tolist()
     return EvaluationResult(
-        model=model,
-        model_sha256=model_sha256,
-        data=data,
-        data_sha256=data_sha256(images),
-        split=split,
-        images=len(images),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        device=device,
-        versions=_versions(),
+        model=setting.model,
+        model_sha256=setting.model_sha256,
+        data=setting.data,
+        data_sha256=predictions.data_sha256,
+        split=setting.split,
+        images=evidence.n_images,
+        date=predictions.date,
+        device=setting.device,
+        versions=predictions.versions,
         settings={
-            "operating_confidence": confidence,
+            "operating_confidence": evidence.confidence,
             "floor_confidence": FLOOR_CONFIDENCE,
-            "suppression_iou": iou,
+            "calibration_floor": CALIBRATION_FLOOR,
+            "suppression_iou": setting.iou,
             "iou_thresholds": list(IOU_THRESHOLDS),
             "recall_points": 101,
             "max_detections": MAX_DETECTIONS,
-            "interval": "Clopper-Pearson, 95 %",
+            "interval": "proportions of images: Clopper-Pearson, 95 %",
+            "bootstrap": f"{RESAMPLES} resamples of the images, seed 0, percentile, 95 %",
             "rules": _RULES,
         },
         classes=results,
-        map50=_mean([results[CLASSES[i]].ap50 for i in PAPER_CLASSES]),
-        map50_95=_mean([results[CLASSES[i]].ap50_95 for i in PAPER_CLASSES]),
-        best_f1_confidence=paper.confidence,
-        white_cells=counts_at(match([_as_one_class(item) for item in shown], 1)[0], confidence),
-        centroids=_centroids(shown, images, confidence),
+        intervals={name: percentile_interval(values) for name, values in replicates.items()},
+        map50=_known(measured["map50"]),
+        map50_95=_known(measured["map50_95"]),
+        best_f1_confidence=evidence.best_f1()[0].confidence,
+        suggested_confidence=suggest_confidence(evidence),
+        white_cells=counts_at(evidence.white_cells, evidence.confidence),
+        healthy_with_blasts=_healthy_with_blasts(evidence),
+        centroids=Counts.of(tp, fp, fn) if evidence.with_centroids.any() else None,
         sensitivity=Proportion.of(int(np.sum(suggested & present)), int(present.sum())),
         specificity=Proportion.of(int(np.sum(~suggested & ~present)), int(np.sum(~present))),
-        false_blasts_per_field=results["blast"].at_operating_point.fp / len(images),
-        fields_with_false_blast=Proportion.of(int(false_alarm.sum()), len(images)),
-        median_ms=median(times_ms),
+        false_blasts_per_field=measured["false_blasts_per_field"],
+        fields_with_false_blast=Proportion.of(int(false_blast.sum()), evidence.n_images),
+        confusion=errors.matrix.tolist(),
+        mistakes=errors.mistakes,
+        fields=tuple(
+            FieldResult(item.name, bool(p), bool(s), bool(f))
+            for item, p, s, f in zip(
+                predictions.images, present, suggested, false_blast, strict=True
+            )
+        ),
+        median_ms=median(item.total_ms for item in predictions.images),
     )
 
 
-def data_sha256(images: Sequence[LabelledImage]) -> str:
-    """SHA-256 over the images' names, bytes and labels, in the given order."""
-    digest = hashlib.sha256()
-    for item in images:
-        digest.update(item.path.name.encode())
-        digest.update(hashlib.sha256(item.path.read_bytes()).digest())
-        # Boxes to a tenth of a pixel: the last bits of a division are not data.
-        for values in (item.truth.xyxy, item.ignore, item.centroids):
-            rounded = None if values is None else np.round(values, 1).tolist()
-            digest.update(json.dumps(rounded).encode())
-        digest.update(json.dumps(item.truth.class_id.tolist()).encode())
-    return digest.hexdigest()
+def suggest_confidence(evidence: Evidence) -> float:
+    """The operating threshold that these images would choose, 0.1 to 0.9.
+
+    The lowest whole twentieth whose F1, averaged over blast and healthy, is within 0.005 of the
+    best: of equally good thresholds the one that misses fewer cells.
+    """
+    f1 = np.array(
+        [
+            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASSES])
+            for t in _THRESHOLDS
+        ]
+    )
+    return float(_THRESHOLDS[np.flatnonzero(f1 >= f1.max() - _AS_GOOD)[0]])
 
 
-def _class_result(
-    matches: ClassMatches, at_operating_point: Counts, precision: float | None, recall: float | None
-) -> ClassResult:
-    ap = average_precision(matches)
-    known = matches.n_truth > 0
+def _f1(counts: Counts) -> float:
+    total = 2 * counts.tp + counts.fp + counts.fn
+    return 2 * counts.tp / total if total else 1.0
+
+
+def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float]) -> ClassResult:
+    name = CLASSES[class_id]
+    matches: ClassMatches = evidence.matches[class_id]
+    user = evidence.user_matches[class_id]
     points = curve(matches)
     return ClassResult(
         cells=matches.n_truth,
-        ap50=float(ap[0]) if known else None,
-        ap50_95=float(ap.mean()) if known else None,
-        precision=precision,
-        recall=recall,
-        at_operating_point=at_operating_point,
+        ap50=_known(measured[f"{name}.ap50"]),
+        ap50_95=_known(measured[f"{name}.ap50_95"]),
+        precision=_known(measured[f"{name}.precision"]),
+        recall=_known(measured[f"{name}.recall"]),
+        at_operating_point=counts_at(user, evidence.confidence),
         curve=CurvePoints(
             points.confidence.tolist(),
             points.precision.tolist(),
             points.recall.tolist(),
             points.false_alarms_per_image.tolist(),
         ),
+        froc={
+            f"{allowed:g}": _known(float(value))
+            for allowed, value in zip(FROC_FALSE_ALARMS, froc_sensitivity(matches), strict=True)
+        },
+        calibration=calibration(user) if len(user.confidence) else None,
     )
 
 
-def _as_one_class(item: ScoredImage) -> ScoredImage:
-    """Blast and healthy as class 0, without smudges."""
-
-    def merged(boxes: Detections) -> Detections:
-        white = boxes[np.isin(boxes.class_id, PAPER_CLASSES)]
-        return Detections(white.xyxy, white.confidence, np.zeros(len(white), np.int64))
-
-    return ScoredImage(merged(item.predictions), merged(item.truth), item.ignore)
+def _healthy_with_blasts(evidence: Evidence) -> Proportion:
+    healthy = evidence.user_matches[HEALTHY]
+    found = (healthy.confidence >= evidence.confidence) & healthy.correct[0]
+    k = int(np.sum(found & evidence.blast_present[healthy.image]))
+    return Proportion.of(k, int(healthy.truths[evidence.blast_present].sum()))
 
 
-def _n_centroids(image: LabelledImage) -> int:
-    return 0 if image.centroids is None else len(image.centroids)
-
-
-def _centroids(
-    scored: Sequence[ScoredImage], images: Sequence[LabelledImage], confidence: float
-) -> Counts | None:
-    counts = [
-        centroid_recall(item.predictions, image.centroids, confidence, ignore=item.ignore)
-        for item, image in zip(scored, images, strict=True)
-        if image.centroids is not None
-    ]
-    if not counts:
-        return None
-    return Counts.of(
-        sum(c.tp for c in counts), sum(c.fp for c in counts), sum(c.fn for c in counts)
-    )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from hotcoco import COCO, COCOeval
 
+from allcell.boxes import area, intersection
 from allcell.detections import BoolArray, Detections, FloatArray, IntArray
 from allcell.models.registry import CLASSES
 
@@ -32,6 +33,12 @@ MAX_DETECTIONS = 300
 def no_boxes() -> FloatArray:
     """An empty (0, 4) array."""
     return np.zeros((0, 4), np.float32)
+
+
+def lies_on(boxes: FloatArray, ignore: FloatArray) -> BoolArray:
+    """Which boxes (N, 4) have half of their area or more on one of the ignored (K, 4)."""
+    covered = intersection(boxes, ignore) >= 0.5 * area(boxes)[:, None]
+    return np.asarray(covered.any(axis=1), bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +79,19 @@ class ClassMatches:
         """True cells of the class in all images."""
         return int(self.truths.sum())
 
-    def take(self, images: IntArray) -> ClassMatches:
-        """The same for a choice of images (indices; repeats allowed), as a bootstrap needs it."""
-        parts = [np.flatnonzero(self.image == i) for i in images]
-        rows = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        order = np.argsort(-self.confidence[rows], kind="stable")
-        rows = rows[order]
+    def resample(self, times: IntArray) -> ClassMatches:
+        """The same with image i counted `times[i]` times (shape (I,)), as a bootstrap draws it.
+
+        `image` and `truths` keep their images, so that only as many are drawn as there are
+        (`times.sum() == I`) for the rates per image to hold.
+        """
+        rows = np.repeat(np.arange(len(self.image)), times[self.image])
         return ClassMatches(
             self.confidence[rows],
-            owner[order],
+            self.image[rows],
             self.correct[:, rows],
             self.ignored[:, rows],
-            self.truths[images],
+            self.truths * times,
         )
 
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from hotcoco import metrics as coco
 from scipy.optimize import linear_sum_assignment
 
-from allcell.boxes import area, intersection
 from allcell.detections import Detections, FloatArray
-from allcell.evaluation.matching import ClassMatches, no_boxes
+from allcell.evaluation.matching import ClassMatches, lies_on, no_boxes
 from allcell.models.registry import BLAST
 
 Array = npt.NDArray[np.float64]
@@ -184,10 +183,25 @@ def centroid_recall(
     rows, columns = linear_sum_assignment(inside.astype(np.float64), maximize=True)
     paired = inside[rows, columns]
     free = np.delete(boxes, rows[paired], axis=0)
-    covered = intersection(free, no_boxes() if ignore is None else ignore)
-    excused = (covered >= 0.5 * area(free)[:, None]).any(axis=1)
+    excused = lies_on(free, no_boxes() if ignore is None else ignore)
     tp = int(paired.sum())
     return Counts.of(tp, int(np.sum(~excused)), len(centroids) - tp)
+
+
+#: Mean false alarms an image at which the sensitivity of a FROC curve is read off.
+FROC_FALSE_ALARMS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+def froc_sensitivity(matches: ClassMatches) -> Array:
+    """Highest sensitivity at no more than each of `FROC_FALSE_ALARMS` an image, IoU 0.5.
+
+    NaN without true cells.
+    """
+    if matches.n_truth == 0:
+        return np.full(len(FROC_FALSE_ALARMS), np.nan)
+    points = curve(matches)
+    allowed = points.false_alarms_per_image[None, :] <= np.array(FROC_FALSE_ALARMS)[:, None]
+    return np.asarray(np.where(allowed, points.recall, 0.0).max(axis=1, initial=0.0))
 
 
 @dataclass(frozen=True)

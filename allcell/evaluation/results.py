@@ -6,8 +6,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from allcell.evaluation.metrics import Counts
+from allcell.evaluation.confusion import Mistake
+from allcell.evaluation.metrics import Calibration, Counts
 from allcell.statistics import Proportion
+
+#: Lower and upper bound, 95 %.
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class ClassResult:
         recall: YOLOv5's R, likewise.
         at_operating_point: Counts at the model's operating threshold, IoU 0.5.
         curve: Precision, recall and FROC.
+        froc: Highest sensitivity (or None) by mean false alarms an image.
+        calibration: Precision against confidence of what a user can be shown; None if nothing is.
     """
 
     cells: int
@@ -41,6 +47,25 @@ class ClassResult:
     recall: float | None
     at_operating_point: Counts
     curve: CurvePoints
+    froc: dict[str, float | None]
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class FieldResult:
+    """One image as a whole.
+
+    Attributes:
+        name: File name without its ending.
+        blast_present: Whether there is a blast.
+        blast_suggested: Whether the model suggests one at its operating threshold.
+        false_blast: Whether it suggests one where there is none.
+    """
+
+    name: str
+    blast_present: bool
+    blast_suggested: bool
+    false_blast: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +74,7 @@ class EvaluationResult:
 
     Attributes:
         model: Its name.
-        model_sha256: Of its weights.
+        model_sha256: Of the file that ran.
         data: Name of the data set.
         data_sha256: Of all images and labels.
         split: Which part of it.
@@ -59,16 +84,24 @@ class EvaluationResult:
         versions: Of the packages involved.
         settings: Thresholds, limits and rules.
         classes: By class name.
+        intervals: 95 % bootstrap intervals over images by the names of `Evidence.measure`; None
+            where no resample defines the number.
         map50: Mean AP at IoU 0.5 over blast and healthy, as far as there are any.
         map50_95: Likewise over IoU 0.50 to 0.95.
         best_f1_confidence: See `metrics.best_f1`, over blast and healthy.
+        suggested_confidence: The operating threshold that this split would choose.
         white_cells: Blast and healthy as one class, at the operating threshold: is the cell found?
+        healthy_with_blasts: Healthy cells in images that hold blasts too: found and called healthy.
         centroids: Expert blast centroids in predicted blast boxes (fp: boxes without one), over the
             images that experts went through, finding blasts or none; None if there is no such.
         sensitivity: Images with a blast in which one was suggested.
         specificity: Images without a blast in which none was.
         false_blasts_per_field: Mean over all images, at the operating threshold.
         fields_with_false_blast: Images with at least one.
+        confusion: Cells (rows) against calls (columns) at the operating threshold, the last of
+            each being background; see `confusion.confusion`.
+        mistakes: What is off its diagonal, one by one.
+        fields: Image by image.
         median_ms: Median time from image to boxes, decoding of the file excluded.
     """
 
@@ -83,20 +116,31 @@ class EvaluationResult:
     versions: dict[str, str]
     settings: dict[str, Any]
     classes: dict[str, ClassResult]
+    intervals: dict[str, Interval | None]
     map50: float | None
     map50_95: float | None
     best_f1_confidence: float
+    suggested_confidence: float
     white_cells: Counts
+    healthy_with_blasts: Proportion
     centroids: Counts | None
     sensitivity: Proportion
     specificity: Proportion
     false_blasts_per_field: float
     fields_with_false_blast: Proportion
+    confusion: list[list[int]]
+    mistakes: tuple[Mistake, ...]
+    fields: tuple[FieldResult, ...]
     median_ms: float
 
     def to_json(self) -> str:
         """The whole result as JSON, numbers to six decimals so that files compare."""
-        return json.dumps(_rounded(asdict(self)), indent=1, allow_nan=False)
+        return to_json(asdict(self))
+
+
+def to_json(content: Any) -> str:
+    """Numbers to six decimals, one short list or object a line."""
+    return _pretty(_rounded(content), 0)
 
 
 def _rounded(value: Any) -> Any:
@@ -107,3 +151,19 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
+
+
+def _pretty(value: Any, depth: int) -> str:
+    """JSON whose innermost lists and objects stand on one line each: short, and diffs well."""
+    nested = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not any(isinstance(item, dict | list) for item in nested):
+        return json.dumps(value, allow_nan=False)
+    inner = " " * (depth + 1)
+    if isinstance(value, dict):
+        rows = [f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items()]
+        opening, closing = "{", "}"
+    else:
+        rows = [_pretty(item, depth + 1) for item in value]
+        opening, closing = "[", "]"
+    body = f",\n{inner}".join(rows)
+    return f"{opening}\n{inner}{body}\n{' ' * depth}{closing}"

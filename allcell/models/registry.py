@@ -34,6 +34,8 @@ class ModelSpec:
         confidence: Operating threshold, chosen on validation (0 to 1).
         iou: Overlap above which two boxes are one cell (0 to 1).
         architecture: An ultralytics name, or a file in `models/architectures`.
+        paper: Its name in the paper's Table 1; empty if the paper has no such model.
+        unlike_paper: What is not as in the paper, for those who compare.
     """
 
     name: str
@@ -48,7 +50,13 @@ class ModelSpec:
     confidence: float = 0.25
     iou: float = 0.5
     architecture: str = ""
+    paper: str = ""
+    unlike_paper: str = ""
 
+
+_PRETRAINING = "pre-trained on open smears instead of COCO"
+_HEAD = "anchor-free head (ultralytics)"
+_SCALE = "cells brought to one size instead of 1024x1024 px"
 
 MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
@@ -58,6 +66,52 @@ MODELS: tuple[ModelSpec, ...] = (
         output="anchor_free",
         confidence=0.40,
         architecture="live.yaml",
+    ),
+    ModelSpec(
+        name="yolov5s",
+        title="YOLOv5s",
+        summary="The model that the paper recommends.",
+        output="anchor_free",
+        architecture="yolov5s.yaml",
+        paper="YOLOv5s",
+        unlike_paper=f"{_PRETRAINING}; {_HEAD}; {_SCALE}",
+    ),
+    ModelSpec(
+        name="yolov5m",
+        title="YOLOv5m",
+        summary="Three times the size of YOLOv5s.",
+        output="anchor_free",
+        architecture="yolov5m.yaml",
+        paper="YOLOv5m",
+        unlike_paper=f"{_PRETRAINING}; {_HEAD}; {_SCALE}",
+    ),
+    ModelSpec(
+        name="yolov5s-scratch",
+        title="YOLOv5s from random weights",
+        summary="The network of YOLOv5s without pre-training: what pre-training is worth.",
+        output="anchor_free",
+        architecture="yolov5s.yaml",
+        paper="YOLOv5",
+        unlike_paper=f"{_HEAD}; {_SCALE}",
+    ),
+    ModelSpec(
+        name="yolov6",
+        title="YOLOv6n",
+        summary="The smallest YOLOv6.",
+        output="anchor_free",
+        architecture="yolov6n.yaml",
+        paper="YOLOv6",
+        unlike_paper=f"size n instead of s; {_PRETRAINING}; {_SCALE}",
+    ),
+    ModelSpec(
+        name="yolov7",
+        title="YOLOv7-tiny",
+        summary="YOLOv7-tiny below an anchor-free head.",
+        output="anchor_free",
+        architecture="yolov7-tiny.yaml",
+        paper="YOLOv7",
+        unlike_paper=f"tiny instead of E6, without auxiliary heads; {_PRETRAINING}; {_HEAD}; "
+        f"{_SCALE}",
     ),
 )
 
@@ -74,4 +128,65 @@ def get_spec(name: str) -> ModelSpec:
     raise ModelError(
         f"There is no model named {name!r}.",
         f"Choose one of: {', '.join(spec.name for spec in MODELS)}.",
+    )
+
+
+#: What the paper's CNN says of a whole field, in the order of its output.
+FIELD_CLASSES = ("healthy", "cancerous")
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    """One network that judges a field as a whole, without finding its cells.
+
+    Attributes:
+        name: What a command or a URL calls it.
+        title: What a person reads.
+        summary: One sentence for the model list.
+        height_px: Height of its input.
+        width_px: Width of its input.
+        threshold: Probability of a cancerous field (0 to 1) from which that class is suggested.
+        shipped: Whether its weights are part of the project; if not, they are trained at home.
+    """
+
+    name: str
+    title: str
+    summary: str
+    height_px: int
+    width_px: int
+    threshold: float = 0.5
+    shipped: bool = True
+
+
+CLASSIFIERS: tuple[ClassifierSpec, ...] = (
+    ClassifierSpec(
+        name="cnn",
+        title="Whole-field CNN, the paper's layers at 300x400",
+        summary="Judges a field as a whole; the paper's CNN on a third of its input size.",
+        height_px=300,
+        width_px=400,
+    ),
+    ClassifierSpec(
+        name="cnn-900x1200",
+        title="Whole-field CNN, the paper's exact form at 900x1200",
+        summary="Judges a field as a whole; 137.7 million parameters, too large to be shipped.",
+        height_px=900,
+        width_px=1200,
+        shipped=False,
+    ),
+)
+
+
+def get_classifier(name: str) -> ClassifierSpec:
+    """The whole-field classifier of that name.
+
+    Raises:
+        ModelError: If there is none.
+    """
+    for spec in CLASSIFIERS:
+        if spec.name == name:
+            return spec
+    raise ModelError(
+        f"There is no whole-field classifier named {name!r}.",
+        f"Choose one of: {', '.join(spec.name for spec in CLASSIFIERS)}.",
     )

@@ -11,15 +11,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from allcell.boxes import suppress
 from allcell.detections import Detections
-from allcell.detector import Detector, Timing
+from allcell.detector import MAX_IOU, Detector, Timing, choose
 from allcell.models.registry import ModelSpec
 from allcell.report.results import STAGES, ImageResult
 from allcell.scale import Scale, resolve_scale
-
-#: Candidates that overlap more than this are one cell at any setting; the IoU control ends here.
-MAX_IOU = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +54,7 @@ class Analysis:
             iou: Overlap above which two boxes are one cell, up to `MAX_IOU`; the model's if None.
             classes: Names of the classes to keep; all if None.
         """
-        threshold = self.spec.confidence if confidence is None else confidence
-        overlap = self.spec.iou if iou is None else iou
-        shown = suppress(self.candidates.at_least(threshold), overlap)
-        if classes is not None:
-            wanted = [i for i, name in enumerate(self.spec.classes) if name in classes]
-            shown = shown[np.isin(shown.class_id, wanted)]
+        shown = choose(self.spec, self.candidates, confidence=confidence, iou=iou, classes=classes)
         timing = asdict(self.timing)
         return ImageResult(
             self.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +36,7 @@ class Recipe(BaseModel):
         model: Name in the registry.
         sources: Datasets, with their shares.
         validation: The dataset whose `val` split is scored after each epoch.
+        start: Recipe whose best checkpoint it starts from; empty for random weights.
         epochs: How often `tiles_per_epoch` tiles are seen.
         ships_onnx: Whether the ONNX file is shipped with the weights.
         ships_int8: Whether an 8-bit graph is shipped, too.
@@ -46,6 +47,7 @@ class Recipe(BaseModel):
     model: str
     sources: tuple[Source, ...]
     validation: str = "allidb1"
+    start: str = ""
     epochs: int = Field(gt=0)
     tiles_per_epoch: int = Field(gt=0)
     tile_px: int = 224
@@ -60,8 +62,34 @@ class Recipe(BaseModel):
     seed: int = 0
 
 
-def load_recipe(name: str) -> Recipe:
-    """The recipe of that name in `recipes.yaml`, on top of its `defaults`.
+class CnnRecipe(BaseModel):
+    """One training run of a whole-field classifier, as the paper trained its CNN.
+
+    Attributes:
+        task: Tells it from a detector's recipe.
+        model: Name among the registry's classifiers.
+        data: The dataset's folder name below the data folder; `train` is learned, `val` watched.
+        epochs: How often every training field is seen.
+        batch: Fields that make one step.
+        micro_batch: Fields in memory at a time; the gradients of a batch are summed from these.
+        learning_rate: Adam's.
+        seed: Of weights, order, augmentation and dropout.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Literal["classify"]
+    model: str
+    data: str = "allidb1"
+    epochs: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    micro_batch: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    seed: int = Field(0, ge=0)
+
+
+def load_recipe(name: str) -> Recipe | CnnRecipe:
+    """The recipe of that name in `recipes.yaml`; a detector's is laid on top of its `defaults`.
 
     Raises:
         DataError: If there is none.
@@ -74,4 +102,7 @@ def load_recipe(name: str) -> Recipe:
             f"There is no training recipe named {name!r}.",
             f"Choose one of: {', '.join(everything)}.",
         )
-    return Recipe(**{**defaults, **everything[name]})
+    chosen = everything[name]
+    if chosen.get("task") == "classify":
+        return CnnRecipe(**chosen)
+    return Recipe(**{**defaults, **chosen})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from allcell.images import decode
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
 from allcell.scale import resolve_scale
+from allcell.training.facts import read_facts
 
 
 def release(
@@ -89,9 +91,10 @@ def _inputs(spec: ModelSpec, data_dir: Path) -> Iterator[npt.NDArray[np.uint8]]:
         yield network_input(spec, image, resolve_scale(image).red_cell_px)
 
 
-def keep_curves(name: str, run_dir: Path, weights_dir: Path) -> Path:
-    """Copy a run's training curves (one row an epoch) beside the metrics; returns the copy."""
-    target = weights_dir / "metrics" / f"{name}_training.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run_dir / "results.csv", target)
-    return target
+def keep_record(name: str, run_dir: Path, weights_dir: Path) -> None:
+    """Keep a run's curve (one row an epoch) and its facts beside the metrics."""
+    metrics = weights_dir / "metrics"
+    metrics.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(run_dir / "results.csv", metrics / f"{name}_training.csv")
+    facts = json.dumps(read_facts(run_dir), indent=1)
+    (metrics / f"{name}_training.json").write_text(facts + "\n", encoding="utf-8")

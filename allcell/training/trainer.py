@@ -23,6 +23,7 @@ from allcell.boxes import letterbox
 from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES, get_spec
+from allcell.training.facts import note_facts
 from allcell.training.fields import Domain, Field, load_domain
 from allcell.training.recipe import Recipe
 from allcell.training.tiles import TileMaker, TileRecipe
@@ -216,6 +217,7 @@ def train(
     if best.exists() and _epochs_done(run_dir) >= recipe.epochs:
         log.info("%s is finished", run_dir.name)
         return best
+    note_facts(recipe, data_dir, run_dir, weights=weights, device=device, threads=threads)
     overrides: dict[str, Any] = {
         "model": str(weights) if weights else architecture_path(recipe.model),
         "project": str(run_dir.parent),

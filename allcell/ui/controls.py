@@ -70,7 +70,7 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
 def choose_view(spec: ModelSpec) -> ViewChoice:
     """Threshold, overlap, classes and labels. Each model keeps its own threshold."""
     # Imported here: it brings the statistics along, which the first page need not wait for.
-    from allcell.report.analysis import MAX_IOU
+    from allcell.detector import MAX_IOU
 
     confidence = st.slider(
         "Lowest confidence",

@@ -5,34 +5,59 @@ import json
 import pytest
 
 from allcell.errors import DataError
-from allcell.models.registry import get_spec
-from allcell.models.weights import ModelFiles, WeightFile
+from allcell.models.registry import MODELS, get_classifier, get_spec
+from allcell.models.weights import ModelFiles, WeightFile, read_manifest, write_manifest
 from allcell.report.cards import render_card
+from allcell.report.classifier_card import render_classifier_card
+from allcell.report.paper import METRICS
 from allcell.report.readme import BEGIN, END, fill
-from allcell.settings import RESEARCH_USE
+from allcell.settings import PROJECT_ROOT, RESEARCH_USE, settings
 
 FILES = ModelFiles(checkpoint=WeightFile(file="live.pt", sha256="a" * 64, bytes=1), parameters=1234)
 
 
 def metrics(**changes):
-    counts = {"tp": 7, "fp": 3, "fn": 2, "precision": 0.7, "recall": 0.777}
-    scores = {"precision": 0.912, "recall": 0.934, "ap50": 0.956, "ap50_95": 0.678}
-    one = {"cells": 9, **scores, "at_operating_point": counts}
+    """Such JSON as the evaluator writes, every number another."""
+
+    def one(n, **more):
+        counts = {"tp": n, "fp": n + 1, "fn": n + 2, "precision": 0.5, "recall": n / 1000}
+        scores = {
+            key: n / 100 + i / 1000
+            for i, key in enumerate(("precision", "recall", "ap50", "ap50_95"))
+        }
+        froc = {"0.5": n / 100 + 0.005}
+        rest = {"froc": froc, "calibration": {"ece": n / 100 + 0.006, "bins": []}}
+        return {"cells": n, **scores, "at_operating_point": counts, **rest, **more}
+
+    classes = {"blast": one(71), "healthy": one(51), "smudge": one(31)}
     share = {"k": 1, "n": 17, "fraction": 0.0588, "low": 0.0015, "high": 0.2869}
+    names = ["white_cells.recall", "centroids.recall", "centroids.precision", "map50", "map50_95"]
+    names += [f"{c}.{key}" for c in classes for key in ("ece", *METRICS)]
     return {
         "model_sha256": "a" * 64,
         "images": 17,
         "date": "2026-01-02T03:04:05+00:00",
         "device": "a CPU",
-        "settings": {"operating_confidence": 0.35},
+        "settings": {"operating_confidence": 0.35, "calibration_floor": 0.05},
         "best_f1_confidence": 0.61,
-        "classes": {"blast": one, "healthy": one, "smudge": one},
-        "white_cells": counts,
-        "centroids": counts,
+        "classes": classes,
+        "intervals": {name: [0.111, 0.999] for name in names},
+        "map50": 0.61,
+        "map50_95": 0.62,
+        "white_cells": {"tp": 7, "fp": 3, "fn": 2, "precision": 0.7, "recall": 0.777},
+        "centroids": {"tp": 7, "fp": 3, "fn": 2, "precision": 0.743, "recall": 0.797},
         "false_blasts_per_field": 0.176,
         "fields_with_false_blast": share,
         "sensitivity": share,
         "specificity": share,
+        "healthy_with_blasts": share | {"k": 9, "n": 11},
+        "confusion": [[40, 3, 0, 1], [0, 41, 0, 0], [2, 0, 42, 0], [0, 4, 0, 0]],
+        "mistakes": [
+            {"image": 0, "truth": "blast", "called": "healthy", "kind": "wrong class"},
+            {"image": 1, "truth": "blast", "called": "healthy", "kind": "wrong class"},
+            {"image": 1, "truth": None, "called": "healthy", "kind": "background"},
+        ],
+        "fields": [{"name": "Im001_1"}, {"name": "Im002_0"}],
     } | changes
 
 
@@ -42,8 +67,8 @@ def weights_dir(tmp_path):
     return tmp_path
 
 
-def keep(weights_dir, data, content):
-    (weights_dir / "metrics" / f"live_{data}.json").write_text(json.dumps(content))
+def keep(weights_dir, data, content, model="live"):
+    (weights_dir / "metrics" / f"{model}_{data}.json").write_text(json.dumps(content))
 
 
 def test_without_measurements_it_says_so(weights_dir):
@@ -53,7 +78,22 @@ def test_without_measurements_it_says_so(weights_dir):
     assert "1,234 parameters" in card
 
 
-@pytest.mark.parametrize("text", ["0.956", "0.678", "2026-01-02", "7 | 3 | 2", "1 of 17", "0.176"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.712 (0.111 to 0.999)",
+        "0.513 (0.111 to 0.999)",
+        "2026-01-02",
+        "71 | 72 | 73",
+        "1 of 17",
+        "9 of 11",
+        "0.797 (0.111 to 0.999)",
+        "0.715 at 0.5",
+        "| blast | 40 | 3 | 0 | 1 |",
+        "Blast called healthy white cell: 2, in Im001_1, Im002_0.",
+        "Box on no white cell, called healthy white cell: 1, in Im002_0.",
+    ],
+)
 def test_every_number_is_there(weights_dir, text):
     keep(weights_dir, "allidb1_test", metrics())
     assert text in render_card(get_spec("live"), FILES, weights_dir)
@@ -61,9 +101,39 @@ def test_every_number_is_there(weights_dir, text):
 
 def test_the_card_follows_the_json(weights_dir):
     changed = metrics()
-    changed["classes"]["blast"] = {**changed["classes"]["blast"], "ap50": 0.4321}
+    changed["classes"]["blast"]["ap50"] = 0.4321
     keep(weights_dir, "allidb1_test", changed)
     assert "0.432" in render_card(get_spec("live"), FILES, weights_dir)
+
+
+def test_the_paper_stands_beside_its_model(weights_dir):
+    keep(weights_dir, "allidb1_test", metrics(), model="yolov5s")
+    card = render_card(get_spec("yolov5s"), FILES, weights_dir)
+    assert "| blast | mAP@0.5 | 0.972 | 0.712 (0.111 to 0.999) | -0.260 |" in card
+    assert "| healthy | R | 0.787 |" in card
+    keep(weights_dir, "allidb1_test", metrics(), model="yolov6")
+    card = render_card(get_spec("yolov6"), FILES, weights_dir)
+    assert "| all | mAP@0.5:0.95 | 0.548 | 0.620 (0.111 to 0.999) | +0.072 |" in card
+    assert "for large boxes" in card
+
+
+@pytest.mark.parametrize(
+    ("decisive", "verdict"), [(True, "p 0.012"), (False, "no decisive difference")]
+)
+def test_what_pre_training_is_worth_is_said_as_it_is(weights_dir, decisive, verdict):
+    difference = {
+        "first": "yolov5s-scratch",
+        "second": "yolov6",
+        "measure": "blast.ap50",
+        "value": 0.02,
+        "interval": [0.01, 0.03],
+        "p_adjusted": 0.012,
+        "decisive": decisive,
+    }
+    content = {"differences": [difference]}
+    (weights_dir / "metrics" / "comparison_allidb1_test.json").write_text(json.dumps(content))
+    card = render_card(get_spec("yolov6"), FILES, weights_dir)
+    assert f"blast mAP@0.5 -0.020 (-0.030 to -0.010), {verdict}" in card
 
 
 def test_numbers_of_other_weights_are_called_invalid(weights_dir):
@@ -74,17 +144,26 @@ def test_numbers_of_other_weights_are_called_invalid(weights_dir):
 
 
 def test_the_readme_follows_the_json(weights_dir):
+    write_manifest(weights_dir, {"yolov5s": FILES})
     text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
     empty = fill(text, weights_dir)
     assert "old" not in empty
     assert empty.startswith("before")
     assert empty.endswith("after\n")
-    keep(weights_dir, "allidb1_test", metrics())
-    keep(weights_dir, "bccd_held_out", metrics(images=124))
+    keep(weights_dir, "allidb1_test", metrics(), model="yolov5s")
+    keep(weights_dir, "bccd_held_out", metrics(images=124), model="yolov5s")
     filled = fill(text, weights_dir)
-    assert "| `live` | .956 | .678 | .956 | .678 | .777 | .700 |" in filled
+    ours = "| `yolov5s` | .710 | .711 | .712 | .713 | .510 | .511 | .512 | .513 | .797 |"
+    theirs = "| *paper: YOLOv5s* | .885 | .985 | .972 | .832 | .811 | .787 | .831 | .627 | n/a |"
+    assert f"{ours}\n{theirs}\n" in filled
     assert "BCCD, 124 fields | .176 | .777" in filled
     assert fill(filled, weights_dir) == filled
+
+
+def test_the_readme_leaves_numbers_of_other_weights_out(weights_dir):
+    write_manifest(weights_dir, {"live": FILES})
+    keep(weights_dir, "allidb1_test", metrics(model_sha256="b" * 64))
+    assert "`live`" not in fill(f"{BEGIN}\n{END}", weights_dir)
 
 
 def test_a_readme_without_markers_is_refused(weights_dir):
@@ -92,9 +171,79 @@ def test_a_readme_without_markers_is_refused(weights_dir):
         fill("nothing here", weights_dir)
 
 
-def test_the_training_curve_names_its_best_epoch(weights_dir):
-    rows = "epoch,time,metrics/mAP50-95(B)\n1,60,0.5\n2,7200,0.7\n3,10800,0.6\n"
-    (weights_dir / "metrics" / "live_training.csv").write_text(rows)
+FACTS = {
+    "recipe": {
+        "tiles_per_epoch": 1500,
+        "tile_px": 224,
+        "optimizer": "AdamW",
+        "batch": 16,
+        "seed": 3,
+        "sources": [{"name": "bccd", "share": 0.35}],
+    },
+    "training_fields": {"bccd": 240},
+    "epochs": 24,
+    "taken_epoch": 21,
+    "hours": 1.25,
+    "device": "cpu",
+    "threads": 1,
+    "start": "random weights",
+    "versions": {"ultralytics": "8", "torch": "2"},
+}
+
+
+def test_the_training_is_told_from_its_facts(weights_dir):
+    path = weights_dir / "metrics" / "live_training.json"
+    path.write_text(json.dumps(FACTS))
     card = render_card(get_spec("live"), FILES, weights_dir)
-    assert "3 epochs, 3.0 hours" in card
-    assert "epoch 2" in card
+    for text in ("36,000 views", "seed 3", "1.2 hours", "epoch 21", "240 of bccd", "random"):
+        assert text in card
+    path.write_text(json.dumps(FACTS | {"pretraining": FACTS | {"epochs": 10}}))
+    card = render_card(get_spec("live"), FILES, weights_dir)
+    assert "15,000 views" in card
+    assert "random weights" not in card
+
+
+def field_metrics(**changes):
+    """Such JSON as the whole-field evaluator writes."""
+    share = {"k": 15, "n": 17, "fraction": 0.882353, "low": 0.636, "high": 0.985}
+    counts = {"accuracy": share, "sensitivity": share | {"k": 6, "n": 7}, "specificity": share}
+    copies = {"title": "as the paper counted", "accuracy": {"k": 120, "n": 136, "fraction": 0.882}}
+    return {
+        "model_sha256": "a" * 64,
+        "images": 17,
+        "date": "2026-01-02T03:04:05+00:00",
+        "device": "a CPU",
+        "settings": {"operating_threshold": 0.5},
+        "counts": counts,
+        "as_the_paper_counted": copies,
+        "fields": {
+            "Im003_1": {"cancerous": True, "probability": 0.21},
+            "Im040_0": {"cancerous": False, "probability": 0.1},
+        },
+    } | changes
+
+
+def test_the_classifiers_card(weights_dir):
+    spec = get_classifier("cnn")
+    assert "Not measured yet." in render_classifier_card(spec, FILES, weights_dir)
+    keep(weights_dir, "allidb1_test", field_metrics(), model="cnn")
+    card = render_classifier_card(spec, FILES, weights_dir)
+    for text in ("15 of 17", "6 of 7", "120 of 136", "128 of 129", "Im003_1 (cancerous, 0.21)"):
+        assert text in card
+    assert "Im040_0" not in card
+    keep(weights_dir, "allidb1_test", field_metrics(model_sha256="b" * 64), model="cnn")
+    assert "Measured with other weights" in render_classifier_card(spec, FILES, weights_dir)
+
+
+def test_cards_and_readme_on_disk_are_those_of_the_json():
+    weights_dir = settings().weights_dir
+    detectors = {spec.name for spec in MODELS}
+    # A failure here is mended by `python -m allcell cards`.
+    for name, files in read_manifest(weights_dir).items():
+        card = (weights_dir / "cards" / f"{name}.md").read_text(encoding="utf-8")
+        if name in detectors:
+            assert card == render_card(get_spec(name), files, weights_dir)
+        else:
+            assert card == render_classifier_card(get_classifier(name), files, weights_dir)
+    readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    assert fill(readme, weights_dir) == readme

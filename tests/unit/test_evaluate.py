@@ -1,6 +1,7 @@
 """The evaluator with a detector that says what the test tells it to."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,15 @@ from PIL import Image
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.errors import DataError, ModelError
-from allcell.evaluation.evaluate import FLOOR_CONFIDENCE, data_sha256, evaluate
+from allcell.evaluation.evaluate import evaluate, score, suggest_confidence
+from allcell.evaluation.evidence import Evidence
+from allcell.evaluation.predictions import (
+    FLOOR_CONFIDENCE,
+    Predictions,
+    Setting,
+    data_sha256,
+    predict,
+)
 from allcell.models.registry import BLAST, HEALTHY, SMUDGE
 
 A, B, C = (10, 10, 50, 50), (60, 10, 100, 50), (110, 10, 150, 50)
@@ -46,6 +55,11 @@ def labelled(folder, index, truth, ignore=(), centroids=None):
     )
 
 
+@pytest.fixture(autouse=True)
+def fewer_resamples(monkeypatch):
+    monkeypatch.setattr("allcell.evaluation.evaluate.RESAMPLES", 200)
+
+
 @pytest.fixture
 def case(tmp_path):
     images = [
@@ -67,17 +81,11 @@ def case(tmp_path):
     return Scripted(scripts), images
 
 
-def run(detector, images, **changes):
-    arguments = {
-        "model": "stub",
-        "model_sha256": "0" * 64,
-        "device": "cpu",
-        "data": "made up",
-        "split": "test",
-        "confidence": 0.3,
-        "iou": 0.5,
-    }
-    return evaluate(detector, images, **(arguments | changes))
+SETTING = Setting("stub", "0" * 64, "cpu", "made up", "test", confidence=0.3, iou=0.5)
+
+
+def run(detector, images, *, classes=("blast", "healthy", "smudge"), **changes):
+    return evaluate(detector, images, replace(SETTING, **changes), classes=classes)
 
 
 def test_everything_by_hand(case):
@@ -126,6 +134,76 @@ def test_a_healthy_data_set_has_no_blast_figures(case):
     assert result.map50 == 0.0  # the healthy cell was missed
     assert result.sensitivity.fraction is None
     assert result.centroids is None
+
+
+def test_whole_images_and_the_kinds_of_mistakes(case):
+    result = run(*case)
+    assert [(f.blast_present, f.blast_suggested, f.false_blast) for f in result.fields] == [
+        (True, True, True),
+        (False, False, False),
+        (False, True, True),
+        (False, False, False),
+    ]
+    assert result.fields[1].name == "1"
+    # Rows: blast, healthy, smudge, background; columns: the same, called so.
+    assert result.confusion == [[1, 1, 0, 0], [0, 1, 0, 1], [1, 0, 0, 0], [1, 0, 0, 0]]
+    kinds = [(m.image, m.truth, m.called, m.kind) for m in result.mistakes]
+    assert sorted(kinds, key=str) == [
+        (0, "blast", "healthy", "wrong class"),
+        (0, "smudge", "blast", "wrong class"),
+        (2, "healthy", None, "missed"),
+        (2, None, "blast", "background"),
+    ]
+    assert (result.healthy_with_blasts.k, result.healthy_with_blasts.n) == (0, 0)
+
+
+def test_healthy_cells_of_a_patient_are_counted_by_themselves(tmp_path):
+    image = labelled(tmp_path, 0, [(A, BLAST), (B, HEALTHY), (C, HEALTHY)])
+    result = run(Scripted([[(B, 0.9, HEALTHY), (C, 0.9, BLAST)]]), [image])
+    assert (result.healthy_with_blasts.k, result.healthy_with_blasts.n) == (1, 2)
+
+
+def test_intervals_hold_the_value_and_shrink_to_it_when_images_agree(case):
+    detector, images = case
+    result = run(detector, images)
+    for name, value in (("blast.ap50", result.classes["blast"].ap50), ("map50", result.map50)):
+        low, high = result.intervals[name]
+        assert low <= value <= high
+    low, high = result.intervals["blast.tp"]
+    assert (low, high) == (0, 3)  # one true blast in one of four images, drawn 0 to 3 times
+    same = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * 3)
+    assert same.intervals["healthy.ap50"] == (1.0, 1.0)
+    assert same.intervals["blast.ap50"] is None
+
+
+def test_a_file_of_predictions_gives_the_same_numbers(case):
+    predictions = predict(*case, SETTING)
+    again = Predictions.from_json(predictions.to_json())
+    assert score(again).to_json() == score(predictions).to_json()
+    assert score(again, confidence=0.75).settings["operating_confidence"] == 0.75
+    assert score(again, confidence=0.75).classes["blast"].at_operating_point.fp == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("[1]", id="a list"),
+        pytest.param('{"classes": ["person"]}', id="other classes"),
+        pytest.param('{"classes": ["blast", "healthy", "smudge"]}', id="no images"),
+    ],
+)
+def test_what_is_no_file_of_predictions_is_refused(text):
+    with pytest.raises(DataError, match="not a file of predictions"):
+        Predictions.from_json(text)
+
+
+def test_the_threshold_is_the_lowest_of_the_good_ones(tmp_path):
+    images = [labelled(tmp_path, 0, [(A, BLAST), (B, HEALTHY)])]
+    # The false blast at .42 is out from .45 on; the blast itself is lost above .7.
+    script = [(A, 0.7, BLAST), (B, 0.9, HEALTHY), (C, 0.42, BLAST)]
+    evidence = Evidence.of(predict(Scripted([script]), images, SETTING))
+    assert suggest_confidence(evidence) == pytest.approx(0.45)
 
 
 def test_json_holds_what_a_reader_needs(case):

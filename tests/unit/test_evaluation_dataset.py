@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from allcell.data.dataset import read_yolo
+from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.models.registry import BLAST, HEALTHY, SMUDGE
 
@@ -138,3 +139,19 @@ def test_what_must_be_there(folder, missing, message):
     path.rmdir() if path.is_dir() else path.unlink()
     with pytest.raises(DataError, match=message):
         read_yolo(folder, "test")
+
+
+@pytest.mark.parametrize(
+    ("classes", "centroids", "expected"),
+    [
+        pytest.param([HEALTHY, BLAST], None, True, id="a blast box"),
+        pytest.param([HEALTHY], None, False, id="only healthy cells"),
+        pytest.param([], [(3, 4)], True, id="an expert's centroid alone"),
+        pytest.param([], [], False, id="an expert found none"),
+    ],
+)
+def test_an_image_has_a_blast(tmp_path, classes, centroids, expected):
+    truth = Detections.truth([(0, 0, 5, 5)] * len(classes), classes)
+    points = None if centroids is None else np.array(centroids, np.float32).reshape(-1, 2)
+    item = LabelledImage(tmp_path / "a.png", truth, np.zeros((0, 4), np.float32), points)
+    assert item.has_blast is expected

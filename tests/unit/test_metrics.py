@@ -4,6 +4,7 @@ import pytest
 from allcell.detections import Detections
 from allcell.evaluation.matching import ClassMatches, ScoredImage, match
 from allcell.evaluation.metrics import (
+    FROC_FALSE_ALARMS,
     Counts,
     average_precision,
     best_f1,
@@ -11,6 +12,7 @@ from allcell.evaluation.metrics import (
     centroid_recall,
     counts_at,
     curve,
+    froc_sensitivity,
 )
 from allcell.models.registry import BLAST, HEALTHY
 
@@ -184,6 +186,15 @@ def test_centroids(boxes, centroids, ignore, expected):
         ignore=np.array(ignore, np.float32).reshape(-1, 4),
     )
     assert (counts.tp, counts.fp, counts.fn) == expected
+
+
+def test_froc_by_hand():
+    # Of four cells in two images: one found before any false alarm, one after the first, one after
+    # the second, one never. False alarms an image: 0, 1/2, 1.
+    case = matches((0.9, "t"), (0.8, "f"), (0.7, "t"), (0.6, "f"), (0.5, "t"), truths=(2, 2))
+    assert FROC_FALSE_ALARMS[:4] == (0.125, 0.25, 0.5, 1.0)
+    assert froc_sensitivity(case)[:4] == pytest.approx([0.25, 0.25, 0.5, 0.75])
+    assert np.isnan(froc_sensitivity(matches((0.9, "f"), truths=(0,)))).all()
 
 
 def test_calibration_by_hand():

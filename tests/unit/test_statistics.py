@@ -3,10 +3,12 @@ import pytest
 
 from allcell.statistics import (
     Proportion,
-    bootstrap_interval,
+    bootstrap_p,
     clopper_pearson,
     holm,
     mcnemar_exact,
+    percentile_interval,
+    resamples,
 )
 
 
@@ -91,17 +93,34 @@ def test_holm(p_values, adjusted):
 
 def test_bootstrap_of_a_mean_is_near_the_normal_interval():
     values = np.random.default_rng(1).normal(10, 2, 400)
-    low, high = bootstrap_interval(lambda i: float(values[i].mean()), len(values))
+    means = resamples(len(values)) @ values / len(values)
     half = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
+    expected = (values.mean() - half, values.mean() + half)
+    assert percentile_interval(means) == pytest.approx(expected, abs=0.03)
 
 
-def test_bootstrap_repeats_itself_and_leaves_undefined_resamples_out():
-    values = np.array([np.nan, 1.0, 2.0])
+def test_resamples_repeat_themselves_and_draw_as_many_as_there_are():
+    drawn = resamples(7, 200, seed=3)
+    np.testing.assert_array_equal(drawn, resamples(7, 200, seed=3))
+    assert drawn.shape == (200, 7)
+    assert set(drawn.sum(axis=1)) == {7}
+    assert not np.array_equal(drawn, resamples(7, 200, seed=4))
+    with pytest.raises(ValueError, match="positive"):
+        resamples(0)
 
-    def run(seed):
-        return bootstrap_interval(lambda i: float(values[i].mean()), 3, resamples=200, seed=seed)
 
-    assert run(3) == run(3)
-    assert run(3) == (1.0, 2.0)
-    assert np.isnan(bootstrap_interval(lambda _: float("nan"), 3, resamples=10)).all()
+def test_undefined_resamples_are_left_out():
+    assert percentile_interval(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
+    assert percentile_interval(np.array([np.nan])) is None
+
+
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [
+        pytest.param([1.0] * 99, 0.02, id="always above: 2 * (0 + 1) / (99 + 1)"),
+        pytest.param([1.0] * 9 + [-1.0] * 90, 0.2, id="a tenth on one side"),
+        pytest.param([0.0] * 99, 1.0, id="never different"),
+    ],
+)
+def test_bootstrap_p(differences, p):
+    assert bootstrap_p(np.array(differences)) == pytest.approx(p)

@@ -1,0 +1,99 @@
+"""Which cell was taken for what, and how detections go wrong. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from allcell.boxes import iou
+from allcell.detections import IntArray
+from allcell.evaluation.matching import ScoredImage, lies_on
+from allcell.models.registry import CLASSES
+
+#: A box that overlaps a cell by this much has found it.
+FOUND_IOU = 0.5
+
+#: One that overlaps it by less, but at least by this, is off its centre.
+NEAR_IOU = 0.1
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One cell that was not found as what it is, or one box that is no such cell.
+
+    Attributes:
+        image: Index of the image.
+        truth: Class name of the cell; None if there is no cell.
+        called: Class name of the box; None if there is no box.
+        confidence: Of the box, 0 to 1; None if there is no box.
+        kind: missed | wrong class | off centre | doubled | background.
+    """
+
+    image: int
+    truth: str | None
+    called: str | None
+    confidence: float | None
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """Cells against calls.
+
+    Attributes:
+        matrix: Shape (C + 1, C + 1), cells in rows, calls in columns; the last row is background
+            (a box on no cell), the last column background (a cell without box).
+        mistakes: Everything off the diagonal, one by one.
+    """
+
+    matrix: IntArray
+    mistakes: tuple[Mistake, ...]
+
+
+def confusion(images: Sequence[ScoredImage]) -> Confusion:
+    """Pair boxes and cells whatever their class, so that an error has a name.
+
+    In each image the pairing of greatest total overlap is taken among pairs of IoU >= `FOUND_IOU`,
+    one of the same class before one of another. Boxes on ignored cells (by half of their own area)
+    count neither way.
+
+    Args:
+        images: Predictions at the threshold, one class a cell.
+    """
+    n = len(CLASSES)
+    matrix = np.zeros((n + 1, n + 1), np.int64)
+    mistakes: list[Mistake] = []
+    for index, item in enumerate(images):
+        boxes, cells = item.predictions, item.truth
+        overlap = iou(boxes.xyxy, cells.xyxy)
+        same = boxes.class_id[:, None] == cells.class_id[None, :]
+        gain = np.where(overlap >= FOUND_IOU, overlap + 2.0 * same, 0.0)
+        rows, columns = linear_sum_assignment(gain, maximize=True)
+        paired = gain[rows, columns] > 0
+        rows, columns = rows[paired], columns[paired]
+        for box, cell in zip(rows, columns, strict=True):
+            truth, call = int(cells.class_id[cell]), int(boxes.class_id[box])
+            matrix[truth, call] += 1
+            if truth != call:
+                score = float(boxes.confidence[box])
+                mistakes.append(Mistake(index, CLASSES[truth], CLASSES[call], score, "wrong class"))
+        free = np.setdiff1d(np.arange(len(boxes)), rows)
+        for cell in np.setdiff1d(np.arange(len(cells)), columns):
+            truth = int(cells.class_id[cell])
+            matrix[truth, n] += 1
+            near = len(free) > 0 and overlap[free, cell].max() >= NEAR_IOU
+            kind = "off centre" if near else "missed"
+            mistakes.append(Mistake(index, CLASSES[truth], None, None, kind))
+        for box in free[~lies_on(boxes.xyxy[free], item.ignore)]:
+            call = int(boxes.class_id[box])
+            matrix[n, call] += 1
+            best = float(overlap[box].max()) if len(cells) else 0.0
+            kind = "doubled" if best >= FOUND_IOU else "background"
+            if NEAR_IOU <= best < FOUND_IOU:
+                kind = "off centre"
+            score = float(boxes.confidence[box])
+            mistakes.append(Mistake(index, None, CLASSES[call], score, kind))
+    return Confusion(matrix, tuple(mistakes))

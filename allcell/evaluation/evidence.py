@@ -1,0 +1,209 @@
+"""From one model's answers to every number that has an interval, for any resample of the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.boxes import suppress
+from allcell.detections import BoolArray, Detections, IntArray
+from allcell.evaluation.matching import ClassMatches, ScoredImage, match
+from allcell.evaluation.metrics import (
+    FROC_FALSE_ALARMS,
+    BestF1,
+    average_precision,
+    best_f1,
+    calibration,
+    centroid_recall,
+    counts_at,
+    froc_sensitivity,
+)
+from allcell.evaluation.predictions import PredictedImage, Predictions
+from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE
+from allcell.statistics import resamples
+
+#: The paper's two classes: means over classes are over these; smudge is reported by itself.
+PAPER_CLASSES = (BLAST, HEALTHY)
+
+#: Calibration is of what a user can be shown; below, nearly everything is background.
+CALIBRATION_FLOOR = 0.05
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One model's answers, matched: ready to be counted.
+
+    Attributes:
+        confidence: Operating threshold, 0 to 1.
+        matches: Of each class, as YOLOv5 validates: a box counts for each class it reaches.
+        user_matches: Of each class as a user sees them, one cell one class, down to
+            `CALIBRATION_FLOOR` or the threshold if that is lower.
+        white_cells: Blast and healthy as one class, as a user sees them.
+        shown: What a user sees at the threshold, image by image.
+        centroids: Shape (I, 3): tp, fp, fn of expert centroids at the threshold in each image.
+        with_centroids: Shape (I,): images where experts looked.
+        blast_present: Shape (I,): images with a blast.
+    """
+
+    confidence: float
+    matches: tuple[ClassMatches, ...]
+    user_matches: tuple[ClassMatches, ...]
+    white_cells: ClassMatches
+    shown: tuple[ScoredImage, ...]
+    centroids: IntArray
+    with_centroids: BoolArray
+    blast_present: BoolArray
+
+    @classmethod
+    def of(cls, predictions: Predictions, confidence: float | None = None) -> Evidence:
+        """Match a model's answers.
+
+        Args:
+            predictions: Of one model on one split.
+            confidence: Operating threshold, 0 to 1; that of the predictions if None.
+        """
+        threshold = predictions.setting.confidence if confidence is None else confidence
+        iou = predictions.setting.iou
+        floor = min(threshold, CALIBRATION_FLOOR)
+        raw = [ScoredImage(i.predictions, i.truth, i.ignore) for i in predictions.images]
+        # What a user sees: one cell has one class. The best box of a cell is the same at any
+        # threshold, so suppressing once at the floor serves them all.
+        user = [
+            ScoredImage(suppress(i.predictions.at_least(floor), iou), i.truth, i.ignore)
+            for i in raw
+        ]
+        shown = [ScoredImage(i.predictions.at_least(threshold), i.truth, i.ignore) for i in user]
+        counts = [_centroid_counts(s, i) for s, i in zip(shown, predictions.images, strict=True)]
+        return cls(
+            threshold,
+            match(raw),
+            match(user),
+            match([_as_one_class(item) for item in user], 1)[0],
+            tuple(shown),
+            np.array(counts, np.int64).reshape(-1, 3),
+            np.array([i.centroids is not None for i in predictions.images], bool),
+            np.array(
+                [
+                    bool(np.any(i.truth.class_id == BLAST))
+                    or (i.centroids is not None and len(i.centroids) > 0)
+                    for i in predictions.images
+                ],
+                bool,
+            ),
+        )
+
+    @property
+    def n_images(self) -> int:
+        """Images that were looked at."""
+        return len(self.shown)
+
+    @property
+    def blast_suggested(self) -> BoolArray:
+        """Shape (I,): images in which a blast is suggested at the threshold."""
+        blasts = self.user_matches[BLAST]
+        used = (blasts.confidence >= self.confidence) & ~blasts.ignored[0]
+        return np.isin(np.arange(self.n_images), blasts.image[used])
+
+    @property
+    def false_blast(self) -> BoolArray:
+        """Shape (I,): images with a blast suggested where there is none."""
+        blasts = self.user_matches[BLAST]
+        wrong = (blasts.confidence >= self.confidence) & ~blasts.ignored[0] & ~blasts.correct[0]
+        return np.isin(np.arange(self.n_images), blasts.image[wrong])
+
+    def best_f1(self) -> tuple[BestF1, BestF1]:
+        """YOLOv5's P and R: of the paper's classes at one confidence, and of smudge at its own."""
+        return (
+            best_f1([self.matches[class_id] for class_id in PAPER_CLASSES]),
+            best_f1([self.matches[SMUDGE]]),
+        )
+
+    def resample(self, times: IntArray) -> Evidence:
+        """The same with image i counted `times[i]` times, shape (I,)."""
+        return replace(
+            self,
+            matches=tuple(m.resample(times) for m in self.matches),
+            user_matches=tuple(m.resample(times) for m in self.user_matches),
+            white_cells=self.white_cells.resample(times),
+            centroids=self.centroids * times[:, None],
+        )
+
+    def measure(self) -> dict[str, float]:
+        """Every number that gets an interval, by name; NaN where it is not defined.
+
+        `blast.ap50`, for example: a class, a dot, a name; or a name alone, of all images.
+        """
+        out: dict[str, float] = {}
+        paper, alone = self.best_f1()
+        precision = (*paper.precision, *alone.precision)
+        recall = (*paper.recall, *alone.recall)
+        for class_id, name in enumerate(CLASSES):
+            matches, user = self.matches[class_id], self.user_matches[class_id]
+            ap = average_precision(matches)
+            at = counts_at(user, self.confidence)
+            froc = froc_sensitivity(matches)
+            of_class = {
+                "ap50": ap[0],
+                "ap50_95": ap.mean(),
+                "precision": precision[class_id],
+                "recall": recall[class_id],
+                "tp": at.tp,
+                "fp": at.fp,
+                "fn": at.fn,
+                "operating_precision": at.precision,
+                "operating_recall": at.recall,
+                "ece": calibration(user).ece if len(user.confidence) else None,
+                **{
+                    f"sensitivity_at_{allowed:g}_false_alarms": value
+                    for allowed, value in zip(FROC_FALSE_ALARMS, froc, strict=True)
+                },
+            }
+            out |= {f"{name}.{key}": _float(value) for key, value in of_class.items()}
+        for key in ("ap50", "ap50_95"):
+            values = [out[f"{CLASSES[i]}.{key}"] for i in PAPER_CLASSES]
+            known = [value for value in values if not np.isnan(value)]
+            out[f"map{key[2:]}"] = sum(known) / len(known) if known else np.nan
+        cells = counts_at(self.white_cells, self.confidence)
+        tp, fp, fn = self.centroids.sum(axis=0).tolist()
+        out |= {
+            "white_cells.recall": _float(cells.recall),
+            "white_cells.precision": _float(cells.precision),
+            "centroids.recall": tp / (tp + fn) if tp + fn else np.nan,
+            "centroids.precision": tp / (tp + fp) if tp + fp else np.nan,
+            "false_blasts_per_field": out["blast.fp"] / self.n_images,
+        }
+        return out
+
+    def replicates(self, count: int = 2000, seed: int = 0) -> dict[str, Array]:
+        """`measure` over resamples of the images: shape (count,) for each name.
+
+        Two models on the same images get the same resamples, so that their replicates may be
+        subtracted.
+        """
+        rows = [self.resample(times).measure() for times in resamples(self.n_images, count, seed)]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _float(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _as_one_class(item: ScoredImage) -> ScoredImage:
+    """Blast and healthy as class 0, without smudges."""
+
+    def merged(boxes: Detections) -> Detections:
+        white = boxes[np.isin(boxes.class_id, PAPER_CLASSES)]
+        return Detections(white.xyxy, white.confidence, np.zeros(len(white), np.int64))
+
+    return ScoredImage(merged(item.predictions), merged(item.truth), item.ignore)
+
+
+def _centroid_counts(shown: ScoredImage, image: PredictedImage) -> tuple[int, int, int]:
+    if image.centroids is None:
+        return 0, 0, 0
+    counts = centroid_recall(shown.predictions, image.centroids, 0.0, ignore=image.ignore)
+    return counts.tp, counts.fp, counts.fn

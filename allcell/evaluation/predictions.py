@@ -1,0 +1,285 @@
+"""What a detector said of labelled images, with the truth: all that scoring needs, and its JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.data.dataset import LabelledImage
+from allcell.detections import Detections, FloatArray
+from allcell.errors import DataError, ModelError
+from allcell.images import decode
+from allcell.models.registry import CLASSES
+from allcell.scale import resolve_scale
+from allcell.versions import installed_versions
+
+#: The curves need the unsure predictions too: YOLOv5 validates from here on.
+FLOOR_CONFIDENCE = 0.001
+
+_DECIMALS_PX, _DECIMALS_CONFIDENCE = 2, 6
+
+
+class TotalTime(Protocol):
+    """What a detector says of the time it took."""
+
+    @property
+    def total_ms(self) -> float:
+        """From the decoded image to boxes, in milliseconds."""
+        ...
+
+
+class ImageDetector(Protocol):
+    """What `allcell.detector.Detector` and the stubs of tests have in common."""
+
+    def detect(
+        self,
+        image: npt.NDArray[np.uint8],
+        *,
+        red_cell_px: float | None = None,
+        confidence: float | None = None,
+        iou: float | None = None,
+        every_class: bool = False,
+    ) -> tuple[Detections, TotalTime]:
+        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which model was run on which images, and how.
+
+    Attributes:
+        model: Its name.
+        model_sha256: Of the file that ran.
+        device: What it ran on, as a person reads it.
+        data: Name of the data set.
+        split: Which part of it.
+        confidence: Operating threshold, 0 to 1, chosen on other images.
+        iou: Overlap, 0 to 1, above which two boxes are one cell.
+    """
+
+    model: str
+    model_sha256: str
+    device: str
+    data: str
+    split: str
+    confidence: float
+    iou: float
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedImage:
+    """One image: what the model said, and what is true.
+
+    Attributes:
+        name: File name without its ending.
+        width_px: Width of the image.
+        height_px: Height of the image.
+        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches; classes are those
+            of allcell.
+        truth: Cells of known class.
+        ignore: Boxes (K, 4) of cells that count neither way.
+        centroids: Expert blast centroids (M, 2); None if nobody placed any.
+        total_ms: From the decoded image to boxes.
+    """
+
+    name: str
+    width_px: int
+    height_px: int
+    predictions: Detections
+    truth: Detections
+    ignore: FloatArray
+    centroids: FloatArray | None
+    total_ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """One model's answers on one split.
+
+    Attributes:
+        setting: The model, the images and the thresholds.
+        images: The answers.
+        data_sha256: Of all images and labels.
+        date: UTC, ISO 8601.
+        versions: Of the packages involved.
+    """
+
+    setting: Setting
+    images: tuple[PredictedImage, ...]
+    data_sha256: str
+    date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    versions: dict[str, str] = field(default_factory=installed_versions)
+
+    def to_json(self) -> str:
+        """Everything as JSON; `from_json` gives back the same numbers to the last bit."""
+        images = [
+            {
+                "name": item.name,
+                "size_px": [item.width_px, item.height_px],
+                "total_ms": round(item.total_ms, 3),
+                "predictions": _rows(item.predictions, with_confidence=True),
+                "truth": _rows(item.truth, with_confidence=False),
+                "ignore": _lists(item.ignore),
+                "centroids": None if item.centroids is None else _lists(item.centroids),
+            }
+            for item in self.images
+        ]
+        head = {
+            **asdict(self.setting),
+            "data_sha256": self.data_sha256,
+            "date": self.date,
+            "versions": self.versions,
+            "classes": CLASSES,
+            "columns": "x1, y1, x2, y2 in source pixels, confidence (predictions only), class",
+        }
+        lines = ",\n".join(json.dumps(item, separators=(",", ":")) for item in images)
+        return f'{json.dumps(head, indent=1)[:-2]},\n "images": [\n{lines}\n]}}'
+
+    @classmethod
+    def from_json(cls, text: str) -> Predictions:
+        """Read what `to_json` wrote.
+
+        Raises:
+            DataError: If it is not such a file.
+        """
+        try:
+            content = json.loads(text)
+            if tuple(content["classes"]) != CLASSES:
+                raise ValueError(f"classes {content['classes']}")
+            images = tuple(
+                PredictedImage(
+                    str(item["name"]),
+                    int(item["size_px"][0]),
+                    int(item["size_px"][1]),
+                    _from_rows(item["predictions"], with_confidence=True),
+                    _from_rows(item["truth"], with_confidence=False),
+                    np.array(item["ignore"], np.float32).reshape(-1, 4),
+                    None
+                    if item["centroids"] is None
+                    else np.array(item["centroids"], np.float32).reshape(-1, 2),
+                    float(item["total_ms"]),
+                )
+                for item in content["images"]
+            )
+            setting = Setting(**{name: content[name] for name in Setting.__dataclass_fields__})
+            return cls(
+                setting, images, content["data_sha256"], content["date"], content["versions"]
+            )
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise DataError(
+                f"This is not a file of predictions ({error}).",
+                "Use one that `python -m allcell evaluate` wrote.",
+            ) from error
+
+
+def predict(
+    detector: ImageDetector,
+    images: Sequence[LabelledImage],
+    setting: Setting,
+    *,
+    classes: Sequence[str] = CLASSES,
+    on_image: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Run a detector over labelled images, each at its own estimated scale.
+
+    Args:
+        detector: What is evaluated.
+        images: From `dataset.read_yolo`.
+        setting: Names and thresholds.
+        classes: Class names in the order of the detector's class ids.
+        on_image: Called with the number of images done, and of all.
+
+    Raises:
+        DataError: If there is no image.
+        ModelError: If the detector's classes are not those of allcell.
+        ImageError: If an image cannot be read.
+    """
+    if not images:
+        raise DataError("There is no image to evaluate on.", "Check --data and --split.")
+    if not set(classes) <= set(CLASSES):
+        raise ModelError(
+            f"The model's classes are {', '.join(classes)}.",
+            f"Only models that tell {', '.join(CLASSES)} can be evaluated.",
+        )
+    our_class = np.array([CLASSES.index(name) for name in classes])
+    answers = []
+    for done, item in enumerate(images, 1):
+        image = decode(item.path)
+        found, timing = detector.detect(
+            image,
+            red_cell_px=resolve_scale(image).red_cell_px,
+            confidence=FLOOR_CONFIDENCE,
+            iou=setting.iou,
+            every_class=True,
+        )
+        height, width = image.shape[:2]
+        # Rounded as they are written, so that scores from a file equal the first ones.
+        predictions = Detections(
+            _rounded(found.xyxy),
+            _rounded(found.confidence, _DECIMALS_CONFIDENCE),
+            our_class[found.class_id],
+        )
+        answers.append(
+            PredictedImage(
+                item.path.stem,
+                width,
+                height,
+                predictions,
+                Detections.truth(_rounded(item.truth.xyxy), item.truth.class_id),
+                _rounded(item.ignore),
+                None if item.centroids is None else _rounded(item.centroids),
+                round(timing.total_ms, 3),
+            )
+        )
+        if on_image:
+            on_image(done, len(images))
+    return Predictions(setting, tuple(answers), data_sha256(images))
+
+
+def data_sha256(images: Sequence[LabelledImage]) -> str:
+    """SHA-256 over the images' names, bytes and labels, in the given order."""
+    digest = hashlib.sha256()
+    for item in images:
+        digest.update(item.path.name.encode())
+        digest.update(hashlib.sha256(item.path.read_bytes()).digest())
+        # Boxes to a tenth of a pixel: the last bits of a division are not data.
+        for values in (item.truth.xyxy, item.ignore, item.centroids):
+            rounded = None if values is None else np.round(values, 1).tolist()
+            digest.update(json.dumps(rounded).encode())
+        digest.update(json.dumps(item.truth.class_id.tolist()).encode())
+    return digest.hexdigest()
+
+
+def _rounded(values: FloatArray, decimals: int = _DECIMALS_PX) -> FloatArray:
+    return np.round(values.astype(np.float64), decimals).astype(np.float32)
+
+
+def _lists(values: FloatArray, decimals: int = _DECIMALS_PX) -> Any:
+    return np.round(values.astype(np.float64), decimals).tolist()
+
+
+def _rows(boxes: Detections, *, with_confidence: bool) -> list[list[float]]:
+    xyxy = _lists(boxes.xyxy)
+    confidence = _lists(boxes.confidence, _DECIMALS_CONFIDENCE)
+    return [
+        [*box, score, kind] if with_confidence else [*box, kind]
+        for box, score, kind in zip(xyxy, confidence, boxes.class_id.tolist(), strict=True)
+    ]
+
+
+def _from_rows(rows: list[list[float]], *, with_confidence: bool) -> Detections:
+    table = np.array(rows, np.float64).reshape(-1, 6 if with_confidence else 5)
+    class_id = table[:, -1].astype(np.int64)
+    if len(class_id) and not 0 <= class_id.min() <= class_id.max() < len(CLASSES):
+        raise ValueError(f"class {class_id.min()} to {class_id.max()}")
+    if not with_confidence:
+        return Detections.truth(table[:, :4], class_id)
+    return Detections(table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), class_id)

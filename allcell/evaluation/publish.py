@@ -1,0 +1,176 @@
+"""Measure every model with weights on every published set, and keep all of it as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from allcell.classifier import FieldClassifier
+from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.detector import Detector
+from allcell.engines.base import Precision, open_checkpoint
+from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
+from allcell.evaluation.evaluate import RESAMPLES, score
+from allcell.evaluation.evidence import Array, Evidence
+from allcell.evaluation.fields import evaluate_fields
+from allcell.evaluation.predictions import Predictions, Setting, predict
+from allcell.models.registry import CLASSIFIERS, MODELS, get_spec
+from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
+
+#: Folder and split of every published set. Thresholds are chosen on the first.
+VALIDATION, TEST = ("allidb1", "val"), ("allidb1", "test")
+SETS = (VALIDATION, TEST, ("bccd", "held_out"), ("pbc", "held_out"))
+
+#: Sets whose answers are kept box by box, for the curves and the comparison.
+KEPT = (VALIDATION, TEST)
+
+
+def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> None:
+    """Evaluate all models that have weights, compare them, and write `weights/metrics`.
+
+    Args:
+        data_dir: Folder with the data sets as `python -m allcell data` makes them: `allidb1`, and
+            `bccd` and `pbc` if there are any.
+        weights_dir: Where the manifest lies.
+        say: Told of each step.
+
+    Raises:
+        DataError: If `allidb1` is missing.
+        ModelError: If a weight file is not the one of the manifest.
+    """
+    metrics = weights_dir / "metrics"
+    (metrics / "predictions").mkdir(parents=True, exist_ok=True)
+    manifest = read_manifest(weights_dir)
+    names = [spec.name for spec in MODELS if spec.name in manifest]
+    measured: dict[str, dict[str, float]] = {}
+    replicates: dict[str, dict[str, Array]] = {}
+    right: dict[str, dict[str, bool]] = {}
+    data_sha256 = ""
+    for data, split in SETS:
+        if not (data_dir / data).is_dir() and (data, split) not in KEPT:
+            say(f"{data} is not in {data_dir}: its numbers are left as they are")
+            continue
+        images = read_yolo(data_dir / data, split)
+        for name in names:
+            for precision in _precisions(manifest[name], (data, split)):
+                suffix = "_int8" if precision == "int8" else ""
+                stem = f"{name}_{data}_{split}{suffix}"
+                answers = answer(name, images, data, split, precision=precision)
+                evidence = Evidence.of(answers)
+                draws = evidence.replicates(RESAMPLES)
+                result = score(answers, replicates=draws)
+                write(metrics / f"{stem}.json", result.to_json())
+                if (data, split) in KEPT and not suffix:
+                    write(metrics / "predictions" / f"{stem}.json", _shareable(answers).to_json())
+                if (data, split) == TEST and not suffix:
+                    measured[name], replicates[name] = evidence.measure(), draws
+                    right[name] = {
+                        f.name: f.blast_suggested == f.blast_present for f in result.fields
+                    }
+                    data_sha256 = answers.data_sha256
+                say(f"{stem}: mAP@0.5 {result.map50:.3f}" if result.map50 is not None else stem)
+    right |= _classifiers(data_dir, weights_dir, say)
+    comparison = Comparison(
+        *TEST,
+        data_sha256,
+        {name: manifest[name].checkpoint.sha256 for name in right},
+        compare_measures(measured, replicates),
+        compare_fields(right),
+    )
+    write(metrics / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())
+
+
+def _classifiers(
+    data_dir: Path, weights_dir: Path, say: Callable[[str], None]
+) -> dict[str, dict[str, bool]]:
+    """Measure the whole-field classifiers; returns which test fields each judged rightly."""
+    right = {}
+    manifest = read_manifest(weights_dir)
+    for spec in CLASSIFIERS:
+        files = manifest.get(spec.name)
+        if files is None or not (weights_dir / files.checkpoint.file).is_file():
+            say(f"{spec.name} has no weights here: its numbers are left as they are")
+            continue
+        classifier = FieldClassifier.open(spec.name)
+        for data, split in KEPT:
+            result = evaluate_fields(
+                classifier,
+                read_yolo(data_dir / data, split),
+                model=spec.name,
+                model_sha256=files.checkpoint.sha256,
+                device=classifier.engine.description,
+                data=data,
+                split=split,
+                threshold=spec.threshold,
+            )
+            stem = f"{spec.name}_{data}_{split}"
+            write(weights_dir / "metrics" / f"{stem}.json", result.to_json())
+            accuracy = result.counts.accuracy
+            say(f"{stem}: {accuracy.k} of {accuracy.n} fields right")
+            if (data, split) == TEST:
+                right[spec.name] = {
+                    name: (field.probability >= spec.threshold) == field.cancerous
+                    for name, field in result.fields.items()
+                }
+    return right
+
+
+def answer(
+    name: str,
+    images: list[LabelledImage],
+    data: str,
+    split: str,
+    *,
+    precision: Precision = "full",
+    device: str = "cpu",
+    confidence: float | None = None,
+    checkpoint: Path | None = None,
+    on_image: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """What one model of the registry says of labelled images.
+
+    Args:
+        name: The model.
+        images: From `dataset.read_yolo`.
+        data: What the data set is called.
+        split: Which part of it the images are.
+        precision: See `Detector.open`.
+        device: auto, cpu or cuda.
+        confidence: Operating threshold; the model's own if None.
+        checkpoint: Weights of your own training instead of the shipped ones, never a stranger's:
+            reading it runs what is in it.
+        on_image: See `predict`.
+    """
+    spec = get_spec(name)
+    if checkpoint is not None:
+        engine = open_checkpoint(checkpoint, device=device)
+        detector, used = Detector(spec, engine), describe(checkpoint)
+    else:
+        files = model_files(name)
+        detector = Detector.open(name, device=device, precision=precision)
+        used = (files.onnx_int8 if precision == "int8" else None) or files.checkpoint
+    setting = Setting(
+        model=name,
+        model_sha256=used.sha256,
+        device=detector.engine.description,
+        data=data,
+        split=split,
+        confidence=spec.confidence if confidence is None else confidence,
+        iou=spec.iou,
+    )
+    return predict(detector, images, setting, classes=spec.classes, on_image=on_image)
+
+
+def write(path: Path, text: str) -> None:
+    """One JSON file, with the newline that editors expect at its end."""
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _precisions(files: ModelFiles, of: tuple[str, str]) -> tuple[Precision, ...]:
+    return ("full", "int8") if files.onnx_int8 and of == TEST else ("full",)
+
+
+def _shareable(answers: Predictions) -> Predictions:
+    """Without the experts' centroids, which are ALL-IDB's."""
+    return replace(answers, images=tuple(replace(i, centroids=None) for i in answers.images))

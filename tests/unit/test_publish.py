@@ -1,0 +1,90 @@
+"""All models measured in one go: the files that cards, README and pages read."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from allcell.data.yolo import write_dataset_yaml, write_labels
+from allcell.errors import DataError
+from allcell.evaluation.evaluate import score
+from allcell.evaluation.predictions import Predictions
+from allcell.evaluation.publish import publish
+from allcell.images import encode_png
+from allcell.settings import settings
+from allcell.synth import random_spec, render
+
+#: What differs from run to run.
+_VOLATILE = re.compile(r'"(date|median_ms|total_ms)": ?("[^"]*"|[\d.]+)')
+
+
+@pytest.fixture(autouse=True)
+def fewer_resamples(monkeypatch):
+    monkeypatch.setattr("allcell.evaluation.evaluate.RESAMPLES", 50)
+    monkeypatch.setattr("allcell.evaluation.publish.RESAMPLES", 50)
+
+
+@pytest.fixture
+def weights_dir(tmp_path):
+    """The live model alone."""
+    source = settings().weights_dir
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in ("live.onnx", "live-int8.onnx", "live.pt"):
+        shutil.copy(source / name, folder)
+    manifest = json.loads((source / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({"live": manifest["live"]}))
+    return folder
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    root = tmp_path / "data" / "allidb1"
+    for split, seed in (("val", 1), ("test", 2)):
+        (root / "images" / split).mkdir(parents=True)
+        for n in range(2):
+            made = render(random_spec(seed + 10 * n, 480, 360, 20))
+            (root / "images" / split / f"f{n}.png").write_bytes(encode_png(made.image))
+            rows = [
+                (int(c), (x1 + x2) / 960, (y1 + y2) / 720, (x2 - x1) / 480, (y2 - y1) / 360)
+                for c, (x1, y1, x2, y2) in zip(made.truth.class_id, made.truth.xyxy, strict=True)
+            ]
+            write_labels(root / "labels" / split / f"f{n}.txt", rows)
+    write_dataset_yaml(root, ("val", "test"))
+    return root.parent
+
+
+def contents(weights_dir):
+    files = sorted((weights_dir / "metrics").rglob("*.json"))
+    return {p.name: _VOLATILE.sub("", p.read_text()) for p in files}
+
+
+def test_it_writes_all_and_the_same_again(data_dir, weights_dir):
+    said = []
+    publish(data_dir, weights_dir, said.append)
+    first = contents(weights_dir)
+    assert set(first) == {
+        "live_allidb1_val.json",
+        "live_allidb1_test.json",
+        "live_allidb1_test_int8.json",
+        "comparison_allidb1_test.json",
+    }
+    assert sum("bccd" in line for line in said) == 1, "it says that BCCD is not there"
+    publish(data_dir, weights_dir, said.append)
+    assert contents(weights_dir) == first
+
+
+def test_kept_answers_give_the_kept_numbers(data_dir, weights_dir):
+    publish(data_dir, weights_dir, lambda line: None)
+    metrics = weights_dir / "metrics"
+    kept = json.loads((metrics / "live_allidb1_test.json").read_text())
+    text = (metrics / "predictions" / "live_allidb1_test.json").read_text()
+    assert json.loads(score(Predictions.from_json(text)).to_json()) == kept
+    small = json.loads((metrics / "live_allidb1_test_int8.json").read_text())
+    assert small["model_sha256"] != kept["model_sha256"], "each file is named by its own hash"
+
+
+def test_without_allidb1_it_says_so(tmp_path, weights_dir):
+    with pytest.raises(DataError, match="no folder"):
+        publish(tmp_path / "data", weights_dir, lambda line: None)
