@@ -35,8 +35,8 @@ $parameters parameters |
 Trained on the training fields of ALL-IDB1 (Donida Labati, Piuri, Scotti, ICIP 2011; free for \
 research on request, not redistributable and not included here); its class is whether a field \
 holds a blast. The 17 test fields, on which the paper's authors ran inference, were never trained \
-on and never used to choose anything. ALL-IDB1 names no patients: the numbers are optimistic for new \
-patients.
+on and never used to choose anything. ALL-IDB1 names no patients: the numbers are optimistic for \
+new patients.
 
 ## Training
 
