@@ -21,6 +21,9 @@ _SPLITS = (
     ("pbc_held_out", "PBC, held-out fields (healthy donors; its other fields are in training)"),
 )
 
+#: Laboratories that were left out of a training of their own, to see how a model fares without.
+_LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
+
 #: What pre-training is worth is read from the difference to this model.
 _UNTRAINED = "yolov5s-scratch"
 
@@ -101,6 +104,7 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     current = {f.sha256 for f in (files.checkpoint, files.onnx_int8) if f is not None}
     stale = [title for _, title, m in measured if m["model_sha256"] not in current]
     sections = [_section(title, metrics) for _, title, metrics in measured]
+    sections += _never_seen(weights_dir, spec.name)
     if stale:
         sections.insert(0, f"**Measured with other weights, so not valid: {', '.join(stale)}.**")
     test = next((m for data, _, m in measured if data == "allidb1_test"), None)
@@ -190,6 +194,29 @@ def _section(title: str, metrics: dict[str, Any]) -> str:
                 f"{with_interval(blast['calibration']['ece'], intervals['blast.ece'])}."
             )
     return "\n".join(lines)
+
+
+def _never_seen(weights_dir: Path, name: str) -> list[str]:
+    """How the same network fares in a laboratory that its training left out, where measured."""
+    lines = []
+    for data, title in _LEFT_OUT:
+        run = f"{name}-without-{data}"
+        m = read_metrics(weights_dir, run, f"{data}_held_out")
+        facts = read_training(weights_dir, run)
+        if m is None or facts is None:
+            continue
+        false = m["false_blasts_per_field"]
+        interval = m["intervals"]["false_blasts_per_field"]
+        found = m["white_cells"]["recall"]
+        lines.append(
+            f"- Trained without {title} ({facts['epochs']} epochs, `{run}`): "
+            f"{with_interval(false, interval)} false blasts a field on the same "
+            f"{m['images']} fields, {share_text('fields with one', m['fields_with_false_blast'])} "
+            f"White cells found: {with_interval(found, m['intervals']['white_cells.recall'])}."
+        )
+    if not lines:
+        return []
+    return ["### A laboratory that it never saw\n\n" + "\n".join(lines)]
 
 
 def share_text(what: str, share: dict[str, Any]) -> str:

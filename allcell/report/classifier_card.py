@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -77,18 +78,26 @@ def render_classifier_card(spec: ClassifierSpec, files: ModelFiles, weights_dir:
         sha256=files.checkpoint.sha256,
         absent="" if spec.shipped else "; too large to be shipped",
         threshold=f"{spec.threshold:.2f}",
-        training=_training(spec, facts) if facts else "How it was trained is not kept.",
+        training=_training(weights_dir, spec, facts)
+        if facts
+        else "How it was trained is not kept.",
         results=_results(metrics, files) if metrics else "Not measured yet.",
     )
 
 
-def _training(spec: ClassifierSpec, facts: dict[str, Any]) -> str:
+def _training(weights_dir: Path, spec: ClassifierSpec, facts: dict[str, Any] | None) -> str:
+    if facts is None:
+        return "How it was trained is not kept."
     recipe = facts["recipe"]
+    path = weights_dir / "metrics" / f"{spec.name}_training.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        watched = [float(row["val/accuracy"]) for row in csv.DictReader(file)][-10:]
     return (
         f"As the paper's: {facts['epochs']} epochs over {facts['training_fields'][recipe['data']]} "
         f"fields, Adam, cross-entropy, batch {recipe['batch']}; flips, rotation by any angle and "
-        f"zoom; the last epoch's weights. Seed {recipe['seed']}, {facts['hours']:.1f} hours on "
-        f"{facts['device']} with {facts['threads'] or 'all'} thread"
+        "zoom; the last epoch's weights. Over the last ten epochs the accuracy on validation was "
+        f"{min(watched):.2f} to {max(watched):.2f}. Seed {recipe['seed']}, {facts['hours']:.1f} "
+        f"hours on {facts['device']} with {facts['threads'] or 'all'} thread"
         f"{'' if facts['threads'] == 1 else 's'}, torch {facts['versions']['torch']}. Settings: "
         f"`{spec.name}` in `allcell/training/recipes.yaml`; curve: "
         f"`weights/metrics/{spec.name}_training.csv`."
