@@ -9,6 +9,7 @@ from allcell.models.registry import MODELS, get_classifier, get_spec
 from allcell.models.weights import ModelFiles, WeightFile, read_manifest, write_manifest
 from allcell.report.cards import render_card
 from allcell.report.classifier_card import render_classifier_card
+from allcell.report.metrics_files import read_metrics
 from allcell.report.paper import METRICS
 from allcell.report.readme import BEGIN, END, fill
 from allcell.settings import PROJECT_ROOT, RESEARCH_USE, settings
@@ -247,3 +248,11 @@ def test_cards_and_readme_on_disk_are_those_of_the_json():
             assert card == render_classifier_card(get_classifier(name), files, weights_dir)
     readme = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
     assert fill(readme, weights_dir) == readme
+
+
+def test_thresholds_are_those_that_validation_chose():
+    weights_dir = settings().weights_dir
+    for name in read_manifest(weights_dir):
+        if name in {spec.name for spec in MODELS}:
+            metrics = read_metrics(weights_dir, name, "allidb1_val")
+            assert get_spec(name).confidence == pytest.approx(metrics["suggested_confidence"]), name
