@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from allcell.models.registry import ModelSpec
 from allcell.ui import controls, preload, sources
 from allcell.ui.bench import bench
 from allcell.ui.catalog import catalog
@@ -41,8 +42,12 @@ with more.expander("Camera and samples", type="compact"):
     sources.use_camera(desk)
     sources.gallery(desk)
 clear.button("Clear all images", on_click=desk.clear, width="stretch", type="tertiary")
-if spec is not None:
-    # Imported only now: statistics and tables take a second that the first page need not wait for.
+# Imported only now: statistics and tables take a second that the first page need not wait for.
+if isinstance(spec, ModelSpec):
     from allcell.ui.workspace import workspace
 
     workspace(desk, spec)
+elif spec is not None:
+    from allcell.ui.whole_fields import whole_fields
+
+    whole_fields(desk, spec)

@@ -99,6 +99,7 @@ MODELS: tuple[ModelSpec, ...] = (
         title="YOLOv6n",
         summary="The smallest YOLOv6.",
         output="anchor_free",
+        confidence=0.45,
         architecture="yolov6n.yaml",
         paper="YOLOv6",
         unlike_paper=f"size n instead of s; {_PRETRAINING}; {_SCALE}",

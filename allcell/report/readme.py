@@ -61,7 +61,13 @@ def _accuracy(weights_dir: Path) -> str:
         rows.append(f"| `{spec.name}` | {' | '.join(scores)} | {found} |")
         if paper := published(spec.name):
             theirs = [_number(paper.value(c, key)) for c in _TABLE_CLASSES for key in METRICS]
-            rows.append(f"| *paper: {paper.name}* | {' | '.join(theirs)} | n/a |")
+            both = [
+                f"{METRIC_TITLES[key]} of both classes {_number(value)}"
+                for key in METRICS
+                if (value := paper.value("all", key)) is not None
+            ]
+            title = ", ".join([f"paper: {paper.name}", *both])
+            rows.append(f"| *{title}* | {' | '.join(theirs)} | n/a |")
     if not rows:
         return ""
     titles = [f"{c} {METRIC_TITLES[key]}" for c in _TABLE_CLASSES for key in METRICS]

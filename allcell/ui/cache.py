@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.images import RGBImage, encode_jpeg, encode_png
 from allcell.settings import settings
@@ -31,6 +32,20 @@ def get_detector(name: str) -> Detector:
         DeviceError: If the device of the settings is not there.
     """
     return Detector.open(name, device=settings().device)
+
+
+@st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
+def get_field_classifier(name: str) -> FieldClassifier:
+    """A whole-field model ready to run, loaded once for all sessions; its calls queue.
+
+    Args:
+        name: Of the registry.
+
+    Raises:
+        ModelError: If there is no such model, or its weights cannot be used.
+        DeviceError: If the device of the settings is not there.
+    """
+    return FieldClassifier.open(name, device=settings().device)
 
 
 def _sample(name: str) -> Sample:

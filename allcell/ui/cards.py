@@ -7,10 +7,12 @@ from html import escape
 import streamlit as st
 
 from allcell.engines.base import has_torch
+from allcell.models.registry import FIELD_CLASSES, ClassifierSpec
 from allcell.models.weights import WeightFile
 from allcell.settings import settings
 from allcell.ui.catalog import Listing
 from allcell.ui.controls import title_of
+from allcell.ui.model_overview import curves_of
 
 _SHORT_SHA = 12
 
@@ -27,6 +29,7 @@ def show_model(entry: Listing) -> None:
             st.markdown(f":orange-badge[Cannot be used here] {entry.missing}")
             st.markdown(entry.remedy)
         st.html(_as_list(_figures(entry)))
+        curves_of(entry)
         card = settings().weights_dir / "cards" / f"{spec.name}.md"
         if card.is_file():
             with st.expander("Model card"):
@@ -37,14 +40,23 @@ def show_model(entry: Listing) -> None:
 
 def _figures(entry: Listing) -> dict[str, str]:
     spec, files = entry.spec, entry.files
-    figures = {
-        "Name in commands": spec.name,
-        "Classes": ", ".join(title_of(name) for name in spec.classes),
-        "Operating threshold": f"confidence {spec.confidence:.2f}, overlap {spec.iou:.2f}",
-        "Input scale": f"red cells {spec.red_cell_px:g} px wide; an image whose red cells cannot "
-        f"be measured is brought to {spec.default_long_side_px} px; tiles of at most "
-        f"{spec.max_input_px} px",
-    }
+    figures = {"Name in commands": spec.name}
+    if isinstance(spec, ClassifierSpec):
+        figures |= {
+            "Classes": ", ".join(FIELD_CLASSES) + " (of a whole field)",
+            "Operating threshold": f"probability {spec.threshold:.2f}",
+            "Input": f"the middle of the field, {spec.width_px} x {spec.height_px} px",
+        }
+    else:
+        figures |= {
+            "Classes": ", ".join(title_of(name) for name in spec.classes),
+            "Operating threshold": f"confidence {spec.confidence:.2f}, overlap {spec.iou:.2f}",
+            "Input scale": f"red cells {spec.red_cell_px:g} px wide; an image whose red cells "
+            f"cannot be measured is brought to {spec.default_long_side_px} px; tiles of at most "
+            f"{spec.max_input_px} px",
+        }
+        if spec.unlike_paper:
+            figures["Unlike the paper"] = spec.unlike_paper
     if files is None:
         return figures
     figures["Parameters"] = f"{files.parameters:,}"

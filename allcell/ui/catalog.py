@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import streamlit as st
+
 from allcell.engines.base import has_torch
-from allcell.models.registry import MODELS, ModelSpec
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings
 
@@ -21,7 +24,7 @@ class Listing:
         remedy: What to do about that; empty if it is usable.
     """
 
-    spec: ModelSpec
+    spec: ModelSpec | ClassifierSpec
     files: ModelFiles | None
     missing: str = ""
     remedy: str = ""
@@ -31,21 +34,36 @@ class Listing:
         """Whether it can run here."""
         return not self.missing
 
+    @property
+    def compiles(self) -> bool:
+        """Whether its first use has to make an ONNX file first, which takes a while."""
+        return (
+            self.usable
+            and self.files is not None
+            and self.files.onnx is None
+            and not compiled_path(self.files.checkpoint).is_file()
+        )
 
-def listing(spec: ModelSpec) -> Listing:
+
+def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
     """How one model stands. Looks for files and packages, loads nothing."""
     weights = settings().weights_dir
     files = read_manifest(weights).get(spec.name)
+    train = f"Train it with `python -m allcell train {spec.name}`"
     if files is None:
         return Listing(
             spec,
             None,
             "It has no weights here.",
-            f"Train it with `python -m allcell train`, or copy its files into {weights.name}/.",
+            f"{train}, or copy its files into {weights.name}/.",
         )
     shipped = files.onnx is not None
     needed = files.onnx or files.checkpoint
     if not (weights / needed.file).is_file():
+        if isinstance(spec, ClassifierSpec) and not spec.shipped:
+            return Listing(
+                spec, files, "Its weights are too large to be shipped.", f"{train} --release."
+            )
         return Listing(
             spec,
             files,
@@ -63,6 +81,15 @@ def listing(spec: ModelSpec) -> Listing:
     return Listing(spec, files)
 
 
+def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
+    """What a page says while a model is made ready, where that takes long enough to wonder."""
+    if not listing(spec).compiles:
+        return nullcontext()
+    return st.spinner(
+        f"Preparing {spec.title} for this computer. Some seconds, the first time only."
+    )
+
+
 def catalog() -> tuple[Listing, ...]:
-    """All models of the registry, in its order."""
-    return tuple(listing(spec) for spec in MODELS)
+    """All models of the registry, detectors first, in its order."""
+    return (*(listing(spec) for spec in MODELS), *(listing(spec) for spec in CLASSIFIERS))

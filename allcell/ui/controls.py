@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from allcell.models.registry import CLASS_TITLES, ModelSpec
+from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
 from allcell.settings import settings
 from allcell.ui.catalog import Listing
 
@@ -41,7 +41,7 @@ def title_of(class_name: str) -> str:
     return CLASS_TITLES.get(class_name, class_name)
 
 
-def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
+def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | None:
     """The model to use; None if none can be used, which the page then says."""
     usable = [entry.spec for entry in listings if entry.usable]
     lacking = [entry for entry in listings if not entry.usable]
@@ -62,8 +62,10 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
     else:
         chosen = None
         st.error("No model can be used here.")
-    for entry in lacking:
-        st.caption(f"**{entry.spec.title}** cannot be used: {entry.missing} {entry.remedy}")
+    if lacking:
+        with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
+            for entry in lacking:
+                st.markdown(f"**{entry.spec.title}**: {entry.missing} {entry.remedy}")
     return chosen
 
 

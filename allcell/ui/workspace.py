@@ -9,6 +9,7 @@ from allcell.models.registry import ModelSpec
 from allcell.ui import batch, controls, downloads, results, table
 from allcell.ui.bench import Bench, Finished, Refused
 from allcell.ui.cache import get_detector
+from allcell.ui.catalog import loading
 from allcell.ui.wording import plain
 
 
@@ -20,7 +21,8 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         spec: The model.
     """
     try:
-        detector = get_detector(spec.name)
+        with loading(spec):
+            detector = get_detector(spec.name)
     except AllcellError as error:
         st.error(f"**{error.message}**  \n{error.remedy}")
         return

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from allcell.models.registry import MODELS
+from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import ModelFiles, describe, write_manifest
+from allcell.ui.catalog import catalog
 
 
 def show(app: AppTest) -> str:
@@ -47,6 +48,10 @@ def test_every_model_of_the_registry_is_listed(app: AppTest) -> None:
         assert spec.title in text
         assert spec.summary in text
         assert f"confidence {spec.confidence:.2f}" in text
+        assert spec.unlike_paper in text
+    for classifier in CLASSIFIERS:
+        assert classifier.title in text
+        assert f"{classifier.width_px} x {classifier.height_px} px" in text
 
 
 def test_files_are_named_with_size_and_digest(app: AppTest, weights: Path) -> None:
@@ -66,7 +71,7 @@ def test_model_card_is_shown(app: AppTest, weights: Path) -> None:
     (weights / "cards" / "live.md").write_text("# Card of the live model\n", encoding="utf-8")
     text = show(app)
     assert "# Card of the live model" in text
-    assert "There is no model card" not in text
+    assert text.count("There is no model card") == len(catalog()) - 1
 
 
 @pytest.mark.parametrize(

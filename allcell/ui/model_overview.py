@@ -1,0 +1,116 @@
+"""The head of the Models page: all models in one table, and how they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from allcell.models.registry import ClassifierSpec
+from allcell.report.metrics_files import read_metrics
+from allcell.settings import settings
+from allcell.ui import charts
+from allcell.ui.catalog import Listing
+
+#: Models whose curves stand over one another, as in the paper's Figure 6.
+_FIGURE_6 = ("yolov5s", "yolov5m", "yolov5s-scratch")
+
+
+def overview(entries: Sequence[Listing]) -> None:
+    """One row a model: state, size, and how it measured on the test fields."""
+    st.dataframe(
+        pd.DataFrame([_row(entry) for entry in entries]),
+        hide_index=True,
+        column_config={
+            "Weights (MB)": st.column_config.NumberColumn(format="%.1f"),
+            "Parameters (million)": st.column_config.NumberColumn(format="%.2f"),
+        },
+        alt="One row a model: state, size, scores on the 17 test fields",
+    )
+    st.caption(
+        "Scores on the 17 ALL-IDB1 test fields, with 95 % bootstrap intervals over the fields; "
+        "of the whole-field CNN its right answers, with the exact interval. Sources, settings and "
+        "every mistake are in the cards below."
+    )
+
+
+def _row(entry: Listing) -> dict[str, Any]:
+    spec, files = entry.spec, entry.files
+    metrics = read_metrics(settings().weights_dir, spec.name, "allidb1_test")
+    row: dict[str, Any] = {
+        "Model": spec.title,
+        "State": "ready" if entry.usable else "not here",
+        "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
+        "Parameters (million)": files.parameters / 1e6 if files else None,
+        "Blasts, mAP@0.5": "",
+        "Healthy WBC, mAP@0.5": "",
+        "Whole fields right": "",
+    }
+    # Numbers of other weights than those that are here say nothing of these.
+    if metrics is None or files is None or metrics["model_sha256"] != files.checkpoint.sha256:
+        return row
+    if isinstance(spec, ClassifierSpec):
+        right = metrics["counts"]["accuracy"]
+        row["Whole fields right"] = (
+            f"{right['k']} of {right['n']} ({right['low']:.2f} to {right['high']:.2f})"
+        )
+        return row
+    for name, column in (("blast", "Blasts, mAP@0.5"), ("healthy", "Healthy WBC, mAP@0.5")):
+        low, high = metrics["intervals"][f"{name}.ap50"]
+        row[column] = f"{metrics['classes'][name]['ap50']:.3f} ({low:.3f} to {high:.3f})"
+    right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
+    row["Whole fields right"] = f"{right} of {metrics['images']}"
+    return row
+
+
+def training_curve(name: str) -> pd.DataFrame | None:
+    """A model's training curve, one row an epoch; None if none is kept."""
+    path = settings().weights_dir / "metrics" / f"{name}_training.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def curves_of(entry: Listing) -> None:
+    """How one model learned."""
+    curve = training_curve(entry.spec.name)
+    if curve is None:
+        return
+    with st.expander("How it learned"):
+        if isinstance(entry.spec, ClassifierSpec):
+            _chart(charts.classifier_training(curve), f"{entry.spec.name}-training")
+        else:
+            scores, losses = st.columns(2, gap="medium")
+            with scores:
+                _chart(charts.training_scores(curve), f"{entry.spec.name}-scores")
+            with losses:
+                _chart(charts.training_losses(curve), f"{entry.spec.name}-losses")
+        st.caption("Validation is on 13 ALL-IDB1 fields that are neither trained on nor tested on.")
+
+
+def figure_6(entries: Sequence[Listing]) -> None:
+    """The paper's Figure 6: YOLOv5 in its sizes, pre-trained or not."""
+    curves = {
+        entry.spec.title: curve
+        for entry in entries
+        if entry.spec.name in _FIGURE_6 and (curve := training_curve(entry.spec.name)) is not None
+    }
+    if len(curves) < 2:
+        return
+    st.subheader("YOLOv5, pre-trained and from random weights", anchor=False)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _chart(charts.training_overlay(curves, "metrics/mAP50(B)", "mAP@0.5"), "figure-6-50")
+    with right:
+        _chart(
+            charts.training_overlay(curves, "metrics/mAP50-95(B)", "mAP@0.5:0.95"), "figure-6-95"
+        )
+    st.caption(
+        "After the paper's Figure 6: mean over all classes on the 13 validation fields, epoch by "
+        "epoch of the training on ALL-IDB1, pre-training not drawn."
+    )
+
+
+def _chart(figure: Figure, key: str) -> None:
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})

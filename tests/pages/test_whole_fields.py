@@ -1,0 +1,142 @@
+"""The Detect page with the whole-field CNN, and the overview and curves of the Models page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from allcell.classifier import FieldClassifier
+from allcell.models.registry import get_classifier
+from allcell.models.weights import ModelFiles, describe, write_manifest
+from allcell.ui import whole_fields
+
+TRUE, FALSE = 2.0, -2.0  # logits of a field that is cancerous, and of one that is not
+
+
+class Answering:
+    """A network that calls every field cancerous, and counts how often it was asked."""
+
+    description = "answering engine"
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, image: Any) -> Any:
+        """Logits of healthy and cancerous."""
+        self.runs += 1
+        assert image.shape == (300, 400, 3)
+        return np.array([FALSE, TRUE], np.float32)
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """The network behind the page."""
+    engine = Answering()
+    classifier = FieldClassifier(get_classifier("cnn"), engine)
+    monkeypatch.setattr(whole_fields, "get_field_classifier", lambda name: classifier)
+    return engine
+
+
+def everything(app: AppTest) -> str:
+    groups = (app.title, app.subheader, app.markdown, app.caption, app.info, app.error)
+    return "\n".join(str(element.value) for group in groups for element in group)
+
+
+def test_the_cnn_answers_for_the_whole_field_and_counts_nothing(
+    app: AppTest, upload: Callable[..., AppTest], network: Answering, smear: bytes
+) -> None:
+    upload(("a.png", smear))
+    app.selectbox[0].set_value("cnn").run()
+    assert not app.exception
+    text = everything(app)
+    assert "Suggested class of the whole field: cancerous" in text
+    assert [(m.label, m.value) for m in app.metric] == [("Probability of cancerous", "0.98")]
+    assert "finds no cells and counts none" in text
+    assert "Not calibrated" in text
+    assert not app.slider, "a threshold for boxes would mean nothing"
+    app.run()
+    assert network.runs == 1, "an answer is kept"
+
+
+def test_a_broken_file_does_not_keep_the_others_from_their_answer(
+    app: AppTest, upload: Callable[..., AppTest], network: Answering, smear: bytes
+) -> None:
+    upload(("a.png", smear), ("broken.png", smear[:200]))
+    app.selectbox[0].set_value("cnn").run()
+    assert not app.exception
+    (table,) = [d.value for d in app.dataframe]
+    assert list(table["Suggested class of the field"]) == ["cancerous", ""]
+    assert "broken.png" in table["Note"][1]
+
+
+@pytest.fixture
+def weights(tmp_path: Path, limits: Any) -> Path:
+    """A folder with the CNN's and live's files and metrics, made up."""
+    limits(weights_dir=tmp_path, cache_dir=tmp_path / "cache")
+    manifest = {}
+    for name in ("live", "cnn"):
+        (tmp_path / f"{name}.pt").write_bytes(name.encode() * 1000)
+        file = describe(tmp_path / f"{name}.pt")
+        manifest[name] = ModelFiles(checkpoint=file, parameters=1_500_000, onnx=file)
+    write_manifest(tmp_path, manifest)
+    (tmp_path / "metrics").mkdir()
+    scores = {
+        "model_sha256": manifest["live"].checkpoint.sha256,
+        "images": 3,
+        "classes": {"blast": {"ap50": 0.987}, "healthy": {"ap50": 0.876}},
+        "intervals": {"blast.ap50": [0.9, 1.0], "healthy.ap50": [0.8, 0.95]},
+        "fields": [{"blast_present": True, "blast_suggested": n < 2} for n in range(3)],
+    }
+    (tmp_path / "metrics" / "live_allidb1_test.json").write_text(json.dumps(scores))
+    right = {
+        "model_sha256": manifest["cnn"].checkpoint.sha256,
+        "counts": {"accuracy": {"k": 15, "n": 17, "low": 0.636, "high": 0.985}},
+    }
+    (tmp_path / "metrics" / "cnn_allidb1_test.json").write_text(json.dumps(right))
+    return tmp_path
+
+
+def overview(app: AppTest) -> Any:
+    app.run().switch_page("pages/models.py").run()
+    assert not app.exception
+    return app.dataframe[0].value.set_index("Model")
+
+
+def test_the_overview_has_the_scores_of_the_weights_that_are_here(
+    app: AppTest, weights: Path
+) -> None:
+    table = overview(app)
+    live = table.loc["allcell live"]
+    assert live["Blasts, mAP@0.5"] == "0.987 (0.900 to 1.000)"
+    assert live["Healthy WBC, mAP@0.5"] == "0.876 (0.800 to 0.950)"
+    assert live["Whole fields right"] == "2 of 3"
+    cnn = table.loc[get_classifier("cnn").title]
+    assert cnn["Whole fields right"] == "15 of 17 (0.64 to 0.98)"
+    assert table.loc["YOLOv5s", "State"] == "not here"
+
+
+def test_the_overview_leaves_scores_of_other_weights_out(app: AppTest, weights: Path) -> None:
+    path = weights / "metrics" / "live_allidb1_test.json"
+    path.write_text(path.read_text().replace('"model_sha256": "', '"model_sha256": "0'))
+    assert overview(app).loc["allcell live", "Blasts, mAP@0.5"] == ""
+
+
+def test_training_curves_are_drawn_where_they_are_kept(app: AppTest, weights: Path) -> None:
+    overview(app)
+    assert not app.get("plotly_chart")
+    columns = ["epoch", "metrics/mAP50(B)", "metrics/mAP50-95(B)", "metrics/precision(B)"]
+    columns += ["metrics/recall(B)", "train/box_loss", "train/cls_loss"]
+    columns += ["val/box_loss", "val/cls_loss"]
+    rows = "\n".join(",".join(str(n / 10) for _ in columns) for n in (1, 2))
+    for name in ("live", "yolov5s", "yolov5s-scratch"):
+        path = weights / "metrics" / f"{name}_training.csv"
+        path.write_text(f"{','.join(columns)}\n{rows}\n")
+    overview(app)
+    # Two charts a model, and Figure 6 in two.
+    assert len(app.get("plotly_chart")) == 3 * 2 + 2
