@@ -36,6 +36,12 @@ class Settings(BaseSettings):
         description="cameras of the server that visitors may open: V4L2 numbers and RTSP addresses",
     )
 
+    ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
+        (),
+        description="STUN and TURN servers of live video: urls, username, credential; none works "
+        "offline and in a local network",
+    )
+
     floor_confidence: float = Field(0.05, ge=0, le=1, description="what a detector still returns")
     max_detections: int = Field(300, gt=0)
 

@@ -18,6 +18,8 @@ from allcell.report.cards import render_card
 from allcell.report.classifier_card import render_classifier_card
 from allcell.report.readme import fill
 from allcell.settings import PROJECT_ROOT, settings
+from allcell.stream.model_worker import ModelWorker
+from allcell.stream.pipeline import benchmark_pipeline, pan
 from allcell.synth import random_spec, render
 
 
@@ -67,6 +69,9 @@ def benchmark_command(
     against_paper: bool = typer.Option(
         False, help="Race it against ultralytics with the paper's YOLOv5s at 1024 px (torch, CPU)."
     ),
+    pipeline: bool = typer.Option(
+        False, help="Also the live video's way, source frame to drawn frame, without a browser."
+    ),
     as_json: bool = typer.Option(False, "--json", help="As JSON."),
     save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
 ) -> None:
@@ -92,6 +97,9 @@ def benchmark_command(
             lambda: predict(frame),
         )
         report["against_paper"] = asdict(raced)
+    if pipeline:
+        streamed = benchmark_pipeline(ModelWorker(detector), pan(width, height), frames=frames)
+        report["pipeline"] = asdict(streamed)
     if save:
         _keep(f"{model}_speed_{'int8' if small else 'full'}", json.dumps(report, indent=1))
     typer.echo(json.dumps(report, indent=1) if as_json else _speeds(result))
@@ -101,6 +109,8 @@ def benchmark_command(
             f"{model} in the same run {raced.ours.median:.1f} ms: "
             f"{raced.times_faster:.0f} times faster"
         )
+    if pipeline and not as_json:
+        typer.echo(streamed.summary())
 
 
 def _speeds(result: BenchmarkResult) -> str:

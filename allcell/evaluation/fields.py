@@ -182,9 +182,7 @@ def evaluate_fields(
         image = centre_crop(decode(item.path))
         answers = [classifier.classify(turned(image, angle)) for angle in ANGLES_DEG]
         probabilities = tuple(field.probability for field, _ in answers)
-        fields[item.path.stem] = FieldProbabilities(
-            item.has_blast, probabilities[0], probabilities
-        )
+        fields[item.path.stem] = FieldProbabilities(item.has_blast, probabilities[0], probabilities)
         times_ms.append(answers[0][1].total_ms)
         if on_image:
             on_image(done, len(images))

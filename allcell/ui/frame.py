@@ -21,10 +21,11 @@ ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 28 28" width="64"
 <circle cx="15.5" cy="15" r="6" fill="#1c8480"/></svg>"""
 
 _FRAMED = "allcell.framed"
+_PAGE, _STAYS = "allcell.page", "allcell.page_stays"
 _STYLE = Path(__file__).parent / "assets" / "frame.css"
 
 
-def frame(pages: Sequence[StreamlitPage]) -> None:
+def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     """Logo, styles, the notice and a phone's menu; called once in each run, before the page.
 
     The notice stays at the foot of the window and cannot be dismissed. On a narrow screen Streamlit
@@ -32,14 +33,22 @@ def frame(pages: Sequence[StreamlitPage]) -> None:
 
     Args:
         pages: Those of the menu.
+        current: The one that is about to run.
     """
     st.session_state[_FRAMED] = True
+    st.session_state[_STAYS] = st.session_state.get(_PAGE) == current.title
+    st.session_state[_PAGE] = current.title
     st.logo(LOGO, size="large")
     st.html(_STYLE)
     st.html(f'<div class="allcell-notice" role="note">{RESEARCH_USE}</div>')
     with st.container(key="allcell-phone-menu", horizontal=True, gap="xsmall"):
         for page in pages:
             st.page_link(page, width="content")
+
+
+def page_stays() -> bool:
+    """Whether the run before this one showed the same page."""
+    return bool(st.session_state.get(_STAYS))
 
 
 def require_frame() -> None:

@@ -1,0 +1,80 @@
+"""The snapshots of a live session as one ZIP."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from allcell.draw import draw
+from allcell.images import encode_png
+from allcell.report.bundle import ZIP_TIME, bundle_zip
+from allcell.report.exports import export_names
+from allcell.report.results import STAGES, ImageResult
+from allcell.settings import RESEARCH_USE
+from allcell.stream.snapshots import Snapshot
+
+SESSION_COLUMNS = (
+    "image",
+    "taken_at_utc",
+    "model",
+    "runtime",
+    "confidence",
+    "iou",
+    "hidden_classes",
+)
+
+
+def to_result(snapshot: Snapshot) -> ImageResult:
+    """A snapshot as the exports know images: what was shown is what is exported."""
+    height, width = snapshot.frame.shape[:2]
+    timing = asdict(snapshot.timing)
+    return ImageResult(
+        snapshot.name,
+        width,
+        height,
+        snapshot.spec.name,
+        snapshot.detections,
+        snapshot.spec.classes,
+        {stage: timing[f"{stage}_ms"] for stage in STAGES},
+        snapshot.red_cell_px,
+    )
+
+
+def snapshots_zip(snapshots: Sequence[Snapshot]) -> bytes:
+    """Frames with and without boxes, CSV, COCO, YOLO labels, and how each was taken.
+
+    Args:
+        snapshots: In the order they are to be listed.
+    """
+    results = [to_result(snapshot) for snapshot in snapshots]
+    annotated = (encode_png(draw(s.frame, s.detections, s.spec.classes)) for s in snapshots)
+    sink = io.BytesIO(bundle_zip(results, annotated))
+    names = export_names(results)
+    with zipfile.ZipFile(sink, "a") as target:
+        target.writestr(zipfile.ZipInfo("session.csv", ZIP_TIME), _session_csv(snapshots, names))
+        for snapshot, name in zip(snapshots, names, strict=True):
+            target.writestr(zipfile.ZipInfo(f"raw/{name}", ZIP_TIME), encode_png(snapshot.frame))
+    return sink.getvalue()
+
+
+def _session_csv(snapshots: Sequence[Snapshot], names: Sequence[str]) -> str:
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow([*SESSION_COLUMNS, RESEARCH_USE])
+    for snapshot, name in zip(snapshots, names, strict=True):
+        writer.writerow(
+            [
+                name,
+                f"{snapshot.taken_at:%Y-%m-%dT%H:%M:%S}Z",
+                snapshot.spec.name,
+                snapshot.runtime,
+                f"{snapshot.confidence:.2f}",
+                f"{snapshot.iou:.2f}",
+                " ".join(snapshot.hidden_classes),
+                "",
+            ]
+        )
+    return sink.getvalue()

@@ -1,0 +1,365 @@
+"""The frame worker: the newest frame is inferred, every frame is shown, nothing waits.
+
+`Viewer.process` is what a video callback calls. It leaves the frame in a one-slot mailbox of the
+model's thread, draws the newest finished boxes on it, moved along with the stage, and returns.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from allcell.detections import Detections
+from allcell.detector import MAX_IOU, Detector, Timing, input_scale
+from allcell.draw import draw_into
+from allcell.errors import AllcellError
+from allcell.formats.pixels import RGBImage
+from allcell.stream.live_settings import LiveSettings
+from allcell.stream.magnification import Magnification, working_size_px
+from allcell.stream.motion import GreyImage, shift_between, thumbnail
+from allcell.stream.quality import Watch, scale_objection
+from allcell.stream.recorder import Recorder
+from allcell.stream.snapshots import Snapshot
+from allcell.stream.status import LiveStatus, Meters
+from allcell.stream.tally import Tally, TallyState
+
+log = logging.getLogger(__name__)
+
+#: Boxes of a frame older than this are hidden, however slow the model, unless it is slower still.
+_OLDEST_S = 1.0
+#: A steady but slow model may take this many times its usual latency.
+_OLDEST_LATENCIES = 2.5
+#: The tally looks this often at most; cells do not change faster, and the model has the time.
+_COUNT_EVERY_S = 0.04
+#: An error of one frame stays in the readout this long, or nobody would ever read it.
+_ERROR_SHOWN_S = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A frame on its way to the model.
+
+    Attributes:
+        frame: RGB uint8 (H, W, 3), without boxes.
+        grey: Its thumbnail.
+        number: Counts the jobs of the viewer from 1.
+        asked_s: When it was put into the mailbox, by the viewer's clock.
+        settings: What held then.
+    """
+
+    frame: RGBImage
+    grey: GreyImage
+    number: int
+    asked_s: float
+    settings: LiveSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """A frame with everything the model had to say of it.
+
+    Attributes:
+        job: The frame.
+        candidates: Boxes down to the detector's floor.
+        timing: Where the time went.
+        red_cell_px: Red-cell diameter in the frame, measured or given.
+        input_scale: Pixels of the network's input per pixel of the frame.
+    """
+
+    job: Job
+    candidates: Detections
+    timing: Timing
+    red_cell_px: float | None
+    input_scale: float
+
+
+class Viewer:
+    """One stream. `process` is for one thread, all the rest for any.
+
+    Args:
+        settings: What to start with; `configure` changes it.
+        clock: Seconds of a monotonic clock.
+
+    Attributes:
+        recorder: What is shown goes there too, if it is set.
+    """
+
+    def __init__(
+        self, settings: LiveSettings, *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.recorder: Recorder | None = None
+        self._clock = clock
+        self._settings = settings
+        self._owner = object()
+        self._news = threading.Condition()
+        self._meters = Meters()
+        self._tally = Tally(settings.spec.classes)
+        self._magnification = Magnification()
+        self._watch = Watch()
+        #: A hanging model may still be in `_infer` when its successor comes.
+        self._measuring = threading.Lock()
+        self._usual_latency_s = 0.0
+        self._counted_s = -_COUNT_EVERY_S
+        self._asked = self._answered = 0
+        self._inferred: Inferred | None = None
+        self._chosen: tuple[Inferred, LiveSettings, Detections] | None = None
+        self._frozen: RGBImage | None = None
+        self._frozen_asked: LiveSettings | None = None
+        self._frame_px: tuple[int, int] | None = None
+        self._shown_from_s: float | None = None
+        self._error, self._error_s = "", -_ERROR_SHOWN_S
+        self._closed = False
+
+    # --- what the page does -----------------------------------------------------------------------
+
+    @property
+    def settings(self) -> LiveSettings:
+        """What the next frame will be drawn with."""
+        return self._settings
+
+    def configure(self, settings: LiveSettings) -> None:
+        """Swap the settings: the next frame follows them. Another model starts a new tally."""
+        with self._news:
+            before, self._settings = self._settings, settings
+            if before.worker is not settings.worker:
+                self._inferred = None
+                self._tally = Tally(settings.spec.classes)
+        if before.worker is not settings.worker:
+            before.worker.drop(self._owner)
+
+    @property
+    def error(self) -> str:
+        """See `LiveStatus.error`."""
+        return self._error if self._clock() - self._error_s < _ERROR_SHOWN_S else ""
+
+    def status(self, expected_fps: float | None = None) -> LiveStatus:
+        """The readout of the last seconds.
+
+        Args:
+            expected_fps: Frames a second that the source sends, where that is known.
+        """
+        now_s = self._clock()
+        settings, inferred, shown_from_s = self._settings, self._inferred, self._shown_from_s
+        detector = settings.worker.detector
+        longest = max(inferred.job.frame.shape) if inferred else 0
+        return self._meters.status(
+            now_s,
+            expected_fps=expected_fps,
+            frame_px=self._frame_px,
+            boxes_age_ms=None if shown_from_s is None else 1e3 * (now_s - shown_from_s),
+            model=detector.spec.title,
+            runtime=detector.engine.description,
+            viewers=settings.worker.owners(),
+            red_cell_px=inferred.red_cell_px if inferred else settings.red_cell_px,
+            input_px=round(longest * inferred.input_scale) if inferred else None,
+            error=self.error,
+        )
+
+    def tally(self) -> TallyState:
+        """The running counts."""
+        return self._tally.state()
+
+    def reset_tally(self) -> None:
+        """Count from nothing."""
+        self._tally.reset()
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest inferred frame (frozen: that frame) at full resolution with its own boxes.
+
+        Returns:
+            None before the first inference, or while a frozen frame waits for its own.
+        """
+        with self._news:
+            settings, inferred, frozen = self._settings, self._inferred, self._frozen
+        if inferred is None or (frozen is not None and inferred.job.frame is not frozen):
+            return None
+        spec = settings.spec
+        return Snapshot(
+            inferred.job.frame,
+            settings.visible(inferred.candidates),
+            spec,
+            settings.worker.detector.engine.description,
+            spec.confidence if settings.confidence is None else settings.confidence,
+            spec.iou if settings.iou is None else settings.iou,
+            tuple(set(spec.classes) - settings.classes) if settings.classes is not None else (),
+            inferred.red_cell_px,
+            inferred.timing,
+            datetime.now(UTC),
+        )
+
+    def frozen_frame(self) -> RGBImage | None:
+        """The raw frame (H, W, 3) that stands still, for an analysis as on the Detect page."""
+        return self._frozen
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until the model has answered, or failed on, the newest frame; for measurements.
+
+        Returns:
+            Whether it has in time.
+        """
+        with self._news:
+            return self._news.wait_for(lambda: self._answered >= self._asked, timeout_s)
+
+    def close(self) -> None:
+        """Leave the model's queue and let go of every frame; `process` then changes nothing."""
+        with self._news:
+            self._closed = True
+            self._inferred = self._chosen = self._frozen = None
+            self._shown_from_s = None
+        self._settings.worker.drop(self._owner)
+
+    # --- what the video callback does -------------------------------------------------------------
+
+    def process(self, frame: RGBImage) -> RGBImage:
+        """Take a frame and give back what to show. Never waits for the model, never raises.
+
+        Args:
+            frame: RGB uint8 (H, W, 3); it must not be written to afterwards.
+
+        Returns:
+            A copy with the newest boxes; the frame itself where there is nothing to draw, or when
+            something failed, which `status` then tells.
+        """
+        start_s = self._clock()
+        self._meters.note_frame(start_s)
+        try:
+            shown = frame if self._closed else self._process(frame, start_s)
+        except Exception as error:  # a callback that raises stops the video without a word
+            self._fail("A frame could not be drawn", error)
+            shown = frame
+        recorder = self.recorder
+        if recorder is not None:
+            recorder.show(shown)
+        end_s = self._clock()
+        self._meters.note_shown(end_s, end_s - start_s)
+        return shown
+
+    def _process(self, frame: RGBImage, now_s: float) -> RGBImage:
+        settings = self._settings
+        self._frame_px = (frame.shape[1], frame.shape[0])
+        if not settings.frozen:
+            self._frozen = self._frozen_asked = None
+        elif self._frozen is None:
+            self._frozen = frame
+        frame = frame if self._frozen is None else self._frozen
+        grey = thumbnail(frame)
+        boxes = self._boxes_for(settings, frame, grey, now_s)
+        shown = frame
+        if len(boxes) > 0:
+            shown = frame.copy()
+            draw_into(
+                shown, boxes, settings.spec.classes, style=settings.style, labels=settings.labels
+            )
+        # Asked last: the model takes every core, and drawing beside it would take 5 ms, not 1.
+        if self._frozen is None or self._another_answer(settings):
+            self._ask(settings, frame, grey, now_s)
+        return shown
+
+    def _another_answer(self, settings: LiveSettings) -> bool:
+        """Whether the model would say something else of the frozen frame than when last asked."""
+        asked, self._frozen_asked = self._frozen_asked, settings
+        return asked is None or any(
+            getattr(asked, name) != getattr(settings, name)
+            for name in ("worker", "long_side_px", "red_cell_px")
+        )
+
+    def _ask(self, settings: LiveSettings, frame: RGBImage, grey: GreyImage, now_s: float) -> None:
+        """Leave a frame in the mailbox."""
+        with self._news:
+            self._asked += 1
+            job = Job(frame, grey, self._asked, now_s, settings)
+        if settings.worker.submit(self._owner, lambda detector: self._answer(detector, job)):
+            self._meters.note_dropped(now_s)
+
+    def _boxes_for(
+        self, settings: LiveSettings, frame: RGBImage, grey: GreyImage, now_s: float
+    ) -> Detections:
+        """The newest boxes at these settings, where their cells are in this frame."""
+        inferred = self._inferred
+        self._shown_from_s = None
+        if inferred is None or inferred.job.settings.worker is not settings.worker:
+            return Detections.empty()
+        oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s)
+        if not settings.frozen and now_s - inferred.job.asked_s > oldest_s:
+            return Detections.empty()
+        chosen = self._chosen
+        if chosen is None or chosen[0] is not inferred or chosen[1] != settings:
+            chosen = (inferred, settings, settings.visible(inferred.candidates))
+            self._chosen = chosen
+        boxes = chosen[2]
+        if inferred.job.frame is frame:
+            self._shown_from_s = inferred.job.asked_s
+            return boxes
+        moved = shift_between(inferred.job.grey, grey, frame.shape[1])
+        if not moved.trusted:
+            # Another field, or a new frame size: these boxes belong to other cells.
+            return Detections.empty()
+        self._shown_from_s = inferred.job.asked_s
+        return moved.applied_to(boxes)
+
+    # --- what the model's thread does -------------------------------------------------------------
+
+    def _answer(self, detector: Detector, job: Job) -> None:
+        try:
+            if not self._closed:
+                self._infer(detector, job)
+        except Exception as error:  # whatever a model raises, the video goes on
+            self._fail("The model failed on a frame", error)
+        finally:
+            with self._news:
+                self._answered = max(self._answered, job.number)
+                self._news.notify_all()
+
+    def _infer(self, detector: Detector, job: Job) -> None:
+        settings, frame = job.settings, job.frame
+        height, width = frame.shape[:2]
+        with self._measuring:
+            red_cell_px = settings.red_cell_px or self._magnification.follow(frame, self._clock())
+        working_px = working_size_px(
+            detector.spec, width, height, red_cell_px, settings.long_side_px
+        )
+        start_s = self._clock()
+        candidates, timing = detector.detect(frame, red_cell_px=working_px, iou=MAX_IOU)
+        now_s = self._clock()
+        latency_s = now_s - job.asked_s
+        self._meters.note_inferred(now_s, now_s - start_s, latency_s)
+        self._usual_latency_s += 0.2 * (latency_s - self._usual_latency_s)
+        scale = input_scale(detector.spec, width, height, working_px)
+        inferred = Inferred(job, candidates, timing, red_cell_px, scale)
+        with self._news:
+            current, tally = self._settings, self._tally
+            if self._closed or settings.worker is not current.worker:
+                return
+            self._inferred = inferred
+        if not settings.frozen and now_s - self._counted_s >= _COUNT_EVERY_S:
+            self._counted_s = now_s
+            self._count(tally, current, inferred, now_s)
+
+    def _count(
+        self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
+    ) -> None:
+        frame, grey = inferred.job.frame, inferred.job.grey
+        # Hidden classes are counted too: hiding is for the eye.
+        boxes = replace(settings, classes=None).visible(inferred.candidates)
+        with self._measuring:
+            paused = self._watch.objection(frame, now_s) or scale_objection(
+                settings.spec, inferred.red_cell_px, inferred.input_scale
+            )
+            fields = tally.fields
+            tally.update(boxes, frame, grey, now_s, paused)
+            if tally.fields != fields:
+                self._magnification.start_over()
+
+    def _fail(self, what: str, error: Exception) -> None:
+        reason = (
+            str(error) if isinstance(error, AllcellError) else f"{type(error).__name__}: {error}"
+        )
+        before, before_s = self._error, self._error_s
+        self._error, self._error_s = f"{what} ({reason}).", self._clock()
+        # A fault of each frame would fill the log thirty times a second.
+        if self._error != before or self._error_s - before_s > _ERROR_SHOWN_S:
+            log.warning("%s", what, exc_info=error)

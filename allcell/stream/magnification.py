@@ -1,0 +1,93 @@
+"""The red-cell size of a running stream: measured now and then, calm between."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+
+from allcell.formats.pixels import RGBImage
+from allcell.models.registry import ModelSpec
+from allcell.scale import estimate_red_cell
+
+#: A first few measurements come quickly, then one in a while will do: each costs some 20 ms.
+_SOON_S = 0.7
+_LATER_S = 3.0
+_KEPT = 7
+#: The size in use changes only when the measured one has moved this far: each new network input
+#: is compiled first, and boxes should not breathe.
+_HYSTERESIS = 0.12
+
+
+class Magnification:
+    """Follows the red-cell diameter of one stream. For one thread."""
+
+    def __init__(self) -> None:
+        self._measured: deque[float] = deque(maxlen=_KEPT)
+        self._next_s = 0.0
+        self._frame_size: tuple[int, int] | None = None
+        self._in_use: float | None = None
+
+    @property
+    def measured_px(self) -> float | None:
+        """Median of the latest measurements in pixels of the frame; None if nothing was seen."""
+        return statistics.median(self._measured) if self._measured else None
+
+    def start_over(self) -> None:
+        """Forget what was measured: the view has changed, perhaps the objective too."""
+        self._measured.clear()
+        self._next_s = 0.0
+
+    def follow(self, frame: RGBImage, now_s: float) -> float | None:
+        """Measure if it is time to.
+
+        Args:
+            frame: RGB uint8 (H, W, 3).
+            now_s: Of a monotonic clock.
+
+        Returns:
+            The diameter to work with, in pixels of the frame; None if none was ever seen.
+        """
+        size = (frame.shape[1], frame.shape[0])
+        if size != self._frame_size:
+            self._frame_size, self._in_use = size, None
+            self.start_over()
+        if now_s >= self._next_s:
+            diameter = estimate_red_cell(frame).diameter_px
+            if diameter > 0:
+                self._measured.append(diameter)
+            settled = len(self._measured) == _KEPT
+            self._next_s = now_s + (_LATER_S if settled else _SOON_S)
+        found = self.measured_px
+        if found is not None and (
+            self._in_use is None or abs(found / self._in_use - 1) > _HYSTERESIS
+        ):
+            self._in_use = found
+        return self._in_use
+
+
+def working_size_px(
+    spec: ModelSpec,
+    width_px: int,
+    height_px: int,
+    red_cell_px: float | None,
+    long_side_px: int | None,
+) -> float | None:
+    """The red-cell size to tell the detector for a live frame.
+
+    Args:
+        spec: The model.
+        width_px: Width of the frame.
+        height_px: Height of the frame.
+        red_cell_px: Diameter in the frame, if known.
+        long_side_px: Long side of the network's input if the user chose speed or detail.
+
+    Returns:
+        The diameter that leads to the wanted input; never one that would need tiles, which a live
+        frame has no time for. None leaves the model its default.
+    """
+    longest = max(width_px, height_px)
+    if long_side_px is not None:
+        return spec.red_cell_px * longest / min(long_side_px, spec.max_input_px)
+    if red_cell_px is None:
+        return None
+    return max(red_cell_px, spec.red_cell_px * longest / spec.max_input_px)

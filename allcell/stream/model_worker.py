@@ -1,0 +1,109 @@
+"""One inference thread for each loaded model, shared fairly by all who look through it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from allcell.detector import Detector
+from allcell.engines.base import resolve_device
+from allcell.models.weights import model_files
+
+log = logging.getLogger(__name__)
+
+Task = Callable[[Detector], None]
+
+#: A thread without work ends after this long, so that nobody need remember to stop it.
+IDLE_S = 1.0
+#: Who asked for an inference within this time is looking.
+_LOOKING_S = 2.0
+
+
+class ModelWorker:
+    """Runs tasks on a model in a thread of its own: one waiting task an owner, owners in turn.
+
+    The thread starts with the first task and ends by itself soon after the last.
+
+    Args:
+        detector: The model.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self._wake = threading.Condition()
+        self._waiting: OrderedDict[Hashable, Task] = OrderedDict()
+        self._served_s: dict[Hashable, float] = {}
+        self._thread: threading.Thread | None = None
+
+    def submit(self, owner: Hashable, task: Task) -> bool:
+        """Ask for a task; it takes the place in the queue of the owner's waiting one.
+
+        Args:
+            owner: Whose turn it uses up.
+            task: Called with the detector in the worker's thread.
+
+        Returns:
+            Whether a waiting task was thrown away for it.
+        """
+        with self._wake:
+            replaced = owner in self._waiting
+            self._waiting[owner] = task
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name=f"model-{self.detector.spec.name}", daemon=True
+                )
+                self._thread.start()
+            self._wake.notify()
+            return replaced
+
+    def drop(self, owner: Hashable) -> None:
+        """Forget an owner and its waiting task."""
+        with self._wake:
+            self._waiting.pop(owner, None)
+            self._served_s.pop(owner, None)
+
+    def owners(self) -> int:
+        """How many have been served lately."""
+        with self._wake:
+            horizon = time.monotonic() - _LOOKING_S
+            self._served_s = {o: at for o, at in self._served_s.items() if at >= horizon}
+            return len(self._served_s)
+
+    def warm_up(self, width_px: int, height_px: int) -> None:
+        """Run the model once at its default size, so that the first frames are not slow."""
+        self.detector.warm_up(width_px, height_px)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if not self._wake.wait_for(lambda: bool(self._waiting), timeout=IDLE_S):
+                    self._thread = None
+                    self._served_s.clear()
+                    return
+                owner, task = self._waiting.popitem(last=False)
+                self._served_s[owner] = time.monotonic()
+            try:
+                task(self.detector)
+            except Exception:  # a task of one owner must not end the thread of all
+                log.exception("A task on the model %s failed.", self.detector.spec.name)
+            # Nothing of a frame may outlive its turn.
+            del owner, task
+
+
+def open_live(model: str, *, device: str = "auto") -> ModelWorker:
+    """Load a model of the registry for live video: its 8-bit graph where that is shipped.
+
+    Args:
+        model: Its name.
+        device: auto, cpu or cuda.
+
+    Raises:
+        ModelError: If there is no such model, or its weights cannot be used.
+        DeviceError: If the device is not there.
+    """
+    where = resolve_device(device)
+    small = where == "cpu" and model_files(model).onnx_int8 is not None
+    return ModelWorker(Detector.open(model, device=where, precision="int8" if small else "full"))

@@ -1,0 +1,118 @@
+"""Whether a frame is fit to be counted on: sharp, well lit, at a scale the model knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from allcell.formats.pixels import RGBImage
+from allcell.models.registry import ModelSpec
+
+#: A frame with less than this part of the recent best sharpness is blurred.
+BLURRED_BELOW = 0.35
+#: The best sharpness fades by half in this time, so that a new field sets its own standard.
+_BEST_HALVES_S = 40.0
+#: A look costs up to a millisecond; focus does not change faster than this.
+_LOOKS_AGAIN_S = 0.1
+#: Side of the piece in the middle of a frame that is looked at.
+_PIECE_PX = 320
+#: Grey level of the background (the brighter tenth of the picture) that is too dark to judge.
+_DARK = 60
+#: Part of the picture that may be fully saturated; an empty background often is.
+_SATURATED_PART = 0.6
+_SATURATED = 254
+#: Cells may be this many times larger or smaller than in training.
+_SCALE_FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a look at one frame found.
+
+    Attributes:
+        sharpness: Fine detail as a part of all contrast; comparable within one stream only.
+        background: Grey level of the brighter tenth of the picture, 0 to 255.
+        saturated: Part of the picture that is white through and through, 0 to 1.
+    """
+
+    sharpness: float
+    background: float
+    saturated: float
+
+
+def look_at(frame: RGBImage) -> Quality:
+    """Measure the middle of a frame."""
+    height, width = frame.shape[:2]
+    top, left = max(0, (height - _PIECE_PX) // 2), max(0, (width - _PIECE_PX) // 2)
+    green = np.ascontiguousarray(frame[top : top + _PIECE_PX, left : left + _PIECE_PX, 1])
+    # The variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) over that of the picture:
+    # a field with more cells is not thereby sharper. Smoothed first, so that noise is no detail.
+    smooth = cv2.GaussianBlur(green, (0, 0), 1.0)
+    contrast = float(cv2.meanStdDev(smooth)[1][0, 0]) ** 2
+    detail = float(cv2.meanStdDev(cv2.Laplacian(smooth, cv2.CV_16S))[1][0, 0]) ** 2
+    coarse = green[::4, ::4]
+    return Quality(
+        detail / contrast if contrast > 1.0 else 0.0,
+        float(np.percentile(coarse, 90)),
+        float((coarse >= _SATURATED).mean()),
+    )
+
+
+class Watch:
+    """Judges frame after frame of one stream. For one thread."""
+
+    def __init__(self) -> None:
+        self._best = 0.0
+        self._last_s: float | None = None
+        self._objection = ""
+
+    def objection(self, frame: RGBImage, now_s: float) -> str:
+        """Why the frame should not be counted on, in a sentence; empty if it is fine.
+
+        Args:
+            frame: RGB uint8 (H, W, 3).
+            now_s: Of a monotonic clock.
+        """
+        if self._last_s is not None:
+            if now_s - self._last_s < _LOOKS_AGAIN_S:
+                return self._objection
+            self._best *= 0.5 ** ((now_s - self._last_s) / _BEST_HALVES_S)
+        self._last_s = now_s
+        self._objection = self._judge(look_at(frame))
+        return self._objection
+
+    def _judge(self, seen: Quality) -> str:
+        if seen.background < _DARK:
+            return "The picture is too dark: turn up the lamp or the exposure."
+        if seen.saturated > _SATURATED_PART:
+            return "The picture is overexposed: turn down the lamp or the exposure."
+        self._best = max(self._best, seen.sharpness)
+        if seen.sharpness < BLURRED_BELOW * self._best or seen.sharpness == 0.0:
+            return "The picture is blurred: refocus, or hold the stage still."
+        return ""
+
+
+def scale_objection(spec: ModelSpec, measured_px: float | None, input_px_per_px: float) -> str:
+    """Why the magnification does not fit the model, in a sentence; empty if it does.
+
+    Args:
+        spec: The model.
+        measured_px: Red-cell diameter in the frame, measured or given; None if unknown.
+        input_px_per_px: Pixels of the network's input per pixel of the frame.
+    """
+    if measured_px is None:
+        return "No red cells are seen, so that the magnification is unknown."
+    factor = measured_px * input_px_per_px / spec.red_cell_px
+    if factor > _SCALE_FACTOR:
+        return (
+            f"The model sees the cells {factor:.1f} times as large as in its training: choose a "
+            "smaller input or a lower magnification."
+        )
+    if factor < 1 / _SCALE_FACTOR:
+        return (
+            f"The model sees the cells {1 / factor:.1f} times as small as in its training: choose "
+            "a larger input or a higher magnification."
+        )
+    return ""

@@ -1,0 +1,86 @@
+"""Frames that a person kept, and the strip that holds a session's."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+
+from allcell.detections import Detections
+from allcell.detector import Timing
+from allcell.formats.pixels import RGBImage
+from allcell.models.registry import ModelSpec
+
+#: A strip of 1280x720 frames then stays below 100 MB.
+MAX_SNAPSHOTS = 36
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A frame at full resolution with its own boxes, and how they came about.
+
+    Attributes:
+        frame: RGB uint8 (H, W, 3), without boxes.
+        detections: Boxes as they were shown, in pixels of the frame.
+        spec: The model.
+        runtime: Runtime, version and device.
+        confidence: Lowest confidence that was shown.
+        iou: Overlap above which two boxes were one cell.
+        hidden_classes: Names of classes that were not shown.
+        red_cell_px: Red-cell diameter in the frame; None if unknown.
+        timing: Where the time of the detection went.
+        taken_at: When it was kept.
+    """
+
+    frame: RGBImage
+    detections: Detections
+    spec: ModelSpec
+    runtime: str
+    confidence: float
+    iou: float
+    hidden_classes: tuple[str, ...]
+    red_cell_px: float | None
+    timing: Timing
+    taken_at: datetime
+
+    @property
+    def name(self) -> str:
+        """What its files are called: the time in UTC, no patient's name."""
+        return f"{self.taken_at:%Y%m%d-%H%M%S}-{self.taken_at.microsecond // 1000:03d}.png"
+
+
+class Strip:
+    """The snapshots of one session, the oldest giving way. Safe between threads.
+
+    Args:
+        limit: Most snapshots kept.
+    """
+
+    def __init__(self, limit: int = MAX_SNAPSHOTS) -> None:
+        self._lock = threading.Lock()
+        self._kept: deque[Snapshot] = deque(maxlen=limit)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Keep one more."""
+        with self._lock:
+            self._kept.append(snapshot)
+
+    def remove(self, snapshot: Snapshot) -> None:
+        """Throw one away; nothing happens if it is not there."""
+        with self._lock:
+            if snapshot in self._kept:
+                self._kept.remove(snapshot)
+
+    def clear(self) -> None:
+        """Throw all away."""
+        with self._lock:
+            self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All of them, oldest first."""
+        with self._lock:
+            return tuple(self._kept)

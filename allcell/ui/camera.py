@@ -1,0 +1,198 @@
+"""The one place where video goes to and from the browser over WebRTC."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit_webrtc import WebRtcMode, create_video_source_track, webrtc_streamer
+
+from allcell.formats.pixels import RGBImage
+from allcell.settings import settings
+from allcell.ui.frame import page_stays
+
+# It warns of each frame that came late; the page's readout says so in numbers.
+logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
+
+#: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
+#: a 720p camera at 640x360 for its first half minute.
+_START_BPS, _LEAST_BPS, _MOST_BPS = 3_000_000, 1_000_000, 6_000_000
+
+_WORDS = {
+    "start": "Start",
+    "stop": "Stop",
+    "select_device": "Choose the camera",
+    "select_camera": "Camera",
+    "device_ask_permission": "Please allow the camera in the browser's question.",
+}
+_INSTEAD = "Or choose the virtual microscope, which needs no camera."
+#: What to do, by the browser's name of the error; `insecure` is a page without https.
+CURES = {
+    "insecure": "The browser gives a page without https no camera. Open it as http://localhost on "
+    f"the computer that has the camera, or over https (README, Live video). {_INSTEAD}",
+    "NotAllowedError": "The browser denies this page the camera. Allow it with the symbol beside "
+    f"the address, then press Start again. {_INSTEAD}",
+    "NotFoundError": f"No camera was found. Plug one in, then press Start again. {_INSTEAD}",
+    "NotReadableError": "The camera is in use by another program. Close that program, then press "
+    f"Start again. {_INSTEAD}",
+    "OverconstrainedError": "The chosen camera is not there any more. Choose another one below the "
+    f"picture, then press Start again. {_INSTEAD}",
+    "AbortError": "The camera stopped while it was being opened. Unplug it and plug it in again, "
+    f"then press Start. {_INSTEAD}",
+}
+
+
+_SHOWN = "live.component"
+
+
+@dataclass(frozen=True)
+class Link:
+    """How the connection to the browser stands.
+
+    Attributes:
+        playing: Video flows.
+        connecting: Start was pressed, no video yet.
+    """
+
+    playing: bool
+    connecting: bool
+
+    @property
+    def on(self) -> bool:
+        """Whether the user wants video."""
+        return self.playing or self.connecting
+
+
+def from_browser(process: Callable[[RGBImage], RGBImage], *, width_px: int, height_px: int) -> Link:
+    """The visitor's own camera: each frame goes through `process` and back to the screen.
+
+    Args:
+        process: Called in a thread of the stream; must not wait.
+        width_px: Width that the camera is asked for.
+        height_px: Height likewise.
+    """
+
+    def callback(frame: av.VideoFrame) -> av.VideoFrame:
+        picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+        shown = process(picture)
+        return frame if shown is picture else av.VideoFrame.from_ndarray(shown, format="rgb24")
+
+    link = _stream(
+        f"live.browser.{height_px}",
+        mode=WebRtcMode.SENDRECV,
+        video_frame_callback=callback,
+        media_stream_constraints={
+            "video": {
+                "width": {"ideal": width_px},
+                "height": {"ideal": height_px},
+                "frameRate": {"ideal": 30},
+                # A phone's camera on the far side, which is the one at the eyepiece.
+                "facingMode": {"ideal": "environment"},
+            },
+            "audio": False,
+        },
+    )
+    st.components.v2.component(
+        "allcell_camera_help", js=_asset("camera_help.js"), css=_asset("camera_help.css")
+    )(key="live.camera_help", data={"cures": CURES})
+    return link
+
+
+def _asset(name: str) -> str:
+    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
+
+
+def from_server(newest: Callable[[], RGBImage | None], *, fps: float) -> Link:
+    """Frames that the server makes, shown in the browser.
+
+    Args:
+        newest: The frame to show now; None before the first. It runs on the server's event loop
+            and must return at once.
+        fps: Frames a second.
+    """
+
+    def callback(pts: int, time_base: Fraction) -> av.VideoFrame:
+        picture = newest()
+        if picture is None:
+            picture = _waiting_picture()
+        return av.VideoFrame.from_ndarray(picture, format="rgb24")
+
+    track = create_video_source_track(callback, key="live.server.track", fps=round(fps))
+    return _stream("live.server", mode=WebRtcMode.RECVONLY, source_video_track=track)
+
+
+def _stream(key: str, **how: Any) -> Link:
+    raise_bit_rates()
+    _keep_connection(key)
+    # Its overloads do not know options that are passed on.
+    streamer: Any = webrtc_streamer
+    context = streamer(
+        key,
+        # Without a list the library looks for a public STUN server, which hangs offline.
+        rtc_configuration={"iceServers": ice_servers()},
+        video_html_attrs={
+            "autoPlay": True,
+            "controls": False,
+            "playsInline": True,
+            "muted": True,
+            "style": {"width": "100%", "borderRadius": "8px", "background": "#14191b"},
+        },
+        translations=_WORDS,
+        media_toggle_controls=False,
+        **how,
+    )
+    return Link(context.state.playing, context.state.signalling)
+
+
+def _keep_connection(key: str) -> None:
+    """Tell the library that its component has been on the page all the time, if it has.
+
+    It takes a run of the script that it did not see for a change of page and hangs up. On a busy
+    machine its count of runs jumps by two without any (the count follows messages, which wait).
+    """
+    stayed = page_stays() and st.session_state.get(_SHOWN) == key
+    st.session_state[_SHOWN] = key
+    if stayed and key in st.session_state:
+        st.session_state[key]._last_rendered_run_count = None
+
+
+def ice_servers() -> list[dict[str, Any]]:
+    """STUN and TURN servers of the settings, or else of Streamlit's secrets; none by default."""
+    if settings().ice_servers:
+        return [dict(server) for server in settings().ice_servers]
+    try:
+        return [dict(server) for server in st.secrets.get("ice_servers", [])]
+    except StreamlitSecretNotFoundError:
+        return []
+
+
+@lru_cache(maxsize=1)
+def raise_bit_rates() -> None:
+    """Let VP8 start with a sharp picture; once in each process."""
+    from aiortc import codecs
+    from aiortc.codecs import vpx
+
+    vpx.DEFAULT_BITRATE, vpx.MIN_BITRATE, vpx.MAX_BITRATE = _START_BPS, _LEAST_BPS, _MOST_BPS
+    for codec in codecs.CODECS["video"]:
+        if codec.mimeType.lower() == "video/vp8":
+            codec.parameters.update(
+                {
+                    "x-google-start-bitrate": str(_START_BPS // 1000),
+                    "x-google-min-bitrate": str(_LEAST_BPS // 1000),
+                    "x-google-max-bitrate": str(_MOST_BPS // 1000),
+                }
+            )
+
+
+@lru_cache(maxsize=1)
+def _waiting_picture() -> RGBImage:
+    return np.full((360, 640, 3), 32, np.uint8)

@@ -1,0 +1,56 @@
+"""Live: a microscope or camera, with boxes that stay on the cells while the stage moves."""
+
+import streamlit as st
+
+from allcell.errors import AllcellError
+from allcell.ui.catalog import catalog, loading
+from allcell.ui.frame import require_frame
+
+require_frame()
+# Imported only now: video over WebRTC takes a second that the other pages need not wait for.
+from allcell.ui import camera, live_controls, live_keep, live_readout, live_sources  # noqa: E402
+from allcell.ui.live_desk import live_desk  # noqa: E402
+
+st.title("Live microscope", anchor=False)
+choice = live_sources.choose_source()
+picture, side = st.columns([2, 1], gap="large")
+with side:
+    spec = live_controls.choose_model(catalog())
+    if spec is None:
+        st.stop()
+    try:
+        with loading(spec):
+            worker = live_controls.get_worker(spec.name)
+    except AllcellError as error:
+        st.error(f"**{error.message}**  \n{error.remedy}")
+        st.stop()
+    settings = live_controls.choose_settings(worker)
+desk = live_desk(settings)
+desk.source_error = ""
+
+with picture:
+    expected_fps: float | None = 30.0
+    if choice.kind == "browser":
+        desk.stop()
+        width, height = choice.size_px
+        link = camera.from_browser(desk.viewer.process, width_px=width, height_px=height)
+    elif not choice.ready:
+        desk.stop()
+        link = camera.Link(False, False)
+        st.info("Choose a video to see its cells boxed while it plays.")
+    else:
+        link = camera.from_server(desk.newest, fps=30.0)
+        try:
+            if link.on:
+                desk.play(choice, lambda: live_sources.open_source(choice))
+                expected_fps = desk.watched.feed.source.fps if desk.watched else None
+            else:
+                desk.stop()
+        except AllcellError as error:
+            desk.source_error = f"{error.message} {error.remedy}"
+    live_sources.stage_controls(desk)
+    live_keep.buttons(desk, running=link.on)
+    live_readout.readout(desk, link, expected_fps)
+with side:
+    live_readout.counts(desk)
+live_keep.kept(desk, settings)

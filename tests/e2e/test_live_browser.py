@@ -1,0 +1,278 @@
+"""The Live page in Chromium: a camera that plays a rendered slide, and the virtual microscope."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from allcell.detections import FloatArray
+from allcell.images import RGBImage, decode
+from allcell.models.registry import BLAST, HEALTHY
+from allcell.synth import FieldSpec, SyntheticField, render
+from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Frame, Page
+
+WIDTH_PX, HEIGHT_PX = 640, 360
+SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
+WAIT_MS = 30_000
+#: What the page promises is a second; the rest is for a busy machine and for looking.
+SOON_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def field() -> SyntheticField:
+    """The slide that the camera sees."""
+    return render(SPEC)
+
+
+def launch(flags: list[str]) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium fonts-dejavu-core")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(field: SyntheticField, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium with a camera that looks at the slide; it stands in for the usual one."""
+    clip = tmp_path_factory.mktemp("camera") / "slide.y4m"
+    planes = cv2.cvtColor(field.image, cv2.COLOR_RGB2YUV_I420).tobytes()
+    head = f"YUV4MPEG2 W{WIDTH_PX} H{HEIGHT_PX} F30:1 Ip A1:1 C420mpeg2\n".encode()
+    clip.write_bytes(head + 5 * (b"FRAME\n" + planes))
+    yield from launch([*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={clip}"])
+
+
+def open_live(page: Page, url: str) -> None:
+    page.goto(url)
+    page.locator("[data-testid=stFileUploader]").first.wait_for(timeout=WAIT_MS)
+    page.get_by_role("link", name="Live").first.click()
+    page.get_by_role("heading", name="Live microscope").wait_for(timeout=WAIT_MS)
+
+
+def choose_camera(page: Page) -> None:
+    """Take the browser's camera; the component of the microscope gives way to another."""
+    before = component(page)
+    page.get_by_text("This device's camera").click()
+    wait_until(page, before.is_detached, "the other component")
+
+
+def component(page: Page) -> Frame:
+    """The frame of the video component that is on the page now."""
+    patience = time.monotonic() + WAIT_MS / 1e3
+    while time.monotonic() < patience:
+        frames = [f for f in page.frames if "webrtc_streamer" in f.url and not f.is_detached()]
+        if frames and frames[-1].locator("button").count():
+            return frames[-1]
+        page.wait_for_timeout(100)
+    pytest.fail("the video component did not appear")
+
+
+def frames_shown(video: Frame) -> int:
+    return int(
+        video.evaluate(
+            "() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames ?? 0"
+        )
+    )
+
+
+def start(page: Page, more: int = 20) -> Frame:
+    """Press Start and wait until some frames were shown."""
+    video = component(page)
+    video.get_by_role("button", name="Start").click()
+    flows(page, video, more)
+    return video
+
+
+def flows(page: Page, video: Frame, more: int = 20) -> None:
+    """Wait until that many further frames were shown."""
+    target = frames_shown(video) + more
+    patience = time.monotonic() + WAIT_MS / 1e3
+    while frames_shown(video) < target:
+        assert time.monotonic() < patience, "the video stands still"
+        page.wait_for_timeout(100)
+
+
+def picture(video: Frame) -> RGBImage:
+    """The pixels that the video shows now."""
+    data: str = video.evaluate(
+        """() => {
+          const video = document.querySelector("video");
+          const canvas = document.createElement("canvas");
+          canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+          canvas.getContext("2d").drawImage(video, 0, 0);
+          return canvas.toDataURL("image/png").split(",")[1];
+        }"""
+    )
+    return decode(base64.b64decode(data), name="video")
+
+
+def yellow(image: RGBImage) -> Any:
+    """Where the frames of blasts are: a colour that no smear has."""
+    red, green, blue = (image[..., k].astype(int) for k in range(3))
+    return (red > 150) & (green > 130) & (blue < 110) & (red - blue > 80)
+
+
+def pink(image: RGBImage) -> Any:
+    """Where the frames of healthy cells are."""
+    red, green, blue = (image[..., k].astype(int) for k in range(3))
+    return (red > 180) & (green < 150) & (red - green > 80) & (blue > 90)
+
+
+def framed(mask: Any, boxes: FloatArray) -> list[float]:
+    """How much of each box's outline, a few pixels wide, is of that colour: 0 to 1."""
+    shares = []
+    for x1, y1, x2, y2 in np.rint(boxes).astype(int):
+        ring = np.zeros(mask.shape, bool)
+        ring[max(0, y1 - 5) : y2 + 6, max(0, x1 - 5) : x2 + 6] = True
+        ring[y1 + 6 : y2 - 5, x1 + 6 : x2 - 5] = False
+        outline = 2 * (x2 - x1 + y2 - y1)
+        shares.append(float((mask & ring).sum()) / outline)
+    return shares
+
+
+def wait_until(page: Page, true: Any, what: str, within_s: float = WAIT_MS / 1e3) -> float:
+    """Seconds until something is so."""
+    begun = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun < within_s, f"not within {within_s:.1f} s: {what}"
+        page.wait_for_timeout(40)
+    return time.monotonic() - begun
+
+
+@pytest.fixture
+def camera(page: Page, app_url: str) -> tuple[Page, Frame]:
+    """The page with the camera's picture running."""
+    open_live(page, app_url)
+    choose_camera(page)
+    return page, start(page)
+
+
+def test_boxes_are_on_the_cells_and_follow_the_controls(
+    camera: tuple[Page, Frame], field: SyntheticField
+) -> None:
+    page, video = camera
+    blasts = field.truth.of(BLAST).xyxy
+    healthy = field.truth.of(HEALTHY).xyxy
+
+    def boxed() -> bool:
+        image = picture(video)
+        # The camera may be asked for more pixels than the clip has.
+        scale = image.shape[1] / WIDTH_PX
+        found = np.array(framed(yellow(image), blasts * scale)) > 0.3
+        also = np.array(framed(pink(image), healthy * scale)) > 0.15
+        return bool(found.mean() >= 0.7 and also.mean() >= 0.5)
+
+    wait_until(page, boxed, "blasts in yellow and healthy cells in pink frames")
+    plain = yellow(field.image)
+    assert plain.mean() < 0.001, "the slide itself is not yellow"
+
+    # The same connection from here on: the element keeps its mark.
+    video.evaluate("() => { document.querySelector('video').dataset.mark = 'same'; }")
+    slider = page.get_by_role("slider", name="Lowest confidence").first
+    slider.focus()
+    page.keyboard.press("End")
+    took_s = wait_until(
+        page, lambda: yellow(picture(video)).mean() < 0.001, "no box is that sure", SOON_S
+    )
+    assert took_s < SOON_S
+    page.keyboard.press("Home")
+    wait_until(page, lambda: yellow(picture(video)).mean() > 0.002, "boxes come back", SOON_S)
+    assert video.evaluate("() => document.querySelector('video').dataset.mark") == "same"
+    page.get_by_text("Model", exact=True).first.wait_for()
+    readout = page.get_by_text(re.compile(r"frames in, \d+ skipped a second"))
+    assert "640 x 360 px" in readout.inner_text() or "1280 x 720 px" in readout.inner_text()
+
+
+def test_stop_and_start_and_another_page_and_back(camera: tuple[Page, Frame]) -> None:
+    page, video = camera
+    video.get_by_role("button", name="Stop").click()
+    video.get_by_role("button", name="Start").wait_for(timeout=WAIT_MS)
+    video = start(page)
+    page.get_by_role("link", name="Models").first.click()
+    page.get_by_role("heading", name="Models").wait_for(timeout=WAIT_MS)
+    page.get_by_role("link", name="Live").first.click()
+    page.get_by_text("This device's camera").wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    start(page)
+
+
+def test_the_virtual_microscope_freezes_keeps_and_hands_out(page: Page, app_url: str) -> None:
+    open_live(page, app_url)
+    video = start(page)
+    page.get_by_text("Freeze the picture").click()
+    page.get_by_role("heading", name="The frozen picture").wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(1500)
+    one = picture(video)
+    page.wait_for_timeout(700)
+    assert np.abs(picture(video).astype(int) - one).mean() < 3, "a frozen picture stands still"
+    page.get_by_role("button", name="Snapshot").click()
+    page.get_by_role("heading", name="Snapshots: 1").wait_for(timeout=WAIT_MS)
+    with page.expect_download(timeout=WAIT_MS) as download:
+        page.get_by_role("button", name=re.compile("^Download 1")).click()
+    path = Path(download.value.path())
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        (raw_name,) = [n for n in names if n.startswith("raw/")]
+        raw = decode(archive.read(raw_name), name="raw")
+        (table,) = [n for n in names if n.startswith("csv/")]
+        rows = list(csv.DictReader(io.StringIO(archive.read(table).decode())))
+    assert raw.shape == (720, 1280, 3)
+    assert len(rows) >= 3
+    boxes = np.array([[float(r[k]) for k in ("x1_px", "y1_px", "x2_px", "y2_px")] for r in rows])
+    kinds = np.array([r["suggested_class"] for r in rows])
+    # The video shows the same boxes in their colours, round something darker than the ground.
+    image = picture(video)
+    shown = np.array(framed(yellow(image), boxes)) > 0.3
+    assert (shown == (kinds == "blast")).mean() >= 0.8
+    for x1, y1, x2, y2 in np.rint(boxes).astype(int):
+        inside = raw[max(0, y1) : y2, max(0, x1) : x2].mean()
+        assert inside < np.median(raw) - 15
+
+    page.get_by_text("Freeze the picture").click()
+    wait_until(
+        page,
+        lambda: np.abs(picture(video).astype(int) - one).mean() > 3,
+        "the picture moves again",
+    )
+    page.get_by_role("button", name="Next field").click()
+    flows(page, video)
+
+
+@pytest.mark.parametrize(
+    ("error", "cure"),
+    [
+        pytest.param("NotAllowedError", "Allow it with the symbol beside", id="denied"),
+        pytest.param("NotFoundError", "Plug one in", id="no camera"),
+        pytest.param("NotReadableError", "in use by another program", id="in use"),
+    ],
+)
+def test_a_camera_that_does_not_come_says_what_to_do(
+    page: Page, app_url: str, error: str, cure: str
+) -> None:
+    # As a visitor's browser answers; this one has a camera and is told to give it.
+    page.add_init_script(
+        f"""navigator.mediaDevices.getUserMedia = async () => {{
+              throw new DOMException("no", "{error}"); }};"""
+    )
+    open_live(page, app_url)
+    choose_camera(page)
+    assert page.get_by_text(cure).count() == 0
+    component(page).get_by_role("button", name="Start").click()
+    page.get_by_text(cure).wait_for(timeout=WAIT_MS)
