@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,8 +15,10 @@ from typing import Any
 import av
 import numpy as np
 import streamlit as st
+from aiortc.mediastreams import MediaStreamError
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit_webrtc import WebRtcMode, create_video_source_track, webrtc_streamer
+from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from allcell.formats.pixels import RGBImage
 from allcell.settings import settings
@@ -25,7 +29,7 @@ logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
 
 #: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
 #: a 720p camera at 640x360 for its first half minute.
-_START_BPS, _LEAST_BPS, _MOST_BPS = 3_000_000, 1_000_000, 6_000_000
+_START_BPS, _LEAST_BPS, _MOST_BPS = 1_500_000, 500_000, 3_000_000
 
 _WORDS = {
     "start": "Start",
@@ -51,6 +55,8 @@ CURES = {
 }
 
 
+#: Longest wait for a frame to be drawn before the one before it is shown again.
+_AWAITED_S = 0.03
 _SHOWN = "live.component"
 
 
@@ -86,7 +92,7 @@ def from_browser(process: Callable[[RGBImage], RGBImage], *, width_px: int, heig
         shown = process(picture)
         return frame if shown is picture else av.VideoFrame.from_ndarray(shown, format="rgb24")
 
-    link = _stream(
+    return _stream(
         f"live.browser.{height_px}",
         mode=WebRtcMode.SENDRECV,
         video_frame_callback=callback,
@@ -101,10 +107,6 @@ def from_browser(process: Callable[[RGBImage], RGBImage], *, width_px: int, heig
             "audio": False,
         },
     )
-    st.components.v2.component(
-        "allcell_camera_help", js=_asset("camera_help.js"), css=_asset("camera_help.css")
-    )(key="live.camera_help", data={"cures": CURES})
-    return link
 
 
 def _asset(name: str) -> str:
@@ -131,7 +133,7 @@ def from_server(newest: Callable[[], RGBImage | None], *, fps: float) -> Link:
 
 
 def _stream(key: str, **how: Any) -> Link:
-    raise_bit_rates()
+    tune()
     _keep_connection(key)
     # Its overloads do not know options that are passed on.
     streamer: Any = webrtc_streamer
@@ -150,7 +152,38 @@ def _stream(key: str, **how: Any) -> Link:
         media_toggle_controls=False,
         **how,
     )
+    # Only who shares a camera can lack one.
+    cures = CURES if how["mode"] is WebRtcMode.SENDRECV else {}
+    st.components.v2.component(
+        "allcell_video_help", js=_asset("video_help.js"), css=_asset("video_help.css")
+    )(key="live.video_help", data={"cures": cures})
     return Link(context.state.playing, context.state.signalling)
+
+
+async def _prompt_recv(track: Any) -> Any:
+    """What `AsyncVideoProcessTrack.recv` does, without its delay of one to two frames.
+
+    The library hands back what was finished when a frame arrives, so always an older one. Here the
+    frame's own result is awaited, a few milliseconds as a rule and never longer than a frame lasts.
+    """
+    if track.readyState != "live":
+        raise MediaStreamError
+    with track._worker_exception_lock:
+        if track._worker_exception:
+            raise track._worker_exception
+    track._start()
+    frame = await track.track.recv()
+    track._in_queue.put(frame)
+    patience_s = time.monotonic() + _AWAITED_S
+    while not track._out_deque and time.monotonic() < patience_s:
+        await asyncio.sleep(0.002)
+    with track._out_lock:
+        if track._out_deque:
+            track._last_out_frame = track._out_deque[-1]
+            track._out_deque.clear()
+    shown = track._last_out_frame or frame
+    shown.pts, shown.time_base = frame.pts, frame.time_base
+    return shown
 
 
 def _keep_connection(key: str) -> None:
@@ -176,11 +209,12 @@ def ice_servers() -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def raise_bit_rates() -> None:
-    """Let VP8 start with a sharp picture; once in each process."""
+def tune() -> None:
+    """Let VP8 start with a sharp picture, and frames go out as soon as they are drawn; once."""
     from aiortc import codecs
     from aiortc.codecs import vpx
 
+    setattr(AsyncVideoProcessTrack, "recv", _prompt_recv)  # noqa: B010 (mypy knows it as fixed)
     vpx.DEFAULT_BITRATE, vpx.MIN_BITRATE, vpx.MAX_BITRATE = _START_BPS, _LEAST_BPS, _MOST_BPS
     for codec in codecs.CODECS["video"]:
         if codec.mimeType.lower() == "video/vp8":

@@ -173,7 +173,7 @@ def test_ice_servers_come_from_the_settings_and_are_none_by_default(limits: obje
 def test_vp8_starts_with_a_sharp_picture() -> None:
     from aiortc.codecs import CODECS, vpx
 
-    camera.raise_bit_rates()
+    camera.tune()
     assert vpx.DEFAULT_BITRATE == 3_000_000
     (vp8,) = [c for c in CODECS["video"] if c.mimeType == "video/VP8"]
     assert vp8.parameters["x-google-start-bitrate"] == "3000"
