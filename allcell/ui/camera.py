@@ -29,7 +29,7 @@ logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
 
 #: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
 #: a 720p camera at 640x360 for its first half minute.
-_START_BPS, _LEAST_BPS, _MOST_BPS = 1_500_000, 500_000, 3_000_000
+_START_BPS, _LEAST_BPS, _MOST_BPS = 3_000_000, 1_000_000, 6_000_000
 
 _WORDS = {
     "start": "Start",
