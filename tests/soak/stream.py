@@ -10,8 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from allcell.benchmark import resident_mb
 from allcell.stream.feed import Feed

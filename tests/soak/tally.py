@@ -5,7 +5,12 @@ Run by hand from the repository's root, about a minute: python tests/soak/tally.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from allcell.detector import Detector, choose
 from allcell.models.registry import BLAST, HEALTHY
