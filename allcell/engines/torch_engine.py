@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,10 @@ def cuda_available() -> bool:
 def _load(checkpoint: Path, device: torch.device) -> Any:
     """The fused network in evaluation mode. Only files whose SHA-256 was checked come here."""
     try:
-        model, _ = load_checkpoint(str(checkpoint), device=device, fuse=True)
+        with tempfile.TemporaryDirectory() as folder:
+            # A file named yolov5s.pt ultralytics takes for its own, and downloads another.
+            neutral = shutil.copyfile(checkpoint, Path(folder) / "weights.pt")
+            model, _ = load_checkpoint(str(neutral), device=device, fuse=True)
     except (RuntimeError, KeyError, AttributeError, EOFError) as error:
         raise ModelError(
             f"{checkpoint.name} is not a checkpoint that can be loaded ({error}).",

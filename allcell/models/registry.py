@@ -72,6 +72,7 @@ MODELS: tuple[ModelSpec, ...] = (
         title="YOLOv5s",
         summary="The model that the paper recommends.",
         output="anchor_free",
+        confidence=0.45,
         architecture="yolov5s.yaml",
         paper="YOLOv5s",
         unlike_paper=f"{_PRETRAINING}; {_HEAD}; {_SCALE}",
