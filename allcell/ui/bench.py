@@ -96,6 +96,11 @@ class Finished:
     scale_ms: float
     runtime: str
 
+    @property
+    def total_ms(self) -> float:
+        """From the bytes of the file to its cells."""
+        return self.decode_ms + self.scale_ms + self.analysis.timing.total_ms
+
 
 @dataclass(frozen=True)
 class Refused:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.pages_manager import PagesManager
 
 from allcell.settings import RESEARCH_USE
 
@@ -52,10 +53,12 @@ def page_stays() -> bool:
 
 
 def require_frame() -> None:
-    """Lead to the start page if a page runs on its own, without its frame and the notice.
+    """Run app.py instead if a page runs on its own, without its frame and the notice.
 
-    Until app.py has run once, Streamlit takes every file in pages/ for a page of its own, and the
-    first visitor of a fresh server may enter by the address of one.
+    Until app.py has called `st.navigation` once, Streamlit takes every file in pages/ for a page of
+    its own, and the first visitor of a fresh server may enter by the address of one. What that call
+    sets is set here, so that the same address leads to the same page, now within its frame.
     """
     if _FRAMED not in st.session_state:
-        st.switch_page("app.py")
+        PagesManager.uses_pages_directory = False
+        st.rerun()

@@ -1,4 +1,4 @@
-"""One image and what was found in it: answer, counts, field, table, crops, timing."""
+"""One image and what was found in it: the answer, the counts, the field, the time it took."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from allcell.report.results import ImageResult
 from allcell.ui.bench import Bench, Finished, Source
 from allcell.ui.controls import RED_CELL_RANGE_PX, ViewChoice
 from allcell.ui.viewer import Box, Field, show_field
-from allcell.ui.wording import interval_text, percent, plain, scale_text, to_go_text
+from allcell.ui.wording import interval_text, percent, plain, scale_text, seconds, to_go_text
 
 #: What the control starts from when nothing could be measured.
 UNKNOWN_RED_CELL_PX = 40.0
@@ -97,8 +97,6 @@ def field(
 def facts(desk: Bench, source: Source, finished: Finished) -> None:
     """How large the red cells are, what the picture is, and where the time went."""
     analysis = finished.analysis
-    t = analysis.timing
-    tiles = f" in {t.tiles} tiles" if t.tiles > 1 else ""
     with st.container(gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(scale_text(analysis.scale), width="content")
@@ -106,10 +104,23 @@ def facts(desk: Bench, source: Source, finished: Finished) -> None:
                 _set_red_cells(desk, source, finished)
         st.caption(
             f"{plain(source.name)}, {analysis.width_px} x {analysis.height_px} px. "
-            f"Decode {finished.decode_ms:.0f} ms, red-cell size {finished.scale_ms:.0f} ms, "
-            f"pre-process {t.preprocess_ms:.0f} ms, inference {t.inference_ms:.0f} ms{tiles}, "
-            f"post-process {t.postprocess_ms:.0f} ms. {finished.runtime}."
+            f"Analysed in {seconds(finished.total_ms)} on this computer.",
+            help=_stages(finished),
         )
+
+
+def _stages(finished: Finished) -> str:
+    t = finished.analysis.timing
+    tiles = f" in {t.tiles} tiles" if t.tiles > 1 else ""
+    stages = (
+        ("Opening the file", finished.decode_ms),
+        ("Measuring the red cells", finished.scale_ms),
+        ("Preparing the picture", t.preprocess_ms),
+        (f"Running the model{tiles}", t.inference_ms),
+        ("Reading its answer", t.postprocess_ms),
+    )
+    lines = [f"{stage}: {time_ms:.0f} ms" for stage, time_ms in stages]
+    return "  \n".join([*lines, f"Runtime: {plain(finished.runtime)}"])
 
 
 def _set_red_cells(desk: Bench, source: Source, finished: Finished) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -40,7 +41,7 @@ def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float
         chosen = next((box for box in boxes if box.id == desk.selected), None)
         if chosen is None:
             st.caption(
-                "Tick the box left of a row, or click a cell in the field, to see that cell large."
+                "Click a row of the table, or a cell in the field, to see that cell large."
             )
         else:
             _card(image, chosen, red_cell_px)
@@ -53,12 +54,13 @@ def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: floa
     # The field may have picked a cell since the table was drawn last.
     rows = [ids.index(desk.selected)] if desk.selected in ids else []
     state = st.session_state.get(key)
-    if state is not None and list(state["selection"]["rows"]) != rows:
-        st.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    selection = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    if state is not None and state["selection"] != selection["selection"]:
+        st.session_state[key] = selection
 
     def pick() -> None:
-        picked = st.session_state[key]["selection"]["rows"]
-        desk.selected = ids[picked[0]] if picked else None
+        picked = picked_row(st.session_state[key]["selection"])
+        desk.selected = None if picked is None else ids[picked]
         desk.focus += 1
 
     st.dataframe(
@@ -76,10 +78,17 @@ def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: floa
         },
         key=key,
         on_select=pick,
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+        selection_mode=["single-row", "single-cell"],
+        selection_default=selection,
         alt="One row a cell: suggested class, confidence, place and size in pixels",
     )
+
+
+def picked_row(selection: Mapping[str, Any]) -> int | None:
+    """The row that was clicked, anywhere in it, or ticked at its left; None if it was let go."""
+    if selection["cells"]:
+        return int(selection["cells"][0][0])
+    return int(selection["rows"][0]) if selection["rows"] else None
 
 
 def table_of(image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> pd.DataFrame:

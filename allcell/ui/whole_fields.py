@@ -20,7 +20,7 @@ from allcell.ui.catalog import loading
 from allcell.ui.controls import choose_names, kept_names
 from allcell.ui.lru import Lru
 from allcell.ui.viewer import Field, show_field
-from allcell.ui.wording import plain
+from allcell.ui.wording import plain, seconds
 
 _ANSWERS = "detect.field_answers"
 _MOST_ANSWERS = 1000
@@ -108,7 +108,7 @@ def _answer(spec: ClassifierSpec, answer: Answer, runtime: str) -> None:
             f"{spec.title} judges the picture as a whole: it finds no cells and counts none. "
             "Choose another model for boxes and counts."
         )
-        st.caption(f"{answer.total_ms / 1e3:.2f} s. {runtime}.")
+        st.caption(f"Judged in {seconds(answer.total_ms)} on this computer.", help=plain(runtime))
 
 
 def _picture(desk: Bench, source: Source) -> None:

@@ -43,6 +43,12 @@ def interval_text(share: Proportion) -> str:
     return f"{100 * share.low:.1f} to {100 * share.high:.1f}{_NBSP}%"
 
 
+def seconds(time_ms: float) -> str:
+    """A time with as many digits as matter: 0.03 s, 1.2 s, 48 s."""
+    time_s = time_ms / 1e3
+    return f"{time_s:.{2 if time_s < 1 else 1 if time_s < 10 else 0}f}{_NBSP}s"
+
+
 def to_go_text(cells: int) -> str:
     """How far a count is from the usual sizes of a differential."""
     counted = f"{cells} {'cell' if cells == 1 else 'cells'} counted"

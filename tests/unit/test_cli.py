@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from allcell.__main__ import app
 from allcell.images import encode_png
-from allcell.settings import RESEARCH_USE
+from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
 
 
@@ -129,6 +130,29 @@ def test_models_json():
     (live,) = [row for row in rows if row["name"] == "live"]
     assert len(live["sha256"]) == 64
     assert live["onnx_shipped"]
+
+
+def test_models_names_every_model_and_how_it_measured():
+    rows = {row["name"]: row for row in json.loads(run("models", "--json").stdout)}
+    assert set(rows) == {spec.name for spec in (*MODELS, *CLASSIFIERS)}
+    kept = settings().weights_dir / "metrics" / "live_allidb1_test.json"
+    blast = json.loads(kept.read_text())["classes"]["blast"]
+    assert rows["live"]["test"]["blast_ap50"] == blast["ap50"]
+    text = run("models").stdout
+    assert f"mAP@0.5 blast {blast['ap50']:.3f}" in text
+
+
+def test_the_cnn_says_one_thing_of_a_field(folder):
+    pytest.importorskip("torch")  # its ONNX is compiled on first use
+    line = json.loads(run("detect", folder, "--model", "cnn", "--json").stdout.splitlines()[0])
+    assert line["suggested_field_class"] in ("healthy", "cancerous")
+    assert 0 <= line["probability"] <= 1
+    rows = list(csv.reader(run("detect", folder, "--model", "cnn", "--csv").stdout.splitlines()))
+    assert rows[0][:3] == ["image", "suggested_field_class", "probability"]
+    assert "suggested class of the whole field" in run("detect", folder, "--model", "cnn").stdout
+    refused = run("detect", folder, "--model", "cnn", "--conf", "0.5")
+    assert refused.exit_code == 2
+    assert "finds no cells" in refused.stderr
 
 
 def test_benchmark_json_has_every_stage():

@@ -5,14 +5,19 @@ import csv
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import allcell.cli.train  # noqa: F401  (registers the command)
+from allcell.cli.base import app
 from allcell.data.dataset import read_yolo
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.images import encode_png
+from allcell.models.weights import sha256
 from allcell.synth import random_spec, render
 from allcell.training.augment import Augmentation, paint_over_arrows, vary
+from allcell.training.facts import read_facts
 from allcell.training.fields import Domain, Field, canvas, paint_over
 from allcell.training.recipe import Recipe, Source, load_recipe
 from allcell.training.tiles import TileMaker, TileRecipe
@@ -187,6 +192,41 @@ def test_train_stop_and_go_on(dataset):
     assert epochs == [1, 2], "a finished run is left as it is"
     with (run / "results.csv").open() as file:
         assert [int(float(row["epoch"])) for row in csv.DictReader(file)] == [1, 2]
+    facts = read_facts(run)
+    assert facts["start"] == "random weights"
+    assert (facts["epochs"], facts["threads"], facts["training_fields"]) == (2, 1, {"made": 4})
+    assert facts["taken_epoch"] in (1, 2)
+    assert "pretraining" not in facts
+
+
+def test_a_recipe_with_a_start_trains_that_first(dataset, monkeypatch):
+    """`allcell train` on a recipe that starts from another: both are run, and the facts say so."""
+    pytest.importorskip("ultralytics")
+    plain = {
+        "model": "live",
+        "sources": (Source(name="made", share=1, known_red_cell_px=20),),
+        "validation": "made",
+        "epochs": 1,
+        "tiles_per_epoch": 8,
+        "tile_px": 96,
+        "batch": 4,
+    }
+    recipes = {"first": Recipe(**plain), "second": Recipe(**plain, start="first")}
+    monkeypatch.setattr("allcell.cli.train.load_recipe", recipes.__getitem__)
+    runs = dataset / "runs"
+    done = CliRunner().invoke(
+        app,
+        [
+            *("train", "second", "--threads", "1"),
+            *("--data", str(dataset / "data"), "--run", str(runs / "second")),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert (runs / "first" / "weights" / "best.pt").is_file()
+    facts = read_facts(runs / "second")
+    assert facts["start"]["file"] == "best.pt"
+    assert facts["pretraining"]["epochs"] == 1
+    assert facts["start"]["sha256"] == sha256(runs / "first" / "weights" / "best.pt")
 
 
 def stop_never(epochs):
