@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from allcell.formats.pixels import RGBImage
@@ -63,7 +62,7 @@ class Feed:
             elif last is None:
                 return
             else:
-                time.sleep(_AFTER_END_S)
+                self._stop.wait(_AFTER_END_S)
             if last is not None:
                 self._shown = self._process(last)
                 self._number += 1

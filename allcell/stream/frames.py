@@ -214,11 +214,13 @@ class Viewer:
 
     # --- what the video callback does -------------------------------------------------------------
 
-    def process(self, frame: RGBImage) -> RGBImage:
-        """Take a frame and give back what to show. Never waits for the model, never raises.
+    def process(self, frame: RGBImage, patience_s: float = 0.0) -> RGBImage:
+        """Take a frame and give back what to show. Never raises.
 
         Args:
             frame: RGB uint8 (H, W, 3); it must not be written to afterwards.
+            patience_s: A model that usually answers within this time is given it, so that a frame
+                carries its own boxes; for a slower one, and by default, nothing waits.
 
         Returns:
             A copy with the newest boxes; the frame itself where there is nothing to draw, or when
@@ -227,7 +229,7 @@ class Viewer:
         start_s = self._clock()
         self._meters.note_frame(start_s)
         try:
-            shown = frame if self._closed else self._process(frame, start_s)
+            shown = frame if self._closed else self._process(frame, start_s, patience_s)
         except Exception as error:  # a callback that raises stops the video without a word
             self._fail("A frame could not be drawn", error)
             shown = frame
@@ -238,7 +240,7 @@ class Viewer:
         self._meters.note_shown(end_s, end_s - start_s)
         return shown
 
-    def _process(self, frame: RGBImage, now_s: float) -> RGBImage:
+    def _process(self, frame: RGBImage, now_s: float, patience_s: float) -> RGBImage:
         settings = self._settings
         self._frame_px = (frame.shape[1], frame.shape[0])
         if not settings.frozen:
@@ -247,6 +249,10 @@ class Viewer:
             self._frozen = frame
         frame = frame if self._frozen is None else self._frozen
         grey = thumbnail(frame)
+        waits = self._frozen is None and 0 < self._usual_latency_s < patience_s
+        if waits:
+            self._ask(settings, frame, grey, now_s)
+            self.settle(patience_s)
         boxes = self._boxes_for(settings, frame, grey, now_s)
         shown = frame
         if len(boxes) > 0:
@@ -255,7 +261,7 @@ class Viewer:
                 shown, boxes, settings.spec.classes, style=settings.style, labels=settings.labels
             )
         # Asked last: the model takes every core, and drawing beside it would take 5 ms, not 1.
-        if self._frozen is None or self._another_answer(settings):
+        if not waits and (self._frozen is None or self._another_answer(settings)):
             self._ask(settings, frame, grey, now_s)
         return shown
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
@@ -20,6 +22,15 @@ Task = Callable[[Detector], None]
 IDLE_S = 1.0
 #: Who asked for an inference within this time is looking.
 _LOOKING_S = 2.0
+
+_OPEN: weakref.WeakSet[ModelWorker] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """An interpreter that ends while a thread is inside the engine's C++ code aborts."""
+    for worker in list(_OPEN):
+        worker.close()
 
 
 class ModelWorker:
@@ -37,6 +48,8 @@ class ModelWorker:
         self._waiting: OrderedDict[Hashable, Task] = OrderedDict()
         self._served_s: dict[Hashable, float] = {}
         self._thread: threading.Thread | None = None
+        self._closing = False
+        _OPEN.add(self)
 
     def submit(self, owner: Hashable, task: Task) -> bool:
         """Ask for a task; it takes the place in the queue of the owner's waiting one.
@@ -52,6 +65,7 @@ class ModelWorker:
             replaced = owner in self._waiting
             self._waiting[owner] = task
             if self._thread is None:
+                self._closing = False
                 self._thread = threading.Thread(
                     target=self._run, name=f"model-{self.detector.spec.name}", daemon=True
                 )
@@ -76,10 +90,21 @@ class ModelWorker:
         """Run the model once at its default size, so that the first frames are not slow."""
         self.detector.warm_up(width_px, height_px)
 
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Drop what waits and let the thread end now; a later task starts it again."""
+        with self._wake:
+            self._waiting.clear()
+            self._closing = True
+            thread = self._thread
+            self._wake.notify()
+        if thread is not None:
+            thread.join(timeout_s)
+
     def _run(self) -> None:
         while True:
             with self._wake:
-                if not self._wake.wait_for(lambda: bool(self._waiting), timeout=IDLE_S):
+                self._wake.wait_for(lambda: self._waiting or self._closing, timeout=IDLE_S)
+                if not self._waiting:
                     self._thread = None
                     self._served_s.clear()
                     return

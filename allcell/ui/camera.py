@@ -55,6 +55,8 @@ CURES = {
 }
 
 
+#: What a fast model is given to answer for the frame that is about to be shown: half a frame.
+PATIENCE_S = 0.016
 #: Longest wait for a frame to be drawn before the one before it is shown again.
 _AWAITED_S = 0.03
 _SHOWN = "live.component"
@@ -78,18 +80,21 @@ class Link:
         return self.playing or self.connecting
 
 
-def from_browser(process: Callable[[RGBImage], RGBImage], *, width_px: int, height_px: int) -> Link:
+def from_browser(
+    process: Callable[[RGBImage, float], RGBImage], *, width_px: int, height_px: int
+) -> Link:
     """The visitor's own camera: each frame goes through `process` and back to the screen.
 
     Args:
-        process: Called in a thread of the stream; must not wait.
+        process: Called in a thread of the stream with a frame and the seconds that it may take
+            beyond drawing.
         width_px: Width that the camera is asked for.
         height_px: Height likewise.
     """
 
     def callback(frame: av.VideoFrame) -> av.VideoFrame:
         picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-        shown = process(picture)
+        shown = process(picture, PATIENCE_S)
         return frame if shown is picture else av.VideoFrame.from_ndarray(shown, format="rgb24")
 
     return _stream(

@@ -1,10 +1,13 @@
 """The frame worker: nothing waits, nothing is mixed, faults pass, everything is given back."""
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from allcell.stream.status import what_is_slow
 from tests.unit.stream_stubs import Spots, box_drawn, given_scale, ground, picture, worker
 
 SQUARE = (100, 80, 60)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -144,6 +148,23 @@ def test_frames_may_change_their_size(viewer):
         assert viewer.status().frame_px == (width, height)
 
 
+def test_a_fast_model_is_awaited_and_a_slow_one_is_not():
+    engine = Spots()
+    viewer = Viewer(given_scale(worker(engine), labels=False))
+    shown(viewer, picture((80, 80, 60)))
+    # Another field: only its own answer can frame its cell.
+    drawn = viewer.process(picture((200, 140, 60), seed=9), patience_s=0.5)
+    assert box_drawn(drawn) == pytest.approx((200, 140, 260, 200), abs=5)
+
+    engine.delay_s = 0.3
+    for _ in range(8):  # its usual latency becomes known
+        shown(viewer, picture((80, 80, 60)))
+    start = time.perf_counter()
+    viewer.process(picture((200, 140, 60), seed=9), patience_s=0.1)
+    assert time.perf_counter() - start < 0.09
+    viewer.close()
+
+
 def test_a_slow_model_holds_up_no_frame_and_its_boxes_stay_young():
     viewer = Viewer(given_scale(worker(Spots(delay_s=0.2)), labels=False))
     slide = picture((300, 80, 60), width=900)
@@ -241,7 +262,7 @@ def run_for(seconds, viewers, frames):
 
 
 def test_four_viewers_share_fairly_and_see_their_own():
-    model = worker(Spots(delay_s=0.02))
+    model = worker(Spots(delay_s=0.04))
     frames = [picture((40 * n + 20, 80, 60), seed=n) for n in range(4)]
     one = Viewer(given_scale(model, labels=False))
     (alone,) = run_for(1.5, [one], frames[:1])
@@ -310,6 +331,38 @@ def test_twenty_starts_and_stops_leave_nothing():
     assert resident_mb() - before < 40
     time.sleep(1.3)
     assert not stream_threads()
+
+
+def test_a_closed_worker_ends_at_once_and_starts_again():
+    model = worker()
+    viewer = Viewer(given_scale(model, labels=False))
+    shown(viewer, picture(SQUARE))
+    model.close()
+    assert not stream_threads()
+    assert box_drawn(shown(viewer, picture(SQUARE))) is not None
+    viewer.close()
+    model.close()
+
+
+def test_a_process_may_end_while_the_model_runs():
+    program = """
+import time
+from allcell.stream.frames import Viewer
+from allcell.stream.live_settings import LiveSettings
+from allcell.stream.model_worker import open_live
+from allcell.stream.pipeline import pan
+frames = pan(640, 360, frames=4)
+viewer = Viewer(LiveSettings(open_live("live")))
+viewer.process(frames[0])
+viewer.settle(10)
+for n in range(5):
+    viewer.process(frames[n % 4])
+    time.sleep(0.003 * n)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_counters_tell_what_happened():
