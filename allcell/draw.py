@@ -47,7 +47,8 @@ class Style:
     Attributes:
         line_px: Thickness of the coloured line; None follows the size of image and box.
         text_px: Height of the label's capitals; None follows the size of image and box.
-        names: "long" writes 'blast 0.93', "short" 'B 0.93', "fit" what the box has room for.
+        names: "long" writes 'blast 0.93', "short" 'B 0.93', "fit" the long form on all boxes of a
+            picture if each has room for it, else the short one on all.
         confidence: Whether labels show the confidence (turn off for ground truth).
     """
 
@@ -135,8 +136,16 @@ def draw_into(
         return
     # After all boxes, so that no line crosses a text.
     confidence = detections.confidence.tolist()
+    numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
+    text_px = style.text_px or _text_px(image.shape)
+    long = style.names == "long" or (
+        style.names == "fit"
+        and all(_has_room(f"{names[i]}{numbers[i]}", text_px, corners[i]) for i in shown)
+    )
     for i in shown:
-        _label(image, corners[i], names[i], confidence[i] if style.confidence else None, style)
+        name = names[i] if long else names[i][:1].upper()
+        shrinks = style.names == "fit" and style.text_px is None
+        _label(image, corners[i], names[i], f"{name}{numbers[i]}", text_px, shrinks=shrinks)
 
 
 def _check(image: RGBImage, detections: Detections, classes: tuple[str, ...]) -> None:
@@ -208,10 +217,11 @@ def _dashes(length_px: int, on_px: int, off_px: int) -> list[tuple[int, int]]:
 
 
 def _label(
-    image: RGBImage, corners: list[int], name: str, confidence: float | None, style: Style
+    image: RGBImage, corners: list[int], name: str, text: str, text_px: int, *, shrinks: bool
 ) -> None:
-    left, top, right, bottom = corners
-    text, text_px = _wording(name, confidence, right - left, image.shape, style)
+    left, top, _, bottom = corners
+    while shrinks and text_px > _SMALLEST_TEXT_PX and not _has_room(text, text_px, corners):
+        text_px -= 1
     width, height, baseline = _text_size(text, text_px)
     pad = max(2, text_px // 4)
     box_w, box_h = width + 2 * pad, height + baseline + 2 * pad
@@ -226,21 +236,13 @@ def _label(
     _write(image, text, x + pad, y + pad + height, text_px, _DARK)
 
 
-def _wording(
-    name: str, confidence: float | None, box_width_px: int, shape: tuple[int, ...], style: Style
-) -> tuple[str, int]:
-    """Text and its height: what the box has room for, but never too small to read."""
-    number = "" if confidence is None else f" {confidence:.2f}"
-    long, short = f"{name}{number}", f"{name[:1].upper()}{number}"
-    text_px = style.text_px or max(_SMALLEST_TEXT_PX, min(40, round(min(shape[:2]) / 60)))
-    if style.names != "fit":
-        return (long if style.names == "long" else short), text_px
-    if _text_size(long, text_px)[0] <= 1.2 * box_width_px:
-        return long, text_px
-    if style.text_px is None:
-        while text_px > _SMALLEST_TEXT_PX and _text_size(short, text_px)[0] > 1.2 * box_width_px:
-            text_px -= 1
-    return short, text_px
+def _text_px(shape: tuple[int, ...]) -> int:
+    return max(_SMALLEST_TEXT_PX, min(40, round(min(shape[:2]) / 60)))
+
+
+def _has_room(text: str, text_px: int, corners: list[int]) -> bool:
+    """Whether a label is hardly wider than its box."""
+    return _text_size(text, text_px)[0] <= 1.2 * (corners[2] - corners[0])
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from allcell.report.results import ImageResult
 from allcell.statistics import Proportion
 from allcell.ui.bench import Bench, Finished, Refused, Source
 from allcell.ui.controls import ViewChoice
+from allcell.ui.table import pickable
 from allcell.ui.wording import interval_text, plain, share_text
 
 #: Errors spelled out below the table; the others are in their rows.
@@ -74,16 +75,12 @@ def summary(desk: Bench, model: str, found: dict[str, ImageResult]) -> None:
     ids = [source.id for source in sources]
     # A list of other images is another table: the row that was picked there means nothing here.
     key = f"detect.summary.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
-    shown = ids.index(desk.shown) if desk.shown in ids else 0
-
-    def pick() -> None:
-        picked = st.session_state[key].selection.rows
-        if picked:
-            desk.show(ids[picked[0]])
-
-    st.dataframe(
+    pickable(
         pd.DataFrame(rows),
-        hide_index=True,
+        key,
+        ids.index(desk.shown) if desk.shown in ids else 0,
+        lambda row: None if row is None else desk.show(ids[row]),
+        required=True,
         height=min(38 + 35 * len(rows), 330),
         column_config={
             "No.": st.column_config.NumberColumn(width="small"),
@@ -91,10 +88,6 @@ def summary(desk: Bench, model: str, found: dict[str, ImageResult]) -> None:
             "Highest blast confidence": st.column_config.NumberColumn(format="%.2f"),
             "Note": st.column_config.TextColumn(width="large"),
         },
-        key=key,
-        on_select=pick,
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [shown], "columns": [], "cells": []}},
         placeholder="",
         alt="One row an image: counts, or the error",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -125,6 +126,7 @@ class Bench:
         shown: Id of the picture that is shown.
         selected: Id of the cell that is selected in it.
         focus: Goes up when the view is to move to the selected cell.
+        archive: The last ZIP of everything, behind what it was made of.
         stopped: Whether the user stopped a run over many pictures.
         generation: Goes up when everything is cleared.
     """
@@ -144,6 +146,7 @@ class Bench:
         self.red_cells: dict[str, float] = {}
         self.shown: str | None = None
         self.selected: str | None = None
+        self.archive: tuple[Hashable, bytes] | None = None
         self.stopped = False
         self._outcomes: Lru[tuple[str, RunChoice], Outcome] = Lru(
             ANALYSES_PER_IMAGE * limits.max_images

@@ -12,6 +12,7 @@ from allcell.models.weights import WeightFile
 from allcell.settings import settings
 from allcell.ui.catalog import Listing
 from allcell.ui.controls import title_of
+from allcell.ui.measured import measured
 from allcell.ui.model_overview import curves_of
 
 _SHORT_SHA = 12
@@ -29,6 +30,7 @@ def show_model(entry: Listing) -> None:
             st.markdown(f":orange-badge[Cannot be used here] {entry.missing}")
             st.markdown(entry.remedy)
         st.html(_as_list(_figures(entry)))
+        measured(entry)
         curves_of(entry)
         card = settings().weights_dir / "cards" / f"{spec.name}.md"
         if card.is_file():

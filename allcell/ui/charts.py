@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 #: Okabe and Ito's palette, without its yellow, which fades on white.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b38600", "#56b4e9", "#7f7f7f", "#8c564b")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b38600", "#56b4e9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
+#: Limits of a score's axis, with room for a line at 1.
+SHARE = (0.0, 1.02)
 
 #: What of a detector's training curve is drawn: column, title.
 DETECTOR_CURVES = (
@@ -25,17 +26,14 @@ LOSS_CURVES = (
     ("val/box_loss", "box, validation"),
     ("val/cls_loss", "class, validation"),
 )
-CLASSIFIER_CURVES = (
-    ("train/accuracy", "accuracy, training"),
-    ("val/accuracy", "accuracy, validation"),
-    ("train/loss", "loss, training"),
-    ("val/loss", "loss, validation"),
-)
+CLASSIFIER_ACCURACIES = (("train/accuracy", "training"), ("val/accuracy", "validation"))
+CLASSIFIER_LOSSES = (("train/loss", "training"), ("val/loss", "validation"))
 
 
 def lines(
     series: Mapping[str, tuple[pd.Series, pd.Series]],
     *,
+    title: str,
     x_title: str,
     y_title: str,
     y_range: tuple[float, float] | None = None,
@@ -45,6 +43,7 @@ def lines(
 
     Args:
         series: x and y by name.
+        title: Of the figure.
         x_title: Of the abscissa, with its unit.
         y_title: Of the ordinate, with its unit.
         y_range: Limits of the ordinate; those of the data if None.
@@ -66,7 +65,8 @@ def lines(
         )
     figure.update_layout(
         height=height_px,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        title={"text": title, "font": {"size": 15}},
+        margin={"l": 10, "r": 10, "t": 40, "b": 10},
         legend={"orientation": "h", "y": -0.25, "x": 0},
         hovermode="x unified",
         xaxis={"title": {"text": x_title}},
@@ -75,32 +75,59 @@ def lines(
     return figure
 
 
+def _of_epochs(
+    curve: pd.DataFrame,
+    columns: Sequence[tuple[str, str]],
+    *,
+    title: str,
+    y_title: str,
+    y_range: tuple[float, float] | None = None,
+) -> go.Figure:
+    """Some columns of a training curve, as (column, what a person reads for it)."""
+    return lines(
+        {words: (curve["epoch"], curve[column]) for column, words in columns},
+        title=title,
+        x_title="Epoch",
+        y_title=y_title,
+        y_range=y_range,
+    )
+
+
 def training_scores(curve: pd.DataFrame) -> go.Figure:
     """P, R and both mAPs of a detector on validation, epoch by epoch (the paper's Figures 4, 5)."""
-    return lines(
-        {title: (curve["epoch"], curve[column]) for column, title in DETECTOR_CURVES},
-        x_title="Epoch",
-        y_title="On validation, 0 to 1",
-        y_range=(0, 1.02),
+    return _of_epochs(
+        curve,
+        DETECTOR_CURVES,
+        title="Scores on validation",
+        y_title="Score (0 to 1)",
+        y_range=SHARE,
     )
 
 
 def training_losses(curve: pd.DataFrame) -> go.Figure:
     """A detector's losses, epoch by epoch."""
-    return lines(
-        {title: (curve["epoch"], curve[column]) for column, title in LOSS_CURVES},
-        x_title="Epoch",
-        y_title="Loss",
+    return _of_epochs(curve, LOSS_CURVES, title="Losses", y_title="Loss (no unit)")
+
+
+def classifier_accuracy(curve: pd.DataFrame) -> go.Figure:
+    """A classifier's accuracy on what it trains on and on validation, epoch by epoch."""
+    return _of_epochs(
+        curve,
+        CLASSIFIER_ACCURACIES,
+        title="Accuracy",
+        y_title="Fields right (0 to 1)",
+        y_range=SHARE,
     )
 
 
-def classifier_training(curve: pd.DataFrame) -> go.Figure:
-    """A classifier's accuracies and losses, epoch by epoch; the first losses are cut off."""
-    return lines(
-        {title: (curve["epoch"], curve[column]) for column, title in CLASSIFIER_CURVES},
-        x_title="Epoch",
-        y_title="Accuracy (0 to 1), loss",
-        y_range=(0, 2),
+def classifier_losses(curve: pd.DataFrame) -> go.Figure:
+    """A classifier's losses, epoch by epoch; what lies above 2 is cut off."""
+    return _of_epochs(
+        curve,
+        CLASSIFIER_LOSSES,
+        title="Loss",
+        y_title="Cross-entropy (nats)",
+        y_range=(0, min(2.0, 1.05 * float(curve[["train/loss", "val/loss"]].to_numpy().max()))),
     )
 
 
@@ -114,7 +141,8 @@ def training_overlay(curves: Mapping[str, pd.DataFrame], column: str, title: str
     """
     return lines(
         {name: (curve["epoch"], curve[column]) for name, curve in curves.items()},
+        title=f"{title} on validation",
         x_title="Epoch",
-        y_title=f"{title} on validation, 0 to 1",
-        y_range=(0, 1.02),
+        y_title=f"{title} (0 to 1)",
+        y_range=SHARE,
     )

@@ -37,9 +37,19 @@ def overview(entries: Sequence[Listing]) -> None:
     )
 
 
+def test_metrics(entry: Listing) -> dict[str, Any] | None:
+    """The evaluator's JSON on the test fields, if it is of the weights that are here."""
+    metrics = read_metrics(settings().weights_dir, entry.spec.name, "allidb1_test")
+    files = entry.files
+    # Numbers of other weights than those that are here say nothing of these.
+    if metrics is None or files is None or metrics["model_sha256"] != files.checkpoint.sha256:
+        return None
+    return metrics
+
+
 def _row(entry: Listing) -> dict[str, Any]:
     spec, files = entry.spec, entry.files
-    metrics = read_metrics(settings().weights_dir, spec.name, "allidb1_test")
+    metrics = test_metrics(entry)
     row: dict[str, Any] = {
         "Model": spec.title,
         "State": "ready" if entry.usable else "not here",
@@ -49,8 +59,7 @@ def _row(entry: Listing) -> dict[str, Any]:
         "Healthy WBC, mAP@0.5": "",
         "Whole fields right": "",
     }
-    # Numbers of other weights than those that are here say nothing of these.
-    if metrics is None or files is None or metrics["model_sha256"] != files.checkpoint.sha256:
+    if metrics is None:
         return row
     if isinstance(spec, ClassifierSpec):
         right = metrics["counts"]["accuracy"]
@@ -78,14 +87,16 @@ def curves_of(entry: Listing) -> None:
     if curve is None:
         return
     with st.expander("How it learned"):
-        if isinstance(entry.spec, ClassifierSpec):
-            _chart(charts.classifier_training(curve), f"{entry.spec.name}-training")
-        else:
-            scores, losses = st.columns(2, gap="medium")
-            with scores:
-                _chart(charts.training_scores(curve), f"{entry.spec.name}-scores")
-            with losses:
-                _chart(charts.training_losses(curve), f"{entry.spec.name}-losses")
+        scores, losses = (
+            (charts.classifier_accuracy, charts.classifier_losses)
+            if isinstance(entry.spec, ClassifierSpec)
+            else (charts.training_scores, charts.training_losses)
+        )
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _chart(scores(curve), f"{entry.spec.name}-scores")
+        with right:
+            _chart(losses(curve), f"{entry.spec.name}-losses")
         st.caption("Validation is on 13 ALL-IDB1 fields that are neither trained on nor tested on.")
 
 

@@ -1,9 +1,9 @@
-"""The cells as a table with their pictures, linked to the field."""
+"""Tables of which a row can be picked, and the one of the cells, linked to the field."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -40,9 +40,7 @@ def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float
     with right:
         chosen = next((box for box in boxes if box.id == desk.selected), None)
         if chosen is None:
-            st.caption(
-                "Click a row of the table, or a cell in the field, to see that cell large."
-            )
+            st.caption("Click a row of the table, or a cell in the field, to see that cell large.")
         else:
             _card(image, chosen, red_cell_px)
 
@@ -51,21 +49,16 @@ def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: floa
     ids = [box.id for box in boxes]
     # Other boxes are another table: the row that was picked before means nothing in it.
     key = f"detect.cells.{hashlib.sha256(repr(ids).encode()).hexdigest()[:16]}"
-    # The field may have picked a cell since the table was drawn last.
-    rows = [ids.index(desk.selected)] if desk.selected in ids else []
-    state = st.session_state.get(key)
-    selection = {"selection": {"rows": rows, "columns": [], "cells": []}}
-    if state is not None and state["selection"] != selection["selection"]:
-        st.session_state[key] = selection
 
-    def pick() -> None:
-        picked = picked_row(st.session_state[key]["selection"])
-        desk.selected = None if picked is None else ids[picked]
+    def pick(row: int | None) -> None:
+        desk.selected = None if row is None else ids[row]
         desk.focus += 1
 
-    st.dataframe(
+    pickable(
         table_of(image, boxes, red_cell_px),
-        hide_index=True,
+        key,
+        ids.index(desk.selected) if desk.selected in ids else None,
+        pick,
         row_height=_ROW_PX,
         height=_HEADER_PX + _ROW_PX * min(max(len(boxes), 1), _MOST_ROWS),
         column_config={
@@ -76,11 +69,46 @@ def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: floa
                 format="%.1f", help="Mean of width and height, in red-cell diameters."
             ),
         },
+        alt="One row a cell: suggested class, confidence, place and size in pixels",
+    )
+
+
+def pickable(
+    frame: pd.DataFrame,
+    key: str,
+    chosen: int | None,
+    on_pick: Callable[[int | None], None],
+    *,
+    required: bool = False,
+    **look: Any,
+) -> None:
+    """A table of which one row is picked, by a click anywhere in it or on its tick box.
+
+    Args:
+        frame: What it shows.
+        key: Names it; other rows need another key, or the pick of one list stays in the next.
+        chosen: The row that is picked now, wherever that was done.
+        on_pick: Called before the next run of the page with the row, or None if it was let go.
+        required: Whether a row is always picked.
+        look: Further arguments of `st.dataframe`.
+    """
+    rows = [] if chosen is None else [chosen]
+    now: Any = {"rows": rows, "columns": [], "cells": []}
+    state = st.session_state.get(key)
+    if state is not None and state["selection"] != now:
+        st.session_state[key] = {"selection": now}
+
+    def pick() -> None:
+        on_pick(picked_row(st.session_state[key]["selection"]))
+
+    st.dataframe(
+        frame,
+        hide_index=True,
         key=key,
         on_select=pick,
-        selection_mode=["single-row", "single-cell"],
-        selection_default=selection,
-        alt="One row a cell: suggested class, confidence, place and size in pixels",
+        selection_mode=["single-row-required" if required else "single-row", "single-cell"],
+        selection_default={"selection": now},
+        **look,
     )
 
 

@@ -19,6 +19,7 @@ from allcell.ui.cache import get_field_classifier
 from allcell.ui.catalog import loading
 from allcell.ui.controls import choose_names, kept_names
 from allcell.ui.lru import Lru
+from allcell.ui.table import pickable
 from allcell.ui.viewer import Field, show_field
 from allcell.ui.wording import plain, seconds
 
@@ -78,7 +79,8 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
     shown = desk.sources[desk.shown or sources[0].id]
     left, right = st.columns([2, 1], gap="large")
     with right:
-        _answer(spec, answers[sources.index(shown)], classifier.engine.description)
+        with st.container(key="allcell-answer"):
+            _answer(spec, answers[sources.index(shown)], classifier.engine.description)
         choose_names()
         st.download_button(
             "Answers (CSV)",
@@ -138,11 +140,6 @@ def _table(desk: Bench, sources: list[Source], answers: list[Answer]) -> None:
     ids = [source.id for source in sources]
     key = f"detect.fields.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
 
-    def pick() -> None:
-        picked = st.session_state[key].selection.rows
-        if picked:
-            desk.show(ids[picked[0]])
-
     rows = [
         {
             "No.": n,
@@ -153,20 +150,18 @@ def _table(desk: Bench, sources: list[Source], answers: list[Answer]) -> None:
         }
         for n, (source, answer) in enumerate(zip(sources, answers, strict=True), 1)
     ]
-    chosen = ids.index(desk.shown) if desk.shown in ids else 0
-    st.dataframe(
+    pickable(
         pd.DataFrame(rows),
-        hide_index=True,
+        key,
+        ids.index(desk.shown) if desk.shown in ids else 0,
+        lambda row: None if row is None else desk.show(ids[row]),
+        required=True,
         height=min(38 + 35 * len(rows), 330),
         column_config={
             "No.": st.column_config.NumberColumn(width="small"),
             "Probability of cancerous": st.column_config.NumberColumn(format="%.2f"),
             "Note": st.column_config.TextColumn(width="large"),
         },
-        key=key,
-        on_select=pick,
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [chosen], "columns": [], "cells": []}},
         placeholder="",
         alt="One row an image: the suggested class of the field, or the error",
     )

@@ -33,7 +33,8 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
     overview = st.container()
     left, right = st.columns([2, 1], gap="large")
     with right:
-        counts = st.container()
+        # On a phone it comes before the picture (see assets/frame.css).
+        counts = st.container(key="allcell-answer")
         view = controls.choose_view(spec)
     named = controls.kept_names()
     found = batch.results(desk, spec.name, view)
@@ -42,7 +43,7 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
             # The table's own buttons appear above its corner.
             st.space("xxsmall")
             batch.summary(desk, spec.name, found)
-            downloads.download_all(desk, spec.name, found, named=named)
+            downloads.download_all(desk, spec.name, found, view, named=named)
     if isinstance(outcome, Refused):
         left.error(f"**{plain(outcome.message)}**  \n{plain(outcome.remedy)}")
     if not isinstance(outcome, Finished):
@@ -56,5 +57,5 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         results.facts(desk, source, outcome)
     with counts:
         results.answer(found[source.id])
-    downloads.downloads(desk, source, image, shown, labels=view.labels, named=named)
+    downloads.downloads(desk, source, image, shown, view, named=named)
     table.cells(desk, image, boxes, shown.red_cell_px)

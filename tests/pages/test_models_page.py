@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import ModelFiles, describe, write_manifest
+from allcell.settings import RESEARCH_USE
 from allcell.ui.catalog import catalog
 
 
@@ -63,6 +65,17 @@ def test_files_are_named_with_size_and_digest(app: AppTest, weights: Path) -> No
     assert "654,321" in text
     assert "Can be used here" in text
     assert "There is no model card" in text
+
+
+def test_the_address_of_a_page_leads_there_on_a_fresh_server(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What Streamlit takes for granted until app.py has run once.
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", True)
+    app.switch_page("pages/models.py").run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Models"]
+    assert RESEARCH_USE in " ".join(element.proto.body for element in app.get("html"))
 
 
 def test_model_card_is_shown(app: AppTest, weights: Path) -> None:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.classifier import FieldClassifier
 from allcell.models.registry import get_classifier
 from allcell.models.weights import ModelFiles, describe, write_manifest
+from allcell.report.paper import METRICS
 from allcell.ui import whole_fields
 
 TRUE, FALSE = 2.0, -2.0  # logits of a field that is cancerous, and of one that is not
@@ -89,14 +90,19 @@ def weights(tmp_path: Path, limits: Any) -> Path:
     scores = {
         "model_sha256": manifest["live"].checkpoint.sha256,
         "images": 3,
-        "classes": {"blast": {"ap50": 0.987}, "healthy": {"ap50": 0.876}},
-        "intervals": {"blast.ap50": [0.9, 1.0], "healthy.ap50": [0.8, 0.95]},
+        "classes": {
+            "blast": dict.fromkeys(METRICS, 0.987),
+            "healthy": dict.fromkeys(METRICS, 0.876),
+        },
+        "intervals": {f"blast.{metric}": [0.9, 1.0] for metric in METRICS}
+        | {f"healthy.{metric}": [0.8, 0.95] for metric in METRICS},
         "fields": [{"blast_present": True, "blast_suggested": n < 2} for n in range(3)],
     }
     (tmp_path / "metrics" / "live_allidb1_test.json").write_text(json.dumps(scores))
     right = {
         "model_sha256": manifest["cnn"].checkpoint.sha256,
         "counts": {"accuracy": {"k": 15, "n": 17, "low": 0.636, "high": 0.985}},
+        "as_the_paper_counted": {"accuracy": {"k": 118, "n": 136}},
     }
     (tmp_path / "metrics" / "cnn_allidb1_test.json").write_text(json.dumps(right))
     return tmp_path
@@ -119,6 +125,9 @@ def test_the_overview_has_the_scores_of_the_weights_that_are_here(
     cnn = table.loc[get_classifier("cnn").title]
     assert cnn["Whole fields right"] == "15 of 17 (0.64 to 0.98)"
     assert table.loc["YOLOv5s", "State"] == "not here"
+    beside = app.dataframe[-1].value.set_index("Right answers")
+    assert list(beside["Published"]) == ["", "128 of 129"]
+    assert list(beside["Measured"]) == ["15 of 17", "118 of 136"]
 
 
 def test_the_overview_leaves_scores_of_other_weights_out(app: AppTest, weights: Path) -> None:

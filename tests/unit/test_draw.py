@@ -156,6 +156,13 @@ def test_a_small_box_gets_the_short_name() -> None:
     assert forced.sum() > narrow.sum()
 
 
+def test_all_labels_of_a_picture_have_one_wording() -> None:
+    wide, narrow = (100, 100, 300, 250), (20, 20, 50, 50)
+    alone = difference_from_unlabelled(found(wide))
+    beside = difference_from_unlabelled(found(wide, narrow))
+    assert beside[60:100, 100:].sum() < 0.8 * alone[60:100, 100:].sum(), "short on both"
+
+
 def test_confidence_can_be_left_out() -> None:
     box = found((100, 100, 300, 250))
     with_number = difference_from_unlabelled(box)

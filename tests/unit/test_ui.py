@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from allcell.images import decode
+from allcell.report.paper import METRICS, published
 from allcell.scale import RedCellEstimate, Scale
 from allcell.statistics import Proportion
+from allcell.ui.charts import DETECTOR_CURVES, training_scores
 from allcell.ui.crops import MAX_SIDE_PX, crop, data_uri, display_jpeg
 from allcell.ui.lru import Lru
-from allcell.ui.wording import interval_text, plain, scale_text, share_text, to_go_text
+from allcell.ui.measured import detector_rows
+from allcell.ui.table import picked_row
+from allcell.ui.wording import (
+    interval_text,
+    plain,
+    scale_text,
+    seconds,
+    share_text,
+    to_go_text,
+)
 
 NBSP = "\u00a0"
 
@@ -162,3 +175,66 @@ def test_unmeasured_scale_says_what_is_used_instead() -> None:
 )
 def test_names_are_escaped_for_markdown(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "text"), [(31, f"0.03{NBSP}s"), (1234, f"1.2{NBSP}s"), (48_300, f"48{NBSP}s")]
+)
+def test_times_have_the_digits_that_matter(time_ms: float, text: str) -> None:
+    assert seconds(time_ms) == text
+
+
+@pytest.mark.parametrize(
+    ("selection", "row"),
+    [
+        pytest.param({"rows": [2], "columns": [], "cells": []}, 2, id="ticked"),
+        pytest.param({"rows": [2], "columns": [], "cells": [(4, "x")]}, 4, id="clicked after"),
+        pytest.param({"rows": [], "columns": [], "cells": []}, None, id="let go"),
+    ],
+)
+def test_a_row_is_picked_by_any_of_its_cells(selection: dict[str, Any], row: int | None) -> None:
+    assert picked_row(selection) == row
+
+
+def test_lines_of_a_chart_differ_by_dash_and_colour() -> None:
+    curve = pd.DataFrame({"epoch": [1, 2], **{c: [0.1, 0.5] for c, _ in DETECTOR_CURVES}})
+    figure = training_scores(curve)
+    assert [line.name for line in figure.data] == [title for _, title in DETECTOR_CURVES]
+    for look in ("dash", "color"):
+        assert len({line.line[look] for line in figure.data}) == len(figure.data)
+    assert list(figure.data[0].y) == [0.1, 0.5]
+    layout = figure.layout
+    assert layout.title.text
+    assert (layout.xaxis.title.text, layout.yaxis.title.text) == ("Epoch", "Score (0 to 1)")
+
+
+def scored(value: float) -> dict[str, Any]:
+    """Metrics of a detector: each score the same, each interval 0.1 to either side."""
+    scores = dict.fromkeys(METRICS, value)
+    ends = [value - 0.1, value + 0.1]
+    names = [f"{name}.{metric}" for name in ("blast", "healthy") for metric in METRICS]
+    return {
+        "classes": {"blast": scores, "healthy": scores},
+        "map50": value,
+        "map50_95": value,
+        "intervals": dict.fromkeys([*names, "map50", "map50_95"], ends),
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "rows", "first", "last"),
+    [
+        pytest.param("yolov5s", 8, "0.885", "0.627", id="both classes published"),
+        pytest.param("yolov6", 10, "", "0.548", id="only both together published"),
+        pytest.param("live", 8, None, None, id="not in the paper"),
+    ],
+)
+def test_measured_stands_beside_published(
+    model: str, rows: int, first: str | None, last: str | None
+) -> None:
+    table = detector_rows(scored(0.8), published(model))
+    assert len(table) == rows
+    assert set(table["Measured"]) == {"0.800"}
+    assert set(table["95 % interval"]) == {"0.700 to 0.900"}
+    column = [None] * rows if "Published" not in table else list(table["Published"])
+    assert (column[0], column[-1]) == (first, last)

@@ -185,12 +185,14 @@ class FieldView {
     this.picture.style.transform = `translate(${x}px, ${y}px) scale(${k})`;
     this.cells.setAttribute("transform", `translate(${x} ${y}) scale(${k})`);
     const taken = [];
+    // One wording for all: long names as soon as most boxes have room for them.
+    const sides = this.labels.map(({ box }) => k * (box.x2 - box.x1)).sort((a, b) => a - b);
+    const long = sides[sides.length >> 1] >= LONG_LABEL_PX;
     // The surest cells come first; a label that would cover another one waits for more zoom.
     for (const { text, box } of this.labels) {
       const room = k * (box.x2 - box.x1);
       const { title } = this.data.styles[box.kind];
-      const name = room >= LONG_LABEL_PX ? title : title[0];
-      const words = `${name} ${box.confidence.toFixed(2)}`;
+      const words = `${long ? title : title[0]} ${box.confidence.toFixed(2)}`;
       const above = y + k * box.y1 > LABEL_PX + 4;
       const left = x + k * box.x1 + (above ? 0 : 5);
       const bottom = y + k * box.y1 + (above ? -5 : LABEL_PX + 3);

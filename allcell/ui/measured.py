@@ -1,0 +1,120 @@
+"""The numbers of one model on the Models page, beside the paper's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from allcell.models.registry import ClassifierSpec
+from allcell.report.paper import (
+    CNN_COPIES,
+    CNN_FOOTNOTE,
+    CNN_RIGHT,
+    FOOTNOTES,
+    METRIC_TITLES,
+    METRICS,
+    PublishedModel,
+    published,
+)
+from allcell.ui.catalog import Listing
+from allcell.ui.controls import title_of
+from allcell.ui.model_overview import test_metrics
+
+_MEASURED, _INTERVAL = "Measured", "95 % interval"
+
+
+def measured(entry: Listing) -> None:
+    """What was measured of a model on the test fields, beside what the paper published."""
+    metrics = test_metrics(entry)
+    if metrics is None:
+        st.caption("These weights are not measured yet." if entry.files else "Not measured yet.")
+        return
+    if isinstance(entry.spec, ClassifierSpec):
+        _table(classifier_rows(metrics))
+        st.caption(f"Published: {CNN_FOOTNOTE}")
+        return
+    paper = published(entry.spec.name)
+    _table(detector_rows(metrics, paper))
+    if paper is None:
+        st.caption("The paper has no such model.")
+        return
+    notes = (FOOTNOTES[0], *(FOOTNOTES[n - 1] for n in paper.footnotes))
+    st.caption(f"Published: the paper's {paper.name}. {' '.join(notes)}")
+
+
+def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.DataFrame:
+    """One row a class and score; the column of the paper is there if the paper has the model.
+
+    Args:
+        metrics: The evaluator's JSON of a detector.
+        paper: The model of Table 1 beside it.
+    """
+    rows = []
+    for name in ("blast", "healthy"):
+        for metric in METRICS:
+            row = {"Class": title_of(name), "Score": METRIC_TITLES[metric]}
+            row |= {"Published": _number(paper.value(name, metric))} if paper else {}
+            row |= {
+                _MEASURED: _number(metrics["classes"][name][metric]),
+                _INTERVAL: _interval(metrics["intervals"][f"{name}.{metric}"]),
+            }
+            rows.append(row)
+    if paper is not None and any(value is not None for value in paper.every):
+        for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
+            rows.append(
+                {
+                    "Class": "Both",
+                    "Score": METRIC_TITLES[metric],
+                    "Published": _number(paper.value("all", metric)),
+                    _MEASURED: _number(metrics[key]),
+                    _INTERVAL: _interval(metrics["intervals"][key]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
+    """Right answers over the fields, and over their turned copies as the paper counted.
+
+    Args:
+        metrics: The evaluator's JSON of a whole-field classifier.
+    """
+    fields = metrics["counts"]["accuracy"]
+    copies = metrics["as_the_paper_counted"]["accuracy"]
+    return pd.DataFrame(
+        [
+            {
+                "Right answers": "Fields",
+                "Published": "",
+                _MEASURED: f"{fields['k']} of {fields['n']}",
+                _INTERVAL: _interval((fields["low"], fields["high"])),
+            },
+            {
+                "Right answers": "Turned copies, as the paper counted",
+                "Published": f"{CNN_RIGHT} of {CNN_COPIES}",
+                _MEASURED: f"{copies['k']} of {copies['n']}",
+                _INTERVAL: "none: copies are not independent",
+            },
+        ]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _interval(ends: Any) -> str:
+    low, high = ends
+    return f"{low:.3f} to {high:.3f}"
+
+
+def _table(rows: pd.DataFrame) -> None:
+    st.dataframe(
+        rows,
+        hide_index=True,
+        width="content",
+        height=38 + 35 * len(rows),
+        alt="Scores on the 17 test fields: published and measured",
+    )
