@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import threading
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from allcell.errors import AllcellError
 from allcell.formats.pixels import RGBImage
 from allcell.stream.feed import Feed
 from allcell.stream.frames import Viewer
@@ -19,24 +21,40 @@ from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Strip
 from allcell.stream.sources import Source
 
+log = logging.getLogger(__name__)
+
 _KEY = "allcell.live"
 #: A server's source that nobody has looked at for this long is closed: the tab is gone.
 UNWATCHED_S = 1.5
+#: After this long it is not opened again.
+FORGOTTEN_S = 60.0
 
 
 class WatchedFeed:
-    """A feed that closes itself, and its source, once nobody looks.
+    """A feed whose source is closed while nobody looks, and opened again when somebody does.
 
     Args:
-        feed: Its own thread reads the source.
-        choice: What it was opened for.
+        open_source: Opens the source.
+        process: See `Feed`.
+        choice: What it is opened for.
+
+    Raises:
+        AllcellError: If the source cannot be opened.
     """
 
-    def __init__(self, feed: Feed, choice: object) -> None:
-        self.feed = feed
+    def __init__(
+        self,
+        open_source: Callable[[], Source],
+        process: Callable[[RGBImage], RGBImage],
+        choice: object,
+    ) -> None:
         self.choice = choice
+        self._open_source = open_source
+        self._process = process
+        self.feed = Feed(open_source(), process)
         self._seen_s = time.monotonic() + 5.0  # a browser takes a moment to connect
-        self._closed = threading.Event()
+        self._paused = False
+        self._ended = threading.Event()
         threading.Thread(target=self._watch, name="feed watch", daemon=True).start()
 
     def newest(self) -> RGBImage | None:
@@ -46,19 +64,32 @@ class WatchedFeed:
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended."""
-        return self._closed.is_set()
+        """Whether its source is closed, for good or until somebody looks."""
+        return self._paused or self._ended.is_set()
 
     def close(self) -> None:
-        """Stop reading and close the source."""
-        if not self._closed.is_set():
-            self._closed.set()
-            self.feed.close()
+        """Stop reading and close the source, for good."""
+        self._ended.set()
+        self.feed.close()
 
     def _watch(self) -> None:
-        while not self._closed.wait(0.25):
-            if time.monotonic() - self._seen_s > UNWATCHED_S:
-                self.close()
+        while not self._ended.wait(0.25):
+            unseen_s = time.monotonic() - self._seen_s
+            if not self._paused and unseen_s > UNWATCHED_S:
+                self._paused = True
+                self.feed.close()
+            elif self._paused and unseen_s < UNWATCHED_S:
+                # A busy machine may have looked away for a moment only.
+                try:
+                    self.feed = Feed(self._open_source(), self._process)
+                except AllcellError as error:
+                    log.warning("The source could not be opened again: %s", error)
+                    return
+                self._paused = False
+            elif self._paused and unseen_s > FORGOTTEN_S:
+                return
+        if not self._paused:
+            self.feed.close()
 
 
 class LiveDesk:
@@ -100,10 +131,11 @@ class LiveDesk:
         Raises:
             AllcellError: If it cannot be opened.
         """
-        if self.watched and not self.watched.closed and self.watched.choice == choice:
+        if self.watched and self.watched.choice == choice:
+            self.watched.newest()  # opens it again if it was closed
             return
         self.stop()
-        self.watched = WatchedFeed(Feed(open_source(), self.viewer.process), choice)
+        self.watched = WatchedFeed(open_source, self.viewer.process, choice)
 
     def stop(self) -> None:
         """Close the server's source, if one runs."""
