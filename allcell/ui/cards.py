@@ -29,8 +29,10 @@ def show_model(entry: Listing) -> None:
         else:
             st.markdown(f":orange-badge[Cannot be used here] {entry.missing}")
             st.markdown(entry.remedy)
-        st.html(_as_list(_figures(entry)))
-        measured(entry)
+        left, right = st.columns(2, gap="medium")
+        left.html(_as_list(_figures(entry)))
+        with right:
+            measured(entry)
         curves_of(entry)
         card = settings().weights_dir / "cards" / f"{spec.name}.md"
         if card.is_file():

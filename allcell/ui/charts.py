@@ -37,7 +37,7 @@ def lines(
     x_title: str,
     y_title: str,
     y_range: tuple[float, float] | None = None,
-    height_px: int = 300,
+    height_px: int = 340,
 ) -> go.Figure:
     """Some lines over one another, told apart by colour and by dash.
 
@@ -66,8 +66,16 @@ def lines(
     figure.update_layout(
         height=height_px,
         title={"text": title, "font": {"size": 15}},
-        margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        legend={"orientation": "h", "y": -0.25, "x": 0},
+        margin={"l": 10, "r": 10, "t": 40, "b": 90},
+        # Of the whole figure, not of the plot: on a phone two names stand side by side.
+        legend={
+            "orientation": "h",
+            "xref": "container",
+            "yref": "container",
+            "x": 0.02,
+            "y": 0.01,
+            "yanchor": "bottom",
+        },
         hovermode="x unified",
         xaxis={"title": {"text": x_title}},
         yaxis={"title": {"text": y_title}, "range": list(y_range) if y_range else None},

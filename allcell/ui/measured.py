@@ -22,7 +22,7 @@ from allcell.ui.catalog import Listing
 from allcell.ui.controls import title_of
 from allcell.ui.model_overview import test_metrics
 
-_MEASURED, _INTERVAL = "Measured", "95 % interval"
+_MEASURED, _INTERVAL, _PUBLISHED = "Measured", "95 % interval", "Published"
 
 
 def measured(entry: Listing) -> None:
@@ -54,22 +54,21 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
     rows = []
     for name in ("blast", "healthy"):
         for metric in METRICS:
-            row = {"Class": title_of(name), "Score": METRIC_TITLES[metric]}
-            row |= {"Published": _number(paper.value(name, metric))} if paper else {}
+            row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}
             row |= {
                 _MEASURED: _number(metrics["classes"][name][metric]),
                 _INTERVAL: _interval(metrics["intervals"][f"{name}.{metric}"]),
             }
+            row |= {_PUBLISHED: _number(paper.value(name, metric))} if paper else {}
             rows.append(row)
     if paper is not None and any(value is not None for value in paper.every):
         for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
             rows.append(
                 {
-                    "Class": "Both",
-                    "Score": METRIC_TITLES[metric],
-                    "Published": _number(paper.value("all", metric)),
+                    "Score": f"Both, {METRIC_TITLES[metric]}",
                     _MEASURED: _number(metrics[key]),
                     _INTERVAL: _interval(metrics["intervals"][key]),
+                    _PUBLISHED: _number(paper.value("all", metric)),
                 }
             )
     return pd.DataFrame(rows)
@@ -87,15 +86,15 @@ def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
         [
             {
                 "Right answers": "Fields",
-                "Published": "",
                 _MEASURED: f"{fields['k']} of {fields['n']}",
                 _INTERVAL: _interval((fields["low"], fields["high"])),
+                _PUBLISHED: "",
             },
             {
-                "Right answers": "Turned copies, as the paper counted",
-                "Published": f"{CNN_RIGHT} of {CNN_COPIES}",
+                "Right answers": "Turned copies, as in the paper",
                 _MEASURED: f"{copies['k']} of {copies['n']}",
-                _INTERVAL: "none: copies are not independent",
+                _INTERVAL: "none: not independent",
+                _PUBLISHED: f"{CNN_RIGHT} of {CNN_COPIES}",
             },
         ]
     )

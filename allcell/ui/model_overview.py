@@ -86,7 +86,13 @@ def curves_of(entry: Listing) -> None:
     curve = training_curve(entry.spec.name)
     if curve is None:
         return
-    with st.expander("How it learned"):
+    # Drawn only when asked for: the library of the charts is larger than the rest of the page.
+    learned = st.expander(
+        "How it learned", key=f"models.learned.{entry.spec.name}", on_change="rerun"
+    )
+    if not learned.open:
+        return
+    with learned:
         scores, losses = (
             (charts.classifier_accuracy, charts.classifier_losses)
             if isinstance(entry.spec, ClassifierSpec)

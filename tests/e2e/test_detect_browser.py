@@ -222,7 +222,7 @@ def test_click_on_a_cell_shows_it_large_and_back(start: Page, smear: Path) -> No
     table.scroll_into_view_if_needed()
     place = table.bounding_box()
     assert place is not None
-    start.mouse.click(place["x"] + 18, place["y"] + 40 + 52 * 2.5)
+    start.mouse.click(place["x"] + 300, place["y"] + 40 + 52 * 2.5)  # anywhere in the row
     start.get_by_text("No. 3:").wait_for(timeout=WAIT_MS)
     third = next(box for box in drawn(start) if box["number"] == 3)
     stage = start.locator(".stage").bounding_box()
@@ -359,6 +359,11 @@ def test_phone_shows_everything_in_its_width(start: Page, smear: Path, scheme: A
     assert stage is not None
     assert stage["width"] > 340
     assert stage["width"] / stage["height"] == pytest.approx(4 / 3, rel=0.02)
+    answer = start.get_by_text("Blasts suggested").bounding_box()
+    controls = slider(start).bounding_box()
+    assert answer is not None
+    assert controls is not None
+    assert answer["y"] < stage["y"] < controls["y"], "the answer first, the controls last"
     start.locator(".st-key-allcell-phone-menu").get_by_role("link", name="Models").click()
     start.get_by_role("heading", name="Models").wait_for(timeout=WAIT_MS)
     assert start.locator(".allcell-notice").is_visible()
