@@ -339,10 +339,13 @@ def _training(weights_dir: Path, name: str) -> str:
     facts = read_training(weights_dir, name)
     if facts is None:
         return "How it was trained is not kept."
-    text = _run(facts) + (
-        f" The checkpoint is epoch {facts['taken_epoch']}, the best by mAP@0.5:0.95 on the "
-        "validation fields. "
-    )
+    chosen = {
+        "best": "the best by mAP@0.5:0.95 on the validation fields, and better there than the last",
+        "last": "the last: on the validation fields it is better (mAP@0.5:0.95 of blasts and "
+        "healthy cells) than the one with the curve's best score. This rule was made when the test "
+        "score of that one had been seen; the choice itself looks at validation alone",
+    }.get(facts.get("taken", ""), "the best by mAP@0.5:0.95 on the validation fields")
+    text = f"{_run(facts)} The checkpoint is epoch {facts['taken_epoch']}, {chosen}. "
     if (before := facts.get("pretraining")) is not None:
         text += (
             "It starts from a pre-training on open smears and synthetic fields, not from COCO as "
@@ -370,7 +373,8 @@ def _run(facts: dict[str, Any]) -> str:
         f"{facts['epochs']} epochs of {recipe['tiles_per_epoch']} tiles of {recipe['tile_px']} px "
         f"({views:,} views), {recipe['optimizer']}, batch {recipe['batch']}, seed "
         f"{recipe['seed']}, {facts['hours']:.1f} hours on {facts['device']} with "
-        f"{facts['threads'] or 'all'} thread{'' if facts['threads'] == 1 else 's'}; "
+        f"{facts['threads'] or 'all'} thread{'' if facts['threads'] == 1 else 's'}"
+        f"{', the network in bfloat16' if recipe.get('bfloat16') else ''}; "
         f"ultralytics {versions['ultralytics']}, torch {versions['torch']}. "
         f"Tiles are cut from training fields: {shares}."
     )

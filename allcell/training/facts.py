@@ -57,6 +57,14 @@ def note_facts(
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
+def note_taken(run_dir: Path, checkpoint: Path) -> None:
+    """Write down which of a run's two checkpoints was taken: best.pt or last.pt."""
+    path = run_dir / FACTS
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    facts["taken"] = checkpoint.stem
+    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
 def read_facts(run_dir: Path) -> dict[str, Any]:
     """How a run was begun, and from its curve how long it took and which epoch was taken."""
     facts: dict[str, Any] = json.loads((run_dir / FACTS).read_text(encoding="utf-8"))
@@ -64,7 +72,7 @@ def read_facts(run_dir: Path) -> dict[str, Any]:
         rows = [{k.strip(): v for k, v in row.items()} for row in csv.DictReader(file)]
     facts["epochs"] = len(rows)
     facts["hours"] = round(_seconds(rows) / 3600, 2)
-    if CHOSEN_BY in rows[0]:
+    if CHOSEN_BY in rows[0] and facts.get("taken") != "last":
         facts["taken_epoch"] = int(max(rows, key=lambda row: float(row[CHOSEN_BY]))["epoch"])
     else:
         facts["taken_epoch"] = len(rows)

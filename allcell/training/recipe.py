@@ -38,6 +38,8 @@ class Recipe(BaseModel):
         validation: The dataset whose `val` split is scored after each epoch.
         start: Recipe whose best checkpoint it starts from; empty for random weights.
         epochs: How often `tiles_per_epoch` tiles are seen.
+        bfloat16: Whether the network's pass runs in bfloat16 (weights, loss and optimiser stay in
+            32 bits): three times as fast on a CPU with AMX, slower on one without.
         ships_onnx: Whether the ONNX file is shipped with the weights.
         ships_int8: Whether an 8-bit graph is shipped, too.
     """
@@ -57,6 +59,7 @@ class Recipe(BaseModel):
     weight_decay: float = 0.0005
     warmup_epochs: float = 1.0
     optimizer: str = "AdamW"
+    bfloat16: bool = False
     ships_onnx: bool = False
     ships_int8: bool = False
     seed: int = 0

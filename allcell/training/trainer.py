@@ -14,6 +14,7 @@ import numpy.typing as npt
 import allcell.offline  # noqa: F401  (before ultralytics is imported)
 
 import torch  # isort: skip
+from torch.utils._pytree import tree_map  # isort: skip
 from ultralytics.data.build import build_dataloader  # isort: skip
 from ultralytics.data.dataset import YOLODataset  # isort: skip
 from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip
@@ -90,6 +91,23 @@ class _WholeFields(torch.utils.data.Dataset[dict[str, Any]]):
         return _sample(f"{field.name}.jpg", padded, field.truth)
 
 
+def _in_bfloat16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
+    """The network's pass in bfloat16 autocast; boxes and losses stay in 32 bits.
+
+    Ultralytics has this for CUDA only. It casts the loss, too, where 8 bits of mantissa are too
+    few for the sum that decodes a box's side.
+    """
+
+    def run(batch: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(batch, dict):  # to the loss, which comes back here with the pictures
+            return forward(batch, *args, **kwargs)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            answer = forward(batch, *args, **kwargs)
+        return tree_map(lambda x: x.float() if isinstance(x, torch.Tensor) else x, answer)
+
+    return run
+
+
 class _Trainer(DetectionTrainer):
     """Ultralytics' loop over our tiles."""
 
@@ -142,7 +160,10 @@ class _Trainer(DetectionTrainer):
         super()._setup_train()  # type: ignore[no-untyped-call]
         # oneDNN runs NHWC convolutions 9 to 22 % faster; ultralytics offers it on CUDA only.
         network: Any = self.model
-        self.model = network.to(memory_format=torch.channels_last)
+        network = network.to(memory_format=torch.channels_last)
+        if self.recipe.bfloat16:
+            network.forward = _in_bfloat16(network.forward, self.device.type)
+        self.model = network
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
         batch = super().preprocess_batch(batch)
