@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from allcell.models.weights import ModelFiles
+
 
 def _read(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
@@ -17,6 +19,16 @@ def _read(path: Path) -> dict[str, Any] | None:
 def read_metrics(weights_dir: Path, name: str, data: str) -> dict[str, Any] | None:
     """The evaluator's JSON of a model on `data` (as in `allidb1_test`), if there is one."""
     return _read(weights_dir / "metrics" / f"{name}_{data}.json")
+
+
+def read_current(
+    weights_dir: Path, name: str, files: ModelFiles | None, data: str
+) -> dict[str, Any] | None:
+    """The evaluator's JSON if it is of these weights: numbers of others say nothing of them."""
+    metrics = read_metrics(weights_dir, name, data)
+    if metrics is None or files is None or metrics["model_sha256"] != files.checkpoint.sha256:
+        return None
+    return metrics
 
 
 def read_training(weights_dir: Path, name: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from allcell.models.registry import ClassifierSpec
-from allcell.report.metrics_files import read_metrics
+from allcell.report.metrics_files import read_current
 from allcell.settings import settings
 from allcell.ui import charts
 from allcell.ui.catalog import Listing
@@ -39,12 +39,7 @@ def overview(entries: Sequence[Listing]) -> None:
 
 def test_metrics(entry: Listing) -> dict[str, Any] | None:
     """The evaluator's JSON on the test fields, if it is of the weights that are here."""
-    metrics = read_metrics(settings().weights_dir, entry.spec.name, "allidb1_test")
-    files = entry.files
-    # Numbers of other weights than those that are here say nothing of these.
-    if metrics is None or files is None or metrics["model_sha256"] != files.checkpoint.sha256:
-        return None
-    return metrics
+    return read_current(settings().weights_dir, entry.spec.name, entry.files, "allidb1_test")
 
 
 def _row(entry: Listing) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import csv
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import allcell.cli.train  # noqa: F401  (registers the command)
@@ -17,7 +18,7 @@ from allcell.images import encode_png
 from allcell.models.weights import sha256
 from allcell.synth import random_spec, render
 from allcell.training.augment import Augmentation, paint_over_arrows, vary
-from allcell.training.facts import read_facts
+from allcell.training.facts import note_taken, read_facts
 from allcell.training.fields import Domain, Field, canvas, paint_over
 from allcell.training.recipe import Recipe, Source, load_recipe
 from allcell.training.tiles import TileMaker, TileRecipe
@@ -239,3 +240,36 @@ def test_a_missing_dataset_says_how_to_make_it(tmp_path):
 
     with pytest.raises(DataError, match="allcell data"):
         train(load_recipe("live"), tmp_path, tmp_path / "run")
+
+
+def test_the_taken_checkpoint_is_written_down(tmp_path):
+    (tmp_path / "facts.json").write_text("{}")
+    (tmp_path / "results.csv").write_text(
+        "epoch,time,metrics/mAP50-95(B)\n1,5,0.2\n2,10,0.6\n3,15,0.5\n"
+    )
+    assert read_facts(tmp_path)["taken_epoch"] == 2
+    note_taken(tmp_path, tmp_path / "weights" / "last.pt")
+    assert read_facts(tmp_path)["taken_epoch"] == 3
+    note_taken(tmp_path, tmp_path / "weights" / "best.pt")
+    assert read_facts(tmp_path)["taken_epoch"] == 2
+
+
+def test_in_bfloat16_the_loss_sees_32_bits():
+    from allcell.training.trainer import _in_bfloat16
+
+    layer = torch.nn.Linear(4, 4)
+    seen = []
+
+    def forward(batch):
+        if isinstance(batch, dict):
+            return run(batch["img"])["boxes"][0].sum()
+        answer = layer(batch)
+        seen.append(answer.dtype)
+        return {"boxes": [answer], "n": 1}
+
+    run = _in_bfloat16(forward, "cpu")
+    loss = run({"img": torch.ones(2, 4)})
+    assert seen == [torch.bfloat16]
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert layer.weight.grad.dtype == torch.float32

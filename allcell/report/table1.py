@@ -1,0 +1,191 @@
+"""The paper's Table 1 beside our own measurements, cell by cell, and as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from allcell.models.registry import MODELS, ModelSpec
+from allcell.models.weights import read_manifest
+from allcell.report.metrics_files import read_current
+from allcell.report.paper import METRIC_TITLES, METRICS, published
+
+#: What a person reads for the rows of the table, by the names of `PublishedModel.value`.
+CLASS_ROWS = {"blast": "Blasts", "healthy": "Healthy white cells", "all": "Both classes"}
+
+#: Where the evaluator keeps the means over both classes.
+_MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the table.
+
+    Attributes:
+        model: Our name of the model.
+        title: What a person reads for it.
+        paper: The paper's name of its own; empty if the paper has no such model.
+        class_name: blast | healthy | all.
+        metric: One of `paper.METRICS`.
+        published: The paper's number, 0 to 1; None if it has none.
+        measured: Ours on the 17 test fields; None if the weights here are not measured.
+        low: Lower bound of its 95 % bootstrap interval over fields.
+        high: Upper bound.
+    """
+
+    model: str
+    title: str
+    paper: str
+    class_name: str
+    metric: str
+    published: float | None
+    measured: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """Measured minus published."""
+        if self.measured is None or self.published is None:
+            return None
+        return self.measured - self.published
+
+    @property
+    def apart(self) -> bool:
+        """Whether the interval of the measurement leaves the published number out."""
+        if self.published is None or self.low is None or self.high is None:
+            return False
+        return not self.low <= self.published <= self.high
+
+
+def table_1(weights_dir: Path) -> tuple[Cell, ...]:
+    """Every cell: the models of the registry in its order, classes and metrics in the paper's.
+
+    Args:
+        weights_dir: Where the manifest and `metrics/` lie.
+    """
+    manifest = read_manifest(weights_dir)
+    cells = []
+    for spec in MODELS:
+        files = manifest.get(spec.name)
+        metrics = read_current(weights_dir, spec.name, files, "allidb1_test")
+        cells += [
+            _cell(spec, metrics, class_name, metric)
+            for class_name in CLASS_ROWS
+            for metric in METRICS
+            if class_name != "all" or metric in _MEANS
+        ]
+    return tuple(cells)
+
+
+def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metric: str) -> Cell:
+    paper = published(spec.name)
+    value = interval = None
+    if metrics is not None and class_name == "all":
+        value = metrics[_MEANS[metric]]
+        interval = metrics["intervals"][_MEANS[metric]]
+    elif metrics is not None:
+        value = metrics["classes"][class_name][metric]
+        interval = metrics["intervals"][f"{class_name}.{metric}"]
+    low, high = interval or (None, None)
+    return Cell(
+        spec.name,
+        spec.title,
+        paper.name if paper else "",
+        class_name,
+        metric,
+        paper.value(class_name, metric) if paper else None,
+        value,
+        low,
+        high,
+    )
+
+
+def long_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+    """One row a cell that has a published or a measured number, numbers as numbers."""
+    return pd.DataFrame(
+        [
+            {
+                "model": c.model,
+                "paper_model": c.paper,
+                "class": c.class_name,
+                "metric": METRIC_TITLES[c.metric],
+                "published": c.published,
+                "measured": c.measured,
+                "measured_95_low": c.low,
+                "measured_95_high": c.high,
+                "difference": c.difference,
+                "interval_excludes_published": c.apart if c.difference is not None else None,
+            }
+            for c in cells
+            if c.published is not None or c.measured is not None
+        ]
+    )
+
+
+def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+    """One row a model and class as a person reads it; published | measured of each metric.
+
+    The means over both classes stand there where the paper has them, or where nothing else does.
+
+    An asterisk marks a measurement whose interval leaves the published number out.
+    """
+    metrics = list(dict.fromkeys(c.metric for c in cells))
+    only_means = all(c.class_name == "all" for c in cells)
+    rows = []
+    for model, class_name in dict.fromkeys((c.model, c.class_name) for c in cells):
+        here = {c.metric: c for c in cells if (c.model, c.class_name) == (model, class_name)}
+        published_here = any(c.published is not None for c in here.values())
+        if class_name == "all" and not (published_here or only_means):
+            continue
+        if not published_here and all(c.measured is None for c in here.values()):
+            continue
+        any_cell = next(iter(here.values()))
+        row = {"Model": any_cell.title, "Cells": CLASS_ROWS[class_name]}
+        for metric in metrics:
+            cell, title = here.get(metric), METRIC_TITLES[metric]
+            row[f"{title}, paper"] = _number(cell.published) if cell else ""
+            row[f"{title}, ours (95 %)"] = _measured(cell) if cell else ""
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def to_csv(cells: tuple[Cell, ...]) -> str:
+    """`long_table` as CSV."""
+    return str(long_table(cells).to_csv(index=False, float_format="%.6g"))
+
+
+def to_markdown(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
+    """`wide_table` as a Markdown table, with its notes."""
+    table = wide_table(cells).to_markdown(index=False, disable_numparse=True)
+    return "\n\n".join([str(table), *notes]) + "\n"
+
+
+def to_latex(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
+    """`wide_table` as a LaTeX table (package booktabs), its notes as comments."""
+    table = wide_table(cells).rename(columns=lambda name: str(name).replace("%", r"\%"))
+    styled = table.style.hide(axis="index").format(escape="latex")
+    comments = "".join(f"% {note}\n" for note in notes)
+    return comments + str(styled.to_latex(hrules=True))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else short(value)
+
+
+def short(value: float) -> str:
+    """A score as Table 1 prints it: three decimals, no zero before the point."""
+    text = f"{value:.3f}"
+    return text[1:] if text.startswith("0.") else text
+
+
+def _measured(cell: Cell) -> str:
+    if cell.measured is None:
+        return ""
+    mark = "*" if cell.apart else ""
+    if cell.low is None or cell.high is None:
+        return f"{short(cell.measured)}{mark}"
+    return f"{short(cell.measured)}{mark} ({short(cell.low)} to {short(cell.high)})"

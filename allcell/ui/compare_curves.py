@@ -1,0 +1,341 @@
+"""Compare: curves of all models over one another, and one threshold that moves everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from allcell.detections import IntArray
+from allcell.evaluation.confusion import confusion
+from allcell.evaluation.evidence import CALIBRATION_FLOOR, Evidence
+from allcell.evaluation.metrics import calibration, curve
+from allcell.evaluation.operating import Interval, OperatingPoint, operating_point
+from allcell.evaluation.predictions import Predictions
+from allcell.models.registry import CLASSES, MODELS, get_spec
+from allcell.models.weights import read_manifest
+from allcell.settings import settings
+from allcell.statistics import resamples
+from allcell.ui import charts
+from allcell.ui.controls import title_of
+from allcell.ui.model_overview import training_curve
+
+#: Resamples behind the intervals that follow the slider.
+_DRAWS = 1000
+_AGAINST = {"precision": "P", "recall": "R", "f1": "F1"}
+_TRAINING = {
+    "metrics/mAP50(B)": "mAP@0.5",
+    "metrics/mAP50-95(B)": "mAP@0.5:0.95",
+    "metrics/precision(B)": "P",
+    "metrics/recall(B)": "R",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """One model on the test fields."""
+
+    name: str
+    title: str
+    predictions: Predictions
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _read(path: str, modified_ns: int, size: int) -> Predictions:
+    with open(path, encoding="utf-8") as file:
+        return Predictions.from_json(file.read())
+
+
+@st.cache_data(show_spinner=False)
+def _draws(images: int) -> IntArray:
+    return resamples(images, _DRAWS)
+
+
+def _answers() -> list[_Answers]:
+    """Of the models whose answers were kept with the weights that are here."""
+    weights = settings().weights_dir
+    manifest = read_manifest(weights)
+    found = []
+    for spec in MODELS:
+        path = weights / "metrics" / "predictions" / f"{spec.name}_allidb1_test.json"
+        if spec.name not in manifest or not path.is_file():
+            continue
+        stat = path.stat()
+        answers = _read(str(path), stat.st_mtime_ns, stat.st_size)
+        if answers.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
+            found.append(_Answers(spec.name, spec.title, answers))
+    return found
+
+
+def curves_and_threshold() -> None:
+    """Curves on the test fields, and how the models learned."""
+    answers = _answers()
+    if not answers:
+        st.info(
+            "No model's answers are kept with the weights that are here. "
+            "`make evaluate DATA=folder` makes them."
+        )
+        return
+    _at_threshold(answers)
+    st.subheader("How they learned", anchor=False)
+    _training(answers)
+
+
+@st.fragment
+def _at_threshold(answers: list[_Answers]) -> None:
+    """What follows the slider; the rest of the page stays as it is."""
+    titles = {a.name: a.title for a in answers}
+    left, right = st.columns([2, 1], gap="medium")
+    with left:
+        names = st.pills(
+            "Models",
+            list(titles),
+            selection_mode="multi",
+            default=list(titles),
+            format_func=titles.__getitem__,
+            key="compare.models",
+            persist_state="session",
+        )
+    with right:
+        kind = st.segmented_control(
+            "Cells",
+            CLASSES,
+            default=CLASSES[0],
+            required=True,
+            format_func=title_of,
+            key="compare.kind",
+            persist_state="session",
+        )
+    shown = [a for a in answers if a.name in names]
+    if not shown:
+        st.info("Choose at least one model.")
+        return
+    own, confidence = _threshold()
+    thresholds = {a.name: get_spec(a.name).confidence if own else confidence for a in shown}
+    class_id = CLASSES.index(kind)
+    evidence = {a.name: Evidence.of(a.predictions, thresholds[a.name]) for a in shown}
+    points = {
+        name: operating_point(e.user_matches[class_id], e.confidence, _draws(e.n_images))
+        for name, e in evidence.items()
+    }
+    table = pd.DataFrame([_row(titles[n], evidence[n].confidence, p) for n, p in points.items()])
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * len(table),
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True, width=190),
+            "Threshold": st.column_config.NumberColumn(format="%.2f"),
+            "False alarms a field": st.column_config.NumberColumn(format="%.2f"),
+        },
+        alt="Counts and scores of each model at its threshold",
+    )
+    named = {titles[name]: (e, points[name]) for name, e in evidence.items()}
+    _curves(named, class_id)
+    _confusion(evidence, titles)
+
+
+def _threshold() -> tuple[bool, float]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        confidence = st.slider(
+            "One threshold for all models (confidence)",
+            CALIBRATION_FLOOR,
+            0.95,
+            0.40,
+            0.01,
+            key="compare.threshold",
+            persist_state="session",
+        )
+        own = st.toggle(
+            "Each at its own",
+            key="compare.own",
+            persist_state="session",
+            help="Each model's operating threshold, chosen on the validation fields.",
+        )
+    return own, confidence
+
+
+def _row(title: str, confidence: float, point: OperatingPoint) -> dict[str, object]:
+    counts = point.counts
+    return {
+        "Model": title,
+        "Threshold": confidence,
+        "Found (tp)": counts.tp,
+        "False alarms (fp)": counts.fp,
+        "Missed (fn)": counts.fn,
+        "P (95 % interval)": _score(counts.precision, point.precision_interval),
+        "R (95 % interval)": _score(counts.recall, point.recall_interval),
+        "F1 (95 % interval)": _score(point.f1, point.f1_interval),
+        "False alarms a field": point.false_alarms_per_image,
+    }
+
+
+def _score(value: float | None, interval: Interval | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _curves(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int) -> None:
+    curves = {t: curve(e.user_matches[class_id]) for t, (e, _) in named.items()}
+    at = {t: p.counts for t, (_, p) in named.items()}
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _chart(
+            charts.lines(
+                {t: (pd.Series(c.recall), pd.Series(c.precision)) for t, c in curves.items()},
+                title="Precision against recall",
+                x_title="Recall (0 to 1)",
+                y_title="Precision (0 to 1)",
+                x_range=charts.SHARE,
+                y_range=_top([c.precision for c in curves.values()]),
+                marks={
+                    t: (c.recall, c.precision)
+                    for t, c in at.items()
+                    if c.precision is not None and c.recall is not None
+                },
+            ),
+            "pr",
+        )
+    with right:
+        _chart(
+            charts.lines(
+                {
+                    t: (pd.Series(c.false_alarms_per_image), pd.Series(c.recall))
+                    for t, c in curves.items()
+                },
+                title="FROC: sensitivity against false alarms",
+                x_title="False alarms a field (mean)",
+                y_title="Sensitivity (0 to 1)",
+                y_range=charts.SHARE,
+                marks={
+                    t: (p.false_alarms_per_image, p.counts.recall)
+                    for t, (_, p) in named.items()
+                    if p.counts.recall is not None
+                },
+            ),
+            "froc",
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        score = st.segmented_control(
+            "Score against the threshold",
+            list(_AGAINST),
+            default="f1",
+            required=True,
+            format_func=_AGAINST.__getitem__,
+            key="compare.against",
+            persist_state="session",
+        )
+        _chart(_against_threshold(named, class_id, score), "against")
+    with right:
+        _chart(_reliability(named, class_id), "reliability")
+        st.caption(
+            "Reliability: a model whose confidence can be taken at its word lies on the diagonal."
+        )
+    st.caption(
+        "On the 17 ALL-IDB1 test fields, IoU 0.5, from confidence "
+        f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
+        "mAP follow YOLOv5, where a box counts for each class it reaches."
+    )
+
+
+def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
+    """Limits of an axis of scores that lie near 1: from a tenth below the lowest."""
+    lowest = min((float(c.min()) for c in curves if len(c)), default=0.0)
+    return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
+
+
+def _against_threshold(
+    named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int, score: str
+) -> Figure:
+    grid = np.round(np.arange(CALIBRATION_FLOOR, 0.951, 0.01), 2)
+
+    def value(point: OperatingPoint) -> float:
+        found = point.f1 if score == "f1" else getattr(point.counts, score)
+        return float("nan") if found is None else float(found)
+
+    series = {
+        title: (
+            pd.Series(grid),
+            pd.Series([value(operating_point(e.user_matches[class_id], float(t))) for t in grid]),
+        )
+        for title, (e, _) in named.items()
+    }
+    return charts.lines(
+        series,
+        title=f"{_AGAINST[score]} against the threshold",
+        x_title="Threshold (confidence, 0 to 1)",
+        y_title=f"{_AGAINST[score]} (0 to 1)",
+        x_range=(0.0, 1.0),
+        y_range=charts.SHARE,
+        marks={title: (e.confidence, value(p)) for title, (e, p) in named.items()},
+    )
+
+
+def _reliability(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int) -> Figure:
+    series = {}
+    for title, (e, _) in named.items():
+        matches = e.user_matches[class_id]
+        if not len(matches.confidence):
+            continue
+        bins = [b for b in calibration(matches).bins if b["count"]]
+        series[title] = (
+            pd.Series([b["avg_confidence"] for b in bins]),
+            pd.Series([b["avg_accuracy"] for b in bins]),
+        )
+    figure = charts.lines(
+        series,
+        title="Reliability",
+        x_title="Confidence (mean of a bin)",
+        y_title="Right (share, 0 to 1)",
+        x_range=charts.SHARE,
+        y_range=charts.SHARE,
+        height_px=380,
+    )
+    figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#7f7f7f", "width": 1})
+    return figure
+
+
+def _confusion(evidence: dict[str, Evidence], titles: dict[str, str]) -> None:
+    name = st.selectbox(
+        "Confusion matrix of",
+        list(evidence),
+        format_func=titles.__getitem__,
+        key="compare.confusion",
+        persist_state="session",
+    )
+    chosen = evidence[name]
+    names = [*(title_of(c) for c in CLASSES), "background"]
+    _chart(
+        charts.confusion_map(
+            confusion(chosen.shown).matrix.tolist(),
+            names,
+            f"{titles[name]} at {chosen.confidence:.2f}: cells in rows, calls in columns",
+        ),
+        "confusion",
+    )
+    st.caption(
+        "Background as a row: a box on no cell. Background as a column: a cell without a box."
+    )
+
+
+def _training(answers: list[_Answers]) -> None:
+    learned = {a.title: c for a in answers if (c := training_curve(a.name)) is not None}
+    columns = st.columns(2, gap="medium")
+    for n, (column, title) in enumerate(_TRAINING.items()):
+        with columns[n % 2]:
+            _chart(charts.training_overlay(learned, column, title), f"training-{n}")
+    st.caption(
+        "After the paper's Figures 4 to 6: mean over all classes on the 13 validation fields, "
+        "epoch by epoch of the training on ALL-IDB1; pre-training is not drawn."
+    )
+
+
+def _chart(figure: Figure, key: str) -> None:
+    st.plotly_chart(figure, key=f"compare.chart.{key}", config={"displayModeBar": False})

@@ -1,0 +1,144 @@
+"""Compare: is the difference between two models real?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from allcell.evaluation.compare import ALPHA, COMPARED
+from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.weights import read_manifest
+from allcell.report.metrics_files import read_comparison
+from allcell.settings import settings
+
+#: What a person reads for the measures of the comparison.
+MEASURES = {
+    "blast.ap50": "Blasts, mAP@0.5",
+    "healthy.ap50": "Healthy white cells, mAP@0.5",
+    "blast.ap50_95": "Blasts, mAP@0.5:0.95",
+    "healthy.ap50_95": "Healthy white cells, mAP@0.5:0.95",
+    "map50": "Both classes, mAP@0.5",
+    "map50_95": "Both classes, mAP@0.5:0.95",
+    "centroids.recall": "Expert blast centroids found",
+    "centroids.precision": "Blast boxes on an expert centroid",
+    "white_cells.recall": "White cells found",
+}
+
+
+def differences() -> None:
+    """The matrix of paired differences, and McNemar's test on whole fields."""
+    comparison = read_comparison(settings().weights_dir)
+    if comparison is None:
+        st.info("The models are not compared yet. `make evaluate DATA=folder` does it.")
+        return
+    manifest = read_manifest(settings().weights_dir)
+    stale = [
+        name
+        for name, sha256 in comparison["models"].items()
+        if name not in manifest or manifest[name].checkpoint.sha256 != sha256
+    ]
+    if stale:
+        st.warning(
+            f"Compared with other weights than those that are here: {', '.join(stale)}. "
+            "`make evaluate DATA=folder` compares anew."
+        )
+    measure = st.selectbox(
+        "Score",
+        [name for name in COMPARED if name in MEASURES],
+        format_func=MEASURES.__getitem__,
+        key="compare.measure",
+        persist_state="session",
+    )
+    pairs = [d for d in comparison["differences"] if d["measure"] == measure]
+    st.markdown(f"**{verdict(pairs)}**")
+    st.dataframe(
+        difference_table(pairs),
+        alt="Difference of each pair of models: row minus column, with its interval",
+    )
+    st.caption(
+        "Row minus column, with the 95 % interval of the paired bootstrap: both models on the same "
+        f"resamples of the 17 test fields. ● decisive: Holm's adjusted p is below {ALPHA:g} and "
+        "the interval leaves 0 out. Few fields hide small differences; not decisive is not equal."
+    )
+    st.subheader("Whole fields: is there a blast?", anchor=False)
+    fields = comparison["fields"]
+    st.markdown(f"**{field_verdict(fields)}**")
+    st.dataframe(
+        field_table(fields),
+        hide_index=True,
+        alt="McNemar's test of each pair of models on whole fields",
+    )
+    st.caption(
+        "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
+        "over all pairs; the whole-field CNN is included."
+    )
+
+
+def verdict(pairs: list[dict[str, Any]]) -> str:
+    """What the pairs of one measure say together."""
+    decisive = [d for d in pairs if d["decisive"]]
+    if not pairs:
+        return "Nothing to compare: fewer than two models are measured."
+    if not decisive:
+        return f"No decisive difference among {len(pairs)} pairs of models."
+    better = "; ".join(
+        f"{_title(d['first' if d['value'] > 0 else 'second'])} over "
+        f"{_title(d['second' if d['value'] > 0 else 'first'])}"
+        for d in decisive
+    )
+    return f"Decisive in {len(decisive)} of {len(pairs)} pairs: {better}."
+
+
+def field_verdict(fields: list[dict[str, Any]]) -> str:
+    """Likewise of whole fields."""
+    decisive = [f for f in fields if f["p_adjusted"] < ALPHA]
+    if not decisive:
+        return f"No decisive difference among {len(fields)} pairs of models."
+    return f"Decisive in {len(decisive)} of {len(fields)} pairs."
+
+
+def difference_table(pairs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Models by models: row minus column."""
+    names = list(dict.fromkeys(name for d in pairs for name in (d["first"], d["second"])))
+    table = pd.DataFrame(
+        "", index=[_title(n) for n in names], columns=[_title(n) for n in names], dtype=str
+    )
+    for d in pairs:
+        first, second = _title(d["first"]), _title(d["second"])
+        ends = d["interval"]
+        turned = (-ends[1], -ends[0]) if ends else None
+        table.at[first, second] = _difference(d["value"], ends, d["decisive"])
+        table.at[second, first] = _difference(-d["value"], turned, d["decisive"])
+    for name in table.index:
+        table.at[name, name] = "same"
+    return table
+
+
+def field_table(fields: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a pair."""
+    return pd.DataFrame(
+        [
+            {
+                "First": _title(f["first"]),
+                "Second": _title(f["second"]),
+                "Only first right (fields)": f["only_first"],
+                "Only second right (fields)": f["only_second"],
+                "p, Holm-adjusted": f"{f['p_adjusted']:.3f}",
+            }
+            for f in fields
+        ]
+    )
+
+
+def _difference(value: float, ends: Sequence[float] | None, decisive: bool) -> str:
+    mark = " ●" if decisive else ""
+    return f"{value:+.3f}{mark}" + (f" ({ends[0]:+.3f} to {ends[1]:+.3f})" if ends else "")
+
+
+def _title(name: str) -> str:
+    titles = {spec.name: spec.title for spec in MODELS}
+    titles |= {spec.name: f"CNN {spec.height_px}x{spec.width_px}" for spec in CLASSIFIERS}
+    return titles.get(name, name)

@@ -1,0 +1,213 @@
+"""Compare: how fast the models are on this machine, measured while one watches."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import pandas as pd
+import streamlit as st
+
+from allcell.detector import Detector
+from allcell.models.registry import MODELS, ModelSpec
+from allcell.report.paper import PAPER_FPS, TABLE_1
+from allcell.report.table1 import table_1
+from allcell.settings import RESEARCH_USE, settings
+from allcell.ui import charts
+from allcell.ui.catalog import catalog
+from allcell.ui.speed_run import Job, SpeedRun
+
+_RUN = "compare.speed_run"
+_OWN_SIZE = 0
+_SIZES_PX = (_OWN_SIZE, 320, 480, 640, 960, 1280)
+_LENGTHS = {"Quick (30 frames)": 30, "Usual (100 frames)": 100, "Thorough (300 frames)": 300}
+
+
+def speed_here() -> None:
+    """Choose, run with progress and a stop, see the table and the chart."""
+    run: SpeedRun | None = st.session_state.get(_RUN)
+    usable = {e.spec.name: e.spec for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
+    st.markdown(
+        "Measures every stage, from a 1280x720 camera frame to boxes, one image at a time, on the "
+        "machine that runs this app. Close other programs for steady numbers."
+    )
+    if not usable:
+        st.error("No model can be used here. The Models page says what is missing.")
+        return
+    _choose(usable, run)
+    if run is not None:
+        # While it runs the fragment asks twice a second how far it is.
+        st.fragment(_progress, run_every=0.5 if run.running else None)(run)
+
+
+def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
+    busy = run is not None and run.running
+    models = st.pills(
+        "Models",
+        list(usable),
+        selection_mode="multi",
+        default=list(usable),
+        format_func=lambda name: usable[name].title,
+        key="compare.speed.models",
+        persist_state="session",
+        disabled=busy,
+    )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        sizes = st.pills(
+            "Input size (long side of what the network sees)",
+            _SIZES_PX,
+            selection_mode="multi",
+            default=[_OWN_SIZE],
+            format_func=lambda px: f"{px} px" if px else "the model's own",
+            key="compare.speed.sizes",
+            persist_state="session",
+            disabled=busy,
+        )
+    with right:
+        length = st.segmented_control(
+            "Length",
+            list(_LENGTHS),
+            default="Usual (100 frames)",
+            required=True,
+            key="compare.speed.length",
+            persist_state="session",
+            disabled=busy,
+        )
+    jobs = [Job(model, px or None) for model in models for px in sizes]
+    with st.container(horizontal=True):
+        st.button(
+            "Measure here and now",
+            type="primary",
+            icon=":material/speed:",
+            disabled=busy or not jobs,
+            on_click=_start,
+            args=(jobs, _LENGTHS[length]),
+            key="compare.speed.start",
+        )
+        if run is not None and busy:
+            st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.speed.stop")
+
+
+def _start(jobs: list[Job], frames: int) -> None:
+    old: SpeedRun | None = st.session_state.get(_RUN)
+    if old is not None:
+        old.stop()
+    # Opened for this alone: the models that other pages hold stay in memory.
+    device = settings().device
+    run = SpeedRun(jobs, lambda name: Detector.open(name, device=device), frames=frames)
+    st.session_state[_RUN] = run
+    run.start()
+
+
+def _progress(run: SpeedRun) -> None:
+    titles = {spec.name: spec.title for spec in MODELS}
+    if run.running:
+        job = run.jobs[min(run.position, len(run.jobs) - 1)]
+        st.progress(
+            run.total_share,
+            f"{titles[job.model]}: {min(run.position + 1, len(run.jobs))} of {len(run.jobs)}"
+            f"{', stopping' if run.stopped else ''}",
+        )
+    elif st.session_state.get("compare.speed.seen") is not run:
+        # The buttons and the download stand outside of the fragment.
+        st.session_state["compare.speed.seen"] = run
+        st.rerun()
+    if run.stopped and not run.running:
+        st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
+    for position, words in run.failures.items():
+        st.error(f"**{titles[run.jobs[position].model]}** {words}")
+    if not run.results:
+        return
+    table = _table(run, titles)
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * len(table),
+        column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
+        alt="Speed of each model on this machine",
+    )
+    first = next(iter(run.results.values()))
+    st.caption(
+        f"{first.machine}; {os.cpu_count()} threads to share; {first.runtime}. Frame "
+        f"{first.frame_px[0]}x{first.frame_px[1]}, {first.frames} frames after "
+        f"{run.warm_up} of warm-up. Times in milliseconds: median (p95)."
+    )
+    _chart(run)
+    if not run.running:
+        _downloads(run, table)
+
+
+def _table(run: SpeedRun, titles: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "Model": titles[r.model],
+                "Input (px)": f"{r.input_px[0]}x{r.input_px[1]}",
+                "Frames a second": round(r.fps, 1),
+                "End to end (ms)": f"{r.total.median:.1f} ({r.total.p95:.1f})",
+                "Pre-process (ms)": f"{r.preprocess.median:.1f} ({r.preprocess.p95:.1f})",
+                "Inference (ms)": f"{r.inference.median:.1f} ({r.inference.p95:.1f})",
+                "Post-process (ms)": f"{r.postprocess.median:.1f} ({r.postprocess.p95:.1f})",
+                "Memory of the app (MB)": round(r.resident_mb),
+            }
+            for _, r in sorted(run.results.items())
+        ]
+    )
+
+
+def _chart(run: SpeedRun) -> None:
+    scores = {
+        c.model: c
+        for c in table_1(settings().weights_dir)
+        if (c.class_name, c.metric) == ("blast", "ap50")
+    }
+    points = [
+        charts.SpeedPoint(scores[r.model].title, r.fps, value)
+        for position, r in sorted(run.results.items())
+        # The score was measured at the model's own size.
+        if run.jobs[position].long_side_px is None
+        and (value := scores[r.model].measured) is not None
+    ]
+    for paper in TABLE_1:
+        if (value := paper.value("blast", "ap50")) is not None:
+            points.append(charts.SpeedPoint(paper.name, 1000 / paper.inference_ms, value, False))
+    st.plotly_chart(
+        charts.speed_against_score(points, paper_fps=PAPER_FPS, y_title="Blasts, mAP@0.5 (0 to 1)"),
+        key="compare.speed.chart",
+        config={"displayModeBar": False},
+    )
+    st.caption(
+        "Filled: this machine, frame to boxes, against our mAP on the 17 test fields, each model "
+        "at its own input size, at which it was scored. Open: the paper's numbers, its time of one "
+        "image on a Colab GPU (a Tesla P100, for example). Up and to the right is better."
+    )
+
+
+def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:
+    content = {
+        "notice": RESEARCH_USE,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "results": [asdict(r) for _, r in sorted(run.results.items())],
+    }
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download as CSV",
+            table.to_csv(index=False),
+            "speed.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key="compare.speed.csv",
+        )
+        st.download_button(
+            "Download as JSON",
+            json.dumps(content, indent=1),
+            "speed.json",
+            "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            key="compare.speed.json",
+        )

@@ -1,0 +1,174 @@
+"""Compare: the paper's Table 1 beside our own measurements."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
+from allcell.report.table1 import (
+    CLASS_ROWS,
+    Cell,
+    table_1,
+    to_csv,
+    to_latex,
+    to_markdown,
+    wide_table,
+)
+from allcell.settings import RESEARCH_USE, settings
+from allcell.ui import charts
+from allcell.ui.catalog import catalog
+from allcell.ui.measured import classifier_rows
+from allcell.ui.model_overview import test_metrics
+
+_ASTERISK = "* The 95 % interval of the measurement leaves the published number out."
+_SETS = (
+    "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
+    "over fields. Published: on other fields and the authors' own boxes. Read the difference with "
+    "that in mind."
+)
+
+
+def published_and_measured() -> None:
+    """The table, its filters, a chart of one column, and downloads."""
+    every = table_1(settings().weights_dir)
+    _say_what_is_missing(every)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        classes = st.pills(
+            "Cells",
+            list(CLASS_ROWS),
+            selection_mode="multi",
+            default=list(CLASS_ROWS),
+            format_func=CLASS_ROWS.__getitem__,
+            key="compare.classes",
+            persist_state="session",
+        )
+    with right:
+        metrics = st.pills(
+            "Scores",
+            METRICS,
+            selection_mode="multi",
+            default=METRICS,
+            format_func=METRIC_TITLES.__getitem__,
+            key="compare.metrics",
+            persist_state="session",
+        )
+    cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
+    table = wide_table(cells)
+    if table.empty:
+        st.info("Choose at least one kind of cells and one score.")
+        return
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * len(table),
+        column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
+        alt="Table 1 of the paper, each published score beside the measured one",
+    )
+    st.caption(f"\\{_ASTERISK} {_SETS}")
+    _downloads(cells)
+    _chart(every)
+    _cnn()
+    _notes()
+
+
+def _say_what_is_missing(cells: tuple[Cell, ...]) -> None:
+    measured = {c.model for c in cells if c.measured is not None}
+    lacking = [spec.title for spec in MODELS if spec.name not in measured]
+    if lacking:
+        st.info(
+            f"Not measured with the weights that are here: {', '.join(lacking)}. "
+            "`make evaluate DATA=folder` measures every model that has weights."
+        )
+
+
+def _downloads(cells: tuple[Cell, ...]) -> None:
+    notes = (_ASTERISK, _SETS, FOOTNOTES[0], RESEARCH_USE)
+    with st.container(horizontal=True):
+        for title, name, mime, text in (
+            ("CSV", "table-1.csv", "text/csv", lambda: to_csv(cells)),
+            ("Markdown", "table-1.md", "text/markdown", lambda: to_markdown(cells, notes)),
+            ("LaTeX", "table-1.tex", "application/x-tex", lambda: to_latex(cells, notes)),
+        ):
+            st.download_button(
+                f"Download as {title}",
+                text,
+                name,
+                mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"compare.download.{title}",
+            )
+
+
+def _chart(cells: tuple[Cell, ...]) -> None:
+    metric = st.segmented_control(
+        "Score in the chart",
+        METRICS,
+        default="ap50",
+        required=True,
+        format_func=METRIC_TITLES.__getitem__,
+        key="compare.chart_metric",
+        persist_state="session",
+    )
+    for column, class_name in zip(st.columns(2, gap="medium"), ("blast", "healthy"), strict=True):
+        rows = [
+            (
+                c.title,
+                c.measured,
+                None if c.low is None or c.high is None else (c.low, c.high),
+                c.published,
+            )
+            for c in cells
+            if (c.class_name, c.metric) == (class_name, metric)
+            and (c.measured is not None or c.published is not None)
+        ]
+        with column:
+            st.plotly_chart(
+                charts.forest(
+                    rows,
+                    title=f"{CLASS_ROWS[class_name]}: {METRIC_TITLES[metric]}",
+                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
+                ),
+                key=f"compare.forest.{class_name}",
+                config={"displayModeBar": False},
+            )
+
+
+def _cnn() -> None:
+    st.subheader("The whole-field CNN", anchor=False)
+    names = {spec.name for spec in CLASSIFIERS}
+    for entry in catalog():
+        if entry.spec.name not in names:
+            continue
+        metrics = test_metrics(entry)
+        st.markdown(f"**{entry.spec.title}**")
+        if metrics is None:
+            st.caption("Not measured yet.")
+            continue
+        rows = classifier_rows(metrics)
+        st.dataframe(
+            rows,
+            hide_index=True,
+            width="content",
+            height=38 + 35 * len(rows),
+            alt="Right answers of the whole-field CNN: measured and published",
+        )
+    st.caption(f"Published: {CNN_FOOTNOTE} Interval of ours: exact, over the fields.")
+
+
+def _notes() -> None:
+    st.subheader("What is not like the paper", anchor=False)
+    lines = [f"- {FOOTNOTES[0]}"]
+    for spec in MODELS:
+        paper = published(spec.name)
+        if paper is None:
+            lines.append(f"- **{spec.title}**: the paper has no such model. {spec.summary}")
+            continue
+        notes = " ".join(FOOTNOTES[n - 1] for n in paper.footnotes)
+        lines.append(
+            f"- **{spec.title}** stands beside the paper's {paper.name}. "
+            f"Ours: {spec.unlike_paper}. {notes}".rstrip()
+        )
+    st.markdown("\n".join(lines))

@@ -1,0 +1,126 @@
+"""A series of benchmarks in a thread of its own, with progress and a stop."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark
+from allcell.detector import Detector
+from allcell.errors import AllcellError
+from allcell.images import RGBImage
+from allcell.synth.field import random_spec, render
+
+
+class _StoppedError(Exception):
+    """Raised between two frames."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model at one input size.
+
+    Attributes:
+        model: Name in the registry.
+        long_side_px: Of the network's input; None is what the model was made for.
+    """
+
+    model: str
+    long_side_px: int | None = None
+
+
+@dataclass(eq=False)
+class SpeedRun:
+    """Benchmarks one after the other; read its fields from any thread.
+
+    Attributes:
+        jobs: What is measured, in this order.
+        open_detector: Makes a model ready; its time is not measured.
+        frames: Measured frames of each, after the warm-up.
+        warm_up: Frames that go before.
+        results: What is done, by position in `jobs`.
+        failures: What could not be measured, likewise, in words for the user.
+        position: The job that runs.
+        share: How far that one is, 0 to 1.
+        running: Whether there is still something to do.
+    """
+
+    jobs: Sequence[Job]
+    open_detector: Callable[[str], Detector]
+    frames: int = 60
+    warm_up: int = 8
+    results: dict[int, BenchmarkResult] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+    position: int = 0
+    share: float = 0.0
+    running: bool = True
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._work, name="speed-run", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the frame that runs; what is done stays."""
+        self._stop.set()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Until it ends."""
+        if self._thread:
+            self._thread.join(timeout_s)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._stop.is_set()
+
+    @property
+    def total_share(self) -> float:
+        """How far the whole series is, 0 to 1."""
+        return min(1.0, (self.position + self.share) / len(self.jobs))
+
+    def _work(self) -> None:
+        try:
+            for position, job in enumerate(self.jobs):
+                self.position, self.share = position, 0.0
+                try:
+                    self.results[position] = self._measure(job)
+                except AllcellError as error:
+                    self.failures[position] = f"{error.message} {error.remedy}"
+                gc.collect()
+            self.position, self.share = len(self.jobs), 0.0
+        except _StoppedError:
+            pass
+        finally:
+            self.running = False
+
+    def _measure(self, job: Job) -> BenchmarkResult:
+        self._check()
+        detector = self.open_detector(job.model)
+        width, height = FRAME_SIZE_PX
+        spec = detector.spec
+        red_cell_px = spec.red_cell_px * width / (job.long_side_px or spec.default_long_side_px)
+        return benchmark(
+            detector,
+            _frame(width, height, red_cell_px),
+            red_cell_px=red_cell_px,
+            frames=self.frames,
+            warm_up=self.warm_up,
+            on_frame=self._on_frame,
+        )
+
+    def _on_frame(self, done: int, of: int) -> None:
+        self.share = done / of
+        self._check()
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
+
+
+def _frame(width_px: int, height_px: int, red_cell_px: float) -> RGBImage:
+    return render(random_spec(7, width_px, height_px, red_cell_px)).image

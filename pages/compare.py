@@ -1,0 +1,29 @@
+"""Compare: what the paper published, what our models measure, and how fast they are here."""
+
+import streamlit as st
+
+from allcell.ui.frame import require_frame
+
+require_frame()
+# Imported only now: the charts' library takes a moment that the other pages need not wait for.
+from allcell.ui import compare_curves, compare_pairs, compare_speed, compare_table  # noqa: E402
+
+st.title("Compare models", anchor=False)
+# Only the open one is made.
+table, speed, curves, pairs = st.tabs(
+    ["Published and measured", "Speed here", "Curves and threshold", "Real differences?"],
+    key="compare.tab",
+    on_change="rerun",
+)
+if table.open:
+    with table:
+        compare_table.published_and_measured()
+if speed.open:
+    with speed:
+        compare_speed.speed_here()
+if curves.open:
+    with curves:
+        compare_curves.curves_and_threshold()
+if pairs.open:
+    with pairs:
+        compare_pairs.differences()

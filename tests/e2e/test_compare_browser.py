@@ -1,0 +1,97 @@
+"""The Compare page in Chromium, with the shipped models."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WAIT_MS = 60_000
+#: The page opens and follows the slider in under this on a test machine that has other work, too.
+OPEN_S, REDRAW_S = 6.0, 6.0
+
+
+@pytest.fixture
+def compare(page: Page, app_url: str) -> Page:
+    """The page, with its first tab open."""
+    page.goto(f"{app_url}/compare")
+    page.get_by_role("tab", name="Published and measured").wait_for(timeout=WAIT_MS)
+    return page
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Click one of the tabs."""
+    page.get_by_role("tab", name=name).click()
+
+
+def test_the_page_opens_fast_and_the_table_can_be_downloaded(compare: Page, app_url: str) -> None:
+    compare.get_by_text("Download as CSV").wait_for(timeout=WAIT_MS)
+    started = time.monotonic()
+    compare.goto(f"{app_url}/compare")
+    compare.get_by_text("Download as CSV").wait_for(timeout=WAIT_MS)
+    assert time.monotonic() - started < OPEN_S
+    with compare.expect_download() as waiting:
+        compare.get_by_text("Download as CSV").click()
+    table = pd.read_csv(io.BytesIO(waiting.value.path().read_bytes()))
+    row = table[(table["model"] == "yolov5s") & (table["class"] == "blast")].iloc[0]
+    assert row["published"] == 0.885
+
+
+def test_benchmark_runs_stops_and_draws(compare: Page) -> None:
+    open_tab(compare, "Speed here")
+    start = compare.get_by_role("button", name="Measure here and now")
+    start.wait_for(timeout=WAIT_MS)
+    # Two models are enough: the small one, and one that takes long enough to be stopped.
+    pills = compare.get_by_role("toolbar", name="Models").get_by_role("button")
+    for n in range(pills.count()):
+        if pills.nth(n).inner_text() not in ("allcell live", "YOLOv5m"):
+            pills.nth(n).click()
+    compare.get_by_text("Thorough (300 frames)").click()
+    start.click()
+    compare.get_by_text("YOLOv5m: 2 of 2").wait_for(timeout=WAIT_MS)
+    compare.get_by_role("button", name="Stop").click()
+    compare.get_by_text("Stopped after 1 of 2").wait_for(timeout=WAIT_MS)
+    chart = compare.locator(".js-plotly-plot").first
+    chart.wait_for(timeout=WAIT_MS)
+    words = chart.inner_text()
+    assert "80 frames a second (the paper)" in words
+    assert "allcell live" in words
+    assert "published, on a Colab GPU" in words
+    with compare.expect_download() as waiting:
+        compare.get_by_role("button", name="Download as CSV").click()
+    table = pd.read_csv(io.BytesIO(waiting.value.path().read_bytes()))
+    assert list(table["Model"]) == ["allcell live"]
+    assert table["Frames a second"][0] > 0
+
+
+def test_one_threshold_moves_marks_and_counts(compare: Page) -> None:
+    open_tab(compare, "Curves and threshold")
+    slider = compare.get_by_role("slider")
+    slider.wait_for(timeout=WAIT_MS)
+    chart = compare.locator(".js-plotly-plot").first
+    chart.locator(".scatterlayer .point").first.wait_for(timeout=WAIT_MS)
+
+    def marks() -> list[str | None]:
+        points = chart.locator(".scatterlayer .point")
+        return [points.nth(n).get_attribute("transform") for n in range(points.count())]
+
+    before = marks()
+    slider.focus()
+    took = []
+    for _ in range(5):
+        old = marks()
+        started = time.monotonic()
+        for _ in range(8):
+            slider.press("ArrowRight")
+        while marks() == old:
+            assert time.monotonic() - started < WAIT_MS / 1000
+            compare.wait_for_timeout(10)
+        took.append(time.monotonic() - started)
+    assert marks() != before
+    assert sorted(took)[2] < REDRAW_S

@@ -1,0 +1,137 @@
+"""The Compare page through app.py, without a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from allcell.models.registry import MODELS
+from allcell.report.paper import FOOTNOTES
+from allcell.settings import settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def show(app: AppTest, tab: str = "Published and measured") -> AppTest:
+    """The page with one of its tabs open."""
+    app.session_state["compare.tab"] = tab
+    app.run().switch_page("pages/compare.py").run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    """Everything the page says."""
+    groups = (app.title, app.subheader, app.markdown, app.caption, app.info, app.warning)
+    return "\n".join(str(element.value) for group in groups for element in group)
+
+
+@pytest.fixture
+def weights(tmp_path: Path, limits: Any) -> Path:
+    """A copy of the manifest and the metrics, to be changed."""
+    shutil.copy(settings().weights_dir / "manifest.json", tmp_path)
+    shutil.copytree(settings().weights_dir / "metrics", tmp_path / "metrics")
+    limits(weights_dir=tmp_path, cache_dir=tmp_path / "cache")
+    return tmp_path
+
+
+def test_table_1_names_every_model_and_every_footnote(app: AppTest) -> None:
+    show(app)
+    said = texts(app)
+    for note in FOOTNOTES:
+        assert note in said
+    for spec in MODELS:
+        assert spec.title in said
+        assert spec.unlike_paper in said
+    table = app.dataframe[0].value
+    assert set(table["Model"]) == {spec.title for spec in MODELS}
+    assert "99.22 % = 128 of 129" in said
+
+
+def test_the_table_follows_the_json(app: AppTest, weights: Path) -> None:
+    path = weights / "metrics" / "live_allidb1_test.json"
+    metrics = json.loads(path.read_text())
+    metrics["classes"]["blast"]["ap50"] = 0.4321
+    metrics["intervals"]["blast.ap50"] = [0.4, 0.5]
+    path.write_text(json.dumps(metrics))
+    table = show(app).dataframe[0].value
+    row = table[(table["Model"] == "allcell live") & (table["Cells"] == "Blasts")].iloc[0]
+    assert row["mAP@0.5, ours (95 %)"] == ".432 (.400 to .500)"
+
+
+def test_models_without_numbers_are_named(app: AppTest, weights: Path) -> None:
+    (weights / "metrics" / "yolov7_allidb1_test.json").unlink()
+    assert "Not measured with the weights that are here: YOLOv7-tiny." in texts(show(app))
+
+
+def test_classes_and_scores_can_be_left_out(app: AppTest) -> None:
+    show(app)
+    classes, scores = app.button_group[:2]
+    classes.set_value(["blast"])
+    scores.set_value(["ap50"])
+    table = app.run().dataframe[0].value
+    assert set(table["Cells"]) == {"Blasts"}
+    assert list(table.columns) == ["Model", "Cells", "mAP@0.5, paper", "mAP@0.5, ours (95 %)"]
+
+
+def test_one_threshold_moves_the_counts(app: AppTest) -> None:
+    show(app, "Curves and threshold")
+    before = app.dataframe[0].value
+    app.slider[0].set_value(0.85)
+    after = app.run().dataframe[0].value
+    assert set(after["Threshold"]) == {0.85}
+    assert (after["Missed (fn)"] > before["Missed (fn)"]).all()
+    app.toggle[0].set_value(True)
+    own = app.run().dataframe[0].value
+    assert list(own["Threshold"]) == [spec.confidence for spec in MODELS]
+    for spec, found in zip(MODELS, own["Found (tp)"], strict=True):
+        path = settings().weights_dir / "metrics" / f"{spec.name}_allidb1_test.json"
+        counts = json.loads(path.read_text())["classes"]["blast"]["at_operating_point"]
+        assert found == counts["tp"]
+
+
+def test_pairs_say_whether_a_difference_is_decisive(app: AppTest, weights: Path) -> None:
+    path = weights / "metrics" / "comparison_allidb1_test.json"
+    comparison = json.loads(path.read_text())
+    for difference in comparison["differences"]:
+        difference["decisive"] = False
+    path.write_text(json.dumps(comparison))
+    pairs = len(MODELS) * (len(MODELS) - 1) // 2
+    assert f"No decisive difference among {pairs} pairs" in texts(show(app, "Real differences?"))
+    first = comparison["differences"][0]
+    first |= {"decisive": True, "value": 0.2, "interval": [0.1, 0.3]}
+    path.write_text(json.dumps(comparison))
+    app.run()
+    assert f"Decisive in 1 of {pairs} pairs: allcell live over YOLOv5s." in texts(app)
+    assert app.dataframe[0].value.loc["YOLOv5s", "allcell live"] == "-0.200 ● (-0.300 to -0.100)"
+
+
+def test_other_weights_than_the_compared_ones_are_named(app: AppTest, weights: Path) -> None:
+    manifest = json.loads((weights / "manifest.json").read_text())
+    manifest["yolov5s"]["checkpoint"]["sha256"] = "0" * 64
+    (weights / "manifest.json").write_text(json.dumps(manifest))
+    assert "other weights than those that are here: yolov5s" in texts(
+        show(app, "Real differences?")
+    )
+
+
+def test_no_model_is_loaded_and_torch_stays_out() -> None:
+    code = (
+        "from streamlit.testing.v1 import AppTest\n"
+        "import sys\n"
+        "app = AppTest.from_file('app.py', default_timeout=60)\n"
+        "app.run().switch_page('pages/compare.py').run()\n"
+        "assert not app.exception\n"
+        "assert len(app.dataframe)\n"
+        "bad = {'torch', 'ultralytics'} & set(sys.modules)\n"
+        "assert not bad, bad\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,77 @@
+"""A series of benchmarks that can be stopped."""
+
+import threading
+
+import numpy as np
+
+from allcell.detector import Detector
+from allcell.errors import ModelError
+from allcell.models.registry import get_spec
+from allcell.ui.speed_run import Job, SpeedRun
+
+
+class Engine:
+    """Sees nothing; may wait for a sign after some runs."""
+
+    description = "engine of the test"
+
+    def __init__(self, gate=None, free_runs=0):
+        self.gate, self.free_runs, self.runs = gate, free_runs, 0
+        self.reached = threading.Event()
+
+    def run(self, image):
+        self.runs += 1
+        if self.gate is not None and self.runs > self.free_runs:
+            self.reached.set()
+            self.gate.wait(10)
+        return np.zeros((4 + len(get_spec("live").classes), 1), np.float32)
+
+
+def test_all_jobs_are_measured_at_their_size():
+    run = SpeedRun(
+        [Job("live"), Job("live", 320)],
+        lambda name: Detector(get_spec(name), Engine()),
+        frames=3,
+        warm_up=1,
+    )
+    run.start()
+    run.wait(30)
+    assert not run.running
+    assert run.total_share == 1
+    assert run.results[0].input_px[0] == get_spec("live").default_long_side_px
+    assert run.results[1].input_px[0] == 320
+    assert run.results[1].frames == 3
+
+
+def test_stopping_keeps_what_is_done():
+    gate = threading.Event()
+    # The first job runs the engine twice a frame, in 4 frames.
+    engine = Engine(gate, free_runs=8)
+    run = SpeedRun(
+        [Job("live"), Job("live", 320), Job("live", 480)],
+        lambda name: Detector(get_spec(name), engine),
+        frames=3,
+        warm_up=1,
+    )
+    run.start()
+    assert engine.reached.wait(30)
+    run.stop()
+    gate.set()
+    run.wait(30)
+    assert not run.running
+    assert run.stopped
+    assert list(run.results) == [0]
+    assert run.position == 1
+
+
+def test_a_model_that_cannot_be_opened_does_not_end_the_series():
+    def open_detector(name):
+        if name == "yolov5s":
+            raise ModelError("It is broken.", "Mend it.")
+        return Detector(get_spec(name), Engine())
+
+    run = SpeedRun([Job("yolov5s"), Job("live")], open_detector, frames=2, warm_up=1)
+    run.start()
+    run.wait(30)
+    assert run.failures == {0: "It is broken. Mend it."}
+    assert list(run.results) == [1]

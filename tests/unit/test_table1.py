@@ -1,0 +1,91 @@
+"""The paper's Table 1 beside ours: every cell from its source."""
+
+import io
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from allcell.models.registry import MODELS
+from allcell.report.paper import METRICS, published
+from allcell.report.table1 import long_table, table_1, to_csv, to_latex, to_markdown, wide_table
+from allcell.settings import settings
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A copy of the manifest and the metrics, to be changed."""
+    shutil.copy(settings().weights_dir / "manifest.json", tmp_path)
+    shutil.copytree(settings().weights_dir / "metrics", tmp_path / "metrics")
+    return tmp_path
+
+
+def cell(cells, model, class_name, metric):
+    return next(
+        c for c in cells if (c.model, c.class_name, c.metric) == (model, class_name, metric)
+    )
+
+
+def test_every_cell_is_the_papers_and_the_evaluators():
+    cells = table_1(settings().weights_dir)
+    assert len(cells) == len(MODELS) * (2 * len(METRICS) + 2)
+    for c in cells:
+        paper = published(c.model)
+        assert c.published == (paper.value(c.class_name, c.metric) if paper else None)
+        path = settings().weights_dir / "metrics" / f"{c.model}_allidb1_test.json"
+        metrics = json.loads(path.read_text())
+        if c.class_name == "all":
+            name = {"ap50": "map50", "ap50_95": "map50_95"}[c.metric]
+            assert c.measured == metrics[name]
+        else:
+            name = f"{c.class_name}.{c.metric}"
+            assert c.measured == metrics["classes"][c.class_name][c.metric]
+        assert [c.low, c.high] == metrics["intervals"][name]
+
+
+def test_the_table_follows_the_json(weights):
+    path = weights / "metrics" / "yolov5s_allidb1_test.json"
+    metrics = json.loads(path.read_text())
+    metrics["classes"]["blast"]["ap50"] = 0.123
+    metrics["intervals"]["blast.ap50"] = [0.1, 0.2]
+    path.write_text(json.dumps(metrics))
+    changed = cell(table_1(weights), "yolov5s", "blast", "ap50")
+    assert (changed.measured, changed.low, changed.high) == (0.123, 0.1, 0.2)
+    assert changed.apart
+    assert changed.difference == pytest.approx(0.123 - 0.972)
+
+
+def test_numbers_of_other_weights_are_not_shown(weights):
+    manifest = json.loads((weights / "manifest.json").read_text())
+    manifest["yolov5s"]["checkpoint"]["sha256"] = "0" * 64
+    (weights / "manifest.json").write_text(json.dumps(manifest))
+    unknown = cell(table_1(weights), "yolov5s", "blast", "ap50")
+    assert unknown.measured is None
+    assert unknown.published == 0.972
+    assert not unknown.apart
+
+
+def test_means_stand_where_the_paper_has_them_or_where_nothing_else_does():
+    cells = table_1(settings().weights_dir)
+    table = wide_table(cells)
+    assert list(table[table["Cells"] == "Both classes"]["Model"]) == ["YOLOv6n"]
+    alone = wide_table(tuple(c for c in cells if c.class_name == "all"))
+    assert len(alone) == len(MODELS)
+
+
+def test_exports_hold_every_number():
+    cells = table_1(settings().weights_dir)
+    table = pd.read_csv(io.StringIO(to_csv(cells)))
+    assert len(table) == len(long_table(cells))
+    row = table[(table["model"] == "yolov7") & (table["class"] == "blast")].iloc[0]
+    assert row["published"] == 0.554
+    assert row["metric"] == "P"
+    markdown = to_markdown(cells, ("A note.",))
+    assert markdown.count("|") > 100
+    assert markdown.endswith("A note.\n")
+    latex = to_latex(cells, ("A note: 5 % of it.",))
+    assert latex.startswith("% A note")
+    assert r"\toprule" in latex
+    # A bare per cent sign would make a comment of the rest of a row.
+    assert all("%" not in line.replace(r"\%", "") for line in latex.splitlines()[1:])
