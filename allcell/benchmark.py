@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from allcell.detector import Detector, network_input
 from allcell.statistics import Milliseconds
+from allcell.versions import machine_name
 
 #: The frame of a usual camera.
 FRAME_SIZE_PX = (1280, 720)
@@ -53,18 +53,6 @@ class BenchmarkResult:
     fps: float
     over_engine: float
     resident_mb: float
-
-
-def machine_name() -> str:
-    """Processor and cores, as far as the operating system tells."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
-        name = names[0] if names else name
-    except OSError:  # not Linux
-        pass
-    return f"{name}, {os.cpu_count()} cores"
 
 
 def resident_mb(pid: int | None = None) -> float:

@@ -1,7 +1,9 @@
-"""Which versions of the packages that have a say in the numbers are installed."""
+"""What numbers were made with: versions of the packages that have a say in them, and machine."""
 
 from __future__ import annotations
 
+import os
+import platform
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
@@ -24,3 +26,15 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def machine_name() -> str:
+    """Processor and cores, as far as the operating system tells."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
+        name = names[0] if names else name
+    except OSError:  # not Linux
+        pass
+    return f"{name}, {os.cpu_count()} cores"

@@ -7,24 +7,36 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, explained, say
-from allcell.data.dataset import read_yolo
+from allcell.data.labelled_sets import read_labelled
+from allcell.errors import DataError
+from allcell.evaluation.bundle import rescore, write_bundle
 from allcell.evaluation.evaluate import score
 from allcell.evaluation.publish import answer, publish, write
 from allcell.evaluation.results import EvaluationResult
+from allcell.models.registry import MODELS
+from allcell.models.weights import read_manifest
 from allcell.settings import settings
 
 
 @app.command("evaluate")
 @explained
 def evaluate_command(
-    data: Path = typer.Option(
-        ..., help="A YOLO dataset folder (see `data --help`); with --all, the folder of them."
+    data: Path | None = typer.Option(
+        None,
+        help="A folder in YOLO's, COCO's or Pascal VOC's layout; with --all, the folder of those "
+        "that `data --help` makes.",
     ),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     every: bool = typer.Option(
         False, "--all", help="All models on all published sets; rewrites weights/metrics."
     ),
     split: str = typer.Option("test", help="Which part of it."),
+    mapping: list[str] = typer.Option(
+        [],
+        "--map",
+        help="theirs=ours, where ours is blast, healthy, smudge, ignore or empty (left out); once "
+        "for each class of the folder that has another name.",
+    ),
     conf: float | None = typer.Option(
         None, min=0, max=1, help="Operating threshold; the model's own by default."
     ),
@@ -35,11 +47,19 @@ def evaluate_command(
     ),
     as_json: bool = typer.Option(False, "--json", help="Everything, as JSON."),
     predictions: Path | None = typer.Option(None, help="Keep all boxes in this JSON file."),
+    bundle: Path | None = typer.Option(
+        None, "--from", help="Score a bundle of `compare` anew and say whether its numbers hold."
+    ),
     save_as: str | None = typer.Option(
         None, help="Keep the result as weights/metrics/NAME_<data>_<split>.json."
     ),
 ) -> None:
     """Score a model on a labelled dataset."""
+    if bundle:
+        _check(bundle)
+        return
+    if data is None:
+        raise DataError("There is nothing to evaluate on.", "Name a folder: --data FOLDER.")
     if every:
         publish(data, settings().weights_dir, say)
         return
@@ -50,7 +70,7 @@ def evaluate_command(
 
     answers = answer(
         model,
-        read_yolo(data, split),
+        read_labelled(data, split, mapping=_mapping(mapping)),
         data.resolve().name,
         split,
         precision="int8" if int8 else "full",
@@ -68,6 +88,64 @@ def evaluate_command(
         write(settings().weights_dir / "metrics" / name, result.to_json())
         say(f"kept in {name}")
     typer.echo(result.to_json() if as_json else _table(result))
+
+
+@app.command("compare")
+@explained
+def compare_command(
+    data: Path = typer.Option(..., help="As of `evaluate`."),
+    bundle: Path = typer.Option(..., help="ZIP to write: answers, scores, weights, versions."),
+    model: list[str] = typer.Option([], help="Once for each; all that have weights by default."),
+    split: str = typer.Option("test", help="Which part of it."),
+    mapping: list[str] = typer.Option([], "--map", help="As of `evaluate`."),
+    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+) -> None:
+    """Run several models on a labelled set, compare all pairs, and keep all of it in one ZIP."""
+    manifest = read_manifest(settings().weights_dir)
+    names = model or [spec.name for spec in MODELS if spec.name in manifest]
+    images = read_labelled(data, split, mapping=_mapping(mapping))
+    answers = []
+    for name in names:
+        say(f"{name} on {len(images)} images")
+        answers.append(answer(name, images, data.resolve().name, split, device=device))
+    bundle.write_bytes(write_bundle(answers))
+    _print_bundle(bundle)
+
+
+def _check(path: Path) -> None:
+    """Print what a bundle scores; the exit code is 1 if its own numbers do not hold."""
+    wrong = _print_bundle(path)
+    if wrong:
+        typer.echo(f"not the numbers that the bundle holds: {', '.join(wrong)}")
+        raise typer.Exit(1)
+    typer.echo("every number equals the bundle's")
+
+
+def _print_bundle(path: Path) -> list[str]:
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", "Check --from.")
+    again = rescore(path.read_bytes())
+    for result in again.results:
+        typer.echo(_table(result))
+    decisive = [d for d in again.comparison.differences if d.decisive]
+    for d in decisive:
+        typer.echo(f"decisive: {d.measure}, {d.first} minus {d.second}: {d.value:+.3f}")
+    if not decisive:
+        typer.echo("no decisive difference between any two models")
+    return again.differing
+
+
+def _mapping(pairs: list[str]) -> dict[str, str | None]:
+    """From `theirs=ours`; an empty ours leaves the class out."""
+    mapping: dict[str, str | None] = {}
+    for pair in pairs:
+        theirs, sign, ours = pair.rpartition("=")
+        if not sign or not theirs:
+            raise DataError(
+                f"--map {pair} is no theirs=ours.", "For example --map lymphoblast=blast."
+            )
+        mapping[theirs] = ours or None
+    return mapping
 
 
 def _table(result: EvaluationResult) -> str:

@@ -59,7 +59,7 @@ def read_yolo(
         data_dir: The folder.
         split: `test`, for example.
         mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
-            for what is no white cell and shall be left out. By default names must be ours already
+            for what is no white cell and shall be left out. Names that are ours already need none
             (`cancer` is blast, `cut` is ignore).
 
     Returns:
@@ -77,7 +77,7 @@ def read_yolo(
                 f"There is no folder {folder}.",
                 "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
             )
-    targets = _targets(_class_names(data_dir / "data.yaml"), mapping)
+    targets = class_targets(_class_names(data_dir / "data.yaml"), mapping)
     paths = sorted(path for path in images.iterdir() if path.name.lower().endswith(SUFFIXES))
     if not paths:
         raise DataError(f"There is no image in {images}.", "Check --data and --split.")
@@ -112,14 +112,32 @@ def _read_image(
         points = np.array([values for _, values in rows], np.float32).reshape(-1, 2)
 
     size = np.array([width_px, height_px, width_px, height_px])
-    known = [(class_id, box) for class_id, name in enumerate(CLASSES) for box in boxes[name]]
+    return labelled(
+        path,
+        [(name, (np.array(box) * size).tolist()) for name, rows in boxes.items() for box in rows],
+        points,
+    )
+
+
+def labelled(
+    path: Path,
+    boxes: Sequence[tuple[str, Sequence[float]]],
+    centroids: FloatArray | None = None,
+) -> LabelledImage:
+    """One image from its boxes.
+
+    Args:
+        path: The image file.
+        boxes: One of `CLASSES` or ignore, and x1, y1, x2, y2 in pixels.
+        centroids: See `LabelledImage`.
+    """
+    known = [(c, box) for c, name in enumerate(CLASSES) for kind, box in boxes if kind == name]
+    ignored = [box for kind, box in boxes if kind == "ignore"]
     return LabelledImage(
         path,
-        Detections.truth(
-            np.array([box for _, box in known]).reshape(-1, 4) * size, [c for c, _ in known]
-        ),
-        (np.array(boxes["ignore"]).reshape(-1, 4) * size).astype(np.float32),
-        points,
+        Detections.truth(np.array([box for _, box in known]).reshape(-1, 4), [c for c, _ in known]),
+        np.array(ignored, np.float64).reshape(-1, 4).astype(np.float32),
+        centroids,
     )
 
 
@@ -140,18 +158,30 @@ def _class_names(path: Path) -> list[str]:
     return [str(name) for name in names]
 
 
-def _targets(
+def class_targets(
     names: Sequence[str], mapping: Mapping[str, str | None] | None
 ) -> tuple[str | None, ...]:
-    """What each class of the folder is for us: one of `CLASSES`, ignore, or nothing."""
+    """What each class of a data set is for us: one of `CLASSES`, ignore, or nothing.
+
+    Args:
+        names: Its classes.
+        mapping: See `read_yolo`; by default only names that are ours already are known.
+
+    Raises:
+        DataError: If a class is not mapped, or mapped to something else.
+    """
     if mapping is None:
         mapping = {name: _SYNONYMS[name.lower()] for name in names if name.lower() in _SYNONYMS}
+    else:
+        ours = {name: _SYNONYMS[name.lower()] for name in names if name.lower() in _SYNONYMS}
+        mapping = {**ours, **mapping}
     unknown = [name for name in names if name not in mapping]
     wrong = sorted({to for to in mapping.values() if to is not None} - {*CLASSES, "ignore"})
     if unknown or wrong:
         raise DataError(
             f"Classes that allcell does not know: {', '.join(unknown + wrong)}.",
-            f"Map each to one of {', '.join(CLASSES)}, ignore, or to nothing.",
+            f"Map each to one of {', '.join(CLASSES)}, ignore, or to nothing "
+            "(on the command line: --map theirs=blast, --map theirs=).",
         )
     return tuple(mapping[name] for name in names)
 

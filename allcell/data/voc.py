@@ -1,0 +1,124 @@
+"""Reading a data set in Pascal VOC's format for evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import defusedxml.ElementTree as ElementTree  # refuses entities, which a file could blow up with
+from defusedxml.common import DefusedXmlException
+
+from allcell.data.dataset import LabelledImage, class_targets, labelled
+from allcell.errors import DataError
+from allcell.images import SUFFIXES
+
+#: Larger annotation files are refused: that of an image has some kilobytes.
+MAX_BYTES = 16 * 2**20
+
+
+def find_voc(data_dir: Path, split: str) -> list[Path]:
+    """The annotation files of one split, where the usual tools put them; empty if there are none.
+
+    `Annotations/*.xml`, of which `ImageSets/Main/<split>.txt` chooses if it is there, or
+    `<split>/*.xml`.
+    """
+    folder = data_dir / "Annotations"
+    if not folder.is_dir():
+        return sorted((data_dir / split).glob("*.xml"))
+    chosen = data_dir / "ImageSets" / "Main" / f"{split}.txt"
+    if not chosen.is_file():
+        return sorted(folder.glob("*.xml"))
+    stems = (line.split()[0] for line in chosen.read_text("utf-8").splitlines() if line.strip())
+    return [folder / f"{Path(stem).name}.xml" for stem in stems]
+
+
+def read_voc(
+    paths: list[Path],
+    data_dir: Path,
+    split: str,
+    *,
+    mapping: Mapping[str, str | None] | None = None,
+) -> list[LabelledImage]:
+    """Read one split of a Pascal VOC data set.
+
+    Pixels are counted from 1, as VOC does; an object marked difficult counts neither way. The image
+    has the stem of its annotation and lies in `JPEGImages`, `images/<split>`, `images` or beside.
+
+    Args:
+        paths: The annotation files (see `find_voc`).
+        data_dir: Folder of the data set.
+        split: Which part of it.
+        mapping: As of `dataset.read_yolo`, from the names of the objects.
+
+    Returns:
+        The images in order of their names.
+
+    Raises:
+        DataError: If a file is malformed, an image is missing or a name is not mapped.
+    """
+    objects = {path: _objects(path) for path in paths}
+    names = list(dict.fromkeys(name for rows in objects.values() for name, _, _ in rows))
+    targets = dict(zip(names, class_targets(names, mapping), strict=True))
+    images = []
+    for path, rows in objects.items():
+        boxes = [
+            ("ignore" if difficult else target, box)
+            for name, difficult, box in rows
+            if (target := targets[name]) is not None
+        ]
+        images.append(labelled(_image(path, data_dir, split), boxes))
+    return sorted(images, key=lambda item: item.path.name)
+
+
+def _objects(path: Path) -> list[tuple[str, bool, list[float]]]:
+    """Name, whether it is difficult, and box of each object of one file."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"larger than {MAX_BYTES // 2**20} MB")
+        root = ElementTree.fromstring(path.read_bytes())
+        return [
+            (_text(item, "name"), item.findtext("difficult", "0").strip() == "1", _corners(item))
+            for item in root.iter("object")
+        ]
+    except (OSError, ValueError, ElementTree.ParseError, DefusedXmlException) as error:
+        raise DataError(
+            f"{path.name} is not a Pascal VOC annotation ({error}).",
+            "It needs objects with a name and a bndbox.",
+        ) from error
+
+
+def _corners(item: Any) -> list[float]:
+    box = item.find("bndbox")
+    if box is None:
+        raise ValueError("an object without bndbox")
+    x1, y1, x2, y2 = (float(_text(box, name)) for name in ("xmin", "ymin", "xmax", "ymax"))
+    corners = [x1 - 1, y1 - 1, x2, y2]
+    if not all(map(math.isfinite, corners)) or corners[2] <= corners[0] or corners[3] <= corners[1]:
+        raise ValueError(f"a box without an area: {x1}, {y1}, {x2}, {y2}")
+    return corners
+
+
+def _text(item: Any, name: str) -> str:
+    text = item.findtext(name)
+    if text is None or not text.strip():
+        raise ValueError(f"{item.tag} without {name}")
+    return str(text).strip()
+
+
+def _image(path: Path, data_dir: Path, split: str) -> Path:
+    folders = (
+        data_dir / "JPEGImages",
+        data_dir / "images" / split,
+        data_dir / "images",
+        path.parent,
+    )
+    for folder in folders:
+        for suffix in SUFFIXES:
+            for found in (folder / f"{path.stem}{suffix}", folder / f"{path.stem}{suffix.upper()}"):
+                if found.is_file():
+                    return found
+    raise DataError(
+        f"The image of {path.name} is not in {data_dir.name}.", "Put it into JPEGImages/."
+    )

@@ -1,0 +1,160 @@
+"""Everything needed to check a comparison, as one ZIP; the same numbers come out of it again."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from allcell.errors import DataError
+from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
+from allcell.evaluation.evaluate import RESAMPLES, score
+from allcell.evaluation.evidence import Evidence
+from allcell.evaluation.predictions import Predictions
+from allcell.evaluation.results import EvaluationResult
+from allcell.settings import RESEARCH_USE
+from allcell.versions import installed_versions, machine_name
+
+#: Larger bundles, packed or unpacked, are refused.
+MAX_BYTES = 512 * 2**20
+_ABOUT, _COMPARISON = "about.json", "comparison.json"
+_PREDICTIONS, _METRICS = "predictions/", "metrics/"
+
+
+def evaluate_all(
+    predictions: Sequence[Predictions],
+) -> tuple[tuple[EvaluationResult, ...], Comparison]:
+    """Score several models on the same images and compare all pairs.
+
+    Args:
+        predictions: Of one model each, on the same images.
+
+    Raises:
+        DataError: If there are none, or they are not of the same images, or a name is there twice.
+    """
+    names = [p.setting.model for p in predictions]
+    if not predictions or len(set(names)) != len(names):
+        raise DataError("Each model must be there once.", "Leave out what is there twice.")
+    first = predictions[0]
+    if any(p.data_sha256 != first.data_sha256 for p in predictions):
+        raise DataError(
+            "The models were not run on the same images.", "Run all of them on the same set."
+        )
+    evidence = {p.setting.model: Evidence.of(p) for p in predictions}
+    draws = {name: e.replicates(RESAMPLES) for name, e in evidence.items()}
+    results = tuple(score(p, replicates=draws[p.setting.model]) for p in predictions)
+    right = {
+        r.model: {f.name: f.blast_suggested == f.blast_present for f in r.fields} for r in results
+    }
+    return results, Comparison(
+        first.setting.data,
+        first.setting.split,
+        first.data_sha256,
+        {p.setting.model: p.setting.model_sha256 for p in predictions},
+        compare_measures({name: e.measure() for name, e in evidence.items()}, draws),
+        compare_fields(right),
+    )
+
+
+def write_bundle(predictions: Sequence[Predictions]) -> bytes:
+    """A ZIP of the answers, what they score, the comparison, and where they were made.
+
+    Args:
+        predictions: See `evaluate_all`.
+    """
+    results, comparison = evaluate_all(predictions)
+    about = {
+        "notice": RESEARCH_USE,
+        "machine": machine_name(),
+        "versions": installed_versions(),
+        "data": comparison.data,
+        "split": comparison.split,
+        "data_sha256": comparison.data_sha256,
+        "weights_sha256": comparison.models,
+        "check": "python -m allcell evaluate --from THIS.zip",
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_ABOUT, json.dumps(about, indent=1) + "\n")
+        for n, (item, result) in enumerate(zip(predictions, results, strict=True), 1):
+            # Numbered: a model's name is what somebody called it, not a file name.
+            archive.writestr(f"{_PREDICTIONS}{n:02d}.json", item.to_json() + "\n")
+            archive.writestr(f"{_METRICS}{n:02d}.json", result.to_json() + "\n")
+        archive.writestr(_COMPARISON, comparison.to_json() + "\n")
+    return buffer.getvalue()
+
+
+def read_bundle(content: bytes) -> tuple[tuple[Predictions, ...], dict[str, str]]:
+    """What `write_bundle` wrote.
+
+    Returns:
+        The answers, and the text of every metrics file and of the comparison by name.
+
+    Raises:
+        DataError: If it is not such a file, or too large.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(item.file_size for item in archive.infolist()) > MAX_BYTES:
+                raise DataError("This bundle is too large.", "Split the comparison.")
+            names = sorted(archive.namelist())
+            answers = tuple(
+                Predictions.from_json(archive.read(name).decode())
+                for name in names
+                if name.startswith(_PREDICTIONS)
+            )
+            scored = {
+                name: archive.read(name).decode()
+                for name in names
+                if name.startswith(_METRICS) or name == _COMPARISON
+            }
+    except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError) as error:
+        raise DataError(
+            f"This is no bundle of allcell ({error}).",
+            "Use one that `python -m allcell evaluate --bundle` or the Compare page wrote.",
+        ) from error
+    if not answers:
+        raise DataError(
+            "This ZIP holds no predictions.",
+            "Use one that `python -m allcell evaluate --bundle` or the Compare page wrote.",
+        )
+    return answers, scored
+
+
+@dataclass(frozen=True, eq=False)
+class Rescored:
+    """A bundle, scored anew.
+
+    Attributes:
+        results: Of each model.
+        comparison: Of all pairs.
+        differing: Names of its files whose numbers are not the same; empty if all are.
+    """
+
+    results: tuple[EvaluationResult, ...]
+    comparison: Comparison
+    differing: list[str]
+
+
+def rescore(content: bytes) -> Rescored:
+    """Score a bundle anew, from its answers alone.
+
+    Raises:
+        DataError: See `read_bundle`.
+    """
+    answers, scored = read_bundle(content)
+    results, comparison = evaluate_all(answers)
+    anew = {f"{_METRICS}{n:02d}.json": r.to_json() for n, r in enumerate(results, 1)}
+    anew[_COMPARISON] = comparison.to_json()
+    wrong = [name for name, text in anew.items() if _numbers(scored.get(name)) != _numbers(text)]
+    return Rescored(results, comparison, wrong)
+
+
+def _numbers(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None

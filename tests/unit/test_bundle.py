@@ -1,0 +1,110 @@
+"""A comparison in one ZIP, and the same numbers out of it."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from typer.testing import CliRunner
+
+import allcell.cli.evaluate  # noqa: F401  (registers the commands)
+from allcell.cli.base import app
+from allcell.errors import DataError
+from allcell.evaluation.bundle import read_bundle, rescore, write_bundle
+from allcell.evaluation.predictions import Predictions
+from allcell.settings import settings
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """What two models said of the validation fields."""
+    folder = settings().weights_dir / "metrics" / "predictions"
+    return [
+        Predictions.from_json((folder / f"{name}_allidb1_val.json").read_text())
+        for name in ("live", "yolov6")
+    ]
+
+
+@pytest.fixture(scope="module")
+def bundle(answers):
+    return write_bundle(answers)
+
+
+def changed(bundle, name, change):
+    """The same ZIP with one file's content changed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(bundle)) as old, zipfile.ZipFile(out, "w") as new:
+        for item in old.namelist():
+            text = old.read(item).decode()
+            if item != name or (text := change(text)) is not None:
+                new.writestr(item, text)
+    return out.getvalue()
+
+
+def test_the_same_numbers_come_out(bundle, answers):
+    again = rescore(bundle)
+    assert again.differing == []
+    for result, item in zip(again.results, answers, strict=True):
+        path = settings().weights_dir / "metrics" / f"{item.setting.model}_allidb1_val.json"
+        published = json.loads(path.read_text())
+        assert json.loads(result.to_json())["classes"] == published["classes"]
+        # The experts' centroids are not ours to publish: published answers are without them.
+        ours, theirs = (
+            {k: v for k, v in intervals.items() if not k.startswith("centroids")}
+            for intervals in (json.loads(result.to_json())["intervals"], published["intervals"])
+        )
+        assert ours == theirs
+
+
+def test_weights_versions_and_machine_are_in_it(bundle, answers):
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        about = json.loads(archive.read("about.json"))
+    assert about["weights_sha256"] == {p.setting.model: p.setting.model_sha256 for p in answers}
+    assert "cores" in about["machine"]
+    assert about["versions"]["onnxruntime"]
+    assert "Research Use Only" in about["notice"]
+
+
+def test_a_changed_number_is_found(bundle):
+    def better(text):
+        metrics = json.loads(text)
+        metrics["classes"]["blast"]["ap50"] = 1.0
+        return json.dumps(metrics)
+
+    assert rescore(changed(bundle, "metrics/02.json", better)).differing == ["metrics/02.json"]
+    assert rescore(changed(bundle, "comparison.json", lambda _: None)).differing == [
+        "comparison.json"
+    ]
+
+
+def test_other_files_are_refused(bundle):
+    with pytest.raises(DataError, match="no bundle"):
+        read_bundle(b"not a zip")
+    empty = io.BytesIO()
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("about.json", "{}")
+    with pytest.raises(DataError, match="holds no predictions"):
+        read_bundle(empty.getvalue())
+    with pytest.raises(DataError, match="not a file of predictions"):
+        read_bundle(changed(bundle, "predictions/01.json", lambda _: "{}"))
+
+
+def test_models_of_different_images_are_not_compared(answers):
+    path = settings().weights_dir / "metrics" / "predictions" / "yolov5s_allidb1_test.json"
+    other = Predictions.from_json(path.read_text())
+    with pytest.raises(DataError, match="not run on the same images"):
+        write_bundle([answers[0], other])
+    with pytest.raises(DataError, match="once"):
+        write_bundle([answers[0], answers[0]])
+
+
+def test_the_command_line_checks_a_bundle(bundle, tmp_path):
+    path = tmp_path / "b.zip"
+    path.write_bytes(bundle)
+    done = CliRunner().invoke(app, ["evaluate", "--from", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "every number equals the bundle's" in done.output
+    path.write_bytes(changed(bundle, "metrics/01.json", lambda text: text.replace("0.9", "0.8")))
+    done = CliRunner().invoke(app, ["evaluate", "--from", str(path)])
+    assert done.exit_code == 1
+    assert "metrics/01.json" in done.output
