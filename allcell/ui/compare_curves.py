@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +15,11 @@ from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import CALIBRATION_FLOOR, Evidence
 from allcell.evaluation.metrics import calibration, curve
 from allcell.evaluation.operating import Interval, OperatingPoint, operating_point
-from allcell.evaluation.predictions import Predictions
-from allcell.models.registry import CLASSES, MODELS, get_spec
-from allcell.models.weights import read_manifest
-from allcell.settings import settings
+from allcell.models.registry import CLASSES, get_spec
 from allcell.statistics import resamples
 from allcell.ui import charts
 from allcell.ui.controls import title_of
+from allcell.ui.kept_answers import KeptAnswers, kept_answers
 from allcell.ui.model_overview import training_curve
 
 #: Resamples behind the intervals that follow the slider.
@@ -36,45 +33,14 @@ _TRAINING = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """One model on the test fields."""
-
-    name: str
-    title: str
-    predictions: Predictions
-
-
-@st.cache_data(show_spinner=False, max_entries=32)
-def _read(path: str, modified_ns: int, size: int) -> Predictions:
-    with open(path, encoding="utf-8") as file:
-        return Predictions.from_json(file.read())
-
-
 @st.cache_data(show_spinner=False)
 def _draws(images: int) -> IntArray:
     return resamples(images, _DRAWS)
 
 
-def _answers() -> list[_Answers]:
-    """Of the models whose answers were kept with the weights that are here."""
-    weights = settings().weights_dir
-    manifest = read_manifest(weights)
-    found = []
-    for spec in MODELS:
-        path = weights / "metrics" / "predictions" / f"{spec.name}_allidb1_test.json"
-        if spec.name not in manifest or not path.is_file():
-            continue
-        stat = path.stat()
-        answers = _read(str(path), stat.st_mtime_ns, stat.st_size)
-        if answers.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
-            found.append(_Answers(spec.name, spec.title, answers))
-    return found
-
-
 def curves_and_threshold() -> None:
     """Curves on the test fields, and how the models learned."""
-    answers = _answers()
+    answers = kept_answers()
     if not answers:
         st.info(
             "No model's answers are kept with the weights that are here. "
@@ -87,7 +53,7 @@ def curves_and_threshold() -> None:
 
 
 @st.fragment
-def _at_threshold(answers: list[_Answers]) -> None:
+def _at_threshold(answers: list[KeptAnswers]) -> None:
     """What follows the slider; the rest of the page stays as it is."""
     titles = {a.name: a.title for a in answers}
     left, right = st.columns([2, 1], gap="medium")
@@ -325,7 +291,7 @@ def _confusion(evidence: dict[str, Evidence], titles: dict[str, str]) -> None:
     )
 
 
-def _training(answers: list[_Answers]) -> None:
+def _training(answers: list[KeptAnswers]) -> None:
     learned = {a.title: c for a in answers if (c := training_curve(a.name)) is not None}
     columns = st.columns(2, gap="medium")
     for n, (column, title) in enumerate(_TRAINING.items()):

@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from allcell.evaluation.bundle import write_bundle
 from allcell.evaluation.compare import ALPHA, COMPARED
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_comparison
 from allcell.settings import settings
+from allcell.ui.kept_answers import kept_answers
 
 #: What a person reads for the measures of the comparison.
 MEASURES = {
@@ -63,6 +65,7 @@ def differences() -> None:
         f"resamples of the 17 test fields. ● decisive: Holm's adjusted p is below {ALPHA:g} and "
         "the interval leaves 0 out. Few fields hide small differences; not decisive is not equal."
     )
+    _bundle()
     st.subheader("Whole fields: is there a blast?", anchor=False)
     fields = comparison["fields"]
     st.markdown(f"**{field_verdict(fields)}**")
@@ -74,6 +77,26 @@ def differences() -> None:
     st.caption(
         "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
         "over all pairs; the whole-field CNN is included."
+    )
+
+
+def _bundle() -> None:
+    answers = [kept.predictions for kept in kept_answers()]
+    if not answers:
+        return
+    st.download_button(
+        "Download everything to check this (ZIP)",
+        # Made when it is asked for: the resampling takes some seconds.
+        lambda: write_bundle(answers),
+        "comparison.zip",
+        "application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+        key="compare.bundle",
+        help="Every box of every model on the test fields, with scores, settings, hashes of "
+        "weights and data, versions and machine; without pictures and without the experts' centroids, "
+        "which are not ours to give. `python -m allcell evaluate --from comparison.zip` scores it "
+        "anew.",
     )
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from allcell.evaluation.bundle import rescore
+from allcell.models.registry import MODELS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -95,3 +98,12 @@ def test_one_threshold_moves_marks_and_counts(compare: Page) -> None:
         took.append(time.monotonic() - started)
     assert marks() != before
     assert sorted(took)[2] < REDRAW_S
+
+
+def test_the_comparison_can_be_checked_elsewhere(compare: Page) -> None:
+    open_tab(compare, "Real differences?")
+    with compare.expect_download(timeout=WAIT_MS) as waiting:
+        compare.get_by_role("button", name="Download everything").click(timeout=WAIT_MS)
+    again = rescore(waiting.value.path().read_bytes())
+    assert again.differing == []
+    assert [r.model for r in again.results] == [spec.name for spec in MODELS]
