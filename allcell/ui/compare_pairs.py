@@ -93,10 +93,9 @@ def _bundle() -> None:
         icon=":material/download:",
         on_click="ignore",
         key="compare.bundle",
-        help="Every box of every model on the test fields, with scores, settings, hashes of "
-        "weights and data, versions and machine; without pictures and without the experts' centroids, "
-        "which are not ours to give. `python -m allcell evaluate --from comparison.zip` scores it "
-        "anew.",
+        help="Every box of every model on the test fields, with scores, settings, hashes, versions "
+        "and machine; without pictures and the experts' centroids, which are not ours to give. "
+        "`python -m allcell evaluate --from comparison.zip` scores it anew.",
     )
 
 
