@@ -68,6 +68,26 @@ def input_scale(spec: ModelSpec, width_px: int, height_px: int, red_cell_px: flo
     return min(spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
 
 
+def input_fit(
+    spec: ModelSpec, width_px: int, height_px: int, red_cell_px: float | None
+) -> Letterbox:
+    """How a whole image lies in the network's input, untiled.
+
+    Args:
+        spec: The model.
+        width_px: Width of the source image.
+        height_px: Height of the source image.
+        red_cell_px: See `input_scale`; does not matter to a network of fixed input.
+    """
+    if spec.fixed_input_px is None:
+        scale = input_scale(spec, width_px, height_px, red_cell_px)
+        return letterbox(width_px, height_px, scale, spec.stride_px)
+    width, height = spec.fixed_input_px
+    scale = min(width / width_px, height / height_px)
+    inner = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+    return Letterbox(width_px, height_px, *inner, width, height)
+
+
 def choose(
     spec: ModelSpec,
     candidates: Detections,
@@ -117,7 +137,7 @@ def network_input(
 ) -> npt.NDArray[np.uint8]:
     """A whole image as the network sees it, untiled: RGB uint8, sides multiples of the stride."""
     height, width = image.shape[:2]
-    fit = letterbox(width, height, input_scale(spec, width, height, red_cell_px), spec.stride_px)
+    fit = input_fit(spec, width, height, red_cell_px)
     buffer = empty_input(fit)
     place(buffer, image, fit)
     return buffer
@@ -277,6 +297,8 @@ def _plan(
 
     One tile for all but very large fields; all tiles have the same size.
     """
+    if spec.fixed_input_px is not None:
+        return input_fit(spec, width, height, None), ((0, 0),)
     scale = input_scale(spec, width, height, red_cell_px)
     side = int(spec.max_input_px / scale)
     overlap = int(_OVERLAP_RED_CELLS * spec.red_cell_px / scale)

@@ -26,7 +26,7 @@ class OnnxEngine:
     conversion at all).
 
     Args:
-        path: The ONNX file.
+        path: The ONNX file, or its content, of which nothing is written to disk.
         device: cpu or cuda.
         threads: CPU threads; 0 leaves ONNX Runtime's choice (all cores).
         note: Added to the description.
@@ -37,7 +37,7 @@ class OnnxEngine:
     """
 
     def __init__(
-        self, path: Path, *, device: str = "cpu", threads: int = 0, note: str = ""
+        self, path: Path | bytes, *, device: str = "cpu", threads: int = 0, note: str = ""
     ) -> None:
         available = ort.get_available_providers()
         provider = "CUDAExecutionProvider" if device == "cuda" else "CPUExecutionProvider"
@@ -46,7 +46,8 @@ class OnnxEngine:
                 "This ONNX Runtime cannot use a CUDA device.",
                 "Choose the device cpu, or install onnxruntime-gpu.",
             )
-        self._path = path
+        self._name = "This file" if isinstance(path, bytes) else path.name
+        self._model = path if isinstance(path, bytes) else str(path)
         self._provider = provider
         self._threads = threads
         self._note = note
@@ -55,7 +56,7 @@ class OnnxEngine:
         inputs, outputs = probe.get_inputs(), probe.get_outputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
             raise ModelError(
-                f"{path.name} takes {len(inputs)} inputs; expected one picture.",
+                f"{self._name} takes {len(inputs)} inputs; expected one picture.",
                 "Export the detector alone, with one input (1, 3, height, width).",
             )
         self._input = inputs[0].name
@@ -89,10 +90,10 @@ class OnnxEngine:
         for name, size in sizes.items():
             options.add_free_dimension_override_by_name(name, size)
         try:
-            return ort.InferenceSession(str(self._path), options, providers=[self._provider])
+            return ort.InferenceSession(self._model, options, providers=[self._provider])
         except Exception as error:  # ONNX Runtime raises a class of its own for each cause
             raise ModelError(
-                f"{self._path.name} is not an ONNX network that can be opened ({_first(error)}).",
+                f"{self._name} is not an ONNX network that can be opened ({_first(error)}).",
                 "Export it again, or choose another file.",
             ) from error
 
@@ -101,7 +102,7 @@ class OnnxEngine:
         if session is None:
             if self.fixed_size:
                 raise ModelError(
-                    f"{self._path.name} takes {self.fixed_size[1]}x{self.fixed_size[0]} pixels "
+                    f"{self._name} takes {self.fixed_size[1]}x{self.fixed_size[0]} pixels "
                     f"only, got {width}x{height}.",
                     "Export it with dynamic axes.",
                 )
@@ -124,7 +125,7 @@ class OnnxEngine:
             (output,) = session.run([self._output], {self._input: tensor})
         except Exception as error:  # likewise
             raise ModelError(
-                f"{self._path.name} failed on a {image.shape[1]}x{image.shape[0]} input "
+                f"{self._name} failed on a {image.shape[1]}x{image.shape[0]} input "
                 f"({_first(error)}).",
                 "Check the input size it was exported with.",
             ) from error

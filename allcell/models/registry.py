@@ -31,6 +31,8 @@ class ModelSpec:
         stride_px: Input sides are multiples of this.
         max_input_px: Longest input side; a larger field is tiled.
         default_long_side_px: Long side of the input when the red cells cannot be measured.
+        fixed_input_px: Width and height that the network insists on: the whole image is fitted into
+            them, whatever its scale; None for any.
         confidence: Operating threshold, chosen on validation (0 to 1).
         iou: Overlap above which two boxes are one cell (0 to 1).
         architecture: An ultralytics name, or a file in `models/architectures`.
@@ -47,6 +49,7 @@ class ModelSpec:
     stride_px: int = 32
     max_input_px: int = 1280
     default_long_side_px: int = 640
+    fixed_input_px: tuple[int, int] | None = None
     confidence: float = 0.25
     iou: float = 0.5
     architecture: str = ""
