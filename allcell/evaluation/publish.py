@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
 from allcell.evaluation.fields import evaluate_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
-from allcell.models.registry import CLASSIFIERS, MODELS, get_spec
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
 
 #: Folder and split of every published set. Thresholds are chosen on the first.
@@ -70,7 +71,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                     }
                     data_sha256 = answers.data_sha256
                 say(f"{stem}: mAP@0.5 {result.map50:.3f}" if result.map50 is not None else stem)
-    right |= _classifiers(data_dir, weights_dir, say)
+    right |= _classifiers(data_dir, weights_dir, say, data_sha256)
     comparison = Comparison(
         *TEST,
         data_sha256,
@@ -82,15 +83,20 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
 
 
 def _classifiers(
-    data_dir: Path, weights_dir: Path, say: Callable[[str], None]
+    data_dir: Path, weights_dir: Path, say: Callable[[str], None], data_sha256: str
 ) -> dict[str, dict[str, bool]]:
-    """Measure the whole-field classifiers; returns which test fields each judged rightly."""
+    """Measure the whole-field classifiers; returns which test fields each judged rightly.
+
+    One whose weights are not here is compared by what is kept of it, if that is of this data.
+    """
     right = {}
     manifest = read_manifest(weights_dir)
     for spec in CLASSIFIERS:
         files = manifest.get(spec.name)
         if files is None or not (weights_dir / files.checkpoint.file).is_file():
             say(f"{spec.name} has no weights here: its numbers are left as they are")
+            if (kept := _kept_right(spec, files, weights_dir, data_sha256)) is not None:
+                right[spec.name] = kept
             continue
         classifier = FieldClassifier.open(spec.name)
         for data, split in KEPT:
@@ -114,6 +120,22 @@ def _classifiers(
                     for name, field in result.fields.items()
                 }
     return right
+
+
+def _kept_right(
+    spec: ClassifierSpec, files: ModelFiles | None, weights_dir: Path, data_sha256: str
+) -> dict[str, bool] | None:
+    """Which test fields a model judged rightly when its weights were there; None if unknown."""
+    path = weights_dir / "metrics" / f"{spec.name}_{'_'.join(TEST)}.json"
+    if files is None or not path.is_file():
+        return None
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    if (kept["model_sha256"], kept["data_sha256"]) != (files.checkpoint.sha256, data_sha256):
+        return None
+    return {
+        name: (field["probability"] >= spec.threshold) == field["cancerous"]
+        for name, field in kept["fields"].items()
+    }
 
 
 def answer(

@@ -88,3 +88,30 @@ def test_kept_answers_give_the_kept_numbers(data_dir, weights_dir):
 def test_without_allidb1_it_says_so(tmp_path, weights_dir):
     with pytest.raises(DataError, match="no folder"):
         publish(tmp_path / "data", weights_dir, lambda line: None)
+
+
+def test_a_model_without_its_weights_is_compared_by_what_is_kept(data_dir, weights_dir):
+    publish(data_dir, weights_dir, lambda line: None)
+    metrics = weights_dir / "metrics"
+    live = json.loads((metrics / "live_allidb1_test.json").read_text())
+    entry = {"file": "cnn.pt", "sha256": "5" * 64, "bytes": 1}
+    manifest = json.loads((weights_dir / "manifest.json").read_text())
+    manifest["cnn"] = {"checkpoint": entry, "parameters": 1}
+    (weights_dir / "manifest.json").write_text(json.dumps(manifest))
+    kept = {
+        "model_sha256": entry["sha256"],
+        "data_sha256": live["data_sha256"],
+        "fields": {
+            field["name"]: {"cancerous": field["blast_present"], "probability": 0.4}
+            for field in live["fields"]
+        },
+    }
+
+    def compared():
+        publish(data_dir, weights_dir, lambda line: None)
+        return json.loads((metrics / "comparison_allidb1_test.json").read_text())["models"]
+
+    (metrics / "cnn_allidb1_test.json").write_text(json.dumps(kept))
+    assert set(compared()) == {"live", "cnn"}
+    (metrics / "cnn_allidb1_test.json").write_text(json.dumps({**kept, "data_sha256": "other"}))
+    assert set(compared()) == {"live"}
