@@ -348,7 +348,11 @@ def speed_against_score(
             "y": 0.01,
             "yanchor": "bottom",
         },
-        xaxis={"title": {"text": "Speed (frames a second, logarithmic)"}, "type": "log"},
+        xaxis={
+            "title": {"text": "Speed (frames a second, logarithmic)"},
+            "type": "log",
+            "tickvals": [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+        },
         yaxis={"title": {"text": y_title}},
     )
     return figure

@@ -107,7 +107,9 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
 
 
 def _threshold() -> tuple[bool, float]:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    """Whether each model is at its own threshold, and the common one."""
+    left, right = st.columns([3, 1], gap="medium", vertical_alignment="bottom")
+    with left:
         confidence = st.slider(
             "One threshold for all models (confidence)",
             CALIBRATION_FLOOR,
@@ -117,6 +119,7 @@ def _threshold() -> tuple[bool, float]:
             key="compare.threshold",
             persist_state="session",
         )
+    with right:
         own = st.toggle(
             "Each at its own",
             key="compare.own",
