@@ -20,6 +20,7 @@ from allcell.ui.catalog import catalog
 from allcell.ui.speed_run import Job, SpeedRun
 
 _RUN = "compare.speed_run"
+_MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
 _OWN_SIZE = 0
 _SIZES_PX = (_OWN_SIZE, 320, 480, 640, 960, 1280)
 _LENGTHS = {"Quick (30 frames)": 30, "Usual (100 frames)": 100, "Thorough (300 frames)": 300}
@@ -44,54 +45,61 @@ def speed_here() -> None:
 
 def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
     busy = run is not None and run.running
-    models = st.pills(
+    st.pills(
         "Models",
         list(usable),
         selection_mode="multi",
         default=list(usable),
         format_func=lambda name: usable[name].title,
-        key="compare.speed.models",
+        key=_MODELS,
         persist_state="session",
         disabled=busy,
     )
     left, right = st.columns(2, gap="medium")
     with left:
-        sizes = st.pills(
+        st.pills(
             "Input size (long side of what the network sees)",
             _SIZES_PX,
             selection_mode="multi",
             default=[_OWN_SIZE],
             format_func=lambda px: f"{px} px" if px else "the model's own",
-            key="compare.speed.sizes",
+            key=_SIZES,
             persist_state="session",
             disabled=busy,
         )
     with right:
-        length = st.segmented_control(
+        st.segmented_control(
             "Length",
             list(_LENGTHS),
             default="Usual (100 frames)",
             required=True,
-            key="compare.speed.length",
+            key=_LENGTH,
             persist_state="session",
             disabled=busy,
         )
-    jobs = [Job(model, px or None) for model in models for px in sizes]
     with st.container(horizontal=True):
         st.button(
             "Measure here and now",
             type="primary",
             icon=":material/speed:",
-            disabled=busy or not jobs,
+            disabled=busy or not _jobs(),
             on_click=_start,
-            args=(jobs, _LENGTHS[length]),
             key="compare.speed.start",
         )
         if run is not None and busy:
             st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.speed.stop")
 
 
-def _start(jobs: list[Job], frames: int) -> None:
+def _jobs() -> list[Job]:
+    """What is chosen at this moment: a click may come before the page has followed another."""
+    models = st.session_state[_MODELS]
+    return [Job(model, px or None) for model in models for px in st.session_state[_SIZES]]
+
+
+def _start() -> None:
+    jobs, frames = _jobs(), _LENGTHS[st.session_state[_LENGTH]]
+    if not jobs:
+        return
     old: SpeedRun | None = st.session_state.get(_RUN)
     if old is not None:
         old.stop()
