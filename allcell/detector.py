@@ -63,6 +63,9 @@ def input_scale(spec: ModelSpec, width_px: int, height_px: int, red_cell_px: flo
         height_px: Height of the source image.
         red_cell_px: Red-cell diameter in the source; None uses the model's default size.
     """
+    if spec.fixed_input_px is not None:
+        width, height = spec.fixed_input_px
+        return min(width / width_px, height / height_px)
     if red_cell_px is None:
         return spec.default_long_side_px / max(width_px, height_px)
     return min(spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
@@ -77,15 +80,13 @@ def input_fit(
         spec: The model.
         width_px: Width of the source image.
         height_px: Height of the source image.
-        red_cell_px: See `input_scale`; does not matter to a network of fixed input.
+        red_cell_px: See `input_scale`.
     """
+    scale = input_scale(spec, width_px, height_px, red_cell_px)
     if spec.fixed_input_px is None:
-        scale = input_scale(spec, width_px, height_px, red_cell_px)
         return letterbox(width_px, height_px, scale, spec.stride_px)
-    width, height = spec.fixed_input_px
-    scale = min(width / width_px, height / height_px)
     inner = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-    return Letterbox(width_px, height_px, *inner, width, height)
+    return Letterbox(width_px, height_px, *inner, *spec.fixed_input_px)
 
 
 def choose(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from allcell.detections import FloatArray
 from allcell.detector import Detector
 from allcell.engines.base import Engine
+from allcell.engines.decode import decode
 from allcell.engines.onnx_engine import OnnxEngine
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
@@ -116,13 +117,7 @@ def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> De
     width, height = _input_size(engine, model.input_px)
     output = engine.run(np.full((height, width, 3), 114, np.uint8))
     layout = _layout(output, len(model.classes), model.layout)
-    if layout == "end_to_end" and len(output):
-        last = int(output[:, 5].max())
-        if last >= len(model.classes):
-            raise ModelError(
-                f"The network answers with class {last}, but {len(model.classes)} are named.",
-                "Name every class of the network, in its order.",
-            )
+    decode(output, layout, len(model.classes), 0.0)  # refuses classes that nobody named
     spec = ModelSpec(
         name=model.name,
         title=model.name,

@@ -9,7 +9,8 @@ import typer
 from allcell.cli.base import app, explained, say
 from allcell.data.labelled_sets import read_labelled
 from allcell.errors import DataError
-from allcell.evaluation.bundle import rescore, write_bundle
+from allcell.evaluation.bundle import evaluate_all, pack, rescore
+from allcell.evaluation.compare import Comparison
 from allcell.evaluation.evaluate import score
 from allcell.evaluation.publish import answer, publish, write
 from allcell.evaluation.results import EvaluationResult
@@ -108,31 +109,31 @@ def compare_command(
     for name in names:
         say(f"{name} on {len(images)} images")
         answers.append(answer(name, images, data.resolve().name, split, device=device))
-    bundle.write_bytes(write_bundle(answers))
-    _print_bundle(bundle)
+    results, comparison = evaluate_all(answers)
+    bundle.write_bytes(pack(answers, results, comparison))
+    _print_comparison(results, comparison)
 
 
 def _check(path: Path) -> None:
     """Print what a bundle scores; the exit code is 1 if its own numbers do not hold."""
-    wrong = _print_bundle(path)
-    if wrong:
-        typer.echo(f"not the numbers that the bundle holds: {', '.join(wrong)}")
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", "Check --from.")
+    again = rescore(path.read_bytes())
+    _print_comparison(again.results, again.comparison)
+    if again.differing:
+        typer.echo(f"not the numbers that the bundle holds: {', '.join(again.differing)}")
         raise typer.Exit(1)
     typer.echo("every number equals the bundle's")
 
 
-def _print_bundle(path: Path) -> list[str]:
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.", "Check --from.")
-    again = rescore(path.read_bytes())
-    for result in again.results:
+def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Comparison) -> None:
+    for result in results:
         typer.echo(_table(result))
-    decisive = [d for d in again.comparison.differences if d.decisive]
+    decisive = [d for d in comparison.differences if d.decisive]
     for d in decisive:
         typer.echo(f"decisive: {d.measure}, {d.first} minus {d.second}: {d.value:+.3f}")
     if not decisive:
         typer.echo("no decisive difference between any two models")
-    return again.differing
 
 
 def _mapping(pairs: list[str]) -> dict[str, str | None]:

@@ -46,26 +46,31 @@ def evaluate_all(
     evidence = {p.setting.model: Evidence.of(p) for p in predictions}
     draws = {name: e.replicates(RESAMPLES) for name, e in evidence.items()}
     results = tuple(score(p, replicates=draws[p.setting.model]) for p in predictions)
-    right = {
-        r.model: {f.name: f.blast_suggested == f.blast_present for f in r.fields} for r in results
-    }
     return results, Comparison(
         first.setting.data,
         first.setting.split,
         first.data_sha256,
         {p.setting.model: p.setting.model_sha256 for p in predictions},
         compare_measures({name: e.measure() for name, e in evidence.items()}, draws),
-        compare_fields(right),
+        compare_fields({r.model: r.right for r in results}),
     )
 
 
 def write_bundle(predictions: Sequence[Predictions]) -> bytes:
+    """Score several models and `pack` it; see `evaluate_all`."""
+    return pack(predictions, *evaluate_all(predictions))
+
+
+def pack(
+    predictions: Sequence[Predictions], results: Sequence[EvaluationResult], comparison: Comparison
+) -> bytes:
     """A ZIP of the answers, what they score, the comparison, and where they were made.
 
     Args:
-        predictions: See `evaluate_all`.
+        predictions: Of one model each, on the same images.
+        results: What they score, in the same order.
+        comparison: Of all pairs.
     """
-    results, comparison = evaluate_all(predictions)
     about = {
         "notice": RESEARCH_USE,
         "machine": machine_name(),

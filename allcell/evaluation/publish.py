@@ -66,9 +66,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                     write(metrics / "predictions" / f"{stem}.json", _shareable(answers).to_json())
                 if (data, split) == TEST and not suffix:
                     measured[name], replicates[name] = evidence.measure(), draws
-                    right[name] = {
-                        f.name: f.blast_suggested == f.blast_present for f in result.fields
-                    }
+                    right[name] = result.right
                     data_sha256 = answers.data_sha256
                 say(f"{stem}: mAP@0.5 {result.map50:.3f}" if result.map50 is not None else stem)
     right |= _classifiers(data_dir, weights_dir, say, data_sha256)
@@ -95,37 +93,43 @@ def _classifiers(
         files = manifest.get(spec.name)
         if files is None or not (weights_dir / files.checkpoint.file).is_file():
             say(f"{spec.name} has no weights here: its numbers are left as they are")
-            if (kept := _kept_right(spec, files, weights_dir, data_sha256)) is not None:
-                right[spec.name] = kept
-            continue
-        classifier = FieldClassifier.open(spec.name)
-        for data, split in KEPT:
-            result = evaluate_fields(
-                classifier,
-                read_yolo(data_dir / data, split),
-                model=spec.name,
-                model_sha256=files.checkpoint.sha256,
-                device=classifier.engine.description,
-                data=data,
-                split=split,
-                threshold=spec.threshold,
-            )
-            stem = f"{spec.name}_{data}_{split}"
-            write(weights_dir / "metrics" / f"{stem}.json", result.to_json())
-            accuracy = result.counts.accuracy
-            say(f"{stem}: {accuracy.k} of {accuracy.n} fields right")
-            if (data, split) == TEST:
-                right[spec.name] = {
-                    name: (field.probability >= spec.threshold) == field.cancerous
-                    for name, field in result.fields.items()
-                }
+        else:
+            _classifier(spec, files, data_dir, weights_dir, say)
+        if (kept := _kept_right(spec, files, weights_dir, data_sha256)) is not None:
+            right[spec.name] = kept
     return right
+
+
+def _classifier(
+    spec: ClassifierSpec,
+    files: ModelFiles,
+    data_dir: Path,
+    weights_dir: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Measure one whole-field classifier and write what it gave."""
+    classifier = FieldClassifier.open(spec.name)
+    for data, split in KEPT:
+        result = evaluate_fields(
+            classifier,
+            read_yolo(data_dir / data, split),
+            model=spec.name,
+            model_sha256=files.checkpoint.sha256,
+            device=classifier.engine.description,
+            data=data,
+            split=split,
+            threshold=spec.threshold,
+        )
+        stem = f"{spec.name}_{data}_{split}"
+        write(weights_dir / "metrics" / f"{stem}.json", result.to_json())
+        accuracy = result.counts.accuracy
+        say(f"{stem}: {accuracy.k} of {accuracy.n} fields right")
 
 
 def _kept_right(
     spec: ClassifierSpec, files: ModelFiles | None, weights_dir: Path, data_sha256: str
 ) -> dict[str, bool] | None:
-    """Which test fields a model judged rightly when its weights were there; None if unknown."""
+    """Which test fields a model judged rightly, by what is kept of it; None if unknown."""
     path = weights_dir / "metrics" / f"{spec.name}_{'_'.join(TEST)}.json"
     if files is None or not path.is_file():
         return None
