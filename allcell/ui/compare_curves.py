@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,13 @@ from plotly.graph_objects import Figure
 from allcell.detections import IntArray
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import CALIBRATION_FLOOR, Evidence
+from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, curve
 from allcell.evaluation.operating import Interval, OperatingPoint, operating_point
-from allcell.models.registry import CLASSES, get_spec
+from allcell.models.registry import CLASSES
 from allcell.statistics import resamples
 from allcell.ui import charts
+from allcell.ui.compare_charts import confusion_map
 from allcell.ui.controls import title_of
 from allcell.ui.kept_answers import KeptAnswers, kept_answers
 from allcell.ui.model_overview import training_curve
@@ -25,12 +28,20 @@ from allcell.ui.model_overview import training_curve
 #: Resamples behind the intervals that follow the slider.
 _DRAWS = 1000
 _AGAINST = {"precision": "P", "recall": "R", "f1": "F1"}
-_TRAINING = {
-    "metrics/mAP50(B)": "mAP@0.5",
-    "metrics/mAP50-95(B)": "mAP@0.5:0.95",
-    "metrics/precision(B)": "P",
-    "metrics/recall(B)": "R",
-}
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One model at its threshold, seen for one class."""
+
+    kept: KeptAnswers
+    matches: ClassMatches
+    threshold: float
+    point: OperatingPoint
+
+    @property
+    def title(self) -> str:
+        return self.kept.spec.title
 
 
 @st.cache_data(show_spinner=False)
@@ -55,7 +66,7 @@ def curves_and_threshold() -> None:
 @st.fragment
 def _at_threshold(answers: list[KeptAnswers]) -> None:
     """What follows the slider; the rest of the page stays as it is."""
-    titles = {a.name: a.title for a in answers}
+    titles = {a.spec.name: a.spec.title for a in answers}
     left, right = st.columns([2, 1], gap="medium")
     with left:
         names = st.pills(
@@ -77,19 +88,19 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
             key="compare.kind",
             persist_state="session",
         )
-    shown = [a for a in answers if a.name in names]
+    shown = [a for a in answers if a.spec.name in names]
     if not shown:
         st.info("Choose at least one model.")
         return
     own, confidence = _threshold()
-    thresholds = {a.name: get_spec(a.name).confidence if own else confidence for a in shown}
     class_id = CLASSES.index(kind)
-    evidence = {a.name: Evidence.of(a.predictions, thresholds[a.name]) for a in shown}
-    points = {
-        name: operating_point(e.user_matches[class_id], e.confidence, _draws(e.n_images))
-        for name, e in evidence.items()
-    }
-    table = pd.DataFrame([_row(titles[n], evidence[n].confidence, p) for n, p in points.items()])
+    views = []
+    for kept in shown:
+        threshold = kept.spec.confidence if own else confidence
+        matches = kept.evidence.user_matches[class_id]
+        point = operating_point(matches, threshold, _draws(kept.evidence.n_images))
+        views.append(_View(kept, matches, threshold, point))
+    table = pd.DataFrame([_row(view) for view in views])
     st.dataframe(
         table,
         hide_index=True,
@@ -101,9 +112,8 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
         },
         alt="Counts and scores of each model at its threshold",
     )
-    named = {titles[name]: (e, points[name]) for name, e in evidence.items()}
-    _curves(named, class_id)
-    _confusion(evidence, titles)
+    _curves(views)
+    _confusion(views)
 
 
 def _threshold() -> tuple[bool, float]:
@@ -129,11 +139,11 @@ def _threshold() -> tuple[bool, float]:
     return own, confidence
 
 
-def _row(title: str, confidence: float, point: OperatingPoint) -> dict[str, object]:
-    counts = point.counts
+def _row(view: _View) -> dict[str, object]:
+    point, counts = view.point, view.point.counts
     return {
-        "Model": title,
-        "Threshold": confidence,
+        "Model": view.title,
+        "Threshold": view.threshold,
         "Found (tp)": counts.tp,
         "False alarms (fp)": counts.fp,
         "Missed (fn)": counts.fn,
@@ -150,9 +160,9 @@ def _score(value: float | None, interval: Interval | None) -> str:
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def _curves(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int) -> None:
-    curves = {t: curve(e.user_matches[class_id]) for t, (e, _) in named.items()}
-    at = {t: p.counts for t, (_, p) in named.items()}
+def _curves(views: list[_View]) -> None:
+    curves = {view.title: curve(view.matches) for view in views}
+    at = {view.title: view.point.counts for view in views}
     left, right = st.columns(2, gap="medium")
     with left:
         _chart(
@@ -183,9 +193,9 @@ def _curves(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int) ->
                 y_title="Sensitivity (0 to 1)",
                 y_range=charts.SHARE,
                 marks={
-                    t: (p.false_alarms_per_image, p.counts.recall)
-                    for t, (_, p) in named.items()
-                    if p.counts.recall is not None
+                    view.title: (view.point.false_alarms_per_image, view.point.counts.recall)
+                    for view in views
+                    if view.point.counts.recall is not None
                 },
             ),
             "froc",
@@ -201,9 +211,9 @@ def _curves(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int) ->
             key="compare.against",
             persist_state="session",
         )
-        _chart(_against_threshold(named, class_id, score), "against")
+        _chart(_against_threshold(views, score), "against")
     with right:
-        _chart(_reliability(named, class_id), "reliability")
+        _chart(_reliability(views), "reliability")
         st.caption(
             "Reliability: a model whose confidence can be taken at its word lies on the diagonal."
         )
@@ -220,9 +230,7 @@ def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
     return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
 
 
-def _against_threshold(
-    named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int, score: str
-) -> Figure:
+def _against_threshold(views: list[_View], score: str) -> Figure:
     grid = np.round(np.arange(CALIBRATION_FLOOR, 0.951, 0.01), 2)
 
     def value(point: OperatingPoint) -> float:
@@ -230,11 +238,11 @@ def _against_threshold(
         return float("nan") if found is None else float(found)
 
     series = {
-        title: (
+        view.title: (
             pd.Series(grid),
-            pd.Series([value(operating_point(e.user_matches[class_id], float(t))) for t in grid]),
+            pd.Series([value(operating_point(view.matches, float(t))) for t in grid]),
         )
-        for title, (e, _) in named.items()
+        for view in views
     }
     return charts.lines(
         series,
@@ -243,18 +251,17 @@ def _against_threshold(
         y_title=f"{_AGAINST[score]} (0 to 1)",
         x_range=(0.0, 1.0),
         y_range=charts.SHARE,
-        marks={title: (e.confidence, value(p)) for title, (e, p) in named.items()},
+        marks={view.title: (view.threshold, value(view.point)) for view in views},
     )
 
 
-def _reliability(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: int) -> Figure:
+def _reliability(views: list[_View]) -> Figure:
     series = {}
-    for title, (e, _) in named.items():
-        matches = e.user_matches[class_id]
-        if not len(matches.confidence):
+    for view in views:
+        if not len(view.matches.confidence):
             continue
-        bins = [b for b in calibration(matches).bins if b["count"]]
-        series[title] = (
+        bins = [b for b in calibration(view.matches).bins if b["count"]]
+        series[view.title] = (
             pd.Series([b["avg_confidence"] for b in bins]),
             pd.Series([b["avg_accuracy"] for b in bins]),
         )
@@ -271,21 +278,23 @@ def _reliability(named: dict[str, tuple[Evidence, OperatingPoint]], class_id: in
     return figure
 
 
-def _confusion(evidence: dict[str, Evidence], titles: dict[str, str]) -> None:
+def _confusion(views: list[_View]) -> None:
+    by_name = {view.kept.spec.name: view for view in views}
     name = st.selectbox(
         "Confusion matrix of",
-        list(evidence),
-        format_func=titles.__getitem__,
+        list(by_name),
+        format_func=lambda name: by_name[name].title,
         key="compare.confusion",
         persist_state="session",
     )
-    chosen = evidence[name]
+    chosen = by_name[name]
+    shown = Evidence.of(chosen.kept.predictions, chosen.threshold).shown
     names = [*(title_of(c) for c in CLASSES), "background"]
     _chart(
-        charts.confusion_map(
-            confusion(chosen.shown).matrix.tolist(),
+        confusion_map(
+            confusion(shown).matrix.tolist(),
             names,
-            f"{titles[name]} at {chosen.confidence:.2f}: cells in rows, calls in columns",
+            f"{chosen.title} at {chosen.threshold:.2f}: cells in rows, calls in columns",
         ),
         "confusion",
     )
@@ -295,9 +304,9 @@ def _confusion(evidence: dict[str, Evidence], titles: dict[str, str]) -> None:
 
 
 def _training(answers: list[KeptAnswers]) -> None:
-    learned = {a.title: c for a in answers if (c := training_curve(a.name)) is not None}
+    learned = {a.spec.title: c for a in answers if (c := training_curve(a.spec.name)) is not None}
     columns = st.columns(2, gap="medium")
-    for n, (column, title) in enumerate(_TRAINING.items()):
+    for n, (column, title) in enumerate(charts.DETECTOR_CURVES):
         with columns[n % 2]:
             _chart(charts.training_overlay(learned, column, title), f"training-{n}")
     st.caption(

@@ -15,7 +15,7 @@ from allcell.models.registry import MODELS, ModelSpec
 from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui import charts
+from allcell.ui import compare_charts
 from allcell.ui.catalog import catalog
 from allcell.ui.speed_run import Job, SpeedRun
 
@@ -23,6 +23,8 @@ _RUN = "compare.speed_run"
 _MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
 _OWN_SIZE = 0
 _SIZES_PX = (_OWN_SIZE, 320, 480, 640, 960, 1280)
+#: What a person reads for a model.
+_TITLES = {spec.name: spec.title for spec in MODELS}
 _LENGTHS = {"Quick (30 frames)": 30, "Usual (100 frames)": 100, "Thorough (300 frames)": 300}
 
 
@@ -39,8 +41,11 @@ def speed_here() -> None:
         return
     _choose(usable, run)
     if run is not None:
-        # While it runs the fragment asks twice a second how far it is.
-        st.fragment(_progress, run_every=0.5 if run.running else None)(run)
+        done = run.done
+        if run.running:
+            # Asks twice a second how far it is; tables and charts would disturb the measurement.
+            st.fragment(_progress, run_every=0.5)(run, done)
+        _results(run)
 
 
 def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
@@ -110,26 +115,25 @@ def _start() -> None:
     run.start()
 
 
-def _progress(run: SpeedRun) -> None:
-    titles = {spec.name: spec.title for spec in MODELS}
-    if run.running:
-        job = run.jobs[min(run.position, len(run.jobs) - 1)]
-        st.progress(
-            run.total_share,
-            f"{titles[job.model]}: {min(run.position + 1, len(run.jobs))} of {len(run.jobs)}"
-            f"{', stopping' if run.stopped else ''}",
-        )
-    elif st.session_state.get("compare.speed.seen") is not run:
-        # The buttons and the download stand outside of the fragment.
-        st.session_state["compare.speed.seen"] = run
+def _progress(run: SpeedRun, drawn: int) -> None:
+    if not run.running or run.done != drawn:
         st.rerun()
+    position = min(run.position, len(run.jobs) - 1)
+    st.progress(
+        run.total_share,
+        f"{_TITLES[run.jobs[position].model]}: {position + 1} of {len(run.jobs)}"
+        f"{', stopping' if run.stopped else ''}",
+    )
+
+
+def _results(run: SpeedRun) -> None:
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
     for position, words in run.failures.items():
-        st.error(f"**{titles[run.jobs[position].model]}** {words}")
+        st.error(f"**{_TITLES[run.jobs[position].model]}** {words}")
     if not run.results:
         return
-    table = _table(run, titles)
+    table = _table(run)
     st.dataframe(
         table,
         hide_index=True,
@@ -148,11 +152,11 @@ def _progress(run: SpeedRun) -> None:
         _downloads(run, table)
 
 
-def _table(run: SpeedRun, titles: dict[str, str]) -> pd.DataFrame:
+def _table(run: SpeedRun) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Model": titles[r.model],
+                "Model": _TITLES[r.model],
                 "Input (px)": f"{r.input_px[0]}x{r.input_px[1]}",
                 "Frames a second": round(r.fps, 1),
                 "End to end (ms)": f"{r.total.median:.1f} ({r.total.p95:.1f})",
@@ -173,7 +177,7 @@ def _chart(run: SpeedRun) -> None:
         if (c.class_name, c.metric) == ("blast", "ap50")
     }
     points = [
-        charts.SpeedPoint(scores[r.model].title, r.fps, value)
+        compare_charts.SpeedPoint(scores[r.model].title, r.fps, value)
         for position, r in sorted(run.results.items())
         # The score was measured at the model's own size.
         if run.jobs[position].long_side_px is None
@@ -181,9 +185,13 @@ def _chart(run: SpeedRun) -> None:
     ]
     for paper in TABLE_1:
         if (value := paper.value("blast", "ap50")) is not None:
-            points.append(charts.SpeedPoint(paper.name, 1000 / paper.inference_ms, value, False))
+            points.append(
+                compare_charts.SpeedPoint(paper.name, 1000 / paper.inference_ms, value, False)
+            )
     st.plotly_chart(
-        charts.speed_against_score(points, paper_fps=PAPER_FPS, y_title="Blasts, mAP@0.5 (0 to 1)"),
+        compare_charts.speed_against_score(
+            points, paper_fps=PAPER_FPS, y_title="Blasts, mAP@0.5 (0 to 1)"
+        ),
         key="compare.speed.chart",
         config={"displayModeBar": False},
     )

@@ -16,7 +16,7 @@ from allcell.report.table1 import (
     wide_table,
 )
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui import charts
+from allcell.ui import compare_charts
 from allcell.ui.catalog import catalog
 from allcell.ui.measured import classifier_rows
 from allcell.ui.model_overview import test_metrics
@@ -126,7 +126,7 @@ def _chart(cells: tuple[Cell, ...]) -> None:
         ]
         with column:
             st.plotly_chart(
-                charts.forest(
+                compare_charts.forest(
                     rows,
                     title=f"{CLASS_ROWS[class_name]}: {METRIC_TITLES[metric]}",
                     x_title=f"{METRIC_TITLES[metric]} (0 to 1)",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.predictions import Predictions
-from allcell.models.registry import MODELS
+from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 
@@ -17,20 +18,22 @@ class KeptAnswers:
     """One model on the test fields.
 
     Attributes:
-        name: Its name.
-        title: What a person reads for it.
+        spec: The model.
         predictions: Its answers, with the truth.
+        evidence: The same, matched.
     """
 
-    name: str
-    title: str
+    spec: ModelSpec
     predictions: Predictions
+    evidence: Evidence
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
-def _read(path: str, modified_ns: int, size: int) -> Predictions:
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _read(path: str, modified_ns: int, size: int) -> tuple[Predictions, Evidence]:
+    """Read and matched once; a threshold then only counts."""
     with open(path, encoding="utf-8") as file:
-        return Predictions.from_json(file.read())
+        answers = Predictions.from_json(file.read())
+    return answers, Evidence.of(answers)
 
 
 def kept_answers() -> list[KeptAnswers]:
@@ -43,7 +46,7 @@ def kept_answers() -> list[KeptAnswers]:
         if spec.name not in manifest or not path.is_file():
             continue
         stat = path.stat()
-        answers = _read(str(path), stat.st_mtime_ns, stat.st_size)
+        answers, evidence = _read(str(path), stat.st_mtime_ns, stat.st_size)
         if answers.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
-            found.append(KeptAnswers(spec.name, spec.title, answers))
+            found.append(KeptAnswers(spec, answers, evidence))
     return found

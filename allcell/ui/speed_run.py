@@ -79,6 +79,11 @@ class SpeedRun:
         return self._stop.is_set()
 
     @property
+    def done(self) -> int:
+        """Jobs that have a result or failed."""
+        return len(self.results) + len(self.failures)
+
+    @property
     def total_share(self) -> float:
         """How far the whole series is, 0 to 1."""
         return min(1.0, (self.position + self.share) / len(self.jobs))
