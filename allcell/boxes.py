@@ -1,9 +1,10 @@
-"""Geometry of axis-aligned boxes in pixels, x1 y1 x2 y2. Pure numpy."""
+"""Geometry of axis-aligned boxes in pixels, x1 y1 x2 y2."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from allcell.detections import Detections, FloatArray, IntArray
@@ -37,43 +38,26 @@ def clip(xyxy: FloatArray, width_px: float, height_px: float) -> FloatArray:
     return np.asarray(np.clip(xyxy, 0, limits), dtype=np.float32)
 
 
-def nms(
-    xyxy: FloatArray, confidence: FloatArray, iou_threshold: float, ios_threshold: float = 1.1
-) -> IntArray:
+def nms(xyxy: FloatArray, confidence: FloatArray, iou_threshold: float) -> IntArray:
     """Greedy non-maximum suppression.
+
+    OpenCV's: the array of all pairs, in numpy, takes four times as long on a hundred boxes.
 
     Args:
         xyxy: Boxes (N, 4).
-        confidence: Scores (N,).
+        confidence: Scores (N,), 0 to 1.
         iou_threshold: A box that overlaps a better one by more than this IoU is dropped.
-        ios_threshold: Likewise for intersection over the *smaller* box (a part of a cell found
-            inside the whole cell); above 1 turns it off.
 
     Returns:
-        Indices of the kept boxes, best first.
+        Indices of the kept boxes, best first; none of a score of 0.
     """
-    order = np.argsort(-confidence, kind="stable")
-    boxes = xyxy[order]
-    overlap = intersection(boxes, boxes)
-    areas = overlap.diagonal()
-    conflict = overlap > iou_threshold * (areas[:, None] + areas - overlap)
-    if ios_threshold < 1:
-        conflict |= overlap > ios_threshold * np.minimum(areas[:, None], areas)
-    alive = np.ones(len(order), dtype=bool)
-    kept = []
-    for i in range(len(order)):
-        if alive[i]:
-            kept.append(i)
-            alive &= ~conflict[i]
-    return np.asarray(order[kept], dtype=np.int64)
+    xywh = np.concatenate([xyxy[:, :2], np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)], axis=1)
+    kept = cv2.dnn.NMSBoxes(xywh.tolist(), confidence.tolist(), 0.0, iou_threshold)
+    return np.asarray(kept, dtype=np.int64).reshape(-1)
 
 
 def suppress(
-    detections: Detections,
-    iou_threshold: float,
-    *,
-    across_classes: bool = True,
-    ios_threshold: float = 1.1,
+    detections: Detections, iou_threshold: float, *, across_classes: bool = True
 ) -> Detections:
     """Keep the best of overlapping boxes, best first.
 
@@ -81,7 +65,6 @@ def suppress(
         detections: Candidates.
         iou_threshold: See `nms`.
         across_classes: One cell has one class: boxes of different classes compete too.
-        ios_threshold: See `nms`.
     """
     if len(detections) == 0:
         return detections
@@ -89,7 +72,7 @@ def suppress(
     if not across_classes:
         span = float(xyxy.max() - xyxy.min()) + 1.0
         xyxy = xyxy + (detections.class_id[:, None] * span).astype(np.float32)
-    return detections[nms(xyxy, detections.confidence, iou_threshold, ios_threshold)]
+    return detections[nms(xyxy, detections.confidence, iou_threshold)]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detector import Timing
-from allcell.engines.base import Engine, require_torch, resolve_device
+from allcell.engines.base import Network, require_torch, resolve_device
 from allcell.errors import ModelError
 from allcell.models.registry import FIELD_CLASSES, ClassifierSpec, get_classifier
 from allcell.models.weights import (
@@ -86,7 +86,7 @@ class FieldClassifier:
         engine: Its network: logits (2,) of `FIELD_CLASSES` from an image of its size.
     """
 
-    def __init__(self, spec: ClassifierSpec, engine: Engine) -> None:
+    def __init__(self, spec: ClassifierSpec, engine: Network) -> None:
         self.spec = spec
         self.engine = engine
         self._lock = threading.Lock()

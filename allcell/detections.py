@@ -73,7 +73,11 @@ class Detections:
 
     def __getitem__(self, index: npt.NDArray[np.generic] | slice) -> Detections:
         """The boxes at an index array, boolean mask or slice."""
-        return Detections(self.xyxy[index], self.confidence[index], self.class_id[index])
+        # A part of what was checked needs no second look: video has no time for it.
+        part = object.__new__(Detections)
+        for name in ("xyxy", "confidence", "class_id"):
+            object.__setattr__(part, name, np.ascontiguousarray(getattr(self, name)[index]))
+        return part
 
     def of(self, class_id: int) -> Detections:
         """The boxes of one class."""

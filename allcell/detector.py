@@ -232,6 +232,7 @@ class Detector:
         Raises:
             ValueError: If the image is not RGB uint8.
             ModelError: If the network fails or its output does not fit.
+            InterruptedRun: If it was interrupted.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected RGB uint8 (H, W, 3), got {image.shape} {image.dtype}")
@@ -275,6 +276,10 @@ class Detector:
             1e3 * total,
             len(tiles),
         )
+
+    def interrupt(self) -> None:
+        """Let the detection of another thread, if there is one, end with `InterruptedRun`."""
+        self.engine.interrupt()
 
     def warm_up(self, width_px: int, height_px: int, red_cell_px: float | None = None) -> None:
         """Run once on an empty image of this size, so that the first real one is not slow."""

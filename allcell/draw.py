@@ -174,17 +174,16 @@ def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
     thickness = style.line_px or _line_px(image.shape, right - left, bottom - top)
     colour = CLASS_COLOURS.get(name, _OTHER_COLOUR)
     line = CLASS_LINES.get(name, "solid")
-    if line == "solid":
-        cv2.rectangle(image, (left, top), (right, bottom), _DARK, thickness + 2)
-        cv2.rectangle(image, (left, top), (right, bottom), colour, thickness)
-        return
     if line == "dotted":
         # A dot shows far less colour than a line of the same thickness.
         thickness += 1
+    # One dark edge under every line, as in the browser's viewer.
+    cv2.rectangle(image, (left, top), (right, bottom), _DARK, thickness + 2)
+    if line == "solid":
+        cv2.rectangle(image, (left, top), (right, bottom), colour, thickness)
+        return
     pieces = _pieces(right - left, bottom - top, thickness, line)
-    placed = list(pieces + np.array([left, top], np.int32))
-    cv2.polylines(image, placed, False, _DARK, thickness + 2)
-    cv2.polylines(image, placed, False, colour, thickness)
+    cv2.polylines(image, list(pieces + np.array([left, top], np.int32)), False, colour, thickness)
 
 
 def _line_px(shape: tuple[int, ...], width_px: int, height_px: int) -> int:
@@ -222,18 +221,27 @@ def _label(
     left, top, _, bottom = corners
     while shrinks and text_px > _SMALLEST_TEXT_PX and not _has_room(text, text_px, corners):
         text_px -= 1
-    width, height, baseline = _text_size(text, text_px)
-    pad = max(2, text_px // 4)
-    box_w, box_h = width + 2 * pad, height + baseline + 2 * pad
+    plate = _plate(text, text_px, CLASS_COLOURS.get(name, _OTHER_COLOUR))
+    box_h, box_w = plate.shape[:2]
     # Above the box, else below it, else inside its top; never beyond the picture.
     inside_or_below = bottom + 1 if bottom + box_h < image.shape[0] else top
     y = top - box_h if top >= box_h else inside_or_below
     x = max(0, min(left, image.shape[1] - box_w))
     y = max(0, min(y, image.shape[0] - box_h))
-    colour = CLASS_COLOURS.get(name, _OTHER_COLOUR)
-    cv2.rectangle(image, (x, y), (x + box_w - 1, y + box_h - 1), colour, cv2.FILLED)
-    cv2.rectangle(image, (x, y), (x + box_w - 1, y + box_h - 1), _DARK, 1)
-    _write(image, text, x + pad, y + pad + height, text_px, _DARK)
+    place = image[y : y + box_h, x : x + box_w]
+    place[:] = plate[: place.shape[0], : place.shape[1]]
+
+
+@lru_cache(maxsize=1024)
+def _plate(text: str, text_px: int, colour: Colour) -> RGBImage:
+    """A label (h, w, 3) ready to be laid on a picture: video shows the same few again and again."""
+    width, height, baseline = _text_size(text, text_px)
+    pad = max(2, text_px // 4)
+    plate = np.full((height + baseline + 2 * pad, width + 2 * pad, 3), colour, np.uint8)
+    cv2.rectangle(plate, (0, 0), (plate.shape[1] - 1, plate.shape[0] - 1), _DARK, 1)
+    _write(plate, text, pad, pad + height, text_px, _DARK)
+    plate.flags.writeable = False
+    return plate
 
 
 def _text_px(shape: tuple[int, ...]) -> int:

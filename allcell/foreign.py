@@ -73,6 +73,10 @@ class _MappedEngine:
         """See `Engine.run`."""
         return self.mapped(self._engine.run(image))
 
+    def interrupt(self) -> None:
+        """See `Engine.interrupt`."""
+        self._engine.interrupt()
+
     def mapped(self, output: FloatArray) -> FloatArray:
         """The output with our classes in the place of theirs."""
         if self._layout == "end_to_end":

@@ -19,8 +19,12 @@ from allcell.models.weights import compiled_path, model_files, verified
 Precision = Literal["full", "int8"]
 
 
-class Engine(Protocol):
-    """A network on a device. Not thread-safe: `Detector` holds the lock."""
+class InterruptedRun(Exception):  # noqa: N818 (nothing went wrong)
+    """A run ended early because `Engine.interrupt` asked for it."""
+
+
+class Network(Protocol):
+    """A network on a device. Not thread-safe: who calls it holds a lock."""
 
     @property
     def description(self) -> str:
@@ -35,7 +39,18 @@ class Engine(Protocol):
 
         Returns:
             The raw output of the first image of the batch, float32, two-dimensional.
+
+        Raises:
+            InterruptedRun: If somebody interrupted it.
         """
+        ...
+
+
+class Engine(Network, Protocol):
+    """A network that can be told to give up a run."""
+
+    def interrupt(self) -> None:
+        """Let the run of another thread, if there is one, end at the next layer."""
         ...
 
 

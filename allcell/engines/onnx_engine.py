@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from allcell.detections import FloatArray
+from allcell.engines.base import InterruptedRun
 from allcell.errors import DeviceError, ModelError
 
 #: Graphs compiled for one input size each; a field, its tiles and a live picture need few.
@@ -52,6 +53,8 @@ class OnnxEngine:
         self._threads = threads
         self._note = note
         self._sessions: OrderedDict[tuple[int, int], ort.InferenceSession] = OrderedDict()
+        #: Of the run that is under way; each has its own, so that a late interrupt hits no other.
+        self._under_way: ort.RunOptions | None = None
         probe = self._open({})
         inputs, outputs = probe.get_inputs(), probe.get_outputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
@@ -121,15 +124,25 @@ class OnnxEngine:
         tensor: npt.NDArray[np.generic] = image[None]
         if not self._takes_bytes:
             tensor = cv2.dnn.blobFromImage(image, 1 / 255)
+        options = self._under_way = ort.RunOptions()
         try:
-            (output,) = session.run([self._output], {self._input: tensor})
+            (output,) = session.run([self._output], {self._input: tensor}, options)
         except Exception as error:  # likewise
+            if options.terminate:
+                raise InterruptedRun from error
             raise ModelError(
                 f"{self._name} failed on a {image.shape[1]}x{image.shape[0]} input "
                 f"({_first(error)}).",
                 "Check the input size it was exported with.",
             ) from error
+        finally:
+            self._under_way = None
         return np.asarray(output[0], dtype=np.float32)
+
+    def interrupt(self) -> None:
+        """See `Engine.interrupt`."""
+        if (options := self._under_way) is not None:
+            options.terminate = True
 
 
 def _first(error: Exception) -> str:

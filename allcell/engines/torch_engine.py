@@ -18,6 +18,7 @@ import torch  # isort: skip
 from ultralytics.nn.tasks import load_checkpoint  # isort: skip
 
 from allcell.detections import FloatArray
+from allcell.engines.base import InterruptedRun
 from allcell.errors import DeviceError, ModelError
 
 #: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
@@ -74,6 +75,9 @@ class TorchEngine:
         self._device = torch.device(device)
         self._dtype = torch.float16 if device == "cuda" else torch.float32
         self._model = _load(checkpoint, self._device).to(dtype=self._dtype)
+        self._given_up = False
+        for layer in self._model.model:
+            layer.register_forward_pre_hook(self._go_on)
 
     @property
     def description(self) -> str:
@@ -84,6 +88,7 @@ class TorchEngine:
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
         """See `Engine.run`. Copying the output back waits for the device."""
+        self._given_up = False
         with torch.inference_mode():
             tensor = torch.from_numpy(image).to(self._device)
             tensor = tensor.permute(2, 0, 1)[None].to(self._dtype) / 255
@@ -91,6 +96,14 @@ class TorchEngine:
             while isinstance(output, (list, tuple)):
                 output = output[0]
             return np.asarray(output[0].float().cpu().numpy(), dtype=np.float32)
+
+    def interrupt(self) -> None:
+        """See `Engine.interrupt`."""
+        self._given_up = True
+
+    def _go_on(self, *_: object) -> None:
+        if self._given_up:
+            raise InterruptedRun
 
 
 class _FromBytes(torch.nn.Module):

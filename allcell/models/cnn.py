@@ -129,7 +129,7 @@ def load_network(checkpoint: Path, height_px: int, width_px: int) -> FieldCnn:
 
 
 class CnnEngine:
-    """A released checkpoint run by torch (an `allcell.engines.base.Engine`).
+    """A released checkpoint run by torch (an `allcell.engines.base.Network`).
 
     Args:
         checkpoint: A file of `weights/`, SHA-256 checked.

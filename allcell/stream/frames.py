@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector, Timing, input_scale
 from allcell.draw import draw_into
+from allcell.engines.base import InterruptedRun
 from allcell.errors import AllcellError
 from allcell.formats.pixels import RGBImage
 from allcell.stream.live_settings import LiveSettings
@@ -29,6 +31,8 @@ from allcell.stream.tally import Tally, TallyState
 
 log = logging.getLogger(__name__)
 
+#: What a fast model is given to answer for the frame that is about to be shown: half a frame.
+PATIENCE_S = 0.016
 #: Boxes of a frame older than this are hidden, however slow the model, unless it is slower still.
 _OLDEST_S = 1.0
 #: A steady but slow model may take this many times its usual latency.
@@ -45,17 +49,20 @@ class Job:
 
     Attributes:
         frame: RGB uint8 (H, W, 3), without boxes.
-        grey: Its thumbnail.
         number: Counts the jobs of the viewer from 1.
         asked_s: When it was put into the mailbox, by the viewer's clock.
         settings: What held then.
     """
 
     frame: RGBImage
-    grey: GreyImage
     number: int
     asked_s: float
     settings: LiveSettings
+
+    @cached_property
+    def grey(self) -> GreyImage:
+        """Its thumbnail, made when somebody first needs it."""
+        return thumbnail(self.frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +111,11 @@ class Viewer:
         self._measuring = threading.Lock()
         self._usual_latency_s = 0.0
         self._counted_s = -_COUNT_EVERY_S
-        self._asked = self._answered = 0
+        #: Numbers of the newest job: asked for, its boxes there, all of it done.
+        self._asked = self._boxed = self._answered = 0
+        self._running: Job | None = None
+        #: The job before was given up: the next one is not, or a fast stage would never see boxes.
+        self._gave_up = False
         self._inferred: Inferred | None = None
         self._chosen: tuple[Inferred, LiveSettings, Detections] | None = None
         self._frozen: RGBImage | None = None
@@ -196,7 +207,7 @@ class Viewer:
         return self._frozen
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until the model has answered, or failed on, the newest frame; for measurements.
+        """Wait until the newest frame is inferred and counted, or failed; for measurements.
 
         Returns:
             Whether it has in time.
@@ -248,22 +259,35 @@ class Viewer:
         elif self._frozen is None:
             self._frozen = frame
         frame = frame if self._frozen is None else self._frozen
-        grey = thumbnail(frame)
+        job = Job(frame, self._asked + 1, now_s, settings)
         waits = self._frozen is None and 0 < self._usual_latency_s < patience_s
+        shown = None
         if waits:
-            self._ask(settings, frame, grey, now_s)
-            self.settle(patience_s)
-        boxes = self._boxes_for(settings, frame, grey, now_s)
-        shown = frame
-        if len(boxes) > 0:
+            self._ask(job)
+            # The copy is ready when the model is.
             shown = frame.copy()
+            with self._news:
+                self._news.wait_for(lambda: self._boxed >= self._asked, patience_s)
+        boxes = self._boxes_for(job)
+        if len(boxes) > 0:
+            shown = frame.copy() if shown is None else shown
             draw_into(
                 shown, boxes, settings.spec.classes, style=settings.style, labels=settings.labels
             )
         # Asked last: the model takes every core, and drawing beside it would take 5 ms, not 1.
         if not waits and (self._frozen is None or self._another_answer(settings)):
-            self._ask(settings, frame, grey, now_s)
-        return shown
+            self._give_up_another_field(job)
+            self._ask(job)
+        return frame if len(boxes) == 0 or shown is None else shown
+
+    def _give_up_another_field(self, job: Job) -> None:
+        """Stop a slow model that is busy with a field out of sight: nobody waits for its boxes."""
+        running = self._running
+        if running is None or running.frame is job.frame or self._gave_up:
+            return
+        if not shift_between(running.grey, job.grey, job.frame.shape[1]).trusted:
+            self._gave_up = True
+            running.settings.worker.interrupt(self._owner)
 
     def _another_answer(self, settings: LiveSettings) -> bool:
         """Whether the model would say something else of the frozen frame than when last asked."""
@@ -273,34 +297,31 @@ class Viewer:
             for name in ("worker", "long_side_px", "red_cell_px")
         )
 
-    def _ask(self, settings: LiveSettings, frame: RGBImage, grey: GreyImage, now_s: float) -> None:
+    def _ask(self, job: Job) -> None:
         """Leave a frame in the mailbox."""
         with self._news:
-            self._asked += 1
-            job = Job(frame, grey, self._asked, now_s, settings)
-        if settings.worker.submit(self._owner, lambda detector: self._answer(detector, job)):
-            self._meters.note_dropped(now_s)
+            self._asked = job.number
+        if job.settings.worker.submit(self._owner, lambda detector: self._answer(detector, job)):
+            self._meters.note_dropped(job.asked_s)
 
-    def _boxes_for(
-        self, settings: LiveSettings, frame: RGBImage, grey: GreyImage, now_s: float
-    ) -> Detections:
-        """The newest boxes at these settings, where their cells are in this frame."""
-        inferred = self._inferred
+    def _boxes_for(self, job: Job) -> Detections:
+        """The newest boxes at a frame's settings, where their cells are in it."""
+        settings, inferred = job.settings, self._inferred
         self._shown_from_s = None
         if inferred is None or inferred.job.settings.worker is not settings.worker:
             return Detections.empty()
         oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s)
-        if not settings.frozen and now_s - inferred.job.asked_s > oldest_s:
+        if not settings.frozen and job.asked_s - inferred.job.asked_s > oldest_s:
             return Detections.empty()
         chosen = self._chosen
         if chosen is None or chosen[0] is not inferred or chosen[1] != settings:
             chosen = (inferred, settings, settings.visible(inferred.candidates))
             self._chosen = chosen
         boxes = chosen[2]
-        if inferred.job.frame is frame:
+        if inferred.job.frame is job.frame:
             self._shown_from_s = inferred.job.asked_s
             return boxes
-        moved = shift_between(inferred.job.grey, grey, frame.shape[1])
+        moved = shift_between(inferred.job.grey, job.grey, job.frame.shape[1])
         if not moved.trusted:
             # Another field, or a new frame size: these boxes belong to other cells.
             return Detections.empty()
@@ -312,11 +333,16 @@ class Viewer:
     def _answer(self, detector: Detector, job: Job) -> None:
         try:
             if not self._closed:
+                self._running = job
                 self._infer(detector, job)
+        except InterruptedRun:
+            log.debug("A frame was given up for a newer one.")
         except Exception as error:  # whatever a model raises, the video goes on
             self._fail("The model failed on a frame", error)
         finally:
             with self._news:
+                self._running = None
+                self._boxed = max(self._boxed, job.number)
                 self._answered = max(self._answered, job.number)
                 self._news.notify_all()
 
@@ -324,7 +350,11 @@ class Viewer:
         settings, frame = job.settings, job.frame
         height, width = frame.shape[:2]
         with self._measuring:
-            red_cell_px = settings.red_cell_px or self._magnification.follow(frame, self._clock())
+            red_cell_px = (
+                settings.red_cell_px
+                or self._magnification.known_px(frame)
+                or self._magnification.follow(frame, self._clock())
+            )
         working_px = working_size_px(
             detector.spec, width, height, red_cell_px, settings.long_side_px
         )
@@ -341,9 +371,17 @@ class Viewer:
             if self._closed or settings.worker is not current.worker:
                 return
             self._inferred = inferred
+            self._gave_up = False
+            # Drawing need not wait for the count.
+            self._boxed = max(self._boxed, job.number)
+            self._news.notify_all()
         if not settings.frozen and now_s - self._counted_s >= _COUNT_EVERY_S:
             self._counted_s = now_s
             self._count(tally, current, inferred, now_s)
+        if settings.red_cell_px is None:
+            # For the frames to come: this one's boxes have not waited for it.
+            with self._measuring:
+                self._magnification.follow(frame, now_s)
 
     def _count(
         self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float

@@ -37,6 +37,14 @@ class Magnification:
         self._measured.clear()
         self._next_s = 0.0
 
+    def known_px(self, frame: RGBImage) -> float | None:
+        """The diameter to work with, in pixels of a frame; None if none was seen at its size."""
+        size = (frame.shape[1], frame.shape[0])
+        if size != self._frame_size:
+            self._frame_size, self._in_use = size, None
+            self.start_over()
+        return self._in_use
+
     def follow(self, frame: RGBImage, now_s: float) -> float | None:
         """Measure if it is time to.
 
@@ -45,12 +53,9 @@ class Magnification:
             now_s: Of a monotonic clock.
 
         Returns:
-            The diameter to work with, in pixels of the frame; None if none was ever seen.
+            See `known_px`.
         """
-        size = (frame.shape[1], frame.shape[0])
-        if size != self._frame_size:
-            self._frame_size, self._in_use = size, None
-            self.start_over()
+        self.known_px(frame)
         if now_s >= self._next_s:
             diameter = estimate_red_cell(frame).diameter_px
             if diameter > 0:

@@ -47,6 +47,7 @@ class ModelWorker:
         self._wake = threading.Condition()
         self._waiting: OrderedDict[Hashable, Task] = OrderedDict()
         self._served_s: dict[Hashable, float] = {}
+        self._served_now: Hashable | None = None
         self._thread: threading.Thread | None = None
         self._closing = False
         _OPEN.add(self)
@@ -73,8 +74,16 @@ class ModelWorker:
             self._wake.notify()
             return replaced
 
+    def interrupt(self, owner: Hashable) -> None:
+        """Let the model give up an owner's running task; that of another one goes on."""
+        # The lock keeps the next task from starting in between.
+        with self._wake:
+            if self._served_now is owner:
+                self.detector.interrupt()
+
     def drop(self, owner: Hashable) -> None:
-        """Forget an owner and its waiting task."""
+        """Forget an owner with its waiting task, and give up its running one."""
+        self.interrupt(owner)
         with self._wake:
             self._waiting.pop(owner, None)
             self._served_s.pop(owner, None)
@@ -110,10 +119,13 @@ class ModelWorker:
                     return
                 owner, task = self._waiting.popitem(last=False)
                 self._served_s[owner] = time.monotonic()
+                self._served_now = owner
             try:
                 task(self.detector)
             except Exception:  # a task of one owner must not end the thread of all
                 log.exception("A task on the model %s failed.", self.detector.spec.name)
+            with self._wake:
+                self._served_now = None
             # Nothing of a frame may outlive its turn.
             del owner, task
 

@@ -13,7 +13,7 @@ from allcell.detector import network_input
 from allcell.errors import ModelError
 from allcell.formats.pixels import RGBImage
 from allcell.statistics import Milliseconds
-from allcell.stream.frames import Viewer
+from allcell.stream.frames import PATIENCE_S, Viewer
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.magnification import working_size_px
 from allcell.stream.model_worker import ModelWorker
@@ -35,8 +35,8 @@ class PipelineResult:
         input_px: Width and height of the network's input.
         frames: Frames measured after the warm-up.
         boxes: Number of boxes drawn on the last frame.
-        frame: Source frame to the frame with its own boxes drawn: mailbox, thread, scale,
-            detection, quality and tally of the frame before, drawing.
+        frame: Source frame to drawn frame: mailbox, thread, scale, detection, quality, tally,
+            drawing.
         bare_engine: The runtime's call alone on a ready input, alternating with the frames.
         fps: Frames divided by the wall time of all of them.
         over_engine: Median frame over median bare engine.
@@ -72,10 +72,10 @@ def benchmark_pipeline(
 ) -> PipelineResult:
     """Measure the frame worker on some frames, again and again.
 
-    A frame is drawn in this thread, with the boxes of the one before moved along, then inferred
-    in the model's; the next follows when both are done, tally and all. (Overlapping both is slower
-    on two cores: the engine wants them all.) Before each, a bare call of the engine is timed, so
-    that a noisy machine disturbs both alike.
+    A model that is fast enough for the camera's patience is waited for, and a frame is drawn with
+    its own boxes, as in live video; a slower one's boxes are those of the frame before, moved
+    along. The next frame follows when all is done, tally included. Before each, a bare call of the
+    engine is timed, so that a noisy machine disturbs both alike.
 
     Args:
         worker: The model.
@@ -92,7 +92,7 @@ def benchmark_pipeline(
 
     def one_frame() -> float:
         start_s = time.perf_counter()
-        viewer.process(next(path))
+        viewer.process(next(path), PATIENCE_S)
         if not viewer.settle(_TIMEOUT_S):
             raise ModelError("The model does not answer.", "Try another one.")
         if error := viewer.error:

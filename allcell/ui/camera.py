@@ -22,6 +22,7 @@ from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from allcell.formats.pixels import RGBImage
 from allcell.settings import settings
+from allcell.stream.frames import PATIENCE_S
 from allcell.ui.frame import page_stays
 
 # It warns of each frame that came late; the page's readout says so in numbers.
@@ -55,8 +56,6 @@ CURES = {
 }
 
 
-#: What a fast model is given to answer for the frame that is about to be shown: half a frame.
-PATIENCE_S = 0.016
 #: Longest wait for a frame to be drawn before the one before it is shown again.
 _AWAITED_S = 0.03
 _SHOWN = "live.component"

@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from allcell.boxes import iou
 from allcell.detector import Detector
-from allcell.engines.base import open_engine, resolve_device
+from allcell.engines.base import InterruptedRun, open_engine, resolve_device
 from allcell.errors import DeviceError, ModelError
 from allcell.models.registry import MODELS, get_spec
 from allcell.models.weights import read_manifest, sha256
@@ -47,6 +49,32 @@ def test_onnx_and_torch_agree(name, golden):
         assert overlap[i, j] > 0.95
         assert a.class_id[i] == b.class_id[j]
         assert abs(a.confidence[i] - b.confidence[j]) < 0.02
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_a_run_can_be_given_up_and_the_next_one_is_whole(runtime):
+    if runtime == "torch":
+        pytest.importorskip("torch")
+    engine = open_engine(get_spec("yolov5s"), device="cpu", runtime=runtime)
+    image = np.full((640, 640, 3), 200, np.uint8)
+    whole = engine.run(image)
+    outcome = []
+
+    def run():
+        try:
+            outcome.append(engine.run(image))
+        except InterruptedRun:
+            outcome.append("given up")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive():
+        time.sleep(0.003)
+        engine.interrupt()
+    assert outcome == ["given up"]
+    assert np.allclose(engine.run(image), whole, atol=1e-3)
+    engine.interrupt()  # nothing runs: the next one is not harmed
+    assert engine.run(image).shape == whole.shape
 
 
 def test_the_8_bit_graph_sees_the_same_cells(golden):

@@ -1,13 +1,13 @@
 """Engines and pictures for the tests of the live stream."""
 
 import threading
-import time
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from allcell.detector import Detector
+from allcell.engines.base import InterruptedRun
 from allcell.models.registry import ModelSpec
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker
@@ -35,13 +35,21 @@ class Spots:
         self.fail_on = ()
         self.open = threading.Event()
         self.open.set()
+        self.given_up = threading.Event()
+        self.times_given_up = 0
+
+    def interrupt(self):
+        self.given_up.set()
 
     def run(self, image):
         self.runs += 1
         if self.runs in self.fail_on:
             raise RuntimeError("no more memory")
+        self.given_up.clear()
         self.open.wait(10)
-        time.sleep(self.delay_s)
+        if self.given_up.wait(self.delay_s):
+            self.times_given_up += 1
+            raise InterruptedRun
         mask = (image.min(axis=2) > 230).astype(np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
         rows = [(x, y, x + w, y + h, min(w / 100, 1), 0) for x, y, w, h, n in stats[1:] if n >= 64]

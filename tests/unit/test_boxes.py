@@ -48,13 +48,6 @@ def test_nms(limit, kept):
     assert nms(xyxy, np.array([0.6, 0.9, 0.5], np.float32), limit).tolist() == kept
 
 
-def test_nms_drops_a_part_inside_its_whole():
-    xyxy = boxes((0, 0, 10, 10), (1, 1, 5, 5))
-    score = np.array([0.9, 0.8], np.float32)
-    assert len(nms(xyxy, score, 0.5)) == 2
-    assert nms(xyxy, score, 0.5, ios_threshold=0.7).tolist() == [0]
-
-
 def test_one_cell_has_one_class_unless_asked_otherwise():
     found = Detections(boxes((0, 0, 10, 10), (0, 0, 10, 10)), [0.4, 0.7], [0, 1])
     assert suppress(found, 0.5).class_id.tolist() == [1]

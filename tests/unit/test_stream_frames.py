@@ -76,6 +76,48 @@ def test_boxes_of_another_field_are_hidden(viewer, engine):
 
 
 @pytest.mark.parametrize(
+    ("next_seeds", "given_up", "answered", "after_s"),
+    [
+        pytest.param((0, 0), 0, 0, 0.4, id="same field: the run goes on"),
+        pytest.param((9, 9), 1, 1, 0.5, id="another field: given up for the new one"),
+        pytest.param((9, 4), 1, 1, 0.5, id="a racing stage: the second run is spared"),
+    ],
+)
+def test_a_slow_model_gives_up_a_field_out_of_sight(next_seeds, given_up, answered, after_s):
+    engine = Spots(delay_s=0.4)
+    viewer = Viewer(given_scale(worker(engine), labels=False))
+    start_s = time.perf_counter()
+    frames = [picture((100 + 10 * n, 10 * n, 60), seed=n) for n in (0, *next_seeds)]
+    for n, frame in enumerate(frames):
+        time.sleep(max(0.0, start_s + 0.1 * n - time.perf_counter()))
+        viewer.process(frame)
+    viewer.settings.worker.drop(object())  # somebody else's leaving stops nothing
+    while viewer.snapshot() is None and time.perf_counter() - start_s < 3:
+        time.sleep(0.005)
+    took_s = time.perf_counter() - start_s
+    assert engine.times_given_up == given_up
+    assert after_s <= took_s < after_s + 0.2
+    assert viewer.snapshot().frame is frames[answered]
+    assert not viewer.error
+    viewer.close()
+
+
+def test_another_model_does_not_wait_for_the_old_one_to_finish():
+    engine = Spots(delay_s=5.0)
+    old = worker(engine)
+    viewer = Viewer(given_scale(old, labels=False))
+    viewer.process(picture(SQUARE))
+    time.sleep(0.05)
+    viewer.configure(given_scale(worker(), labels=False))
+    start_s = time.perf_counter()
+    assert box_drawn(shown(viewer, picture(SQUARE))) is not None
+    old.close(timeout_s=2)
+    assert time.perf_counter() - start_s < 1
+    assert not viewer.error
+    viewer.close()
+
+
+@pytest.mark.parametrize(
     ("change", "drawn"),
     [
         pytest.param({"confidence": 0.7}, False, id="above the box's 0.6"),
