@@ -78,12 +78,14 @@ def field_text(
     )
     for suggests in (True, False):
         names = [name for name, found in blast.items() if found == suggests]
-        what = "a blast" if suggests else "no blast"
-        if names and suggests != cancerous:
-            who = f"**{', '.join(names)}**"
-            text += f" Against it: {who} {_verb(names)} {what} at the chosen threshold."
-        elif names:
-            text += f" With it: {', '.join(names)} {_verb(names)} {what}."
+        if not names:
+            continue
+        who = f"all {len(names)} detectors" if 2 < len(names) == len(blast) else ", ".join(names)
+        what = f"{_verb(names)} {'a' if suggests else 'no'} blast"
+        if suggests == cancerous:
+            text += f" With it: {who} {what}."
+        else:
+            text += f" Against it: **{who}** {what} at the chosen threshold."
     return any(found != cancerous for found in blast.values()), text
 
 

@@ -154,7 +154,7 @@ def _panes(
     for n, (name, result) in enumerate(results.items()):
         note = f"from {thresholds[name]:.2f} on"
         if truth is not None:
-            note += f", {agreement.right(n)} of {agreement.true_cells} true cells called rightly"
+            note += f", {agreement.right(n)} of {agreement.true_cells} true cells right"
         boxes = _boxes(agreement, n, result.detections)
         panes.append(Pane(titles[name], note, boxes, result.classes))
 

@@ -21,7 +21,7 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, get_classifier, get_spec
-from allcell.ui import side_runs
+from allcell.ui import side_by_side, side_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 TAB = "Side by side"
@@ -236,3 +236,13 @@ def test_one_model_is_too_few(app: AppTest, networks: dict[str, Saying]) -> None
     app.session_state["side.models"] = ["live"]
     assert "Choose at least two models" in words(show(app))
     assert networks["live"].runs == 0
+
+
+def test_of_too_many_models_the_first_are_compared(
+    app: AppTest, networks: dict[str, Saying], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(side_by_side, "MOST", 2)
+    app.session_state["side.models"] = ["yolov7", "yolov5s", "live"]
+    assert "3 models are chosen; the first 2 of the list are compared." in words(show(app))
+    assert not app.error, "the third would have failed"
+    assert len(said(app)) > 3

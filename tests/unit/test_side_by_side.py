@@ -90,6 +90,14 @@ def result(*names: str, classes: tuple[str, ...] = CLASSES) -> ImageResult:
             id="nobody else sees a blast",
         ),
         pytest.param(
+            "healthy",
+            {name: result("blast") for name in "ABC"},
+            True,
+            "Against it: **all 3 detectors** suggest a blast",
+            "",
+            id="more than two are counted instead of named",
+        ),
+        pytest.param(
             "cancerous",
             {"A": result("blast"), "B": result("wbc", classes=("wbc",))},
             False,
