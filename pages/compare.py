@@ -6,12 +6,24 @@ from allcell.ui.frame import require_frame
 
 require_frame()
 # Imported only now: the charts' library takes a moment that the other pages need not wait for.
-from allcell.ui import compare_curves, compare_pairs, compare_speed, compare_table  # noqa: E402
+from allcell.ui import (  # noqa: E402
+    compare_curves,
+    compare_pairs,
+    compare_speed,
+    compare_table,
+    side_by_side,
+)
 
 st.title("Compare models", anchor=False)
 # Only the open one is made.
-table, speed, curves, pairs = st.tabs(
-    ["Published and measured", "Speed here", "Curves and threshold", "Real differences?"],
+table, speed, curves, pairs, side = st.tabs(
+    [
+        "Published and measured",
+        "Speed here",
+        "Curves and threshold",
+        "Real differences?",
+        "Side by side",
+    ],
     key="compare.tab",
     on_change="rerun",
 )
@@ -27,3 +39,6 @@ if curves.open:
 if pairs.open:
     with pairs:
         compare_pairs.differences()
+if side.open:
+    with side:
+        side_by_side.side_by_side()

@@ -56,6 +56,10 @@ class Lru(Generic[Key, Value]):
             self._items.popitem(last=False)
         return value
 
+    def drop(self, key: Key) -> None:
+        """Forget one value, if it is there."""
+        self._items.pop(key, None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()

@@ -2,7 +2,8 @@
 
 Streamlit builds a chart anew whenever its data changes, which would throw away the zoom at each
 move of a slider, and its charts do not know the two fingers of a phone; hence a small component of
-ours (`assets/zoom.js`, `assets/viewer.js`). The app serves all of it; nothing is fetched elsewhere.
+ours (`assets/zoom.js`, `stage.js`, `viewer.js`). The app serves all of it; nothing is fetched
+elsewhere.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ _OTHER_COLOUR = "#f0f0f0"
 _VIEWER_KEY = "detect.viewer"
 
 
-@lru_cache(maxsize=8)
-def _asset(name: str) -> str:
+@lru_cache(maxsize=16)
+def asset(name: str) -> str:
+    """The text of a file in `assets`."""
     return (_ASSETS / name).read_text(encoding="utf-8")
 
 
@@ -85,7 +87,32 @@ class Field:
 
 def listen_for_files() -> None:
     """Let pictures be pasted, or dropped anywhere on the page, into the file uploader."""
-    st.components.v2.component("allcell_intake", js=_asset("intake.js"))(key="allcell-intake")
+    st.components.v2.component("allcell_intake", js=asset("intake.js"))(key="allcell-intake")
+
+
+def send_picture(name: str, jpeg: bytes) -> None:
+    """Give the browser a picture for a viewer that is shown next.
+
+    Args:
+        name: Up to 64 ASCII characters, by which the viewer knows it.
+        jpeg: The picture.
+    """
+    head = name.encode("ascii").ljust(_NAME_BYTES)
+    st.components.v2.component("allcell_picture", js=asset("picture.js"))(
+        key="allcell-picture", data=head[:_NAME_BYTES] + jpeg
+    )
+
+
+def styles_of(classes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Title, colour and line of each class, as the viewers draw them."""
+    return {
+        name: {
+            "title": title_of(name),
+            "colour": CLASS_COLOURS_HEX.get(name, _OTHER_COLOUR),
+            "line": CLASS_LINES.get(name, "solid"),
+        }
+        for name in classes
+    }
 
 
 def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
@@ -96,10 +123,7 @@ def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
         on_pick: Called before the next run of the page with the id of the box that was clicked, or
             None for a click beside all boxes.
     """
-    head = field.name.encode("ascii").ljust(_NAME_BYTES)
-    st.components.v2.component("allcell_picture", js=_asset("picture.js"))(
-        key="allcell-picture", data=head[:_NAME_BYTES] + field.jpeg
-    )
+    send_picture(field.name, field.jpeg)
 
     def picked() -> None:
         event = st.session_state[_VIEWER_KEY].get("picked")
@@ -107,26 +131,20 @@ def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
             on_pick(event.get("id"))
 
     viewer = st.components.v2.component(
-        "allcell_viewer", js=_asset("zoom.js") + _asset("viewer.js"), css=_asset("viewer.css")
+        "allcell_viewer",
+        js=asset("zoom.js") + asset("stage.js") + asset("viewer.js"),
+        css=asset("viewer.css"),
     )
     viewer(key=_VIEWER_KEY, data=_payload(field), on_picked_change=picked)
 
 
 def _payload(field: Field) -> dict[str, object]:
-    styles = {
-        name: {
-            "title": title_of(name),
-            "colour": CLASS_COLOURS_HEX.get(name, _OTHER_COLOUR),
-            "line": CLASS_LINES.get(name, "solid"),
-        }
-        for name in field.classes
-    }
     return {
         "picture": field.name,
         "width": field.width_px,
         "height": field.height_px,
         "boxes": [vars(box) for box in field.boxes],
-        "styles": styles,
+        "styles": styles_of(field.classes),
         "labels": field.labels,
         "badge": "Synthetic image" if field.synthetic else "",
         "selected": field.selected,

@@ -1,7 +1,7 @@
 // Moves a picture inside a frame: wheel, pinch, drag and keys. Knows nothing of what is drawn.
 //
 // A place is { k, x, y }: k screen pixels for one pixel of the picture, whose corner is at x, y.
-// Python puts this file before viewer.js; both are one module.
+// Python puts this file first; it is one module with those that use it.
 
 const CLICK_TOLERANCE_PX = 5;
 const STEP = 1.4;
@@ -49,6 +49,21 @@ class ZoomPane {
     const { w, h } = this.room;
     const k = (share * Math.min(w, h)) / Math.max(x2 - x1, y2 - y1, 1);
     this.moveTo({ k, x: w / 2 - (k * (x1 + x2)) / 2, y: h / 2 - (k * (y1 + y2)) / 2 }, true);
+  }
+
+  // What is seen, whatever the size of the frame: the middle, in pixels of the picture, and how much
+  // larger than when all of it is shown.
+  get view() {
+    const { w, h } = this.room;
+    const { k, x, y } = this.place;
+    return { zoom: k / this.fitScale, cx: (w / 2 - x) / k, cy: (h / 2 - y) / k };
+  }
+
+  // Show what another pane with the same picture shows.
+  follow({ zoom, cx, cy }) {
+    const { w, h } = this.room;
+    const k = zoom * this.fitScale;
+    this.moveTo({ k, x: w / 2 - k * cx, y: h / 2 - k * cy }, false);
   }
 
   zoomBy(factor, at = null) {
