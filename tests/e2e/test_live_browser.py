@@ -208,6 +208,64 @@ def test_boxes_are_on_the_cells_and_follow_the_controls(
     assert "640 x 360 px" in readout.inner_text() or "1280 x 720 px" in readout.inner_text()
 
 
+def test_another_model_shows_within_a_second_on_the_same_connection(
+    camera: tuple[Page, Frame], field: SyntheticField
+) -> None:
+    page, video = camera
+    video.evaluate("() => { document.querySelector('video').dataset.mark = 'same'; }")
+
+    def boxed() -> bool:
+        return bool(yellow(picture(video)).mean() > 0.002)
+
+    def choose(title: str) -> None:
+        page.get_by_role("combobox", name=re.compile("Model")).click()
+        page.get_by_role("option", name=title, exact=True).click()
+
+    wait_until(page, boxed, "boxes of the first model")
+    # Loaded and warmed once; the old model shows until then.
+    choose("YOLOv5s")
+    page.get_by_text(re.compile(r"YOLOv5s\. ONNX Runtime")).wait_for(timeout=WAIT_MS)
+    wait_until(page, boxed, "boxes of the second model")
+    # Its own threshold, at which it is silent: the pixels then say which model they come from.
+    page.get_by_role("slider", name="Lowest confidence").first.focus()
+    page.keyboard.press("End")
+    wait_until(page, lambda: not boxed(), "no box is that sure")
+    took = []
+    for title, speaks in (("allcell live", True), ("YOLOv5s", False)) * 2:
+        choose(title)
+        took.append(wait_until(page, lambda s=speaks: boxed() == s, title, SOON_S))
+    assert sorted(took)[1] < SOON_S
+    assert video.evaluate("() => document.querySelector('video').dataset.mark") == "same"
+
+
+def test_two_browsers_watch_one_model_and_both_keep_moving(
+    browser: Browser, page: Page, app_url: str
+) -> None:
+    open_live(page, app_url)
+    choose_camera(page)
+    one = start(page)
+    other_context = browser.new_context(viewport={"width": 1280, "height": 900})
+    try:
+        other_page = other_context.new_page()
+        open_live(other_page, app_url)
+        other = start(other_page)  # the virtual microscope: another stream of the same model
+        for _ in range(3):
+            flows(page, one)
+            flows(other_page, other)
+        page.get_by_text("shared by 2 viewers").or_(page.get_by_text("frames in")).first.wait_for()
+        assert yellow(picture(one)).mean() > 0.002
+        before = picture(other)
+        wait_until(
+            other_page,
+            lambda: np.abs(picture(other).astype(int) - before).mean() > 3,
+            "the slide moves under the stage",
+        )
+    finally:
+        other_context.close()
+    # Who is left goes on alone.
+    flows(page, one, more=60)
+
+
 def test_stop_and_start_and_another_page_and_back(camera: tuple[Page, Frame]) -> None:
     page, video = camera
     video.get_by_role("button", name="Stop").click()
