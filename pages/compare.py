@@ -6,12 +6,26 @@ from allcell.ui.frame import require_frame
 
 require_frame()
 # Imported only now: the charts' library takes a moment that the other pages need not wait for.
-from allcell.ui import compare_curves, compare_pairs, compare_speed, compare_table  # noqa: E402
+from allcell.ui import (  # noqa: E402
+    answers,
+    compare_curves,
+    compare_pairs,
+    compare_speed,
+    compare_table,
+    own_data,
+)
 
 st.title("Compare models", anchor=False)
+answers.measured_on()
 # Only the open one is made.
-table, speed, curves, pairs = st.tabs(
-    ["Published and measured", "Speed here", "Curves and threshold", "Real differences?"],
+table, speed, curves, pairs, data = st.tabs(
+    [
+        "Published and measured",
+        "Speed here",
+        "Curves and threshold",
+        "Real differences?",
+        "Your data",
+    ],
     key="compare.tab",
     on_change="rerun",
 )
@@ -27,3 +41,6 @@ if curves.open:
 if pairs.open:
     with pairs:
         compare_pairs.differences()
+if data.open:
+    with data:
+        own_data.your_data()

@@ -17,9 +17,9 @@ IGNORED, LEFT_OUT = "ignore", ""
 _KNOWN_AS: dict[str, tuple[str, ...]] = {
     "blast": (
         "blast", "blasts", "blast cell", "cancer", "cancerous", "cancer cell", "lymphoblast",
-        "lymphoblasts", "all", "all cell", "l1", "l2", "l3", "leukemia", "leukemic", "leukemic cell",
-        "leukaemic", "malignant", "early", "pre", "pro", "early pre b", "pre b", "pro b",
-        "probable blast",
+        "lymphoblasts", "all", "all cell", "l1", "l2", "l3", "leukemia", "leukemic",
+        "leukemic cell", "leukaemic", "malignant", "early", "pre", "pro", "early pre b", "pre b",
+        "pro b", "probable blast",
     ),
     "healthy": (
         "healthy", "healthy wbc", "healthy cell", "wbc", "wbcs", "white blood cell",
@@ -72,6 +72,22 @@ def read_labelled(
     raise DataError(f"{data_dir} holds no labelled set with a part {split!r}.", _FORMATS)
 
 
+def find_set(folder: DataPath) -> DataPath:
+    """Where a set lies: here, or in the one folder that holds everything, as ZIPs are packed.
+
+    Raises:
+        DataError: If no format fits.
+    """
+    try:
+        find_splits(folder)
+    except DataError:
+        inside = _inside(folder)
+        if len(inside) != 1 or not inside[0].is_dir():
+            raise
+        return find_set(inside[0])
+    return folder
+
+
 def find_splits(data_dir: DataPath) -> list[str]:
     """The parts of a set that have labels, in order of their names; `WHOLE` if it has no parts.
 
@@ -104,7 +120,9 @@ def _coco_splits(data_dir: DataPath) -> set[str]:
 
 def _voc_splits(data_dir: DataPath) -> set[str]:
     if (data_dir / "Annotations").is_dir():
-        lists = {p.stem for p in _inside(data_dir / "ImageSets" / "Main") if p.name.endswith(".txt")}
+        lists = {
+            p.stem for p in _inside(data_dir / "ImageSets" / "Main") if p.name.endswith(".txt")
+        }
         # `dog_train.txt` says of each image of `train.txt` whether there is a dog.
         chosen = {name for name in lists if name.rpartition("_")[2] not in lists - {name}}
         return {s for s in chosen or {WHOLE} if find_voc(data_dir, s)}

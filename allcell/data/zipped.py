@@ -24,11 +24,11 @@ from allcell.settings import settings
 #: A file that shrank by more than this is no image and no label. Small ones may be all zeros.
 MAX_RATIO = 200
 _SMALL_BYTES = 2**20
+#: Folders in folders.
+MAX_DEPTH = 32
 #: Most bytes of an archive's own directory for each file: its names are paths, not texts.
 _DIRECTORY_BYTES_A_FILE = 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-#: What file managers put into an archive beside what was packed.
-_BESIDE = ("__MACOSX",)
 _AGAIN = "Pack the folder of the set anew with the usual tool of your computer."
 
 
@@ -186,15 +186,12 @@ def size_bytes(path: DataPath) -> int:
 
 
 def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipPath:
-    """The folder of a labelled set in a ZIP.
+    """The root of a ZIP that may be read.
 
     Args:
         content: The bytes of the ZIP.
         name: What messages call it.
         limits: Default: `ZipLimits.from_settings()`.
-
-    Returns:
-        Its root, or the folder in which everything lies.
 
     Raises:
         DataError: If it is no ZIP, broken or encrypted, outside the limits, or holds names that
@@ -221,15 +218,7 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
             folders.setdefault(parent, {})[child.name] = None
     if twice := sorted(files.keys() & folders.keys()):
         raise DataError(f"{name}: {twice[0]} is both a file and a folder.", _AGAIN)
-    return _descend(ZipPath(Archive(name, file, files, folders)))
-
-
-def _descend(root: ZipPath) -> ZipPath:
-    """Into the one folder that holds everything, as file managers pack it."""
-    inner = [p for p in root.iterdir() if p.name not in _BESIDE and not p.name.startswith(".")]
-    if len(inner) == 1 and inner[0].is_dir():
-        return _descend(inner[0])
-    return root
+    return ZipPath(Archive(name, file, files, folders))
 
 
 def _check_directory(content: bytes, name: str, limits: ZipLimits) -> None:
@@ -258,6 +247,8 @@ def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None
         parts = path.rstrip("/").split("/")
         if re.search(r"[\\:\0]", path) or any(part in ("", ".", "..") for part in parts):
             raise DataError(f"{where} is a name that could lead out of the set.", _AGAIN)
+        if len(parts) > MAX_DEPTH:
+            raise DataError(f"{name} holds folders in folders, over {MAX_DEPTH} deep.", _AGAIN)
         if path in seen:
             raise DataError(f"{where} is in it twice.", _AGAIN)
         seen.add(path)

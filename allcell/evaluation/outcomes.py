@@ -54,6 +54,4 @@ def outcomes(seen: ScoredImage, class_id: int, confidence: float) -> Outcomes:
     hidden = every[every.confidence < confidence]
     near = iou(hidden.xyxy, cells[free]) >= FOUND_IOU
     surest = np.where(near, hidden.confidence[:, None], 0.0).max(axis=0, initial=0.0)
-    return Outcomes(
-        boxes[hit], boxes[~hit & ~excused], cells[free], np.asarray(surest, np.float32)
-    )
+    return Outcomes(boxes[hit], boxes[~hit & ~excused], cells[free], np.asarray(surest, np.float32))

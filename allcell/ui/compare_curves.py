@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +13,17 @@ from plotly.graph_objects import Figure
 
 from allcell.detections import IntArray
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import CALIBRATION_FLOOR, Evidence
+from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, curve
 from allcell.evaluation.operating import Interval, OperatingPoint, operating_point
 from allcell.models.registry import CLASSES
 from allcell.statistics import resamples
-from allcell.ui import charts
+from allcell.ui import charts, own_boxes
+from allcell.ui.answers import Answers, answers
 from allcell.ui.compare_charts import confusion_map
 from allcell.ui.controls import title_of
-from allcell.ui.kept_answers import KeptAnswers, kept_answers
+from allcell.ui.kept_answers import KeptAnswers
 from allcell.ui.model_overview import training_curve
 
 #: Resamples behind the intervals that follow the slider.
@@ -50,23 +51,24 @@ def _draws(images: int) -> IntArray:
 
 
 def curves_and_threshold() -> None:
-    """Curves on the test fields, and how the models learned."""
-    answers = kept_answers()
-    if not answers:
+    """Curves on the chosen set; on the test fields also how the models learned."""
+    chosen = answers()
+    if not chosen.models:
         st.info(
             "No model's answers are kept with the weights that are here. "
             "`make evaluate DATA=folder` makes them."
         )
         return
-    _at_threshold(answers)
-    st.subheader("How they learned", anchor=False)
-    _training(answers)
+    _at_threshold(chosen)
+    if chosen.own is None:
+        st.subheader("How they learned", anchor=False)
+        _training(chosen.models)
 
 
 @st.fragment
-def _at_threshold(answers: list[KeptAnswers]) -> None:
+def _at_threshold(of_set: Answers) -> None:
     """What follows the slider; the rest of the page stays as it is."""
-    titles = {a.spec.name: a.spec.title for a in answers}
+    titles = {a.spec.name: a.spec.title for a in of_set.models}
     left, right = st.columns([2, 1], gap="medium")
     with left:
         names = st.pills(
@@ -75,7 +77,8 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
             selection_mode="multi",
             default=list(titles),
             format_func=titles.__getitem__,
-            key="compare.models",
+            # Another set has other models.
+            key="compare.own_models" if of_set.own else "compare.models",
             persist_state="session",
         )
     with right:
@@ -88,7 +91,7 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
             key="compare.kind",
             persist_state="session",
         )
-    shown = [a for a in answers if a.spec.name in names]
+    shown = [a for a in of_set.models if a.spec.name in names]
     if not shown:
         st.info("Choose at least one model.")
         return
@@ -112,7 +115,9 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
         },
         alt="Counts and scores of each model at its threshold",
     )
-    _curves(views)
+    if of_set.own:
+        own_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
+    _curves(views, of_set.fields)
     _confusion(views)
 
 
@@ -160,7 +165,7 @@ def _score(value: float | None, interval: Interval | None) -> str:
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def _curves(views: list[_View]) -> None:
+def _curves(views: list[_View], fields: str) -> None:
     curves = {view.title: curve(view.matches) for view in views}
     at = {view.title: view.point.counts for view in views}
     left, right = st.columns(2, gap="medium")
@@ -218,7 +223,7 @@ def _curves(views: list[_View]) -> None:
             "Reliability: a model whose confidence can be taken at its word lies on the diagonal."
         )
     st.caption(
-        "On the 17 ALL-IDB1 test fields, IoU 0.5, from confidence "
+        f"On {fields}, IoU 0.5, from confidence "
         f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
         "mAP follow YOLOv5, where a box counts for each class it reaches."
     )
@@ -288,7 +293,7 @@ def _confusion(views: list[_View]) -> None:
         persist_state="session",
     )
     chosen = by_name[name]
-    shown = Evidence.of(chosen.kept.predictions, chosen.threshold).shown
+    shown = chosen.kept.evidence.shown_at(chosen.threshold)
     names = [*(title_of(c) for c in CLASSES), "background"]
     _chart(
         confusion_map(
@@ -303,8 +308,8 @@ def _confusion(views: list[_View]) -> None:
     )
 
 
-def _training(answers: list[KeptAnswers]) -> None:
-    learned = {a.spec.title: c for a in answers if (c := training_curve(a.spec.name)) is not None}
+def _training(models: Sequence[KeptAnswers]) -> None:
+    learned = {a.spec.title: c for a in models if (c := training_curve(a.spec.name)) is not None}
     columns = st.columns(2, gap="medium")
     for n, (column, title) in enumerate(charts.DETECTOR_CURVES):
         with columns[n % 2]:

@@ -56,6 +56,10 @@ class Lru(Generic[Key, Value]):
             self._items.popitem(last=False)
         return value
 
+    def copy(self) -> dict[Key, Value]:
+        """What is kept at this moment, for another thread to read."""
+        return dict(self._items)
+
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()
