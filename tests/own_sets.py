@@ -51,7 +51,8 @@ def coco_files(count=3, split="test"):
     content = {
         "images": [{"id": n, "file_name": f"field_{n}.png"} for n in range(count)],
         "categories": [{"id": n + 1, "name": name} for n, name in enumerate(NAMES)],
-        "annotations": [{"id": n, **item} for n, item in enumerate(annotations)],
+        # From 1 on: pycocotools takes a cell of id 0 for one that was not found.
+        "annotations": [{"id": n, **item} for n, item in enumerate(annotations, 1)],
     }
     files = {f"images/field_{n}.png": png for n, (png, _) in enumerate(made)}
     return {f"annotations/instances_{split}.json": json.dumps(content), **files}

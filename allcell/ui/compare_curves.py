@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +78,8 @@ def _at_threshold(of_set: Answers) -> None:
             selection_mode="multi",
             default=list(titles),
             format_func=titles.__getitem__,
-            # Another set has other models.
-            key="compare.own_models" if of_set.own else "compare.models",
+            # An own set has other models, and more of them from one minute to the next.
+            key=f"compare.models.{'+'.join(titles)}" if of_set.own else "compare.models",
             persist_state="session",
         )
     with right:
@@ -95,7 +96,9 @@ def _at_threshold(of_set: Answers) -> None:
     if not shown:
         st.info("Choose at least one model.")
         return
-    own, confidence = _threshold()
+    # It stays in view while one scrolls to what it moves (see assets/frame.css).
+    with st.container(key="allcell-threshold"):
+        own, confidence = _threshold()
     class_id = CLASSES.index(kind)
     views = []
     for kept in shown:
@@ -235,28 +238,28 @@ def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
     return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
 
 
-def _against_threshold(views: list[_View], score: str) -> Figure:
+@lru_cache(maxsize=64)
+def _scores_on_grid(matches: ClassMatches, score: str) -> tuple[pd.Series, pd.Series]:
+    """Thresholds and a score at each; the slider only moves the mark on it."""
     grid = np.round(np.arange(CALIBRATION_FLOOR, 0.951, 0.01), 2)
+    values = [_value(operating_point(matches, float(t)), score) for t in grid]
+    return pd.Series(grid), pd.Series(values)
 
-    def value(point: OperatingPoint) -> float:
-        found = point.f1 if score == "f1" else getattr(point.counts, score)
-        return float("nan") if found is None else float(found)
 
-    series = {
-        view.title: (
-            pd.Series(grid),
-            pd.Series([value(operating_point(view.matches, float(t))) for t in grid]),
-        )
-        for view in views
-    }
+def _value(point: OperatingPoint, score: str) -> float:
+    found = point.f1 if score == "f1" else getattr(point.counts, score)
+    return float("nan") if found is None else float(found)
+
+
+def _against_threshold(views: list[_View], score: str) -> Figure:
     return charts.lines(
-        series,
+        {view.title: _scores_on_grid(view.matches, score) for view in views},
         title=f"{_AGAINST[score]} against the threshold",
         x_title="Threshold (confidence, 0 to 1)",
         y_title=f"{_AGAINST[score]} (0 to 1)",
         x_range=(0.0, 1.0),
         y_range=charts.SHARE,
-        marks={view.title: (view.threshold, value(view.point)) for view in views},
+        marks={view.title: (view.threshold, _value(view.point, score)) for view in views},
     )
 
 

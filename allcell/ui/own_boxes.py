@@ -49,8 +49,11 @@ def field_at_threshold(
         return
     name = title_of(CLASSES[class_id])
     st.subheader("One field at this threshold", anchor=False)
-    kept, threshold = _choose_model({k.spec.name: (k, t) for k, t in chosen})
-    index = _choose_field(answers)
+    left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
+    with left:
+        kept, threshold = _choose_model({k.spec.name: (k, t) for k, t in chosen})
+    with right:
+        index = _choose_field(answers, class_id)
     if kept.evidence.n_images != len(answers.images):
         return
     try:
@@ -94,11 +97,12 @@ def _choose_model(chosen: Mapping[str, tuple[KeptAnswers, float]]) -> tuple[Kept
     return chosen[name]
 
 
-def _choose_field(answers: Answers) -> int:
-    """Number of the field, from 0; by name or with the arrows."""
+def _choose_field(answers: Answers, class_id: int) -> int:
+    """Number of the field, from 0; by name or with the arrows. The first one has such a cell."""
     n = len(answers.images)
-    if st.session_state.get(_FIELD, 0) not in range(n):
-        st.session_state[_FIELD] = 0
+    if st.session_state.get(_FIELD) not in range(n):
+        holds = (i for i, item in enumerate(answers.images) if class_id in item.truth.class_id)
+        st.session_state[_FIELD] = next(holds, 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _step("Previous field", "arrow_back", -1, n)
         index = st.selectbox(

@@ -69,13 +69,14 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     opened = st.session_state.get(_OPENED)
     if not isinstance(opened, _Opened):
         return None
-    st.caption(f"Open: **{plain(opened.name)}**")
+    st.caption(f"The set in use: **{plain(opened.name)}**")
     split = st.selectbox(
         "Part of the set",
         opened.splits,
         key=f"compare.own_split.{opened.id}",
         persist_state="session",
         disabled=busy,
+        width=420,
         help="Thresholds of the models were chosen on other images. Take a part that no model was "
         "trained on.",
     )
