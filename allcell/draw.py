@@ -32,6 +32,11 @@ CLASS_COLOURS_HEX = {name: "#{:02x}{:02x}{:02x}".format(*c) for name, c in CLASS
 #: How the box of each class is drawn.
 CLASS_LINES: dict[str, LineStyle] = {"blast": "solid", "healthy": "dashed", "smudge": "dotted"}
 
+#: What became of a box or a cell where the truth is known, each with a sign of its own.
+FOUND, FALSE_ALARM, MISSED = "✓ Found", "✗ False alarm", "○ Missed"
+OUTCOME_COLOURS_HEX = {FOUND: "#6cc6ff", FALSE_ALARM: "#ff9f1c", MISSED: "#ffffff"}
+OUTCOME_LINES: dict[str, LineStyle] = {FOUND: "solid", FALSE_ALARM: "dashed", MISSED: "dotted"}
+
 _OTHER_COLOUR: Colour = (240, 240, 240)
 _DARK: Colour = (20, 20, 20)
 _STRIP: Colour = (244, 244, 244)

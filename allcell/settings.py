@@ -36,6 +36,13 @@ class Settings(BaseSettings):
         description="cameras of the server that visitors may open: V4L2 numbers and RTSP addresses",
     )
 
+    max_set_bytes: int = Field(500 * 2**20, gt=0, description="a labelled set in a ZIP")
+    max_set_unpacked_bytes: int = Field(2 * 2**30, gt=0, description="the same, all of its files")
+    max_set_files: int = Field(50_000, gt=0, description="files in such a ZIP")
+    data_sets: tuple[Path, ...] = Field(
+        (), description="folders of the server with labelled sets that visitors may evaluate on"
+    )
+
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
         (),
         description="STUN and TURN servers of live video: urls, username, credential; none works "

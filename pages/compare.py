@@ -7,22 +7,26 @@ from allcell.ui.frame import require_frame
 require_frame()
 # Imported only now: the charts' library takes a moment that the other pages need not wait for.
 from allcell.ui import (  # noqa: E402
+    answers,
     compare_curves,
     compare_pairs,
     compare_speed,
     compare_table,
+    own_data,
     side_by_side,
 )
 
 st.title("Compare models", anchor=False)
+answers.measured_on()
 # Only the open one is made.
-table, speed, curves, pairs, side = st.tabs(
+table, speed, curves, pairs, side, data = st.tabs(
     [
         "Published and measured",
         "Speed here",
         "Curves and threshold",
         "Real differences?",
         "Side by side",
+        "Your data",
     ],
     key="compare.tab",
     on_change="rerun",
@@ -42,3 +46,6 @@ if pairs.open:
 if side.open:
     with side:
         side_by_side.side_by_side()
+if data.open:
+    with data:
+        own_data.your_data()

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from allcell.data.dataset import LabelledImage, class_targets, labelled
+from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
 
 #: Larger annotation files are refused: they are read whole.
 MAX_BYTES = 256 * 2**20
 
 
-def find_coco(data_dir: Path, split: str) -> Path | None:
+@dataclass(frozen=True)
+class _Content:
+    """An annotation file: names of categories and images by id, and the annotations."""
+
+    categories: dict[int, str]
+    files: dict[int, str]
+    annotations: list[dict[str, Any]]
+
+    def counts(self) -> dict[str, int]:
+        """Boxes of each category that has any."""
+        used = Counter(int(a["category_id"]) for a in self.annotations)
+        return {name: used[n] for n, name in self.categories.items() if n in used}
+
+
+#: What reading a file that is no annotation file may raise.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+def find_coco(data_dir: DataPath, split: str) -> DataPath | None:
     """The annotation file of one split, where the usual tools put it; None if there is none."""
     places = (
         data_dir / "annotations" / f"instances_{split}.json",
@@ -27,8 +48,27 @@ def find_coco(data_dir: Path, split: str) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
+def coco_counts(path: DataPath) -> dict[str, int]:
+    """Boxes of each category that has any.
+
+    Args:
+        path: The annotation file (see `find_coco`).
+
+    Raises:
+        DataError: If it is malformed.
+    """
+    try:
+        return _read(path).counts()
+    except _MALFORMED as error:
+        raise _malformed(path, error) from error
+
+
 def read_coco(
-    path: Path, data_dir: Path, split: str, *, mapping: Mapping[str, str | None] | None = None
+    path: DataPath,
+    data_dir: DataPath,
+    split: str,
+    *,
+    mapping: Mapping[str, str | None] | None = None,
 ) -> list[LabelledImage]:
     """Read one split of a COCO data set.
 
@@ -47,37 +87,47 @@ def read_coco(
     Raises:
         DataError: If the file is malformed, an image is missing or a category is not mapped.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise DataError(
-            f"{path.name} is larger than {MAX_BYTES // 2**20} MB.", "Split the data set."
-        )
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        categories = {int(c["id"]): str(c["name"]) for c in content["categories"]}
-        files = {int(i["id"]): str(i["file_name"]) for i in content["images"]}
-        used = {int(a["category_id"]) for a in content["annotations"]}
-        names = [name for number, name in categories.items() if number in used]
+        content = _read(path)
+        names = list(content.counts())
         targets = dict(zip(names, class_targets(names, mapping), strict=True))
-        boxes: dict[int, list[tuple[str, list[float]]]] = {number: [] for number in files}
-        for item in content["annotations"]:
-            target = targets[categories[int(item["category_id"])]]
+        boxes: dict[int, list[tuple[str, list[float]]]] = {number: [] for number in content.files}
+        for item in content.annotations:
+            target = targets[content.categories[int(item["category_id"])]]
             if target is None:
                 continue
             kind = "ignore" if item.get("iscrowd") else target
             boxes[int(item["image_id"])].append((kind, _corners(item["bbox"])))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(
-            f"{path.name} is not a COCO annotation file ({type(error).__name__}: {error}).",
-            "It needs images, categories, and annotations with image_id, category_id and bbox.",
-        ) from error
+    except _MALFORMED as error:
+        raise _malformed(path, error) from error
     folders = (path.parent, data_dir / "images" / split, data_dir / split, data_dir / "images")
     images = [
-        labelled(_image(files[number], (*folders, data_dir), data_dir), rows)
+        labelled(_image(content.files[number], (*folders, data_dir), data_dir), rows)
         for number, rows in boxes.items()
     ]
     if not images:
         raise DataError(f"{path.name} names no image.", "Check --data and --split.")
     return sorted(images, key=lambda item: item.path.name)
+
+
+def _read(path: DataPath) -> _Content:
+    if size_bytes(path) > MAX_BYTES:
+        raise DataError(
+            f"{path.name} is larger than {MAX_BYTES // 2**20} MB.", "Split the data set."
+        )
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return _Content(
+        {int(c["id"]): str(c["name"]) for c in content["categories"]},
+        {int(i["id"]): str(i["file_name"]) for i in content["images"]},
+        list(content["annotations"]),
+    )
+
+
+def _malformed(path: DataPath, error: Exception) -> DataError:
+    return DataError(
+        f"{path.name} is not a COCO annotation file ({type(error).__name__}: {error}).",
+        "It needs images, categories, and annotations with image_id, category_id and bbox.",
+    )
 
 
 def _corners(bbox: Any) -> list[float]:
@@ -87,13 +137,18 @@ def _corners(bbox: Any) -> list[float]:
     return [x, y, x + width, y + height]
 
 
-def _image(name: str, folders: tuple[Path, ...], data_dir: Path) -> Path:
-    root = data_dir.resolve()
+def _image(name: str, folders: tuple[DataPath, ...], data_dir: DataPath) -> DataPath:
     for folder in folders:
         found = folder / name
-        # A file name may hold a folder, but may not lead out of the data set.
-        if found.is_file() and found.resolve().is_relative_to(root):
+        # A file name may hold a folder, but may not lead out of the data set; a ZIP has no outside.
+        if found.is_file() and _is_within(found, data_dir):
             return found
     raise DataError(
         f"The image {name} is not in {data_dir.name}.", "Put it into images/ or beside the labels."
     )
+
+
+def _is_within(found: DataPath, data_dir: DataPath) -> bool:
+    if isinstance(found, Path) and isinstance(data_dir, Path):
+        return found.resolve().is_relative_to(data_dir.resolve())
+    return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from allcell.data.zipped import DataPath
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError
-from allcell.images import SUFFIXES, decode
+from allcell.images import SUFFIXES, Limits, RGBImage, decode
 from allcell.models.registry import BLAST, CLASSES
+
+#: The split of a set that has no parts.
+WHOLE = "all"
 
 #: Other names under which data sets know our classes; `ignore` and None are for mappings.
 _SYNONYMS = {name: name for name in CLASSES} | {"cancer": "blast", "cut": "ignore"}
@@ -24,16 +29,24 @@ class LabelledImage:
     """One image and what is known of its cells, in pixels of the image as it is shown.
 
     Attributes:
-        path: The image file.
+        path: The image file, of this computer or in a ZIP.
         truth: Cells of the classes blast, healthy, smudge.
         ignore: Boxes (K, 4) of cells that count neither way: cut by the edge, or of unknown class.
         centroids: Expert blast centroids x, y, shape (M, 2); None if nobody placed any here.
     """
 
-    path: Path
+    path: DataPath
     truth: Detections
     ignore: FloatArray
     centroids: FloatArray | None = None
+
+    def pixels(self) -> RGBImage:
+        """The picture, decoded anew each time: of a whole set only the files fit into memory.
+
+        Raises:
+            ImageError: If it cannot be read.
+        """
+        return _pixels(self.path)
 
     @property
     def has_blast(self) -> bool:
@@ -45,15 +58,23 @@ class LabelledImage:
         return bool(experts or np.any(self.truth.class_id == BLAST))
 
 
+def _pixels(path: DataPath) -> RGBImage:
+    if isinstance(path, Path):
+        return decode(path)
+    Limits.from_settings().check_bytes(path.size_bytes, repr(path.name))
+    return decode(path.read_bytes(), name=path.name)
+
+
 def read_yolo(
-    data_dir: Path, split: str, *, mapping: Mapping[str, str | None] | None = None
+    data_dir: DataPath, split: str, *, mapping: Mapping[str, str | None] | None = None
 ) -> list[LabelledImage]:
     """Read one split of a YOLO folder.
 
     The folder holds `data.yaml` (`names:`), `images/<split>/*`, `labels/<split>/<stem>.txt` (a line
     a cell: class cx cy w h, or class and a polygon, in fractions of the image; an image without
     such a file has no cell), and if wanted `ignore/<split>/<stem>.txt` (cx cy w h) and
-    `xyc/<stem>.xyc` (x y in pixels).
+    `xyc/<stem>.xyc` (x y in pixels). Images and labels may also lie in `<split>/images` and
+    `<split>/labels`; the images of a set without parts, split `WHOLE`, in `images` itself.
 
     Args:
         data_dir: The folder.
@@ -69,8 +90,7 @@ def read_yolo(
         DataError: If a folder or file is missing, malformed, or has a class that is not mapped.
         ImageError: If an image cannot be read.
     """
-    images = data_dir / "images" / split
-    labels = data_dir / "labels" / split
+    images, labels = yolo_folders(data_dir, split)
     for folder in (images, labels):
         if not folder.is_dir():
             raise DataError(
@@ -78,26 +98,65 @@ def read_yolo(
                 "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
             )
     targets = class_targets(_class_names(data_dir / "data.yaml"), mapping)
-    paths = sorted(path for path in images.iterdir() if path.name.lower().endswith(SUFFIXES))
+    paths = _pictures(images)
     if not paths:
         raise DataError(f"There is no image in {images}.", "Check --data and --split.")
     return [_read_image(path, data_dir, split, targets) for path in paths]
 
 
-def _read_image(
-    path: Path, data_dir: Path, split: str, targets: Sequence[str | None]
-) -> LabelledImage:
-    height_px, width_px = decode(path).shape[:2]
-    boxes: dict[str, list[list[float]]] = {name: [] for name in (*CLASSES, "ignore")}
-    label_path = data_dir / "labels" / split / f"{path.stem}.txt"
-    for where, values in _lines(label_path):
+def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
+    """Images and labels of one split, as the usual tools lay them; they may be missing."""
+    images, labels = data_dir / "images", data_dir / "labels"
+    if (images / split).is_dir():
+        return images / split, labels / split
+    if (data_dir / split / "images").is_dir():
+        return data_dir / split / "images", data_dir / split / "labels"
+    return (images, labels) if split == WHOLE else (images / split, labels / split)
+
+
+def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
+    """Boxes of each class that has any in one split of a YOLO folder, by the folder's names.
+
+    Raises:
+        DataError: If a file is missing or malformed.
+    """
+    names = _class_names(data_dir / "data.yaml")
+    images, labels = yolo_folders(data_dir, split)
+    if not (images.is_dir() and labels.is_dir()):
+        return {}
+    counts = Counter(
+        class_id
+        for path in _pictures(images)
+        for _, class_id, _ in _cells(labels / f"{path.stem}.txt", len(names))
+    )
+    return {name: counts[n] for n, name in enumerate(names) if counts[n]}
+
+
+def _pictures(folder: DataPath) -> list[DataPath]:
+    found = [path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES)]
+    return sorted(found, key=lambda path: path.name)
+
+
+def _cells(path: DataPath, classes: int) -> Iterator[tuple[str, int, list[float]]]:
+    """The place, class and fractions of each cell of one label file."""
+    for where, values in _lines(path):
         if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
             raise _malformed(where, "class cx cy w h, or class and a polygon")
-        if values[0] not in range(len(targets)):
-            raise _malformed(where, f"a class from 0 to {len(targets) - 1}")
-        target = targets[int(values[0])]
+        if values[0] not in range(classes):
+            raise _malformed(where, f"a class from 0 to {classes - 1}")
+        yield where, int(values[0]), values[1:]
+
+
+def _read_image(
+    path: DataPath, data_dir: DataPath, split: str, targets: Sequence[str | None]
+) -> LabelledImage:
+    height_px, width_px = _pixels(path).shape[:2]
+    boxes: dict[str, list[list[float]]] = {name: [] for name in (*CLASSES, "ignore")}
+    _, labels = yolo_folders(data_dir, split)
+    for where, class_id, values in _cells(labels / f"{path.stem}.txt", len(targets)):
+        target = targets[class_id]
         if target is not None:
-            boxes[target].append(_corners(values[1:], where))
+            boxes[target].append(_corners(values, where))
     for where, values in _lines(data_dir / "ignore" / split / f"{path.stem}.txt"):
         if len(values) != 4:
             raise _malformed(where, "cx cy w h")
@@ -120,7 +179,7 @@ def _read_image(
 
 
 def labelled(
-    path: Path,
+    path: DataPath,
     boxes: Sequence[tuple[str, Sequence[float]]],
     centroids: FloatArray | None = None,
 ) -> LabelledImage:
@@ -141,7 +200,7 @@ def labelled(
     )
 
 
-def _class_names(path: Path) -> list[str]:
+def _class_names(path: DataPath) -> list[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -186,7 +245,7 @@ def class_targets(
     return tuple(mapping[name] for name in names)
 
 
-def _lines(path: Path) -> list[tuple[str, list[float]]]:
+def _lines(path: DataPath) -> list[tuple[str, list[float]]]:
     """The numbers of each line that is not blank, with the place for messages; [] if no file."""
     if not path.is_file():
         return []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import defusedxml.ElementTree as ElementTree  # refuses entities, which a file could blow up with
 from defusedxml.common import DefusedXmlException
 
 from allcell.data.dataset import LabelledImage, class_targets, labelled
+from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
 from allcell.images import SUFFIXES
 
@@ -18,7 +20,7 @@ from allcell.images import SUFFIXES
 MAX_BYTES = 16 * 2**20
 
 
-def find_voc(data_dir: Path, split: str) -> list[Path]:
+def find_voc(data_dir: DataPath, split: str) -> list[DataPath]:
     """The annotation files of one split, where the usual tools put them; empty if there are none.
 
     `Annotations/*.xml`, of which `ImageSets/Main/<split>.txt` chooses if it is there, or
@@ -26,17 +28,36 @@ def find_voc(data_dir: Path, split: str) -> list[Path]:
     """
     folder = data_dir / "Annotations"
     if not folder.is_dir():
-        return sorted((data_dir / split).glob("*.xml"))
+        return _annotations(data_dir / split)
     chosen = data_dir / "ImageSets" / "Main" / f"{split}.txt"
     if not chosen.is_file():
-        return sorted(folder.glob("*.xml"))
+        return _annotations(folder)
     stems = (line.split()[0] for line in chosen.read_text("utf-8").splitlines() if line.strip())
-    return [folder / f"{Path(stem).name}.xml" for stem in stems]
+    return [folder / f"{PurePosixPath(stem).name}.xml" for stem in stems]
+
+
+def _annotations(folder: DataPath) -> list[DataPath]:
+    if not folder.is_dir():
+        return []
+    found = [path for path in folder.iterdir() if path.name.endswith(".xml")]
+    return sorted(found, key=lambda path: path.name)
+
+
+def voc_counts(paths: Sequence[DataPath]) -> dict[str, int]:
+    """Objects of each name.
+
+    Args:
+        paths: The annotation files (see `find_voc`).
+
+    Raises:
+        DataError: If a file is malformed.
+    """
+    return dict(Counter(name for path in paths for name, _, _ in _objects(path)))
 
 
 def read_voc(
-    paths: list[Path],
-    data_dir: Path,
+    paths: Sequence[DataPath],
+    data_dir: DataPath,
     split: str,
     *,
     mapping: Mapping[str, str | None] | None = None,
@@ -72,10 +93,10 @@ def read_voc(
     return sorted(images, key=lambda item: item.path.name)
 
 
-def _objects(path: Path) -> list[tuple[str, bool, list[float]]]:
+def _objects(path: DataPath) -> list[tuple[str, bool, list[float]]]:
     """Name, whether it is difficult, and box of each object of one file."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if size_bytes(path) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES // 2**20} MB")
         root = ElementTree.fromstring(path.read_bytes())
         return [
@@ -107,7 +128,7 @@ def _text(item: Any, name: str) -> str:
     return str(text).strip()
 
 
-def _image(path: Path, data_dir: Path, split: str) -> Path:
+def _image(path: DataPath, data_dir: DataPath, split: str) -> DataPath:
     folders = (
         data_dir / "JPEGImages",
         data_dir / "images" / split,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from allcell.errors import DataError
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
-from allcell.evaluation.evidence import Evidence
+from allcell.evaluation.evidence import Array, Evidence
 from allcell.evaluation.predictions import Predictions
 from allcell.evaluation.results import EvaluationResult
 from allcell.settings import RESEARCH_USE
@@ -22,6 +22,86 @@ from allcell.versions import installed_versions, machine_name
 MAX_BYTES = 512 * 2**20
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
 _PREDICTIONS, _METRICS = "predictions/", "metrics/"
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One model's answers, and all that is made of them; what takes long is done.
+
+    Attributes:
+        predictions: The answers, with the truth.
+        evidence: The same, matched.
+        measured: `Evidence.measure`.
+        draws: `Evidence.replicates`.
+        result: What they score.
+    """
+
+    predictions: Predictions
+    evidence: Evidence
+    measured: dict[str, float]
+    draws: dict[str, Array]
+    result: EvaluationResult
+
+    @classmethod
+    def of(
+        cls, predictions: Predictions, on_draw: Callable[[int, int], None] | None = None
+    ) -> Scored:
+        """Score one model.
+
+        Args:
+            predictions: Of one model on one split.
+            on_draw: See `Evidence.replicates`.
+        """
+        evidence = Evidence.of(predictions)
+        draws = evidence.replicates(RESAMPLES, on_draw=on_draw)
+        result = score(predictions, replicates=draws)
+        return cls(predictions, evidence, evidence.measure(), draws, result)
+
+    def renamed(self, data: str, split: str, names: Sequence[str]) -> Scored:
+        """The same under other names of the set, its part and its images, which no number knows."""
+        setting = replace(self.predictions.setting, data=data, split=split)
+        images = zip(self.predictions.images, names, strict=True)
+        fields = zip(self.result.fields, names, strict=True)
+        return replace(
+            self,
+            predictions=replace(
+                self.predictions,
+                setting=setting,
+                images=tuple(replace(image, name=name) for image, name in images),
+            ),
+            result=replace(
+                self.result,
+                data=data,
+                split=split,
+                fields=tuple(replace(field, name=name) for field, name in fields),
+            ),
+        )
+
+
+def compare_scored(models: Sequence[Scored]) -> Comparison:
+    """Compare all pairs of models on the same images.
+
+    Args:
+        models: Of one model each.
+
+    Raises:
+        DataError: If there are none, or they are not of the same images, or a name is there twice.
+    """
+    predictions = [m.predictions for m in models]
+    _check_comparable(predictions)
+    first = predictions[0]
+    names = [p.setting.model for p in predictions]
+    return Comparison(
+        first.setting.data,
+        first.setting.split,
+        first.data_sha256,
+        {p.setting.model: p.setting.model_sha256 for p in predictions},
+        compare_measures(
+            {name: m.measured for name, m in zip(names, models, strict=True)},
+            {name: m.draws for name, m in zip(names, models, strict=True)},
+        ),
+        compare_fields({name: m.result.right for name, m in zip(names, models, strict=True)}),
+    )
 
 
 def evaluate_all(
@@ -35,25 +115,19 @@ def evaluate_all(
     Raises:
         DataError: If there are none, or they are not of the same images, or a name is there twice.
     """
+    _check_comparable(predictions)
+    models = [Scored.of(p) for p in predictions]
+    return tuple(m.result for m in models), compare_scored(models)
+
+
+def _check_comparable(predictions: Sequence[Predictions]) -> None:
     names = [p.setting.model for p in predictions]
     if not predictions or len(set(names)) != len(names):
         raise DataError("Each model must be there once.", "Leave out what is there twice.")
-    first = predictions[0]
-    if any(p.data_sha256 != first.data_sha256 for p in predictions):
+    if any(p.data_sha256 != predictions[0].data_sha256 for p in predictions):
         raise DataError(
             "The models were not run on the same images.", "Run all of them on the same set."
         )
-    evidence = {p.setting.model: Evidence.of(p) for p in predictions}
-    draws = {name: e.replicates(RESAMPLES) for name, e in evidence.items()}
-    results = tuple(score(p, replicates=draws[p.setting.model]) for p in predictions)
-    return results, Comparison(
-        first.setting.data,
-        first.setting.split,
-        first.data_sha256,
-        {p.setting.model: p.setting.model_sha256 for p in predictions},
-        compare_measures({name: e.measure() for name, e in evidence.items()}, draws),
-        compare_fields({r.model: r.right for r in results}),
-    )
 
 
 def write_bundle(predictions: Sequence[Predictions]) -> bytes:

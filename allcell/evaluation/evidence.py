@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +44,8 @@ class Evidence:
         user_matches: Of each class as a user sees them, one cell one class, down to
             `CALIBRATION_FLOOR` or the threshold if that is lower.
         white_cells: Blast and healthy as one class, as a user sees them.
-        shown: What a user sees at the threshold, image by image.
+        seen: What a user can be shown, image by image, down to the same confidence as
+            `user_matches`.
         centroids: Shape (I, 3): tp, fp, fn of expert centroids at the threshold in each image.
         with_centroids: Shape (I,): images where experts looked.
         blast_present: Shape (I,): images with a blast.
@@ -53,7 +55,7 @@ class Evidence:
     matches: tuple[ClassMatches, ...]
     user_matches: tuple[ClassMatches, ...]
     white_cells: ClassMatches
-    shown: tuple[ScoredImage, ...]
+    seen: tuple[ScoredImage, ...]
     centroids: IntArray
     with_centroids: BoolArray
     blast_present: BoolArray
@@ -76,14 +78,14 @@ class Evidence:
             ScoredImage(suppress(i.predictions.at_least(floor), iou), i.truth, i.ignore)
             for i in raw
         ]
-        shown = [ScoredImage(i.predictions.at_least(threshold), i.truth, i.ignore) for i in user]
+        shown = [_at_least(item, threshold) for item in user]
         counts = [_centroid_counts(s, i) for s, i in zip(shown, predictions.images, strict=True)]
         return cls(
             threshold,
             match(raw),
             match(user),
             match([_as_one_class(item) for item in user], 1)[0],
-            tuple(shown),
+            tuple(user),
             np.array(counts, np.int64).reshape(-1, 3),
             np.array([i.centroids is not None for i in predictions.images], bool),
             np.array(
@@ -99,7 +101,16 @@ class Evidence:
     @property
     def n_images(self) -> int:
         """Images that were looked at."""
-        return len(self.shown)
+        return len(self.seen)
+
+    @property
+    def shown(self) -> tuple[ScoredImage, ...]:
+        """What a user sees at the threshold, image by image."""
+        return self.shown_at(self.confidence)
+
+    def shown_at(self, confidence: float) -> tuple[ScoredImage, ...]:
+        """Likewise at another threshold, 0 to 1, not below the confidence of `seen`."""
+        return tuple(_at_least(item, confidence) for item in self.seen)
 
     @property
     def blast_suggested(self) -> BoolArray:
@@ -178,18 +189,33 @@ class Evidence:
         }
         return out
 
-    def replicates(self, count: int = 2000, seed: int = 0) -> dict[str, Array]:
+    def replicates(
+        self, count: int = 2000, seed: int = 0, on_draw: Callable[[int, int], None] | None = None
+    ) -> dict[str, Array]:
         """`measure` over resamples of the images: shape (count,) for each name.
 
         Two models on the same images get the same resamples, so that their replicates may be
         subtracted.
+
+        Args:
+            count: Resamples.
+            seed: Of the random generator.
+            on_draw: Called with the number of resamples done, and of all.
         """
-        rows = [self.resample(times).measure() for times in resamples(self.n_images, count, seed)]
+        rows = []
+        for done, times in enumerate(resamples(self.n_images, count, seed), 1):
+            rows.append(self.resample(times).measure())
+            if on_draw:
+                on_draw(done, count)
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def _float(value: float | None) -> float:
     return np.nan if value is None else float(value)
+
+
+def _at_least(item: ScoredImage, confidence: float) -> ScoredImage:
+    return ScoredImage(item.predictions.at_least(confidence), item.truth, item.ignore)
 
 
 def _as_one_class(item: ScoredImage) -> ScoredImage:

@@ -16,7 +16,6 @@ from allcell.data.dataset import LabelledImage
 from allcell.errors import DataError
 from allcell.evaluation.predictions import TotalTime, data_sha256
 from allcell.evaluation.results import to_json
-from allcell.images import decode
 from allcell.statistics import Proportion
 from allcell.versions import installed_versions
 
@@ -179,7 +178,7 @@ def evaluate_fields(
     times_ms = []
     for done, item in enumerate(images, 1):
         # Cropped first, as the paper did: what is cut off must not come in again at the corners.
-        image = centre_crop(decode(item.path))
+        image = centre_crop(item.pixels())
         answers = [classifier.classify(turned(image, angle)) for angle in ANGLES_DEG]
         probabilities = tuple(field.probability for field, _ in answers)
         fields[item.path.stem] = FieldProbabilities(item.has_blast, probabilities[0], probabilities)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError, ModelError
-from allcell.images import decode
 from allcell.models.registry import CLASSES
 from allcell.scale import resolve_scale
 from allcell.versions import installed_versions
@@ -212,7 +211,7 @@ def predict(
     our_class = np.array([CLASSES.index(name) for name in classes])
     answers = []
     for done, item in enumerate(images, 1):
-        image = decode(item.path)
+        image = item.pixels()
         found, timing = detector.detect(
             image,
             red_cell_px=resolve_scale(image).red_cell_px,

@@ -160,14 +160,24 @@ def to_csv(cells: tuple[Cell, ...]) -> str:
 
 def to_markdown(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a Markdown table, with its notes."""
-    table = wide_table(cells).to_markdown(index=False, disable_numparse=True)
-    return "\n\n".join([str(table), *notes]) + "\n"
+    return table_markdown(wide_table(cells), notes)
 
 
 def to_latex(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a LaTeX table (package booktabs), its notes as comments."""
-    table = wide_table(cells).rename(columns=lambda name: str(name).replace("%", r"\%"))
-    styled = table.style.hide(axis="index").format(escape="latex")
+    return table_latex(wide_table(cells), notes)
+
+
+def table_markdown(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
+    """A table of texts in Markdown, with its notes."""
+    text = table.to_markdown(index=False, disable_numparse=True)
+    return "\n\n".join([str(text), *notes]) + "\n"
+
+
+def table_latex(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
+    """The same in LaTeX (package booktabs), its notes as comments."""
+    named = table.rename(columns=lambda name: str(name).replace("%", r"\%"))
+    styled = named.style.hide(axis="index").format(escape="latex")
     comments = "".join(f"% {note}\n" for note in notes)
     return comments + str(styled.to_latex(hrules=True))
 

@@ -25,7 +25,6 @@ from allcell.classifier import field_input, turned
 from allcell.data.dataset import read_yolo
 from allcell.detections import IntArray
 from allcell.errors import DataError
-from allcell.images import decode
 from allcell.models.cnn import (
     FieldCnn,
     initialise,
@@ -58,7 +57,7 @@ class _Fields:
 def _load_fields(data_dir: Path, split: str, spec: ClassifierSpec) -> _Fields:
     items = read_yolo(data_dir, split)
     return _Fields(
-        np.stack([field_input(spec, decode(item.path)) for item in items]),
+        np.stack([field_input(spec, item.pixels()) for item in items]),
         np.array([item.has_blast for item in items], np.int64),
     )
 

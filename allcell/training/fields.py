@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from allcell import images
 from allcell.data.dataset import read_yolo
 from allcell.detections import Detections, FloatArray
 from allcell.scale import estimate_red_cell
@@ -84,7 +83,7 @@ def load_domain(
         DataError: If the dataset cannot be read.
     """
     labelled = read_yolo(data_dir, split)
-    decoded = [images.decode(item.path) for item in labelled]
+    decoded = [item.pixels() for item in labelled]
     if known_red_cell_px is None:
         measured = [estimate_red_cell(image) for image in decoded]
         reliable = [m.diameter_px for m in measured if m.reliable]

@@ -19,7 +19,6 @@ from allcell.data.dataset import read_yolo
 from allcell.detector import network_input
 from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
-from allcell.images import decode
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
 from allcell.scale import resolve_scale
@@ -87,7 +86,7 @@ def release(
 def _inputs(spec: ModelSpec, data_dir: Path) -> Iterator[npt.NDArray[np.uint8]]:
     """Network inputs of every third training field, at their own scale."""
     for item in read_yolo(data_dir, "train")[::3]:
-        image = decode(item.path)
+        image = item.pixels()
         yield network_input(spec, image, resolve_scale(image).red_cell_px)
 
 

@@ -45,20 +45,20 @@ def forest(
         },
         hovertemplate="%{y}, measured: %{x:.3f}<extra></extra>",
     )
-    paper = [row for row in rows if row[3] is not None]
-    figure.add_scatter(
-        x=[value for *_, value in paper],
-        y=[name for name, *_ in paper],
-        name="published",
-        mode="markers",
-        marker={
-            "color": COLOURS[1],
-            "symbol": "diamond-open",
-            "size": 12,
-            "line": {"width": 2.5},
-        },
-        hovertemplate="%{y}, published: %{x:.3f}<extra></extra>",
-    )
+    if paper := [row for row in rows if row[3] is not None]:
+        figure.add_scatter(
+            x=[value for *_, value in paper],
+            y=[name for name, *_ in paper],
+            name="published",
+            mode="markers",
+            marker={
+                "color": COLOURS[1],
+                "symbol": "diamond-open",
+                "size": 12,
+                "line": {"width": 2.5},
+            },
+            hovertemplate="%{y}, published: %{x:.3f}<extra></extra>",
+        )
     figure.update_layout(
         height=130 + 38 * len(rows),
         title={"text": title, "font": {"size": 15}},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +14,17 @@ from plotly.graph_objects import Figure
 
 from allcell.detections import IntArray
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import CALIBRATION_FLOOR, Evidence
+from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, curve
 from allcell.evaluation.operating import Interval, OperatingPoint, operating_point
 from allcell.models.registry import CLASSES
 from allcell.statistics import resamples
-from allcell.ui import charts
+from allcell.ui import charts, own_boxes
+from allcell.ui.answers import Answers, answers
 from allcell.ui.compare_charts import confusion_map
 from allcell.ui.controls import title_of
-from allcell.ui.kept_answers import KeptAnswers, kept_answers
+from allcell.ui.kept_answers import KeptAnswers
 from allcell.ui.model_overview import training_curve
 
 #: Resamples behind the intervals that follow the slider.
@@ -50,23 +52,24 @@ def _draws(images: int) -> IntArray:
 
 
 def curves_and_threshold() -> None:
-    """Curves on the test fields, and how the models learned."""
-    answers = kept_answers()
-    if not answers:
+    """Curves on the chosen set; on the test fields also how the models learned."""
+    chosen = answers()
+    if not chosen.models:
         st.info(
             "No model's answers are kept with the weights that are here. "
             "`make evaluate DATA=folder` makes them."
         )
         return
-    _at_threshold(answers)
-    st.subheader("How they learned", anchor=False)
-    _training(answers)
+    _at_threshold(chosen)
+    if chosen.own is None:
+        st.subheader("How they learned", anchor=False)
+        _training(chosen.models)
 
 
 @st.fragment
-def _at_threshold(answers: list[KeptAnswers]) -> None:
+def _at_threshold(of_set: Answers) -> None:
     """What follows the slider; the rest of the page stays as it is."""
-    titles = {a.spec.name: a.spec.title for a in answers}
+    titles = {a.spec.name: a.spec.title for a in of_set.models}
     left, right = st.columns([2, 1], gap="medium")
     with left:
         names = st.pills(
@@ -75,7 +78,8 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
             selection_mode="multi",
             default=list(titles),
             format_func=titles.__getitem__,
-            key="compare.models",
+            # An own set has other models, and more of them from one minute to the next.
+            key=f"compare.models.{'+'.join(titles)}" if of_set.own else "compare.models",
             persist_state="session",
         )
     with right:
@@ -88,11 +92,13 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
             key="compare.kind",
             persist_state="session",
         )
-    shown = [a for a in answers if a.spec.name in names]
+    shown = [a for a in of_set.models if a.spec.name in names]
     if not shown:
         st.info("Choose at least one model.")
         return
-    own, confidence = _threshold()
+    # It stays in view while one scrolls to what it moves (see assets/frame.css).
+    with st.container(key="allcell-threshold"):
+        own, confidence = _threshold()
     class_id = CLASSES.index(kind)
     views = []
     for kept in shown:
@@ -112,7 +118,9 @@ def _at_threshold(answers: list[KeptAnswers]) -> None:
         },
         alt="Counts and scores of each model at its threshold",
     )
-    _curves(views)
+    if of_set.own:
+        own_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
+    _curves(views, of_set.fields)
     _confusion(views)
 
 
@@ -160,7 +168,7 @@ def _score(value: float | None, interval: Interval | None) -> str:
     return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def _curves(views: list[_View]) -> None:
+def _curves(views: list[_View], fields: str) -> None:
     curves = {view.title: curve(view.matches) for view in views}
     at = {view.title: view.point.counts for view in views}
     left, right = st.columns(2, gap="medium")
@@ -218,7 +226,7 @@ def _curves(views: list[_View]) -> None:
             "Reliability: a model whose confidence can be taken at its word lies on the diagonal."
         )
     st.caption(
-        "On the 17 ALL-IDB1 test fields, IoU 0.5, from confidence "
+        f"On {fields}, IoU 0.5, from confidence "
         f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
         "mAP follow YOLOv5, where a box counts for each class it reaches."
     )
@@ -230,28 +238,28 @@ def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
     return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
 
 
-def _against_threshold(views: list[_View], score: str) -> Figure:
+@lru_cache(maxsize=64)
+def _scores_on_grid(matches: ClassMatches, score: str) -> tuple[pd.Series, pd.Series]:
+    """Thresholds and a score at each; the slider only moves the mark on it."""
     grid = np.round(np.arange(CALIBRATION_FLOOR, 0.951, 0.01), 2)
+    values = [_value(operating_point(matches, float(t)), score) for t in grid]
+    return pd.Series(grid), pd.Series(values)
 
-    def value(point: OperatingPoint) -> float:
-        found = point.f1 if score == "f1" else getattr(point.counts, score)
-        return float("nan") if found is None else float(found)
 
-    series = {
-        view.title: (
-            pd.Series(grid),
-            pd.Series([value(operating_point(view.matches, float(t))) for t in grid]),
-        )
-        for view in views
-    }
+def _value(point: OperatingPoint, score: str) -> float:
+    found = point.f1 if score == "f1" else getattr(point.counts, score)
+    return float("nan") if found is None else float(found)
+
+
+def _against_threshold(views: list[_View], score: str) -> Figure:
     return charts.lines(
-        series,
+        {view.title: _scores_on_grid(view.matches, score) for view in views},
         title=f"{_AGAINST[score]} against the threshold",
         x_title="Threshold (confidence, 0 to 1)",
         y_title=f"{_AGAINST[score]} (0 to 1)",
         x_range=(0.0, 1.0),
         y_range=charts.SHARE,
-        marks={view.title: (view.threshold, value(view.point)) for view in views},
+        marks={view.title: (view.threshold, _value(view.point, score)) for view in views},
     )
 
 
@@ -288,7 +296,7 @@ def _confusion(views: list[_View]) -> None:
         persist_state="session",
     )
     chosen = by_name[name]
-    shown = Evidence.of(chosen.kept.predictions, chosen.threshold).shown
+    shown = chosen.kept.evidence.shown_at(chosen.threshold)
     names = [*(title_of(c) for c in CLASSES), "background"]
     _chart(
         confusion_map(
@@ -303,8 +311,8 @@ def _confusion(views: list[_View]) -> None:
     )
 
 
-def _training(answers: list[KeptAnswers]) -> None:
-    learned = {a.spec.title: c for a in answers if (c := training_curve(a.spec.name)) is not None}
+def _training(models: Sequence[KeptAnswers]) -> None:
+    learned = {a.spec.title: c for a in models if (c := training_curve(a.spec.name)) is not None}
     columns = st.columns(2, gap="medium")
     for n, (column, title) in enumerate(charts.DETECTOR_CURVES):
         with columns[n % 2]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,9 +12,9 @@ from allcell.evaluation.bundle import write_bundle
 from allcell.evaluation.compare import ALPHA, COMPARED
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
-from allcell.report.metrics_files import read_comparison
 from allcell.settings import settings
-from allcell.ui.kept_answers import kept_answers
+from allcell.ui import own_bundle
+from allcell.ui.answers import Answers, answers
 
 #: What a person reads for the measures of the comparison.
 MEASURES = {
@@ -32,10 +32,57 @@ MEASURES = {
 
 def differences() -> None:
     """The matrix of paired differences, and McNemar's test on whole fields."""
-    comparison = read_comparison(settings().weights_dir)
+    chosen = answers()
+    comparison = chosen.comparison
     if comparison is None:
         st.info("The models are not compared yet. `make evaluate DATA=folder` does it.")
         return
+    if chosen.own is None:
+        _say_what_is_stale(comparison)
+    titles = {a.spec.name: a.spec.title for a in chosen.models}
+    known = {d["measure"] for d in comparison["differences"]}
+    measure = st.selectbox(
+        "Score",
+        # A set without blasts, for example, has no score of theirs.
+        [name for name in COMPARED if name in MEASURES and (name in known or not known)],
+        format_func=MEASURES.__getitem__,
+        key="compare.own_measure" if chosen.own else "compare.measure",
+        persist_state="session",
+    )
+    pairs = [d for d in comparison["differences"] if d["measure"] == measure]
+    st.markdown(f"**{verdict(pairs, titles)}**")
+    if pairs:
+        st.dataframe(
+            difference_table(pairs, titles),
+            alt="Difference of each pair of models: row minus column, with its interval",
+        )
+        st.caption(
+            "Row minus column, with the 95 % interval of the paired bootstrap: both models on the "
+            f"same resamples of {chosen.fields}. ● decisive: Holm's adjusted p is below {ALPHA:g} "
+            "and the interval leaves 0 out. Few fields hide small differences; not decisive is not "
+            "equal."
+        )
+    if chosen.own:
+        own_bundle.download(chosen.own)
+    else:
+        _bundle(chosen)
+    st.subheader("Whole fields: is there a blast?", anchor=False)
+    fields = comparison["fields"]
+    st.markdown(f"**{field_verdict(fields)}**")
+    if not fields:
+        return
+    st.dataframe(
+        field_table(fields, titles),
+        hide_index=True,
+        alt="McNemar's test of each pair of models on whole fields",
+    )
+    st.caption(
+        "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
+        f"over all pairs{'' if chosen.own else '; the whole-field CNN is included'}."
+    )
+
+
+def _say_what_is_stale(comparison: Mapping[str, Any]) -> None:
     manifest = read_manifest(settings().weights_dir)
     stale = [
         name
@@ -47,47 +94,16 @@ def differences() -> None:
             f"Compared with other weights than those that are here: {', '.join(stale)}. "
             "`make evaluate DATA=folder` compares anew."
         )
-    measure = st.selectbox(
-        "Score",
-        [name for name in COMPARED if name in MEASURES],
-        format_func=MEASURES.__getitem__,
-        key="compare.measure",
-        persist_state="session",
-    )
-    pairs = [d for d in comparison["differences"] if d["measure"] == measure]
-    st.markdown(f"**{verdict(pairs)}**")
-    st.dataframe(
-        difference_table(pairs),
-        alt="Difference of each pair of models: row minus column, with its interval",
-    )
-    st.caption(
-        "Row minus column, with the 95 % interval of the paired bootstrap: both models on the same "
-        f"resamples of the 17 test fields. ● decisive: Holm's adjusted p is below {ALPHA:g} and "
-        "the interval leaves 0 out. Few fields hide small differences; not decisive is not equal."
-    )
-    _bundle()
-    st.subheader("Whole fields: is there a blast?", anchor=False)
-    fields = comparison["fields"]
-    st.markdown(f"**{field_verdict(fields)}**")
-    st.dataframe(
-        field_table(fields),
-        hide_index=True,
-        alt="McNemar's test of each pair of models on whole fields",
-    )
-    st.caption(
-        "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
-        "over all pairs; the whole-field CNN is included."
-    )
 
 
-def _bundle() -> None:
-    answers = [kept.predictions for kept in kept_answers()]
-    if not answers:
+def _bundle(kept: Answers) -> None:
+    predictions = [a.predictions for a in kept.models]
+    if not predictions:
         return
     st.download_button(
         "Download everything to check this (ZIP)",
         # Made when it is asked for: the resampling takes some seconds.
-        lambda: write_bundle(answers),
+        lambda: write_bundle(predictions),
         "comparison.zip",
         "application/zip",
         icon=":material/download:",
@@ -99,37 +115,47 @@ def _bundle() -> None:
     )
 
 
-def verdict(pairs: list[dict[str, Any]]) -> str:
-    """What the pairs of one measure say together."""
+def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:
+    """What the pairs of one measure say together.
+
+    Args:
+        pairs: `compare.Difference` as JSON.
+        titles: What a person reads for models that the registry does not know.
+    """
     decisive = [d for d in pairs if d["decisive"]]
     if not pairs:
         return "Nothing to compare: fewer than two models are measured."
     if not decisive:
         return f"No decisive difference among {len(pairs)} pairs of models."
     better = "; ".join(
-        f"{_title(d['first' if d['value'] > 0 else 'second'])} over "
-        f"{_title(d['second' if d['value'] > 0 else 'first'])}"
+        f"{_title(d['first' if d['value'] > 0 else 'second'], titles)} over "
+        f"{_title(d['second' if d['value'] > 0 else 'first'], titles)}"
         for d in decisive
     )
     return f"Decisive in {len(decisive)} of {len(pairs)} pairs: {better}."
 
 
-def field_verdict(fields: list[dict[str, Any]]) -> str:
+def field_verdict(fields: Sequence[dict[str, Any]]) -> str:
     """Likewise of whole fields."""
     decisive = [f for f in fields if f["p_adjusted"] < ALPHA]
+    if not fields:
+        return "Nothing to compare: fewer than two models are measured."
     if not decisive:
         return f"No decisive difference among {len(fields)} pairs of models."
     return f"Decisive in {len(decisive)} of {len(fields)} pairs."
 
 
-def difference_table(pairs: list[dict[str, Any]]) -> pd.DataFrame:
-    """Models by models: row minus column."""
+def difference_table(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Models by models: row minus column. See `verdict`."""
     names = list(dict.fromkeys(name for d in pairs for name in (d["first"], d["second"])))
     table = pd.DataFrame(
-        "", index=[_title(n) for n in names], columns=[_title(n) for n in names], dtype=str
+        "",
+        index=[_title(n, titles) for n in names],
+        columns=[_title(n, titles) for n in names],
+        dtype=str,
     )
     for d in pairs:
-        first, second = _title(d["first"]), _title(d["second"])
+        first, second = _title(d["first"], titles), _title(d["second"], titles)
         ends = d["interval"]
         turned = (-ends[1], -ends[0]) if ends else None
         table.at[first, second] = _difference(d["value"], ends, d["decisive"])
@@ -139,13 +165,13 @@ def difference_table(pairs: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def field_table(fields: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a pair."""
+def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
+    """One row a pair. See `verdict`."""
     return pd.DataFrame(
         [
             {
-                "First": _title(f["first"]),
-                "Second": _title(f["second"]),
+                "First": _title(f["first"], titles),
+                "Second": _title(f["second"], titles),
                 "Only first right (fields)": f["only_first"],
                 "Only second right (fields)": f["only_second"],
                 "p, Holm-adjusted": f"{f['p_adjusted']:.3f}",
@@ -160,7 +186,7 @@ def _difference(value: float, ends: Sequence[float] | None, decisive: bool) -> s
     return f"{value:+.3f}{mark}" + (f" ({ends[0]:+.3f} to {ends[1]:+.3f})" if ends else "")
 
 
-def _title(name: str) -> str:
-    titles = {spec.name: spec.title for spec in MODELS}
-    titles |= {spec.name: f"CNN {spec.height_px}x{spec.width_px}" for spec in CLASSIFIERS}
-    return titles.get(name, name)
+def _title(name: str, titles: Mapping[str, str]) -> str:
+    known = {spec.name: spec.title for spec in MODELS}
+    known |= {spec.name: f"CNN {spec.height_px}x{spec.width_px}" for spec in CLASSIFIERS}
+    return {**known, **titles}.get(name, name)

@@ -16,7 +16,8 @@ from allcell.report.table1 import (
     wide_table,
 )
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui import compare_charts
+from allcell.ui import compare_charts, own_table
+from allcell.ui.answers import answers, own_is_shown
 from allcell.ui.catalog import catalog
 from allcell.ui.measured import classifier_rows
 from allcell.ui.model_overview import test_metrics
@@ -30,7 +31,10 @@ _SETS = (
 
 
 def published_and_measured() -> None:
-    """The table, its filters, a chart of one column, and downloads."""
+    """The table, its filters, a chart of one column, and downloads; a user's own set likewise."""
+    if own_is_shown():
+        own_table.measured(answers())
+        return
     every = table_1(settings().weights_dir)
     _say_what_is_missing(every)
     left, right = st.columns(2, gap="medium")

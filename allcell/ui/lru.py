@@ -60,6 +60,10 @@ class Lru(Generic[Key, Value]):
         """Forget one value, if it is there."""
         self._items.pop(key, None)
 
+    def copy(self) -> dict[Key, Value]:
+        """What is kept at this moment, for another thread to read."""
+        return dict(self._items)
+
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()

@@ -18,10 +18,11 @@ from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import samples
 from allcell.ui.cache import sample_thumbnail
+from allcell.ui.own_session import loaded_images
 from allcell.ui.sources import FORMATS, THUMBNAIL_PX
 
 _ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
-_SAMPLE = "side.sample"
+_SAMPLE, _FIELD, _SHOWN = "side.sample", "side.field", "side.field_shown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +124,33 @@ def _uploaded() -> Picture | None:
     return picture
 
 
+def _of_own_set() -> Picture | None:
+    images = loaded_images()
+    if not images:
+        st.info(
+            "Evaluate a model on a labelled set under *Your data* first: its fields are then here."
+        )
+        return None
+    number = st.selectbox(
+        "Field",
+        range(len(images)),
+        format_func=lambda n: f"{n + 1} of {len(images)}: {images[n].name}",
+        key=_FIELD,
+        persist_state="session",
+    )
+    image = images[number]
+    kept = st.session_state.get(_SHOWN)
+    if kept is None or kept[0] is not image.item:
+        # Unpacked and hashed once, not at each move of a slider.
+        picture = Picture.of(image.name, image.content, image.truth)
+        kept = st.session_state[_SHOWN] = (image.item, picture)
+    shown: Picture = kept[1]
+    return shown
+
+
 #: What a person reads for each origin, and the function that asks for the picture.
 ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
     "Synthetic sample": _sample,
     "File of yours": _uploaded,
+    "Field of your set": _of_own_set,
 }

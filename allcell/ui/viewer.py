@@ -15,13 +15,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from allcell.draw import CLASS_COLOURS_HEX, CLASS_LINES
+from allcell.draw import CLASS_COLOURS_HEX, CLASS_LINES, OUTCOME_COLOURS_HEX, OUTCOME_LINES
 from allcell.ui.controls import title_of
 
 _ASSETS = Path(__file__).parent / "assets"
 #: Bytes before the picture that hold its name (see `assets/picture.js`).
 _NAME_BYTES = 64
 _OTHER_COLOUR = "#f0f0f0"
+_COLOURS = CLASS_COLOURS_HEX | OUTCOME_COLOURS_HEX
+_LINES = CLASS_LINES | OUTCOME_LINES
 _VIEWER_KEY = "detect.viewer"
 
 
@@ -38,7 +40,7 @@ class Box:
     Attributes:
         id: Names it from one redrawing to the next.
         number: Its row in the table, from 1.
-        kind: Name of its class.
+        kind: Name of its class, or what became of it (`draw.FOUND` and so on).
         confidence: 0 to 1.
         x1: Left in pixels of the source image.
         y1: Top.
@@ -108,8 +110,8 @@ def styles_of(classes: Sequence[str]) -> dict[str, dict[str, str]]:
     return {
         name: {
             "title": title_of(name),
-            "colour": CLASS_COLOURS_HEX.get(name, _OTHER_COLOUR),
-            "line": CLASS_LINES.get(name, "solid"),
+            "colour": _COLOURS.get(name, _OTHER_COLOUR),
+            "line": _LINES.get(name, "solid"),
         }
         for name in classes
     }

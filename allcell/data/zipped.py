@@ -1,0 +1,285 @@
+"""A labelled set in a ZIP that stays in memory: nothing of it is unpacked to disk.
+
+Everything that a hostile archive could cost is checked from its directory, before a byte of its
+content is decompressed; what is read later is read up to the size that was checked, and no further.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from allcell.errors import DataError
+from allcell.settings import settings
+
+#: A file that shrank by more than this is no image and no label. Small ones may be all zeros.
+MAX_RATIO = 200
+_SMALL_BYTES = 2**20
+#: Folders in folders.
+MAX_DEPTH = 32
+#: Most bytes of an archive's own directory for each file: its names are paths, not texts.
+_DIRECTORY_BYTES_A_FILE = 512
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_AGAIN = "Pack the folder of the set anew with the usual tool of your computer."
+
+
+@dataclass(frozen=True)
+class ZipLimits:
+    """What an archive may cost, checked before anything is decompressed.
+
+    Attributes:
+        max_bytes: Largest archive.
+        max_unpacked_bytes: Largest sum of its files.
+        max_file_bytes: Largest of its files.
+        max_files: Most files and folders.
+    """
+
+    max_bytes: int
+    max_unpacked_bytes: int
+    max_file_bytes: int
+    max_files: int
+
+    @classmethod
+    def from_settings(cls) -> ZipLimits:
+        """The limits that this process was started with."""
+        chosen = settings()
+        return cls(
+            chosen.max_set_bytes,
+            chosen.max_set_unpacked_bytes,
+            chosen.max_upload_bytes,
+            chosen.max_set_files,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Archive:
+    """A checked ZIP.
+
+    Attributes:
+        name: What messages call it.
+        file: The open ZIP; reading it from several threads is safe.
+        entries: Its files by path.
+        folders: What each folder holds, by path; the root is the empty path.
+    """
+
+    name: str
+    file: zipfile.ZipFile = field(repr=False)
+    entries: dict[str, zipfile.ZipInfo] = field(repr=False)
+    folders: dict[str, dict[str, None]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ZipPath:
+    """A file or folder of an `Archive`; answers like `pathlib.Path`, as far as readers ask.
+
+    Attributes:
+        archive: The ZIP.
+        at: Path in it; empty for its root.
+    """
+
+    archive: Archive
+    at: str = ""
+
+    @property
+    def name(self) -> str:
+        """Last part of the path; the archive's name at its root."""
+        return PurePosixPath(self.at).name or self.archive.name
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def parent(self) -> ZipPath:
+        """The folder that it is in; the root is its own."""
+        return ZipPath(self.archive, self.at.rpartition("/")[0])
+
+    def __truediv__(self, name: str) -> ZipPath:
+        # What leads out of the root ends at it.
+        return ZipPath(self.archive, posixpath.normpath(f"/{self.at}/{name}").lstrip("/"))
+
+    def __str__(self) -> str:
+        return f"{self.archive.name}/{self.at}".rstrip("/")
+
+    def is_file(self) -> bool:
+        """Whether it is a file that is there."""
+        return self.at in self.archive.entries
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder that is there."""
+        return self.at in self.archive.folders
+
+    def iterdir(self) -> Iterator[ZipPath]:
+        """What a folder holds.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+        """
+        if not self.is_dir():
+            raise FileNotFoundError(f"there is no folder {self}")
+        return (self / name for name in self.archive.folders[self.at])
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of a file, unpacked.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+        """
+        return self._entry().file_size
+
+    def read_bytes(self) -> bytes:
+        """A file's content.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            DataError: If it is damaged.
+        """
+        entry = self._entry()
+        try:
+            with self.archive.file.open(entry) as file:
+                # Up to the size that was checked: an archive may lie about it.
+                content = file.read(entry.file_size) if entry.file_size else b""
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+            raise DataError(f"{self} is damaged ({type(error).__name__}).", _AGAIN) from error
+        if len(content) != entry.file_size:
+            raise DataError(f"{self} is damaged: it is shorter than it says.", _AGAIN)
+        return content
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """A file's content as text.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            DataError: If it is damaged.
+            ValueError: If it is no such text.
+        """
+        return self.read_bytes().decode(encoding)
+
+    def _entry(self) -> zipfile.ZipInfo:
+        if not self.is_file():
+            raise FileNotFoundError(f"there is no file {self}")
+        return self.archive.entries[self.at]
+
+
+#: Where a labelled set lies: a folder of this computer, or of a ZIP in memory.
+DataPath: TypeAlias = Path | ZipPath
+
+
+def size_bytes(path: DataPath) -> int:
+    """Size of a file.
+
+    Raises:
+        OSError: If there is none.
+    """
+    return path.size_bytes if isinstance(path, ZipPath) else path.stat().st_size
+
+
+def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipPath:
+    """The root of a ZIP that may be read.
+
+    Args:
+        content: The bytes of the ZIP.
+        name: What messages call it.
+        limits: Default: `ZipLimits.from_settings()`.
+
+    Raises:
+        DataError: If it is no ZIP, broken or encrypted, outside the limits, or holds names that
+            lead out of it, links, or what only a rare packer can unpack.
+    """
+    limits = limits or ZipLimits.from_settings()
+    if len(content) > limits.max_bytes:
+        raise _too_large(name, f"{len(content) / 2**20:,.0f} MB", limits.max_bytes)
+    _check_directory(content, name, limits)
+    try:
+        file = zipfile.ZipFile(io.BytesIO(content))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise DataError(f"{name} is no ZIP that can be read ({error}).", _AGAIN) from error
+    entries = file.infolist()
+    _check(entries, name, limits)
+    files = {e.filename: e for e in entries if not e.is_dir()}
+    folders: dict[str, dict[str, None]] = {"": {}}
+    for entry in entries:
+        path = PurePosixPath(entry.filename)
+        if entry.is_dir():
+            folders.setdefault(str(path), {})
+        for child in (path, *path.parents[:-1]):
+            parent = "" if str(child.parent) == "." else str(child.parent)
+            folders.setdefault(parent, {})[child.name] = None
+    if twice := sorted(files.keys() & folders.keys()):
+        raise DataError(f"{name}: {twice[0]} is both a file and a folder.", _AGAIN)
+    return ZipPath(Archive(name, file, files, folders))
+
+
+def _check_directory(content: bytes, name: str, limits: ZipLimits) -> None:
+    """Refuse a directory that would be too long to be read at all."""
+    end = content.rfind(b"PK\x05\x06", max(0, len(content) - 65_557))
+    if end < 0 or end + 22 > len(content):
+        return  # no ZIP, as the next step says
+    (directory_bytes,) = struct.unpack_from("<L", content, end + 12)
+    # Archives beyond 4 GB or 65 535 files have a second directory, whose size nothing here limits.
+    large = content[max(0, end - 20) : end].startswith(b"PK\x06\x07")
+    if large or directory_bytes > limits.max_files * _DIRECTORY_BYTES_A_FILE:
+        raise _too_many(name, limits)
+
+
+def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None:
+    if len(entries) > limits.max_files:
+        raise _too_many(name, limits)
+    total = sum(e.file_size for e in entries)
+    if total > limits.max_unpacked_bytes:
+        raise _too_large(name, f"{total / 2**20:,.0f} MB unpacked", limits.max_unpacked_bytes)
+    seen: set[str] = set()
+    for entry in entries:
+        path, mode = entry.filename, entry.external_attr >> 16
+        where = f"{name}: {path!r}"
+        # An empty part, or one of dots alone, is no name; a drive or a backslash is of Windows.
+        parts = path.rstrip("/").split("/")
+        if re.search(r"[\\:\0]", path) or any(part in ("", ".", "..") for part in parts):
+            raise DataError(f"{where} is a name that could lead out of the set.", _AGAIN)
+        if len(parts) > MAX_DEPTH:
+            raise DataError(f"{name} holds folders in folders, over {MAX_DEPTH} deep.", _AGAIN)
+        if path in seen:
+            raise DataError(f"{where} is in it twice.", _AGAIN)
+        seen.add(path)
+        if stat.S_ISLNK(mode):
+            raise DataError(f"{where} is a link.", "Put the file itself in its place.")
+        if entry.flag_bits & 0x1:
+            raise DataError(f"{where} is encrypted.", "Pack the set without a password.")
+        if entry.compress_type not in _METHODS:
+            raise DataError(
+                f"{where} is packed in a way that allcell does not read.",
+                "Pack it as a plain ZIP (method deflate, or without compression).",
+            )
+        if entry.file_size > limits.max_file_bytes:
+            raise _too_large(
+                where, f"{entry.file_size / 2**20:,.0f} MB unpacked", limits.max_file_bytes
+            )
+        if entry.file_size > max(_SMALL_BYTES, MAX_RATIO * entry.compress_size):
+            raise DataError(
+                f"{where} shrank by more than {MAX_RATIO} times: no image or label does.", _AGAIN
+            )
+
+
+def _too_large(what: str, size: str, limit_bytes: int) -> DataError:
+    return DataError(
+        f"{what} has {size}; at most {limit_bytes / 2**20:,.0f} MB are accepted.",
+        "Leave out what is not needed, or evaluate it with `python -m allcell evaluate --data`.",
+    )
+
+
+def _too_many(name: str, limits: ZipLimits) -> DataError:
+    return DataError(
+        f"{name} holds more than {limits.max_files:,} files.",
+        "Leave out what is not needed, or evaluate it with `python -m allcell evaluate --data`.",
+    )

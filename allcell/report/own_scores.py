@@ -1,0 +1,95 @@
+"""The scores of several models on somebody's own set, as a table and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from allcell.evaluation.results import EvaluationResult
+from allcell.report.paper import METRIC_TITLES, METRICS
+from allcell.report.table1 import CLASS_ROWS, short
+from allcell.settings import RESEARCH_USE
+
+#: What a person reads for a class, as in Table 1.
+ROW_TITLES = {**CLASS_ROWS, "smudge": "Smudge cells"}
+_MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
+
+
+def long_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
+    """One row a model and class that has cells or boxes, numbers as numbers.
+
+    Args:
+        scored: What a person reads for each model, and what it scores.
+    """
+    table = pd.DataFrame(_rows(scored))
+    # Counts are whole, though the row of both classes has none.
+    for column in ("cells", "tp", "fp", "fn"):
+        table[column] = table[column].astype("Int64")
+    return table
+
+
+def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
+    """The same as a person reads it: each score with its 95 % interval, counts beside it."""
+    rows = []
+    for row in _rows(scored):
+        wide = {"Model": row["model"], "Cells": ROW_TITLES[row["class"]]}
+        wide["True cells"] = _count(row["cells"])
+        for metric in METRICS:
+            title = METRIC_TITLES[metric]
+            ends = row[f"{title}_95_low"], row[f"{title}_95_high"]
+            wide[f"{title} (95 %)"] = _score(row[title], *ends)
+        for column, title in (("tp", "Found (tp)"), ("fp", "False alarms (fp)")):
+            wide[title] = _count(row[column])
+        rows.append({**wide, "Missed (fn)": _count(row["fn"])})
+    return pd.DataFrame(rows)
+
+
+def scores_csv(scored: Sequence[tuple[str, EvaluationResult]]) -> str:
+    """`long_scores` as CSV; the title of its last column, which is empty, is the notice."""
+    table = long_scores(scored)
+    table[RESEARCH_USE] = ""
+    return str(table.to_csv(index=False, float_format="%.6g"))
+
+
+def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]]:
+    rows = []
+    for title, result in scored:
+        threshold = result.settings["operating_confidence"]
+        head = {"model": title, "images": result.images, "threshold": threshold}
+        for name, of_class in result.classes.items():
+            at = of_class.at_operating_point
+            if of_class.cells or at.tp or at.fp:
+                values = {metric: getattr(of_class, metric) for metric in METRICS}
+                names = {metric: f"{name}.{metric}" for metric in METRICS}
+                counts = {"tp": at.tp, "fp": at.fp, "fn": at.fn, "cells": of_class.cells}
+                rows.append({**head, "class": name, **_scores(result, values, names), **counts})
+        values = {metric: getattr(result, mean) for metric, mean in _MEANS.items()}
+        nothing = dict.fromkeys(("tp", "fp", "fn", "cells"))
+        rows.append({**head, "class": "all", **_scores(result, values, _MEANS), **nothing})
+    return rows
+
+
+def _scores(
+    result: EvaluationResult, values: Mapping[str, float | None], names: Mapping[str, str]
+) -> dict[str, float | None]:
+    """Each of `METRICS` with its interval, None where there is none."""
+    row: dict[str, float | None] = {}
+    for metric in METRICS:
+        title = METRIC_TITLES[metric]
+        low, high = result.intervals.get(names.get(metric, "")) or (None, None)
+        row |= {title: values.get(metric), f"{title}_95_low": low, f"{title}_95_high": high}
+    return row
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _score(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return ""
+    if low is None or high is None:
+        return short(value)
+    return f"{short(value)} ({short(low)} to {short(high)})"

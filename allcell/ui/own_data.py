@@ -1,0 +1,139 @@
+"""Compare: evaluate the models on the user's own labelled set, in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from allcell.detector import Detector
+from allcell.models.registry import ModelSpec
+from allcell.settings import settings
+from allcell.ui.answers import measure_on_own, set_title
+from allcell.ui.cache import get_detector
+from allcell.ui.catalog import Listing, catalog
+from allcell.ui.own_run import Job, OwnRun, OwnSet
+from allcell.ui.own_session import LoadedImage, loaded_images, own_run, start_run
+from allcell.ui.own_set import choose_set
+from allcell.ui.wording import plain
+
+__all__ = ["LoadedImage", "loaded_images", "your_data"]
+
+_MODELS = "compare.own_jobs"
+#: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
+#: the time that is left is guessed from.
+_FIXED_MS, _MS_A_MILLION = 80.0, 6.0
+_UNKNOWN_MILLIONS = 10.0
+
+
+def your_data() -> None:
+    """Choose a set, what its classes stand for and models; run with progress and a stop."""
+    run = own_run()
+    busy = run is not None and run.running
+    st.markdown(
+        "Scores the models on a labelled set of yours. Table, curves, boxes and differences are then "
+        "of your set, for which the choice *Measured on* appears above the tabs."
+    )
+    own_set = choose_set(busy=busy)
+    usable = {e.spec.name: e for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
+    if not usable:
+        st.error("No model can be used here. The Models page says what is missing.")
+        return
+    default = settings().default_model
+    st.pills(
+        "Models",
+        list(usable),
+        selection_mode="multi",
+        default=[default] if default in usable else list(usable)[:1],
+        format_func=lambda name: usable[name].spec.title,
+        key=_MODELS,
+        persist_state="session",
+        disabled=busy,
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Evaluate",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=busy or own_set is None or not st.session_state[_MODELS],
+            on_click=_start,
+            args=(own_set, usable),
+            key="compare.own_start",
+        )
+        if run is not None and busy:
+            st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.own_stop")
+    if run is not None:
+        done = run.done
+        if run.running:
+            # Asks twice a second how far it is.
+            st.fragment(_progress, run_every=0.5)(run, done)
+        _outcome(run)
+
+
+def _start(own_set: OwnSet | None, usable: dict[str, Listing]) -> None:
+    # A click may come before the page has followed another.
+    names = [name for name in st.session_state[_MODELS] if name in usable]
+    if own_set is None or not names:
+        return
+    start_run(own_set, [_job(usable[name]) for name in names])
+    measure_on_own()
+
+
+def _job(entry: Listing) -> Job:
+    spec = entry.spec
+    if not isinstance(spec, ModelSpec):
+        raise TypeError(f"expected a detector, got {spec.name}")
+    device = settings().device
+    millions = entry.files.parameters / 1e6 if entry.files else _UNKNOWN_MILLIONS
+    return Job(spec, _sha256(entry), device, _opener(entry), _FIXED_MS + _MS_A_MILLION * millions)
+
+
+def _opener(entry: Listing) -> Callable[[], Detector]:
+    name, device = entry.spec.name, settings().device
+    if entry.files is not None:
+        # Opened for this alone: the models that other pages hold stay in memory.
+        return lambda: Detector.open(name, device=device)
+    # A model of the session is known to its script only, not to the thread of the run.
+    detector = get_detector(name)
+    return lambda: detector
+
+
+def _sha256(entry: Listing) -> str:
+    return entry.files.checkpoint.sha256 if entry.files else ""
+
+
+def _progress(run: OwnRun, drawn: int) -> None:
+    if not run.running or run.done != drawn:
+        st.rerun()
+    stopping = ", stopping" if run.stopped else ""
+    if not run.images:
+        st.progress(0.0, f"Reading the labels of {set_title(run)}{stopping}")
+        return
+    position = min(run.position, len(run.jobs) - 1)
+    left = "" if run.left_s is None or stopping else f", about {_time(run.left_s)} left"
+    st.progress(
+        run.total_share,
+        f"{run.jobs[position].spec.title}: {position + 1} of {len(run.jobs)} models, "
+        f"{len(run.images)} images{left}{stopping}",
+    )
+
+
+def _time(left_s: float) -> str:
+    return f"{max(1, round(left_s))} s" if left_s < 90 else f"{round(left_s / 60)} min"
+
+
+def _outcome(run: OwnRun) -> None:
+    if run.error:
+        st.error(plain(run.error))
+    for position, words in sorted(dict(run.failures).items()):
+        st.error(f"**{run.jobs[position].spec.title}** {plain(words)}")
+    if run.stopped and not run.running:
+        st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)} models.")
+    if not run.results:
+        return
+    titles = ", ".join(run.jobs[n].spec.title for n in sorted(run.results))
+    st.success(
+        f"Measured on {set_title(run)}, {len(run.images)} images: {titles}. "
+        "The other tabs show it while *Measured on* above names your set.",
+        icon=":material/check_circle:",
+    )

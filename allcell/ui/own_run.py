@@ -1,0 +1,246 @@
+"""Models evaluated on the user's own set in a thread of its own, with progress and a stop."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from allcell.data.dataset import LabelledImage
+from allcell.data.labelled_sets import read_labelled
+from allcell.data.zipped import DataPath
+from allcell.detector import Detector
+from allcell.errors import AllcellError, DeviceError, ModelError
+from allcell.evaluation.bundle import Scored, compare_scored
+from allcell.evaluation.compare import Comparison
+from allcell.evaluation.predictions import Setting, data_sha256, predict
+from allcell.models.registry import ModelSpec
+
+log = logging.getLogger(__name__)
+
+#: A run whose tab has been gone for this long ends; a phone may lose its network for a moment.
+GONE_S = 30.0
+#: How long the bootstrap takes, as a share of running the model.
+_SCORING = 0.25
+
+
+class _StoppedError(Exception):
+    """Raised between two images, or two resamples."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnSet:
+    """A part of somebody's labelled set, and what its classes stand for.
+
+    Attributes:
+        name: What the user calls it.
+        split: Which part of it.
+        folder: Where it lies.
+        mapping: See `data.labelled_sets.read_labelled`.
+    """
+
+    name: str
+    split: str
+    folder: DataPath
+    mapping: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One model.
+
+    Attributes:
+        spec: The model.
+        sha256: Of the file that runs.
+        device: What is asked for: auto, cpu or cuda.
+        open_detector: Makes it ready; called in the run's thread.
+        weight: How long one image takes, in any unit that all jobs share.
+    """
+
+    spec: ModelSpec
+    sha256: str
+    device: str
+    open_detector: Callable[[], Detector]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ScoreKey:
+    """What decides the score of a model on a set: the content of both, and the settings."""
+
+    data_sha256: str
+    spec: ModelSpec
+    model_sha256: str
+    device: str
+
+
+@dataclass(eq=False)
+class OwnRun:
+    """Reads a set and scores models on it, one after the other; read its fields from any thread.
+
+    Attributes:
+        own_set: The set.
+        jobs: What is evaluated, in this order.
+        known: Scores of before: what is there needs no run.
+        is_open: Whether the user's tab is still there.
+        gone_s: How long the tab may be gone.
+        images: The set, once its labels are read.
+        data_sha256: Of its images and labels.
+        results: What is done, by position in `jobs`.
+        failures: Models that could not be evaluated, likewise, in words for the user.
+        error: What ended the whole run, in words for the user.
+        comparison: Of the models that are done.
+        position: The job that runs.
+        share: How far that one is, 0 to 1.
+        running: Whether there is still something to do.
+    """
+
+    own_set: OwnSet
+    jobs: Sequence[Job]
+    known: Mapping[ScoreKey, Scored] = field(default_factory=dict)
+    is_open: Callable[[], bool] = lambda: True
+    gone_s: float = GONE_S
+    images: tuple[LabelledImage, ...] = ()
+    data_sha256: str = ""
+    results: dict[int, Scored] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+    error: str = ""
+    comparison: Comparison | None = None
+    position: int = 0
+    share: float = 0.0
+    running: bool = True
+    _started_s: float = 0.0
+    _seen_s: float = 0.0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._seen_s = time.monotonic()
+        self._thread = threading.Thread(target=self._work, name="own-data", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the image that runs; models that are done stay."""
+        self._stop.set()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Until it ends."""
+        if self._thread:
+            self._thread.join(timeout_s)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it, or nobody is there any more."""
+        return self._stop.is_set()
+
+    @property
+    def done(self) -> int:
+        """Jobs that have a result or failed."""
+        return len(self.results) + len(self.failures)
+
+    @property
+    def total_share(self) -> float:
+        """How far the whole run is, 0 to 1."""
+        weights = [job.weight for job in self.jobs]
+        now = sum(weights[: self.position]) + self.share * sum(
+            weights[self.position : self.position + 1]
+        )
+        return min(1.0, now / sum(weights))
+
+    @property
+    def left_s(self) -> float | None:
+        """About how long it will still take, in seconds; None as long as nobody can know."""
+        share = self.total_share
+        if not self._started_s or share < 0.02:
+            return None
+        return (time.monotonic() - self._started_s) * (1 - share) / share
+
+    def key(self, job: Job) -> ScoreKey:
+        """Under what a score is kept, once the set is read."""
+        return ScoreKey(self.data_sha256, job.spec, job.sha256, job.device)
+
+    def scores(self) -> dict[ScoreKey, Scored]:
+        """What is done, to be known by the next run."""
+        return {self.key(self.jobs[n]): scored for n, scored in dict(self.results).items()}
+
+    def _work(self) -> None:
+        try:
+            self._run()
+        except _StoppedError:
+            pass
+        except AllcellError as error:
+            self.error = f"{error.message} {error.remedy}"
+        # Nobody else would tell the user. The message may hold a file's name: log the type.
+        except Exception as error:
+            log.error("The evaluation failed: %s", type(error).__name__)
+            self.error = f"The evaluation failed ({type(error).__name__})."
+        finally:
+            self.running = False
+
+    def _run(self) -> None:
+        chosen = self.own_set
+        images = read_labelled(chosen.folder, chosen.split, mapping=chosen.mapping)
+        self._check()
+        self.data_sha256 = data_sha256(images)
+        self.images = tuple(images)
+        self._started_s = time.monotonic()
+        for position, job in enumerate(self.jobs):
+            self.position, self.share = position, 0.0
+            try:
+                self._keep(position, self.known.get(self.key(job)) or self._score(job))
+            except (ModelError, DeviceError) as error:
+                self.failures[position] = f"{error.message} {error.remedy}"
+            gc.collect()
+        self.position, self.share = len(self.jobs), 0.0
+
+    def _keep(self, position: int, scored: Scored) -> None:
+        chosen = self.own_set
+        # By number: a file name may hold a patient's name, and two folders the same one twice.
+        named = scored.renamed(chosen.name, chosen.split, numbered(len(self.images)))
+        done = {**self.results, position: named}
+        self.comparison = compare_scored(list(done.values()))
+        self.results = done
+
+    def _score(self, job: Job) -> Scored:
+        self._check()
+        detector = job.open_detector()
+        setting = Setting(
+            model=job.spec.name,
+            model_sha256=job.sha256,
+            device=detector.engine.description,
+            data=self.own_set.name,
+            split=self.own_set.split,
+            confidence=job.spec.confidence,
+            iou=job.spec.iou,
+        )
+
+        def on_image(done: int, of: int) -> None:
+            self.share = (1 - _SCORING) * done / of
+            self._check()
+
+        def on_draw(done: int, of: int) -> None:
+            self.share = 1 - _SCORING + _SCORING * done / of
+            self._check()
+
+        answers = predict(
+            detector, self.images, setting, classes=detector.spec.classes, on_image=on_image
+        )
+        return Scored.of(answers, on_draw)
+
+    def _check(self) -> None:
+        now_s = time.monotonic()
+        if self.is_open():
+            self._seen_s = now_s
+        elif now_s - self._seen_s > self.gone_s:
+            self._stop.set()
+        if self._stop.is_set():
+            raise _StoppedError
+
+
+def numbered(images: int) -> list[str]:
+    """What the images of a set are called where their file names are not wanted."""
+    return [f"image-{n:03d}" for n in range(1, images + 1)]

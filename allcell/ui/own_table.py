@@ -1,0 +1,105 @@
+"""Compare: what the models score on the user's own set."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from allcell.evaluation.results import EvaluationResult
+from allcell.report.own_scores import ROW_TITLES, scores_csv, wide_scores
+from allcell.report.paper import METRIC_TITLES, METRICS
+from allcell.report.table1 import table_latex, table_markdown
+from allcell.settings import RESEARCH_USE
+from allcell.ui import compare_charts
+from allcell.ui.answers import Answers
+from allcell.ui.own_run import OwnRun
+
+_RULES = (
+    "mAP as COCO computes it, P and R at the confidence of the best F1 of blasts and healthy "
+    "cells, as YOLOv5 prints them; found, false alarms and missed at each model's operating "
+    "threshold, IoU 0.5. Intervals: 95 %, bootstrap over images."
+)
+
+
+def measured(answers: Answers) -> None:
+    """The table, a chart of one column, and downloads.
+
+    Args:
+        answers: On a set of the user's own.
+    """
+    run = answers.own
+    if run is None:
+        return
+    scored = scored_models(run)
+    table = wide_scores(scored)
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * len(table),
+        column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
+        alt="Scores of each model on your own set",
+    )
+    st.caption(
+        f"On {answers.fields}. {_RULES} There is no published column: the paper's numbers are of "
+        "other images."
+    )
+    if run.running:
+        st.caption("More models are being evaluated; see *Your data*.")
+    _downloads(run, scored)
+    _chart(scored)
+
+
+def scored_models(run: OwnRun) -> list[tuple[str, EvaluationResult]]:
+    """What a person reads for each model that is done, and what it scores."""
+    done = sorted(dict(run.results).items())
+    return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
+
+
+def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
+    table = wide_scores(scored)
+    notes = (f"{len(run.images)} images. {_RULES}", RESEARCH_USE)
+    with st.container(horizontal=True):
+        for title, name, mime, text in (
+            ("CSV", "own-scores.csv", "text/csv", lambda: scores_csv(scored)),
+            ("Markdown", "own-scores.md", "text/markdown", lambda: table_markdown(table, notes)),
+            ("LaTeX", "own-scores.tex", "application/x-tex", lambda: table_latex(table, notes)),
+        ):
+            st.download_button(
+                f"Download as {title}",
+                text,
+                name,
+                mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"compare.own_download.{title}",
+            )
+
+
+def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
+    metric = st.segmented_control(
+        "Score in the chart",
+        METRICS,
+        default="ap50",
+        required=True,
+        format_func=METRIC_TITLES.__getitem__,
+        key="compare.own_metric",
+        persist_state="session",
+    )
+    for column, name in zip(st.columns(2, gap="medium"), ("blast", "healthy"), strict=True):
+        rows = [
+            (title, getattr(result.classes[name], metric), interval, None)
+            for title, result in scored
+            for interval in [result.intervals.get(f"{name}.{metric}")]
+        ]
+        with column:
+            if all(value is None for _, value, *_ in rows):
+                st.caption(f"The set has no {ROW_TITLES[name].lower()}.")
+                continue
+            st.plotly_chart(
+                compare_charts.forest(
+                    rows,
+                    title=f"{ROW_TITLES[name]}: {METRIC_TITLES[metric]}",
+                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
+                ),
+                key=f"compare.own_forest.{name}",
+                config={"displayModeBar": False},
+            )

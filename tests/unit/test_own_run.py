@@ -1,0 +1,190 @@
+"""Models evaluated on a user's own set in the background: stop, errors, what is known before."""
+
+import json
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from allcell.detector import Detector
+from allcell.errors import ModelError
+from allcell.evaluation.bundle import rescore
+from allcell.models.registry import get_spec
+from allcell.ui import own_run
+from allcell.ui.own_bundle import bundle
+from allcell.ui.own_run import Job, OwnRun, OwnSet
+from tests.own_sets import coco_files, coco_folder, packed
+
+MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}
+SPEC = get_spec("live")
+IMAGES = 3
+
+
+class Engine:
+    """Sees one blast in the middle; may wait for a sign after some runs."""
+
+    description = "engine of the test"
+
+    def __init__(self, gate=None, free_runs=0):
+        self.gate, self.free_runs, self.runs = gate, free_runs, 0
+        self.reached = threading.Event()
+
+    def run(self, image):
+        self.runs += 1
+        if self.gate is not None and self.runs > self.free_runs:
+            self.reached.set()
+            self.gate.wait(10)
+        height, width = image.shape[:2]
+        output = np.zeros((4 + len(SPEC.classes), 1), np.float32)
+        output[:5, 0] = (width / 2, height / 2, width / 4, height / 4, 0.9)
+        return output
+
+
+def job(engine, name="live", sha256="0" * 64):
+    spec = replace(SPEC, name=name)
+    return Job(spec, sha256, "cpu", lambda: Detector(spec, engine))
+
+
+def own_set(folder=None, mapping=MAPPING):
+    return OwnSet("smears", "test", folder or coco_folder(IMAGES), mapping)
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 20)
+
+
+def finished(run):
+    run.start()
+    run.wait(60)
+    assert not run.running
+    return run
+
+
+def test_all_models_are_scored_and_compared():
+    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    assert not run.error
+    assert not run.failures
+    assert run.total_share == 1
+    assert len(run.images) == IMAGES
+    assert sorted(run.results) == [0, 1]
+    result = run.results[0].result
+    assert (result.data, result.split, result.images) == ("smears", "test", IMAGES)
+    # File names stay out: they may be a patient's.
+    assert [f.name for f in result.fields] == ["image-001", "image-002", "image-003"]
+    assert {(d.first, d.second) for d in run.comparison.differences} == {("live", "other")}
+
+
+def test_stopping_keeps_the_models_that_are_done():
+    gate = threading.Event()
+    slow = Engine(gate)
+    run = OwnRun(own_set(), [job(Engine()), job(slow, "other"), job(Engine(), "third")])
+    run.start()
+    assert slow.reached.wait(60)
+    run.stop()
+    gate.set()
+    run.wait(60)
+    assert not run.running
+    assert run.stopped
+    assert list(run.results) == [0]
+    assert slow.runs == 1
+    assert run.comparison is not None
+    assert 0 < run.total_share < 1
+
+
+def test_a_run_whose_tab_is_gone_ends_by_itself():
+    gate = threading.Event()
+    slow = Engine(gate)
+    there = [True]
+    run = OwnRun(own_set(), [job(slow)], is_open=lambda: there[0], gone_s=0.0)
+    run.start()
+    assert slow.reached.wait(60)
+    there[0] = False
+    gate.set()
+    run.wait(60)
+    assert not run.running
+    assert run.stopped
+    assert not run.results
+
+
+def test_a_tab_may_be_gone_for_a_moment():
+    seen = iter([True, False, False, True])
+    run = finished(OwnRun(own_set(), [job(Engine())], is_open=lambda: next(seen, True)))
+    assert not run.stopped
+    assert len(run.results) == 1
+
+
+def test_a_model_that_cannot_be_opened_does_not_end_the_run():
+    def broken():
+        raise ModelError("It is broken.", "Mend it.")
+
+    jobs = [Job(replace(SPEC, name="other"), "1" * 64, "cpu", broken), job(Engine())]
+    run = finished(OwnRun(own_set(), jobs))
+    assert run.failures == {0: "It is broken. Mend it."}
+    assert list(run.results) == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"images/field_1.png": b"no picture"}, "field_1.png", id="no picture"),
+        pytest.param({"images/field_1.png": None}, "field_1.png is not in", id="a missing one"),
+        pytest.param(
+            {"annotations/instances_test.json": "{}"}, "not a COCO", id="no annotation file"
+        ),
+    ],
+)
+def test_a_set_that_cannot_be_read_ends_the_run_with_its_reason(change, message):
+    from allcell.data.zipped import open_zip
+
+    files = {k: v for k, v in {**coco_files(IMAGES), **change}.items() if v is not None}
+    run = finished(OwnRun(own_set(open_zip(packed(files), "s.zip")), [job(Engine())]))
+    assert message in run.error
+    assert not run.results
+
+
+def test_what_nobody_foresaw_is_told_too(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ZeroDivisionError("Jane Doe")
+
+    monkeypatch.setattr(own_run, "read_labelled", fail)
+    run = finished(OwnRun(own_set(), [job(Engine())]))
+    assert run.error == "The evaluation failed (ZeroDivisionError)."
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "again"),
+    [
+        pytest.param({}, {}, 0, id="the same content"),
+        pytest.param({"mapping": {**MAPPING, "WBC": "smudge"}}, {}, IMAGES, id="another mapping"),
+        pytest.param({"folder": coco_folder(2)}, {}, 2, id="other images"),
+        pytest.param({}, {"sha256": "1" * 64}, IMAGES, id="other weights"),
+        pytest.param({}, {"name": "other"}, IMAGES, id="another model"),
+    ],
+)
+def test_only_what_is_new_is_run(own, other, again):
+    first = finished(OwnRun(own_set(), [job(Engine())]))
+    engine = Engine()
+    run = finished(OwnRun(own_set(**own), [job(engine, **other)], known=first.scores()))
+    assert engine.runs == again
+    assert len(run.results) == 1
+
+
+def test_a_known_score_takes_the_new_name():
+    first = finished(OwnRun(own_set(), [job(Engine())]))
+    other = replace(own_set(), name="renamed")
+    run = finished(OwnRun(other, [job(Engine())], known=first.scores()))
+    assert run.results[0].result.data == run.comparison.data == "renamed"
+    assert run.results[0].predictions.setting.data == "renamed"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_bundle_can_be_checked_and_says_no_more_than_asked(named, monkeypatch):
+    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    content = bundle(run, named=named)
+    again = rescore(content)
+    assert again.differing == []
+    text = json.dumps([json.loads(r.to_json()) for r in again.results])
+    assert ("smears" in text) == named
+    assert ("field_1" in text) == named
