@@ -38,6 +38,10 @@ class Lru(Generic[Key, Value]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def copy(self) -> dict[Key, Value]:
+        """What is kept at this moment, for another thread to read."""
+        return dict(self._items)
+
     def get(self, key: Key) -> Value | None:
         """The value, which then counts as just used; None if it is not there."""
         if key not in self._items:
@@ -59,10 +63,6 @@ class Lru(Generic[Key, Value]):
     def drop(self, key: Key) -> None:
         """Forget one value, if it is there."""
         self._items.pop(key, None)
-
-    def copy(self) -> dict[Key, Value]:
-        """What is kept at this moment, for another thread to read."""
-        return dict(self._items)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -31,8 +31,8 @@ def your_data() -> None:
     run = own_run()
     busy = run is not None and run.running
     st.markdown(
-        "Scores the models on a labelled set of yours. Table, curves, boxes and differences are then "
-        "of your set, for which the choice *Measured on* appears above the tabs."
+        "Scores the models on a labelled set of yours. Table, curves, boxes and differences are "
+        "then of your set; the choice *Measured on* appears above the tabs."
     )
     own_set = choose_set(busy=busy)
     usable = {e.spec.name: e for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
