@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from allcell.report.paper import METRIC_TITLES, METRICS, published
 
 #: What a person reads for the rows of the table, by the names of `PublishedModel.value`.
 CLASS_ROWS = {"blast": "Blasts", "healthy": "Healthy white cells", "all": "Both classes"}
+
+#: Ends the names of the columns of `wide_table` that hold measured minus published.
+DIFFERENCE = "ours - paper"
 
 #: Where the evaluator keeps the means over both classes.
 _MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
@@ -127,11 +131,12 @@ def long_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
 
 
 def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
-    """One row a model and class as a person reads it; published | measured of each metric.
+    """One row a model and class as a person reads it; published | measured | difference.
 
     The means over both classes stand there where the paper has them, or where nothing else does.
 
-    An asterisk marks a measurement whose interval leaves the published number out.
+    An asterisk marks a measurement whose interval leaves the published number out. Differences are
+    numbers, so that they sort; all else is text.
     """
     metrics = list(dict.fromkeys(c.metric for c in cells))
     only_means = all(c.class_name == "all" for c in cells)
@@ -144,11 +149,12 @@ def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
         if not published_here and all(c.measured is None for c in here.values()):
             continue
         any_cell = next(iter(here.values()))
-        row = {"Model": any_cell.title, "Cells": CLASS_ROWS[class_name]}
+        row: dict[str, object] = {"Model": any_cell.title, "Cells": CLASS_ROWS[class_name]}
         for metric in metrics:
             cell, title = here.get(metric), METRIC_TITLES[metric]
             row[f"{title}, paper"] = _number(cell.published) if cell else ""
             row[f"{title}, ours (95 %)"] = _measured(cell) if cell else ""
+            row[f"{title}, {DIFFERENCE}"] = cell.difference if cell else None
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -160,12 +166,12 @@ def to_csv(cells: tuple[Cell, ...]) -> str:
 
 def to_markdown(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a Markdown table, with its notes."""
-    return table_markdown(wide_table(cells), notes)
+    return table_markdown(_as_text(wide_table(cells)), notes)
 
 
 def to_latex(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a LaTeX table (package booktabs), its notes as comments."""
-    return table_latex(wide_table(cells), notes)
+    return table_latex(_as_text(wide_table(cells)), notes)
 
 
 def table_markdown(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
@@ -184,6 +190,17 @@ def table_latex(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else short(value)
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    signed = [name for name in table if str(name).endswith(DIFFERENCE)]
+    return table.assign(**{str(name): table[name].map(_signed) for name in signed})
+
+
+def _signed(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return ""
+    return f"{'-' if value < 0 else '+'}{short(abs(value))}"
 
 
 def short(value: float) -> str:

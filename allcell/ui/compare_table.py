@@ -8,6 +8,7 @@ from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
 from allcell.report.table1 import (
     CLASS_ROWS,
+    DIFFERENCE,
     Cell,
     table_1,
     to_csv,
@@ -67,7 +68,15 @@ def published_and_measured() -> None:
         table,
         hide_index=True,
         height=38 + 35 * len(table),
-        column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True, width=190),
+            **{
+                name: st.column_config.NumberColumn(format="%+.3f")
+                for name in map(str, table)
+                if name.endswith(DIFFERENCE)
+            },
+        },
+        placeholder="",
         alt="Table 1 of the paper, each published score beside the measured one",
     )
     st.caption(f"\\{_ASTERISK} {_SETS}")

@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,20 @@ def clip(path: Path, width: int, height: int) -> list[float]:
     return [float(v) for v in max(inside, key=lambda b: b[3] - b[1])]
 
 
+@contextmanager
+def serve_anywhere(slow_ms: float, log: Path) -> Iterator[str]:
+    """The app at a free port: its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = serve(slow_ms, port, log)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 def serve(slow_ms: float, port: int, log: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", SERVE, str(slow_ms), "run", str(ROOT / "app.py")]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
@@ -159,41 +175,33 @@ def serve(slow_ms: float, port: int, log: Path) -> subprocess.Popen[bytes]:
 
 def measure(width: int, height: int, slow_ms: float, seconds: float) -> dict[str, Any]:
     """One setting."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
         box = clip(Path(folder) / "clip.y4m", width, height)
-        process = serve(slow_ms, port, Path(folder) / "log")
-        try:
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(
-                    executable_path=CHROMIUM,
-                    args=[
-                        *CHROMIUM_FLAGS,
-                        f"--use-file-for-fake-video-capture={folder}/clip.y4m",
-                    ],
-                )
-                page = browser.new_page(viewport={"width": 1280, "height": 900})
-                page.add_init_script(REMEMBER)
-                page.goto(f"http://127.0.0.1:{port}")
-                page.locator("[data-testid=stFileUploader]").first.wait_for(timeout=30_000)
-                page.get_by_role("link", name="Live").first.click()
-                page.get_by_text("This device's camera").click()
-                if height < 720:
-                    page.get_by_role("combobox").first.click()
-                    page.get_by_role("option", name="640 x 360, fast").click()
-                page.wait_for_timeout(2500)
-                video = [f for f in page.frames if "webrtc_streamer" in f.url][-1]
-                video.get_by_role("button", name="Start").click()
-                page.wait_for_timeout(8000)
-                look = LOOK % (width, height)
-                seen = video.evaluate(look, [MARK_PX, box, seconds])
-                said = page.locator(".st-key-allcell-readout").inner_text().replace("\n", " ")
-                browser.close()
-        finally:
-            process.terminate()
-            process.wait(10)
+        with (
+            serve_anywhere(slow_ms, Path(folder) / "log") as url,
+            sync_playwright() as playwright,
+        ):
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM,
+                args=[*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={folder}/clip.y4m"],
+            )
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.add_init_script(REMEMBER)
+            page.goto(url)
+            page.locator("[data-testid=stFileUploader]").first.wait_for(timeout=30_000)
+            page.get_by_role("link", name="Live").first.click()
+            page.get_by_text("This device's camera").click()
+            if height < 720:
+                page.get_by_role("combobox").first.click()
+                page.get_by_role("option", name="640 x 360, fast").click()
+            page.wait_for_timeout(2500)
+            video = [f for f in page.frames if "webrtc_streamer" in f.url][-1]
+            video.get_by_role("button", name="Start").click()
+            page.wait_for_timeout(8000)
+            look = LOOK % (width, height)
+            seen = video.evaluate(look, [MARK_PX, box, seconds])
+            said = page.locator(".st-key-allcell-readout").inner_text().replace("\n", " ")
+            browser.close()
     result = {
         "asked": f"{width}x{height}",
         "shown": "x".join(map(str, seen["size"])),

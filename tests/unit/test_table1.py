@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -72,6 +73,20 @@ def test_means_stand_where_the_paper_has_them_or_where_nothing_else_does():
     assert list(table[table["Cells"] == "Both classes"]["Model"]) == ["YOLOv6n"]
     alone = wide_table(tuple(c for c in cells if c.class_name == "all"))
     assert len(alone) == len(MODELS)
+
+
+def test_the_table_has_the_difference_beside_both_numbers(weights):
+    path = weights / "metrics" / "yolov5s_allidb1_test.json"
+    metrics = json.loads(path.read_text())
+    metrics["classes"]["blast"]["ap50"] = 0.962
+    metrics["classes"]["healthy"]["ap50"] = 0.9
+    path.write_text(json.dumps(metrics))
+    table = wide_table(table_1(weights)).set_index(["Model", "Cells"])
+    column = "mAP@0.5, ours - paper"
+    assert table.loc[("YOLOv5s", "Blasts"), column] == pytest.approx(-0.010)
+    assert table.loc[("YOLOv5s", "Healthy white cells"), column] == pytest.approx(0.069)
+    assert np.isnan(table.loc[("allcell live", "Blasts"), column]), "the paper has no such model"
+    assert "| -.010 " in to_markdown(table_1(weights), ())
 
 
 def test_exports_hold_every_number():
