@@ -6,12 +6,24 @@ from allcell.ui.frame import require_frame
 
 require_frame()
 # Imported only now: the charts' library takes a moment that the other pages need not wait for.
-from allcell.ui import compare_curves, compare_pairs, compare_speed, compare_table  # noqa: E402
+from allcell.ui import (  # noqa: E402
+    compare_curves,
+    compare_pairs,
+    compare_speed,
+    compare_table,
+    own_models,
+)
 
 st.title("Compare models", anchor=False)
 # Only the open one is made.
-table, speed, curves, pairs = st.tabs(
-    ["Published and measured", "Speed here", "Curves and threshold", "Real differences?"],
+table, speed, curves, pairs, own = st.tabs(
+    [
+        "Published and measured",
+        "Speed here",
+        "Curves and threshold",
+        "Real differences?",
+        "Your model",
+    ],
     key="compare.tab",
     on_change="rerun",
 )
@@ -27,3 +39,6 @@ if curves.open:
 if pairs.open:
     with pairs:
         compare_pairs.differences()
+if own.open:
+    with own:
+        own_models.your_model()

@@ -135,10 +135,13 @@ def _sentence(result: ImageResult, scale: Scale) -> str:
     counts = result.counts()
     best = result.highest_blast_confidence
     blasts = f"{counts.blasts} suggested blasts" + (f" (surest {best:.2f})" if best else "")
+    said = {
+        "blast": blasts,
+        "healthy": f"{counts.white_cells - counts.blasts} healthy white cells",
+        "smudge": f"{counts.smudges} smudges",
+    }
+    cells = ", ".join(said[name] for name in result.classes if name in said)
     weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
     origin = "weakly measured" if weak else scale.origin
     size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
-    return (
-        f"{result.name}: {blasts}, {counts.white_cells - counts.blasts} healthy white cells, "
-        f"{counts.smudges} smudges; red cells {size}; {result.timing_ms['total']:.0f} ms"
-    )
+    return f"{result.name}: {cells}; red cells {size}; {result.timing_ms['total']:.0f} ms"
