@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from tests.foreign_graphs import random_yolo, random_yolov5
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+    from tests.conftest import AppServer
 
 WAIT_MS = 60_000
 SIDE = 160
@@ -111,3 +115,27 @@ def test_each_output_shape_is_added_and_runs(tab: Page, networks: dict[str, Path
         assert model.input_value() == name
         assert not tab.get_by_test_id("stException").count()
     assert len(set(seen)) == len(networks)
+
+
+def cpu_s(pid: int) -> float:
+    """Time that a process has spent on the processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_a_benchmark_ends_soon_after_its_tab_is_closed(page: Page, app_server: AppServer) -> None:
+    page.goto(f"{app_server.url}/compare")
+    page.get_by_role("tab", name="Speed here").click(timeout=WAIT_MS)
+    page.get_by_text("Thorough (300 frames)").click(timeout=WAIT_MS)
+    page.get_by_role("button", name="Measure here and now").click()
+    page.get_by_text(": 1 of ").wait_for(timeout=WAIT_MS)
+    page.close()
+    # All models take minutes; without anybody there they end within seconds.
+    closed = time.monotonic()
+    while time.monotonic() - closed < 20:
+        before = cpu_s(app_server.pid)
+        time.sleep(1)
+        if cpu_s(app_server.pid) - before < 0.2:
+            break
+    assert 3 < time.monotonic() - closed < 20

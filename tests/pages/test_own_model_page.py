@@ -10,10 +10,12 @@ from io import BytesIO
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.report.exports import to_coco, to_csv, to_summary_csv
 from allcell.ui import camera
 from allcell.ui.bench import Finished
 from allcell.ui.camera import Link
+from allcell.ui.session_models import is_own
 from tests.foreign_graphs import NAMES, anchor_based, anchor_free, end_to_end, graph
 from tests.pages.conftest import ROOT
 
@@ -57,6 +59,10 @@ def words(app: AppTest) -> str:
 def other() -> AppTest:
     """Another browser session."""
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+def test_our_own_models_never_have_a_users_name() -> None:
+    assert not any(is_own(spec.name) for spec in (*MODELS, *CLASSIFIERS))
 
 
 def test_what_the_file_says_is_preset_and_can_be_added(app: AppTest) -> None:
