@@ -38,6 +38,13 @@ class Listing:
         return not self.missing
 
     @property
+    def sha256(self) -> str:
+        """Of the checkpoint, or of the user's own file; empty if there is neither."""
+        if self.own is not None:
+            return self.own.file.sha256
+        return self.files.checkpoint.sha256 if self.files is not None else ""
+
+    @property
     def compiles(self) -> bool:
         """Whether its first use has to make an ONNX file first, which takes a while."""
         return (

@@ -38,7 +38,7 @@ def get_worker(name: str) -> ModelWorker:
         DeviceError: If the device of the settings is not there.
     """
     own = own_model(name)
-    return own.worker if own else _shared_worker(name)
+    return own.worker() if own else _shared_worker(name)
 
 
 @st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming the model up")

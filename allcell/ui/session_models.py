@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from allcell.errors import ModelError
 from allcell.models.registry import ModelSpec
+from allcell.settings import settings
 from allcell.stream.model_worker import ModelWorker
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PREFIX = "own-"
 _KEY = "allcell.own_models"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class OwnModel:
     """A model of this session.
 
@@ -36,13 +37,33 @@ class OwnModel:
         detector: Ready to run.
         file: What its file was found to be.
         said: What the user said of it.
-        worker: The same detector for live video.
+        content: Of its file.
     """
 
     detector: Detector
     file: ForeignFile
     said: ForeignModel
-    worker: ModelWorker
+    content: bytes = field(repr=False)
+    _worker: ModelWorker | None = None
+
+    def worker(self) -> ModelWorker:
+        """The model for live video, opened a second time so that no page waits for a stream.
+
+        Raises:
+            ModelError: If it cannot be opened again.
+        """
+        if self._worker is None:
+            from allcell.foreign import open_foreign
+
+            said = replace(self.said, name=self.spec.name)
+            again = open_foreign(self.content, said, threads=settings().threads)
+            self._worker = ModelWorker(again)
+        return self._worker
+
+    def close(self) -> None:
+        """End its thread, if live video has started one."""
+        if self._worker is not None:
+            self._worker.close()
 
     @property
     def spec(self) -> ModelSpec:
@@ -91,9 +112,8 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
     Raises:
         ModelError: If it does not fit, is here already, or there are too many.
     """
-    # Imported here: they bring ONNX Runtime along, which other pages need not wait for.
+    # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
     from allcell.foreign import open_foreign
-    from allcell.settings import settings
 
     kept = _kept()
     digest = hashlib.sha256(f"{file.sha256}{replace(said, name='')}".encode()).hexdigest()
@@ -103,7 +123,7 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
     if len(kept) >= MAX_OWN:
         raise ModelError(f"A session keeps at most {MAX_OWN} models.", "Remove one first.")
     detector = open_foreign(content, replace(said, name=name), threads=settings().threads)
-    kept[name] = OwnModel(detector, file, said, ModelWorker(detector))
+    kept[name] = OwnModel(detector, file, said, content)
     return kept[name]
 
 
@@ -111,7 +131,7 @@ def remove(name: str) -> None:
     """Forget a model and end its thread."""
     found = _kept().pop(name, None)
     if found is not None:
-        found.worker.close()
+        found.close()
 
 
 def _kept() -> dict[str, OwnModel]:

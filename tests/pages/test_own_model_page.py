@@ -195,9 +195,7 @@ def test_a_removed_model_leaves_the_lists(app: AppTest) -> None:
     app.selectbox(key="detect.model").set_value(name).run()
     app.button(key="detect.sample.many-blasts").click().run()
     open_tab(app)
-    worker = app.session_state["allcell.own_models"][name].worker
     app.button(key=f"own.remove.{name}").click().run()
-    assert worker._thread is None
     app.switch_page("pages/detect.py").run()
     assert not app.exception
     assert app.selectbox(key="detect.model").value != name
@@ -251,7 +249,10 @@ def test_it_runs_live_under_the_virtual_microscope(
     desk = app.session_state["allcell.live"]
     try:
         assert desk.viewer.settings.spec.name == name
-        assert desk.viewer.settings.worker is app.session_state["allcell.own_models"][name].worker
+        own = app.session_state["allcell.own_models"][name]
+        worker = desk.viewer.settings.worker
+        assert worker is own.worker(), "it is opened once"
+        assert worker.detector is not own.detector, "no page waits for the stream"
         patience = time.monotonic() + WAIT_S
         while desk.viewer.snapshot() is None and time.monotonic() < patience:
             desk.newest()
@@ -270,6 +271,7 @@ def test_it_runs_live_under_the_virtual_microscope(
         # Removed while it is chosen: the page goes on with another.
         open_tab(app)
         app.button(key=f"own.remove.{name}").click().run()
+        assert worker._thread is None
         app.switch_page("pages/live.py").run()
         assert not app.exception
         assert not app.error
