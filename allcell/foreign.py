@@ -1,7 +1,7 @@
 """Somebody else's detector: an ONNX file, checked against what is said of it before it is used.
 
-Never a pickle. The file is read from memory; a graph that keeps its weights in other files, or
-needs operators of its own, is refused by ONNX Runtime.
+Never a pickle. The file is read from memory; one that keeps its weights in other files, or needs
+operators of its own, is refused.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from allcell.detections import FloatArray
 from allcell.detector import Detector
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
-from allcell.engines.onnx_engine import OnnxEngine
 from allcell.errors import ModelError
+from allcell.foreign_file import check_values, fits, open_file
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
 
-#: Larger files are refused.
-MAX_BYTES = 512 * 2**20
+#: Candidates beyond the best of so many are dropped. A network that is sure of everything would
+#: otherwise take minutes and gigabytes to be relieved of its overlaps.
+_MOST_CANDIDATES = 3000
 #: Boxes start with this many numbers in each layout, before the classes.
 _BEFORE_CLASSES: dict[OutputLayout, int] = {"anchor_based": 5, "anchor_free": 4}
-
-LAYOUTS: tuple[OutputLayout, ...] = ("anchor_free", "anchor_based", "end_to_end")
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,14 @@ class ForeignModel:
     """What is said of a file.
 
     Attributes:
-        name: What it shall be called.
+        name: What a command or an export calls it.
         classes: One for each class of the network, in its order: `blast`, `healthy`, `smudge`, or
             None for what shall be left out. Two may become the same.
         layout: How its output is laid out; None to tell it from the output.
         input_px: Width and height of its input; None for what the file says, or 640 x 640 if it
             takes any.
         confidence: Threshold to begin with, 0 to 1.
+        title: What a person reads; the name if empty.
     """
 
     name: str
@@ -48,10 +48,14 @@ class ForeignModel:
     layout: OutputLayout | None = None
     input_px: tuple[int, int] | None = None
     confidence: float = 0.25
+    title: str = ""
 
 
 class _MappedEngine:
-    """A network whose classes are those of allcell: the likeliest of several stands for them."""
+    """A network whose classes are those of allcell: the likeliest of several stands for them.
+
+    A box that is likelier of a class that is left out is left out with it.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class _MappedEngine:
     ) -> None:
         self._engine, self._layout = engine, layout
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
+        self._left_out = [i for i, name in enumerate(theirs) if name is None]
         self._target = np.array([ours.index(n) if n is not None else -1 for n in theirs], np.int64)
 
     @property
@@ -78,17 +83,35 @@ class _MappedEngine:
         self._engine.interrupt()
 
     def mapped(self, output: FloatArray) -> FloatArray:
-        """The output with our classes in the place of theirs."""
+        """The output with our classes in the place of theirs.
+
+        Raises:
+            ModelError: If a box is of a class that nobody named.
+        """
         if self._layout == "end_to_end":
-            known = output[(output[:, 5] >= 0) & (output[:, 5] < len(self._target))]
+            highest = int(output[:, 5].max(initial=0))
+            if highest >= len(self._target):
+                raise ModelError(
+                    f"The network answered with class {highest}, but {len(self._target)} are "
+                    f"named, 0 to {len(self._target) - 1}.",
+                    "Say how many classes it has, and what each is.",
+                )
+            known = output[output[:, 5] >= 0]  # some fill up with boxes of class -1
             target = self._target[known[:, 5].astype(np.int64)]
             known = known[target >= 0].copy()
             known[:, 5] = target[target >= 0]
             return known
         rows = output if self._layout == "anchor_free" else output.T
         head = _BEFORE_CLASSES[self._layout]
-        scores = [rows[[head + c for c in columns]].max(axis=0) for columns in self._columns]
-        merged = np.concatenate([rows[:head], np.stack(scores)])
+        scores = np.stack([rows[[head + c for c in cs]].max(axis=0) for cs in self._columns])
+        if self._left_out:
+            others = rows[[head + c for c in self._left_out]].max(axis=0)
+            scores[:, others > scores.max(axis=0)] = 0
+        if rows.shape[1] > _MOST_CANDIDATES:
+            best = scores.max(axis=0) * (rows[4] if head == 5 else 1)
+            kept = np.sort(np.argpartition(-best, _MOST_CANDIDATES)[:_MOST_CANDIDATES])
+            rows, scores = rows[:, kept], scores[:, kept]
+        merged = np.concatenate([rows[:head], scores])
         return np.ascontiguousarray(merged if self._layout == "anchor_free" else merged.T)
 
 
@@ -103,10 +126,6 @@ def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> De
     Raises:
         ModelError: If it is no ONNX file, or does not fit: the message says what was found.
     """
-    if len(content) > MAX_BYTES:
-        raise ModelError(
-            f"The file is larger than {MAX_BYTES // 2**20} MB.", "Use a smaller network."
-        )
     ours = tuple(name for name in CLASSES if name in model.classes)
     wrong = [name for name in model.classes if name is not None and name not in CLASSES]
     if wrong or not ours:
@@ -117,62 +136,50 @@ def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> De
             f"Say for each class of the network, in its order, which of {', '.join(CLASSES)} it "
             "is, or that it shall be left out.",
         )
-    engine = OnnxEngine(content, threads=threads, note=model.name)
-    width, height = _input_size(engine, model.input_px)
-    output = engine.run(np.full((height, width, 3), 114, np.uint8))
-    layout = _layout(output, len(model.classes), model.layout)
-    decode(output, layout, len(model.classes), 0.0)  # refuses classes that nobody named
+    opened = open_file(content, input_px=model.input_px, threads=threads)
+    layout = _layout(opened.output.shape, opened.input_px, len(model.classes), model.layout)
+    check_values(opened.output, layout, opened.input_px)
+    engine = _MappedEngine(opened.engine, layout, ours, model.classes)
+    decode(engine.mapped(opened.output), layout, len(ours), 0.0)
     spec = ModelSpec(
         name=model.name,
-        title=model.name,
-        summary="A network of yours.",
+        title=model.title or model.name,
+        summary="A network of yours, not measured by us.",
         output=layout,
         classes=ours,
-        fixed_input_px=(width, height),
-        default_long_side_px=max(width, height),
+        fixed_input_px=opened.input_px,
+        default_long_side_px=max(opened.input_px),
+        max_input_px=max(opened.input_px),
         confidence=model.confidence,
     )
     limits = settings()
     return Detector(
         spec,
-        _MappedEngine(engine, layout, ours, model.classes),
+        engine,
         floor_confidence=limits.floor_confidence,
         max_detections=limits.max_detections,
     )
 
 
-def _input_size(engine: OnnxEngine, wanted: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height of the input."""
-    if engine.fixed_size is None:
-        return wanted or (640, 640)
-    height, width = engine.fixed_size
-    if wanted not in (None, (width, height)):
-        raise ModelError(
-            f"The file takes {width}x{height} pixels only.", "Enter this size, or none at all."
-        )
-    return width, height
-
-
-def _layout(output: FloatArray, classes: int, wanted: OutputLayout | None) -> OutputLayout:
+def _layout(
+    shape: tuple[int, ...],
+    input_px: tuple[int, int],
+    classes: int,
+    wanted: OutputLayout | None,
+) -> OutputLayout:
     """The layout that the output's shape fits, if it is the wanted one."""
-    shape = output.shape
-    fits: list[OutputLayout] = []
-    if len(shape) == 2:
-        if shape[0] == 4 + classes:
-            fits.append("anchor_free")
-        # NMS-free networks answer with a few hundred boxes, anchors are thousands.
-        if shape[1] == 6 and (classes != 1 or shape[0] <= 1000):
-            fits.append("end_to_end")
-        elif shape[1] == 5 + classes:
-            fits.append("anchor_based")
-    if wanted is None and fits:
-        return fits[0]
-    if wanted in fits:
-        return wanted
+    found = fits(shape, input_px)
+    for fit in found:
+        if fit.classes in (None, classes) and wanted in (None, fit.layout):
+            return fit.layout
     said = f" of the layout {wanted}" if wanted else ""
+    rooms = " or ".join(
+        f"{'any number' if fit.classes is None else fit.classes} ({fit.layout})" for fit in found
+    )
     raise ModelError(
         f"The network answers with shape {shape}, which fits no detector{said} with {classes} "
-        f"class{'' if classes == 1 else 'es'}: expected ({4 + classes}, n), (n, {5 + classes}) or "
-        "(n, 6).",
-        "Check the number of classes, and export the detector without further steps.",
+        f"class{'' if classes == 1 else 'es'}: "
+        + (f"it has room for {rooms}." if rooms else "it is none of a detector's."),
+        "Check the number of classes and the layout, and export the detector without further "
+        "steps.",
     )

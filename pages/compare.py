@@ -13,13 +13,14 @@ from allcell.ui import (  # noqa: E402
     compare_speed,
     compare_table,
     own_data,
+    own_models,
     side_by_side,
 )
 
 st.title("Compare models", anchor=False)
 answers.measured_on()
 # Only the open one is made.
-table, speed, curves, pairs, side, data = st.tabs(
+table, speed, curves, pairs, side, data, own = st.tabs(
     [
         "Published and measured",
         "Speed here",
@@ -27,6 +28,7 @@ table, speed, curves, pairs, side, data = st.tabs(
         "Real differences?",
         "Side by side",
         "Your data",
+        "Your model",
     ],
     key="compare.tab",
     on_change="rerun",
@@ -49,3 +51,6 @@ if side.open:
 if data.open:
     with data:
         own_data.your_data()
+if own.open:
+    with own:
+        own_models.your_model()

@@ -12,6 +12,7 @@ import typer
 from allcell import images
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
+from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own
 from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
@@ -39,8 +40,12 @@ def detect(
     as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
     as_csv: bool = typer.Option(False, "--csv", help="One row a cell."),
     annotated: Path | None = typer.Option(None, help="Write annotated PNGs into this folder."),
+    onnx: Path | None = typer.Option(None, help=ONNX_HELP),
+    classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
 ) -> None:
     """Box the white cells of images."""
+    if classes and onnx is None:
+        raise typer.BadParameter("--class says what the classes of --onnx are: name the file too")
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
     missing = [path for path in paths if not path.exists()]
@@ -50,7 +55,7 @@ def detect(
     if not files:
         say("error: no image was found in what you named.")
         raise typer.Exit(1)
-    if model in (spec.name for spec in CLASSIFIERS):
+    if onnx is None and model in (spec.name for spec in CLASSIFIERS):
         if annotated or red_cell_px or conf is not None:
             raise typer.BadParameter(
                 f"{model} judges whole fields and finds no cells: "
@@ -58,7 +63,10 @@ def detect(
             )
         _classify(FieldClassifier.open(model, device=device), files, len(missing), as_json, as_csv)
         return
-    detector = Detector.open(model, device=device)
+    if onnx is None:
+        detector = Detector.open(model, device=device)
+    else:
+        detector, _ = open_own(onnx, classes)
     if annotated:
         annotated.mkdir(parents=True, exist_ok=True)
     stems = file_stems(unique_names(path.name for path in files))
@@ -135,10 +143,13 @@ def _sentence(result: ImageResult, scale: Scale) -> str:
     counts = result.counts()
     best = result.highest_blast_confidence
     blasts = f"{counts.blasts} suggested blasts" + (f" (surest {best:.2f})" if best else "")
+    said = {
+        "blast": blasts,
+        "healthy": f"{counts.white_cells - counts.blasts} healthy white cells",
+        "smudge": f"{counts.smudges} smudges",
+    }
+    cells = ", ".join(said[name] for name in result.classes if name in said)
     weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
     origin = "weakly measured" if weak else scale.origin
     size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
-    return (
-        f"{result.name}: {blasts}, {counts.white_cells - counts.blasts} healthy white cells, "
-        f"{counts.smudges} smudges; red cells {size}; {result.timing_ms['total']:.0f} ms"
-    )
+    return f"{result.name}: {cells}; red cells {size}; {result.timing_ms['total']:.0f} ms"

@@ -7,11 +7,13 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, explained, say
+from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own
 from allcell.data.labelled_sets import read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.evaluate import score
+from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, publish, write
 from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import MODELS
@@ -46,6 +48,8 @@ def evaluate_command(
     checkpoint: Path | None = typer.Option(
         None, help="A .pt of your own training instead of the shipped weights. Never a stranger's."
     ),
+    onnx: Path | None = typer.Option(None, help=ONNX_HELP),
+    classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
     as_json: bool = typer.Option(False, "--json", help="Everything, as JSON."),
     predictions: Path | None = typer.Option(None, help="Keep all boxes in this JSON file."),
     bundle: Path | None = typer.Option(
@@ -56,6 +60,8 @@ def evaluate_command(
     ),
 ) -> None:
     """Score a model on a labelled dataset."""
+    if classes and onnx is None:
+        raise typer.BadParameter("--class says what the classes of --onnx are: name the file too")
     if bundle:
         _check(bundle)
         return
@@ -69,17 +75,33 @@ def evaluate_command(
         if done % 20 == 0 or done == of:
             say(f"{done} of {of} images")
 
-    answers = answer(
-        model,
-        read_labelled(data, split, mapping=_mapping(mapping)),
-        data.resolve().name,
-        split,
-        precision="int8" if int8 else "full",
-        device="cpu" if int8 else device,
-        confidence=conf,
-        checkpoint=checkpoint,
-        on_image=progress,
-    )
+    images = read_labelled(data, split, mapping=_mapping(mapping))
+    name = data.resolve().name
+    if onnx is not None:
+        detector, digest = open_own(onnx, classes)
+        spec = detector.spec
+        setting = Setting(
+            model=spec.name,
+            model_sha256=digest,
+            device=detector.engine.description,
+            data=name,
+            split=split,
+            confidence=spec.confidence if conf is None else conf,
+            iou=spec.iou,
+        )
+        answers = predict(detector, images, setting, classes=spec.classes, on_image=progress)
+    else:
+        answers = answer(
+            model,
+            images,
+            name,
+            split,
+            precision="int8" if int8 else "full",
+            device="cpu" if int8 else device,
+            confidence=conf,
+            checkpoint=checkpoint,
+            on_image=progress,
+        )
     if predictions:
         predictions.write_text(answers.to_json() + "\n", encoding="utf-8")
         say(f"wrote {predictions}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,19 +19,39 @@ from allcell.errors import DeviceError, ModelError
 _MAX_SESSIONS = 4
 
 
+@dataclass(frozen=True)
+class Signature:
+    """What goes into a graph and comes out of it; a free side is a name or None.
+
+    Attributes:
+        input_type: Such as tensor(float).
+        input_shape: Four sides.
+        output_type: Of the first output.
+        output_shape: Of the first output, as far as the graph says it.
+    """
+
+    input_type: str
+    input_shape: tuple[int | str | None, ...]
+    output_type: str
+    output_shape: tuple[int | str | None, ...]
+
+
 class OnnxEngine:
     """One ONNX file, specialised to each input size it meets.
 
     A graph with a free height and width is compiled anew for a size (some 50 ms for a small
     network) with the size fixed, which folds its shape arithmetic and plans its memory; the latest
-    few are kept. Input may be float NCHW in 0 to 1 (as YOLOs are exported) or uint8 NHWC (ours: no
-    conversion at all).
+    few are kept. Input may be float NCHW in 0 to 1 (32 or 16 bits, as YOLOs are exported) or uint8
+    NHWC (ours: no conversion at all).
 
     Args:
         path: The ONNX file, or its content, of which nothing is written to disk.
         device: cpu or cuda.
         threads: CPU threads; 0 leaves ONNX Runtime's choice (all cores).
         note: Added to the description.
+
+    Attributes:
+        signature: What the graph takes and answers.
 
     Raises:
         DeviceError: If CUDA is asked for and ONNX Runtime has no CUDA provider.
@@ -58,13 +79,18 @@ class OnnxEngine:
         probe = self._open({})
         inputs, outputs = probe.get_inputs(), probe.get_outputs()
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            taken = f"{len(inputs)} inputs" if len(inputs) != 1 else f"an input {inputs[0].shape}"
             raise ModelError(
-                f"{self._name} takes {len(inputs)} inputs; expected one picture.",
+                f"{self._name} takes {taken}; expected one picture.",
                 "Export the detector alone, with one input (1, 3, height, width).",
             )
         self._input = inputs[0].name
         self._output = outputs[0].name
+        self.signature = Signature(
+            inputs[0].type, tuple(inputs[0].shape), outputs[0].type, tuple(outputs[0].shape)
+        )
         self._takes_bytes = inputs[0].type == "tensor(uint8)"
+        self._takes_half = inputs[0].type == "tensor(float16)"
         axes = (1, 2) if self._takes_bytes else (2, 3)
         self._free = tuple(inputs[0].shape[axis] for axis in axes)
         if all(isinstance(side, int) for side in self._free):
@@ -124,6 +150,8 @@ class OnnxEngine:
         tensor: npt.NDArray[np.generic] = image[None]
         if not self._takes_bytes:
             tensor = cv2.dnn.blobFromImage(image, 1 / 255)
+            if self._takes_half:
+                tensor = tensor.astype(np.float16)
         options = self._under_way = ort.RunOptions()
         try:
             (output,) = session.run([self._output], {self._input: tensor}, options)

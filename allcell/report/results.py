@@ -23,15 +23,23 @@ class Counts:
         blasts: k, the cells suggested as blasts.
         white_cells: n, blasts and healthy white cells together; smudges are not counted in.
         smudges: Smudge cells.
+        tells_blasts: Whether the model knows blasts and healthy white cells both. One that knows
+            a single kind says nothing of their proportion.
     """
 
     blasts: int
     white_cells: int
     smudges: int
+    tells_blasts: bool = True
 
     @property
     def blast_share(self) -> Proportion:
-        """Blasts among the detected white cells, with the exact 95 % interval."""
+        """Blasts among the detected white cells, with the exact 95 % interval.
+
+        It is 0 of 0 for a model that knows only one of both kinds.
+        """
+        if not self.tells_blasts:
+            return Proportion.of(0, 0)
         return Proportion.of(self.blasts, self.white_cells)
 
     @property
@@ -89,7 +97,8 @@ class ImageResult:
         blasts, healthy, smudges = (
             len(self.named(CLASSES[kind])) for kind in (BLAST, HEALTHY, SMUDGE)
         )
-        return Counts(blasts, blasts + healthy, smudges)
+        tells = {CLASSES[BLAST], CLASSES[HEALTHY]} <= set(self.classes)
+        return Counts(blasts, blasts + healthy, smudges, tells)
 
     @property
     def highest_blast_confidence(self) -> float | None:

@@ -97,11 +97,15 @@ class Watch:
 def scale_objection(spec: ModelSpec, measured_px: float | None, input_px_per_px: float) -> str:
     """Why the magnification does not fit the model, in a sentence; empty if it does.
 
+    A model that insists on its input's size takes every magnification as it comes.
+
     Args:
         spec: The model.
         measured_px: Red-cell diameter in the frame, measured or given; None if unknown.
         input_px_per_px: Pixels of the network's input per pixel of the frame.
     """
+    if spec.fixed_input_px is not None:
+        return ""
     if measured_px is None:
         return "No red cells are seen, so that the magnification is unknown."
     factor = measured_px * input_px_per_px / spec.red_cell_px

@@ -117,11 +117,11 @@ def _row(
     counts = result.counts()
     share = counts.blast_share
     row |= {
-        "Blasts": counts.blasts,
+        "Blasts": counts.blasts if "blast" in result.classes else None,
         "White cells": counts.white_cells,
         "Blast %": None if share.fraction is None else 100 * share.fraction,
-        "Exact 95 % interval": interval_text(share) if counts.white_cells else "",
-        "Smudges": counts.smudges,
+        "Exact 95 % interval": interval_text(share) if share.n else "",
+        "Smudges": counts.smudges if "smudge" in result.classes else None,
         "Highest blast confidence": result.highest_blast_confidence,
     }
     return row
@@ -138,7 +138,8 @@ def _failed(refused: Sequence[Refused]) -> None:
 
 def _together(found: Sequence[ImageResult]) -> None:
     counts = [result.counts() for result in found]
-    share = Proportion.of(sum(c.blasts for c in counts), sum(c.white_cells for c in counts))
+    shares = [c.blast_share for c in counts]
+    share = Proportion.of(sum(s.k for s in shares), sum(s.n for s in shares))
     if len(found) < 2 or share.fraction is None:
         return
     st.caption(

@@ -1,4 +1,4 @@
-"""What all browser sessions share: loaded models and rendered samples."""
+"""Loaded models and rendered samples; all browser sessions share them, except a user's models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import Sample, samples
 from allcell.synth.spec import FieldSpec
+from allcell.ui.session_models import own_model
 
 #: Models in memory at a time; the one that was used longest ago makes room.
 MAX_DETECTORS = 3
@@ -20,17 +21,25 @@ MAX_DETECTORS = 3
 THUMBNAIL_SCALE = 0.25
 
 
-@st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
 def get_detector(name: str) -> Detector:
-    """A model ready to run, loaded once for all sessions; its calls queue.
+    """A model ready to run; its calls queue.
+
+    One of the registry is loaded once for all sessions. One of the user's own is that of this
+    session: call it in the script's own thread.
 
     Args:
-        name: Of the registry.
+        name: Of the registry, or of a model of this session.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device of the settings is not there.
     """
+    own = own_model(name)
+    return own.detector if own else _shared_detector(name)
+
+
+@st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
+def _shared_detector(name: str) -> Detector:
     return Detector.open(name, device=settings().device)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
 from allcell.engines.base import has_torch
@@ -14,6 +12,7 @@ from allcell.ui.catalog import Listing
 from allcell.ui.controls import title_of
 from allcell.ui.measured import measured
 from allcell.ui.model_overview import curves_of
+from allcell.ui.own_facts import as_list, facts_of
 
 _SHORT_SHA = 12
 
@@ -23,6 +22,10 @@ def show_model(entry: Listing) -> None:
     spec = entry.spec
     with st.container(border=True):
         st.subheader(spec.title, anchor=False)
+        if entry.own is not None:
+            st.markdown(f":blue-badge[Yours, in this session] {spec.summary}")
+            st.html(as_list(facts_of(entry.own)))
+            return
         st.markdown(spec.summary)
         if entry.usable:
             st.markdown(f":green-badge[Can be used here] {_where(entry)}")
@@ -30,7 +33,7 @@ def show_model(entry: Listing) -> None:
             st.markdown(f":orange-badge[Cannot be used here] {entry.missing}")
             st.markdown(entry.remedy)
         left, right = st.columns(2, gap="medium")
-        left.html(_as_list(_figures(entry)))
+        left.html(as_list(_figures(entry)))
         with right:
             measured(entry)
         curves_of(entry)
@@ -69,11 +72,6 @@ def _figures(entry: Listing) -> dict[str, str]:
     if files.onnx_int8:
         figures["ONNX, 8 bits"] = f"{_file(files.onnx_int8)}; for live video on a CPU"
     return figures
-
-
-def _as_list(figures: dict[str, str]) -> str:
-    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in figures.items())
-    return f'<dl class="allcell-facts">{items}</dl>'
 
 
 def _where(entry: Listing) -> str:

@@ -11,28 +11,38 @@ from allcell.engines.base import has_torch
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings
+from allcell.ui.session_models import OwnModel, is_own, own_model, own_models
 
 
 @dataclass(frozen=True)
 class Listing:
-    """A model of the registry as it stands on this machine.
+    """A model as it stands on this machine.
 
     Attributes:
         spec: The model.
-        files: Its weights; None if it has none here.
+        files: Its weights; None if it has none here, or is the user's own.
         missing: What keeps it from being used, in one sentence; empty if it is usable.
         remedy: What to do about that; empty if it is usable.
+        own: The user's own model behind it; None for those of the registry.
     """
 
     spec: ModelSpec | ClassifierSpec
     files: ModelFiles | None
     missing: str = ""
     remedy: str = ""
+    own: OwnModel | None = None
 
     @property
     def usable(self) -> bool:
         """Whether it can run here."""
         return not self.missing
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint, or of the user's own file; empty if there is neither."""
+        if self.own is not None:
+            return self.own.file.sha256
+        return self.files.checkpoint.sha256 if self.files is not None else ""
 
     @property
     def compiles(self) -> bool:
@@ -46,7 +56,13 @@ class Listing:
 
 
 def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
-    """How one model stands. Looks for files and packages, loads nothing."""
+    """How one model stands. Looks for files and packages, loads nothing.
+
+    Raises:
+        ModelError: If it is the user's own and was removed.
+    """
+    if is_own(spec.name):
+        return Listing(spec, None, own=own_model(spec.name))
     weights = settings().weights_dir
     files = read_manifest(weights).get(spec.name)
     train = f"Train it with `python -m allcell train {spec.name}`"
@@ -91,5 +107,10 @@ def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
 
 
 def catalog() -> tuple[Listing, ...]:
-    """All models of the registry, detectors first, in its order."""
-    return (*(listing(spec) for spec in MODELS), *(listing(spec) for spec in CLASSIFIERS))
+    """All models of the registry, detectors first, in its order; then the user's own."""
+    own = (Listing(model.spec, None, own=model) for model in own_models().values())
+    return (
+        *(listing(spec) for spec in MODELS),
+        *(listing(spec) for spec in CLASSIFIERS),
+        *own,
+    )

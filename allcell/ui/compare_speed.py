@@ -11,27 +11,28 @@ import pandas as pd
 import streamlit as st
 
 from allcell.detector import Detector
-from allcell.models.registry import MODELS, ModelSpec
+from allcell.models.registry import ModelSpec
 from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui import compare_charts
+from allcell.ui.cache import get_detector
 from allcell.ui.catalog import catalog
+from allcell.ui.session_models import is_own
+from allcell.ui.session_watch import session_is_open
 from allcell.ui.speed_run import Job, SpeedRun
 
 _RUN = "compare.speed_run"
 _MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
 _OWN_SIZE = 0
 _SIZES_PX = (_OWN_SIZE, 320, 480, 640, 960, 1280)
-#: What a person reads for a model.
-_TITLES = {spec.name: spec.title for spec in MODELS}
 _LENGTHS = {"Quick (30 frames)": 30, "Usual (100 frames)": 100, "Thorough (300 frames)": 300}
 
 
 def speed_here() -> None:
     """Choose, run with progress and a stop, see the table and the chart."""
     run: SpeedRun | None = st.session_state.get(_RUN)
-    usable = {e.spec.name: e.spec for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
+    usable = _usable()
     st.markdown(
         "Measures every stage, from a 1280x720 camera frame to boxes, one image at a time, on the "
         "machine that runs this app. Close other programs for steady numbers."
@@ -46,6 +47,11 @@ def speed_here() -> None:
             # Asks twice a second how far it is; tables and charts would disturb the measurement.
             st.fragment(_progress, run_every=0.5)(run, done)
         _results(run)
+
+
+def _usable() -> dict[str, ModelSpec]:
+    """The detectors that can run here, by name."""
+    return {e.spec.name: e.spec for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
 
 
 def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
@@ -72,6 +78,13 @@ def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
             persist_state="session",
             disabled=busy,
         )
+        fixed = [
+            f"{usable[name].title} takes {_size(usable[name].fixed_input_px)} px only"
+            for name in st.session_state[_MODELS]
+            if name in usable and usable[name].fixed_input_px
+        ]
+        if fixed and set(st.session_state[_SIZES]) != {_OWN_SIZE}:
+            st.caption(f"{'; '.join(fixed)}, whatever is chosen here.")
     with right:
         st.segmented_control(
             "Length",
@@ -97,8 +110,15 @@ def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
 
 def _jobs() -> list[Job]:
     """What is chosen at this moment: a click may come before the page has followed another."""
-    models = st.session_state[_MODELS]
-    return [Job(model, px or None) for model in models for px in st.session_state[_SIZES]]
+    usable, sizes = _usable(), st.session_state[_SIZES]
+    jobs = []
+    for name in st.session_state[_MODELS]:
+        if (spec := usable.get(name)) is None:
+            continue
+        # One that insists on its input's size is measured once.
+        of_it = sizes if spec.fixed_input_px is None else [_OWN_SIZE] * bool(sizes)
+        jobs += [Job(name, px or None, spec.title) for px in of_it]
+    return jobs
 
 
 def _start() -> None:
@@ -108,9 +128,15 @@ def _start() -> None:
     old: SpeedRun | None = st.session_state.get(_RUN)
     if old is not None:
         old.stop()
-    # Opened for this alone: the models that other pages hold stay in memory.
+    # Those of the session are looked up here: the run's own thread belongs to no session.
+    own = {job.model: get_detector(job.model) for job in jobs if is_own(job.model)}
     device = settings().device
-    run = SpeedRun(jobs, lambda name: Detector.open(name, device=device), frames=frames)
+
+    def open_detector(name: str) -> Detector:
+        # Opened for this alone: the models that other pages hold stay in memory.
+        return own[name] if name in own else Detector.open(name, device=device)
+
+    run = SpeedRun(jobs, open_detector, frames=frames, is_watched=session_is_open())
     st.session_state[_RUN] = run
     run.start()
 
@@ -121,7 +147,7 @@ def _progress(run: SpeedRun, drawn: int) -> None:
     position = min(run.position, len(run.jobs) - 1)
     st.progress(
         run.total_share,
-        f"{_TITLES[run.jobs[position].model]}: {position + 1} of {len(run.jobs)}"
+        f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
         f"{', stopping' if run.stopped else ''}",
     )
 
@@ -130,7 +156,7 @@ def _results(run: SpeedRun) -> None:
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
     for position, words in run.failures.items():
-        st.error(f"**{_TITLES[run.jobs[position].model]}** {words}")
+        st.error(f"**{run.jobs[position].title}** {words}")
     if not run.results:
         return
     table = _table(run)
@@ -156,8 +182,8 @@ def _table(run: SpeedRun) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "Model": _TITLES[r.model],
-                "Input (px)": f"{r.input_px[0]}x{r.input_px[1]}",
+                "Model": run.jobs[position].title,
+                "Input (px)": _size(r.input_px),
                 "Frames a second": round(r.fps, 1),
                 "End to end (ms)": f"{r.total.median:.1f} ({r.total.p95:.1f})",
                 "Pre-process (ms)": f"{r.preprocess.median:.1f} ({r.preprocess.p95:.1f})",
@@ -165,7 +191,7 @@ def _table(run: SpeedRun) -> pd.DataFrame:
                 "Post-process (ms)": f"{r.postprocess.median:.1f} ({r.postprocess.p95:.1f})",
                 "Memory of the app (MB)": round(r.resident_mb),
             }
-            for _, r in sorted(run.results.items())
+            for position, r in sorted(run.results.items())
         ]
     )
 
@@ -176,13 +202,15 @@ def _chart(run: SpeedRun) -> None:
         for c in table_1(settings().weights_dir)
         if (c.class_name, c.metric) == ("blast", "ap50")
     }
-    points = [
-        compare_charts.SpeedPoint(scores[r.model].title, r.fps, value)
-        for position, r in sorted(run.results.items())
+    points, without = [], []
+    for position, r in sorted(run.results.items()):
+        job = run.jobs[position]
+        score = scores[r.model].measured if r.model in scores else None
         # The score was measured at the model's own size.
-        if run.jobs[position].long_side_px is None
-        and (value := scores[r.model].measured) is not None
-    ]
+        if score is not None and job.long_side_px is None:
+            points.append(compare_charts.SpeedPoint(job.title, r.fps, score))
+        else:
+            without.append(f"{job.title} at {_size(r.input_px)} px")
     for paper in TABLE_1:
         if (value := paper.value("blast", "ap50")) is not None:
             points.append(
@@ -200,6 +228,12 @@ def _chart(run: SpeedRun) -> None:
         "at its own input size, at which it was scored. Open: the paper's numbers, its time of one "
         "image on a Colab GPU (a Tesla P100, for example). Up and to the right is better."
     )
+    if without:
+        st.caption(f"Not in the chart, as no mAP is measured there: {', '.join(without)}.")
+
+
+def _size(size_px: tuple[int, int] | None) -> str:
+    return f"{size_px[0]}x{size_px[1]}" if size_px else ""
 
 
 def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ import streamlit as st
 from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
 from allcell.settings import settings
 from allcell.ui.catalog import Listing
+from allcell.ui.session_models import is_own
 
 #: A red cell is rarely imaged smaller or larger than this.
 RED_CELL_RANGE_PX = (4.0, 800.0)
@@ -39,6 +40,13 @@ class ViewChoice:
 def title_of(class_name: str) -> str:
     """What a person reads for a class; a foreign model's class keeps its own name."""
     return CLASS_TITLES.get(class_name, class_name)
+
+
+def threshold_text(spec: ModelSpec) -> str:
+    """Where the threshold comes from that a model begins with."""
+    if is_own(spec.name):
+        return f"You let this model begin with {spec.confidence:.2f}."
+    return f"Its operating threshold, chosen on validation images, is {spec.confidence:.2f}."
 
 
 def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | None:
@@ -82,8 +90,8 @@ def choose_view(spec: ModelSpec) -> ViewChoice:
         step=0.01,
         key=f"detect.confidence.{spec.name}",
         persist_state="session",
-        help="Boxes below it are hidden and not counted. The model is not run again. "
-        f"Its operating threshold, chosen on validation images, is {spec.confidence:.2f}.",
+        help=f"Boxes below it are hidden and not counted. The model is not run again. "
+        f"{threshold_text(spec)}",
     )
     iou = st.slider(
         "Largest overlap",

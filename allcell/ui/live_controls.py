@@ -13,7 +13,8 @@ from allcell.settings import settings
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker, open_live
 from allcell.ui.catalog import Listing
-from allcell.ui.controls import title_of
+from allcell.ui.controls import threshold_text, title_of
+from allcell.ui.session_models import own_model
 
 #: Models in memory at a time for live video.
 MAX_WORKERS = 3
@@ -26,17 +27,22 @@ _LINES = {"Thin": 1, "By size": None, "Bold": 5}
 _USUAL_FRAMES_PX = ((1280, 720), (640, 360))
 
 
-@st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming the model up")
 def get_worker(name: str) -> ModelWorker:
-    """A model that has run once, shared by all who watch.
+    """A model that has run once; one of the registry is shared by all who watch.
 
     Args:
-        name: Of the registry.
+        name: Of the registry, or of a model of this session.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device of the settings is not there.
     """
+    own = own_model(name)
+    return own.worker() if own else _shared_worker(name)
+
+
+@st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming the model up")
+def _shared_worker(name: str) -> ModelWorker:
     worker = open_live(name, device=settings().device)
     for width_px, height_px in _USUAL_FRAMES_PX:
         worker.warm_up(width_px, height_px)
@@ -61,7 +67,8 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
         persist_state="session",
         help="  \n".join(f"**{spec.title}**: {spec.summary}" for spec in usable),
     )
-    return next(spec for spec in usable if spec.name == name)
+    # One's own model may have been removed since it was chosen.
+    return next((spec for spec in usable if spec.name == name), usable[0])
 
 
 def choose_settings(worker: ModelWorker) -> LiveSettings:
@@ -75,8 +82,7 @@ def choose_settings(worker: ModelWorker) -> LiveSettings:
         step=0.01,
         key=f"live.confidence.{spec.name}",
         persist_state="session",
-        help="Boxes below it are hidden. The model's operating threshold is "
-        f"{spec.confidence:.2f}.",
+        help=f"Boxes below it are hidden. {threshold_text(spec)}",
     )
     classes = st.pills(
         "Shown classes",
@@ -99,15 +105,7 @@ def choose_settings(worker: ModelWorker) -> LiveSettings:
             persist_state="session",
             help="Two boxes that share more than this part of their joint area are one cell.",
         )
-        long_side = st.select_slider(
-            "Size at which the model sees the picture",
-            _INPUTS_PX,
-            format_func=lambda px: f"{px} px" if px else "by the red cells",
-            key="live.input",
-            persist_state="session",
-            help="Smaller is faster, larger shows more detail; by the red cells is what the model "
-            "was trained for.",
-        )
+        long_side = _choose_input(spec)
         line = st.segmented_control(
             "Boxes",
             list(_LINES),
@@ -133,4 +131,20 @@ def choose_settings(worker: ModelWorker) -> LiveSettings:
         labels=labels,
         long_side_px=long_side or None,
         frozen=frozen,
+    )
+
+
+def _choose_input(spec: ModelSpec) -> int:
+    if spec.fixed_input_px is not None:
+        width, height = spec.fixed_input_px
+        st.caption(f"This model sees every picture whole, fitted into {width} x {height} px.")
+        return _BY_RED_CELLS
+    return st.select_slider(
+        "Size at which the model sees the picture",
+        _INPUTS_PX,
+        format_func=lambda px: f"{px} px" if px else "by the red cells",
+        key="live.input",
+        persist_state="session",
+        help="Smaller is faster, larger shows more detail; by the red cells is what the model was "
+        "trained for.",
     )

@@ -178,11 +178,16 @@ def _strip(desk: LiveDesk) -> None:
     with st.container(horizontal=True, gap="small", key="allcell-strip"):
         for snapshot in reversed(snapshots):
             counts = to_result(snapshot).counts()
+            said = {
+                "blast": f"{counts.blasts} blasts",
+                "healthy": f"{counts.white_cells - counts.blasts} healthy",
+                "smudge": f"{counts.smudges} smudges",
+            }
             with st.container(width=_THUMBNAIL_PX, gap="xxsmall"):
                 st.image(_thumbnail(snapshot), alt=f"Snapshot of {snapshot.taken_at:%H:%M:%S}")
                 st.caption(
-                    f"{snapshot.taken_at:%H:%M:%S} UTC. {counts.blasts} blasts, "
-                    f"{counts.white_cells - counts.blasts} healthy, {counts.smudges} smudges"
+                    f"{snapshot.taken_at:%H:%M:%S} UTC. "
+                    f"{', '.join(said[name] for name in snapshot.spec.classes if name in said)}"
                 )
                 st.button(
                     "Remove",

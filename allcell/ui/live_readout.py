@@ -68,12 +68,18 @@ def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
 
 def _tally(desk: LiveDesk, tally: TallyState) -> None:
     with st.container(key="allcell-tally", gap="xsmall"):
+        known = desk.viewer.settings.spec.classes
         blasts, healthy, smudges = st.columns(3, wrap=False)
-        blasts.metric("Blasts", tally.blasts)
-        healthy.metric("Healthy WBC", tally.healthy)
-        smudges.metric("Smudges", tally.smudges)
+        blasts.metric("Blasts", tally.blasts if "blast" in known else "n/a")
+        healthy.metric("Healthy WBC", tally.healthy if "healthy" in known else "n/a")
+        smudges.metric("Smudges", tally.smudges if "smudge" in known else "n/a")
         share = tally.share
-        if share.fraction is None:
+        if not {"blast", "healthy"} <= set(known):
+            st.caption(
+                "Cells are counted once while they are in view. There is no blast fraction: the "
+                "model does not tell blasts from healthy white cells."
+            )
+        elif share.fraction is None:
             st.caption("Cells are counted once while they are in view.")
         else:
             st.markdown(

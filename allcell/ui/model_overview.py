@@ -45,15 +45,18 @@ def test_metrics(entry: Listing) -> dict[str, Any] | None:
 def _row(entry: Listing) -> dict[str, Any]:
     spec, files = entry.spec, entry.files
     metrics = test_metrics(entry)
+    state = "yours" if entry.own else "ready" if entry.usable else "not here"
     row: dict[str, Any] = {
         "Model": spec.title,
-        "State": "ready" if entry.usable else "not here",
+        "State": state,
         "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
         "Parameters (million)": files.parameters / 1e6 if files else None,
         "Blasts, mAP@0.5": "",
         "Healthy WBC, mAP@0.5": "",
         "Whole fields right": "",
     }
+    if entry.own is not None:
+        row["Weights (MB)"] = entry.own.file.size_bytes / 1e6
     if metrics is None:
         return row
     if isinstance(spec, ClassifierSpec):

@@ -85,7 +85,7 @@ def _job(entry: Listing) -> Job:
         raise TypeError(f"expected a detector, got {spec.name}")
     device = settings().device
     millions = entry.files.parameters / 1e6 if entry.files else _UNKNOWN_MILLIONS
-    return Job(spec, _sha256(entry), device, _opener(entry), _FIXED_MS + _MS_A_MILLION * millions)
+    return Job(spec, entry.sha256, device, _opener(entry), _FIXED_MS + _MS_A_MILLION * millions)
 
 
 def _opener(entry: Listing) -> Callable[[], Detector]:
@@ -96,10 +96,6 @@ def _opener(entry: Listing) -> Callable[[], Detector]:
     # A model of the session is known to its script only, not to the thread of the run.
     detector = get_detector(name)
     return lambda: detector
-
-
-def _sha256(entry: Listing) -> str:
-    return entry.files.checkpoint.sha256 if entry.files else ""
 
 
 def _progress(run: OwnRun, drawn: int) -> None:

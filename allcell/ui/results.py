@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from allcell.models.registry import CLASSES
 from allcell.report.results import ImageResult
 from allcell.ui.bench import Bench, Finished, Source
 from allcell.ui.controls import RED_CELL_RANGE_PX, ViewChoice
@@ -34,18 +35,27 @@ def answer(result: ImageResult) -> None:
     """Whether the model suggests blasts in this field, and how many cells of each kind."""
     counts = result.counts()
     highest = result.highest_blast_confidence
+    knows_blasts, knows_healthy, knows_smudges = (name in result.classes for name in CLASSES)
     with st.container(gap="xsmall"):
-        if highest is None:
+        if not knows_blasts:
+            st.subheader("Blasts suggested: not looked for", anchor=False)
+            st.caption("This model knows no blasts.")
+        elif highest is None:
             st.subheader("Blasts suggested: no", anchor=False)
             st.caption("No cell of this field reaches the lowest confidence as a blast.")
         else:
             st.subheader("Blasts suggested: yes", anchor=False)
             st.caption(f"Highest confidence {highest:.2f}. A suggested class, not a diagnosis.")
     blasts, healthy, smudges = st.columns(3, wrap=False)
-    blasts.metric("Blasts", counts.blasts)
-    healthy.metric("Healthy WBC", counts.white_cells - counts.blasts)
-    smudges.metric("Smudges", counts.smudges)
+    blasts.metric("Blasts", counts.blasts if knows_blasts else "n/a")
+    healthy.metric("Healthy WBC", counts.white_cells - counts.blasts if knows_healthy else "n/a")
+    smudges.metric("Smudges", counts.smudges if knows_smudges else "n/a")
     share = counts.blast_share
+    if not counts.tells_blasts:
+        st.caption(
+            "There is no blast fraction: the model does not tell blasts from healthy white cells."
+        )
+        return
     if share.fraction is None:
         st.caption("No white cell was found, so there is no fraction.")
         return
@@ -60,7 +70,11 @@ def answer(result: ImageResult) -> None:
         st.caption(
             "This covers sampling error only, not the classifier's.  \n"
             f"{to_go_text(share.n)}  \n"
-            f"{counts.smudges_per_100 or 0.0:.1f} smudges per 100 white cells."
+            + (
+                f"{counts.smudges_per_100 or 0.0:.1f} smudges per 100 white cells."
+                if knows_smudges
+                else "The model knows no smudges."
+            )
         )
 
 
@@ -102,6 +116,11 @@ def facts(desk: Bench, source: Source, finished: Finished) -> None:
             st.markdown(scale_text(analysis.scale), width="content")
             with st.popover("Change", type="tertiary", key="detect.change_red_cells"):
                 _set_red_cells(desk, source, finished)
+        if (fitted := analysis.spec.fixed_input_px) is not None:
+            st.caption(
+                f"This model sees the whole picture fitted into {fitted[0]} x {fitted[1]} px, "
+                "whatever the size of its cells."
+            )
         st.caption(
             f"{plain(source.name)}, {analysis.width_px} x {analysis.height_px} px. "
             f"Analysed in {seconds(finished.total_ms)} on this computer.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,11 @@ from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.images import RGBImage
 from allcell.synth.field import random_spec, render
+
+#: Of a 1280x720 frame under a usual objective.
+_USUAL_RED_CELL_PX = 40.0
+#: A tab that has been gone for this long is closed, not only reconnecting.
+GONE_S = 5.0
 
 
 class _StoppedError(Exception):
@@ -23,12 +29,14 @@ class Job:
     """One model at one input size.
 
     Attributes:
-        model: Name in the registry.
+        model: Its name.
         long_side_px: Of the network's input; None is what the model was made for.
+        title: What a person reads; the name if empty.
     """
 
     model: str
     long_side_px: int | None = None
+    title: str = ""
 
 
 @dataclass(eq=False)
@@ -37,7 +45,7 @@ class SpeedRun:
 
     Attributes:
         jobs: What is measured, in this order.
-        open_detector: Makes a model ready; its time is not measured.
+        open_detector: Makes a model ready; its time is not measured. Called in the run's thread.
         frames: Measured frames of each, after the warm-up.
         warm_up: Frames that go before.
         results: What is done, by position in `jobs`.
@@ -45,6 +53,9 @@ class SpeedRun:
         position: The job that runs.
         share: How far that one is, 0 to 1.
         running: Whether there is still something to do.
+        is_watched: Whether anybody is still there to see the results; if not, it ends by itself
+            after `gone_s`.
+        gone_s: See `is_watched`, in seconds.
     """
 
     jobs: Sequence[Job]
@@ -56,6 +67,9 @@ class SpeedRun:
     position: int = 0
     share: float = 0.0
     running: bool = True
+    is_watched: Callable[[], bool] = lambda: True
+    gone_s: float = GONE_S
+    _watched_s: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -109,6 +123,8 @@ class SpeedRun:
         width, height = FRAME_SIZE_PX
         spec = detector.spec
         red_cell_px = spec.red_cell_px * width / (job.long_side_px or spec.default_long_side_px)
+        if spec.fixed_input_px is not None:
+            red_cell_px = _USUAL_RED_CELL_PX  # it decides nothing but what the frame looks like
         return benchmark(
             detector,
             _frame(width, height, red_cell_px),
@@ -123,6 +139,11 @@ class SpeedRun:
         self._check()
 
     def _check(self) -> None:
+        now_s = time.monotonic()
+        if self.is_watched():
+            self._watched_s = now_s
+        elif now_s - self._watched_s > self.gone_s:
+            self._stop.set()
         if self._stop.is_set():
             raise _StoppedError
 

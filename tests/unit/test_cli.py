@@ -12,6 +12,7 @@ from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
+from tests.foreign_graphs import NAMES, anchor_free, graph
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +162,65 @@ def test_benchmark_json_has_every_stage():
     for stage in ("preprocess", "inference", "postprocess", "total", "bare_engine"):
         assert 0 < report[stage]["median"] <= report[stage]["p95"] * 1.0001
     assert report["fps"] > 0
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "found"),
+    [
+        pytest.param(NAMES, [], ["blast", "healthy"], id="by the file's own names"),
+        pytest.param("", ["smudge", "blast", ""], ["blast", "smudge"], id="as the user says"),
+    ],
+)
+def test_detect_with_a_network_of_ones_own(folder, tmp_path, names, classes, found):
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(graph(anchor_free(), metadata={"names": names} if names else None))
+    said = [part for name in classes for part in ("--class", name)]
+    done = run("detect", folder / "field1.png", "--json", "--onnx", file, *said)
+    assert done.exit_code == 0, done.output
+    line = json.loads(done.stdout)
+    assert line["model"] == "mine"
+    assert sorted(cell["class"] for cell in line["detections"]) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "classes", "words"),
+    [
+        pytest.param(b"text", [], "it is text", id="no network"),
+        pytest.param(graph(anchor_free()), [], "does not name its classes", id="no names"),
+        pytest.param(graph(anchor_free()), ["blast"], "room for 3", id="too few classes"),
+        pytest.param(None, [], "There is no file", id="no file"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(folder, tmp_path, content, classes, words):
+    file = tmp_path / "mine.onnx"
+    if content is not None:
+        file.write_bytes(content)
+    said = [part for name in classes for part in ("--class", name)]
+    done = run("detect", folder / "field1.png", "--onnx", file, *said)
+    assert done.exit_code == 1
+    assert words in done.stderr
+
+
+def test_classes_need_a_network(folder):
+    assert run("detect", folder, "--class", "blast").exit_code == 2
+
+
+def test_evaluate_a_network_of_ones_own(tmp_path):
+    data = tmp_path / "set"
+    for kind in ("images", "labels"):
+        (data / kind / "test").mkdir(parents=True)
+    field = render(random_spec(1, 640, 640, 30))
+    (data / "images" / "test" / "a.png").write_bytes(encode_png(field.image))
+    # The network's boxes at 64 px, of a picture ten times as large: ALL at 16, 16, and a normal
+    # cell at another place than its own.
+    labels = "0 0.25 0.25 0.125 0.125\n1 0.1 0.9 0.1 0.1\n"
+    (data / "labels" / "test" / "a.txt").write_text(labels)
+    (data / "data.yaml").write_text("test: images/test\nnames:\n  0: blast\n  1: healthy\n")
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))
+    done = run("evaluate", "--data", data, "--onnx", file, "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["model"] == "mine"
+    assert result["classes"]["blast"]["ap50"] == pytest.approx(1.0)
+    assert result["classes"]["healthy"]["ap50"] == pytest.approx(0.0)

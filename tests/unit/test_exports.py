@@ -59,6 +59,24 @@ def test_counts_go_by_name_not_by_position() -> None:
     assert foreign.highest_blast_confidence == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(
+    ("classes", "empty"),
+    [
+        pytest.param(("blast", "healthy"), ["smudges"], id="no smudges"),
+        pytest.param(("blast", "RBC"), ["smudges", "blast_percent_of_detected"], id="only blasts"),
+        pytest.param(("healthy", "RBC"), ["blasts", "blast_percent_of_detected"], id="no blasts"),
+    ],
+)
+def test_what_a_model_does_not_know_is_not_counted(
+    classes: tuple[str, ...], empty: list[str]
+) -> None:
+    lacking = replace(make(class_id=(0, 1, 0)), classes=classes)
+    [row] = rows(exports.to_summary_csv([lacking]))
+    for column in empty:
+        assert row[column] == ""
+    assert ("blast_percent_of_detected" in empty) == (lacking.counts().blast_share.n == 0)
+
+
 def test_share_has_the_exact_interval() -> None:
     share = make(class_id=(0, 1, 1, 1)).counts().blast_share
     assert (share.k, share.n) == (1, 4)

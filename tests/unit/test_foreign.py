@@ -1,59 +1,24 @@
 """Somebody else's ONNX file: run if it fits, refused with words if not."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
+from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
 from allcell.foreign import ForeignModel, open_foreign
+from allcell.foreign_file import MAX_BYTES, Fit, fits, guess_classes, inspect
+from tests.foreign_graphs import (
+    NAMES,
+    SIDE,
+    anchor_based,
+    anchor_free,
+    end_to_end,
+    graph,
+    is_valid,
+)
 
-SIDE = 64
-
-
-def graph(answer, *, side=SIDE):
-    """An ONNX file that answers the same to every picture; takes floats, NCHW."""
-    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, side, side])
-    answer = np.asarray(answer, np.float32)[None]
-    output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, answer.shape)
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Add", ["answer", "nothing"], ["output0"]),
-    ]
-    constants = [
-        numpy_helper.from_array(answer, "answer"),
-        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
-    ]
-    model = helper.make_model(
-        helper.make_graph(nodes, "g", [picture], [output], constants),
-        opset_imports=[helper.make_opsetid("", 17)],
-        ir_version=8,
-    )
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
-
-
-#: Three boxes: cx cy w h in input pixels, and scores of (normal, ALL, RBC).
-BOXES = ((16, 16, 8, 8), (40, 16, 10, 10), (40, 40, 12, 12))
-SCORES = ((0.1, 0.9, 0.2), (0.8, 0.1, 0.1), (0.1, 0.1, 0.95))
 CLASSES = ("healthy", "blast", None)
-
-
-def anchor_free():
-    return np.hstack([BOXES, SCORES]).T
-
-
-def anchor_based():
-    return np.hstack([BOXES, np.ones((3, 1)), SCORES])
-
-
-def end_to_end():
-    rows = []
-    for (x, y, w, h), scores in zip(BOXES, SCORES, strict=True):
-        best = int(np.argmax(scores))
-        rows.append([x - w / 2, y - h / 2, x + w / 2, y + h / 2, scores[best], best])
-    return np.array(rows)
 
 
 @pytest.mark.parametrize("answer", [anchor_free, anchor_based, end_to_end])
@@ -90,6 +55,7 @@ def test_two_classes_may_become_one():
         (b"\x80\x04\x95pickle", ForeignModel("m", CLASSES), "not an ONNX network"),
         (None, ForeignModel("m", ("blast", "healthy")), "fits no detector with 2 classes"),
         (None, ForeignModel("m", CLASSES, layout="anchor_based"), "of the layout anchor_based"),
+        (None, ForeignModel("m", ("blast", "healthy")), r"room for 3 \(anchor_free\)"),
         (None, ForeignModel("m", CLASSES, input_px=(640, 640)), "takes 64x64 pixels only"),
         (None, ForeignModel("m", ("lymphoblast", None, None)), "does not know: lymphoblast"),
         (None, ForeignModel("m", (None, None, None)), "No class of the network"),
@@ -98,6 +64,204 @@ def test_two_classes_may_become_one():
 def test_what_does_not_fit_is_said(content, model, words):
     with pytest.raises(ModelError, match=words):
         open_foreign(graph(anchor_free()) if content is None else content, model)
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        pytest.param(b"only text\nand more", ["is text", "yolo export"], id="text"),
+        pytest.param(b"", ["is empty"], id="empty"),
+        pytest.param(b"PK\x03\x04" + bytes(99), ["ZIP archive", ".pt"], id="new .pt renamed"),
+        pytest.param(b"\x80\x02ctorch", ["pickle"], id="old .pt renamed"),
+        pytest.param(b"<!DOCTYPE html>", ["web page"], id="a page instead of a download"),
+        pytest.param(
+            b"version https://git-lfs.github.com/spec/v1", ["Git LFS"], id="pointer to a file"
+        ),
+        pytest.param(bytes(99), ["not an ONNX network"], id="zeros"),
+        pytest.param(graph(anchor_free())[:300], ["cut off", "again"], id="truncated"),
+        pytest.param(b"\x08\x08", ["no graph"], id="no graph"),
+        pytest.param(
+            graph(anchor_free(), weights_in="weights.bin"),
+            ["in other files", "one file"],
+            id="external data",
+        ),
+        pytest.param(bytes(MAX_BYTES + 1), ["more than 300 MB", "smaller"], id="huge"),
+        pytest.param(graph([0.1, 0.9]), ["2 numbers", "no boxes"], id="classifier"),
+        pytest.param(
+            graph(anchor_free(), metadata={"task": "segment"}), ["segment"], id="another task"
+        ),
+        pytest.param(graph(np.ones((4, 5, 6))), ["none of a detector"], id="three-dimensional"),
+        pytest.param(graph(anchor_free(), batch=4), ["4 pictures", "batch=1"], id="batch"),
+        pytest.param(graph(anchor_free(), channels=1), ["(1, 1, 64, 64)", "colour"], id="grey"),
+        pytest.param(
+            graph(anchor_free(), kind=TensorProto.INT32),
+            ["int32", "expected floats"],
+            id="integers",
+        ),
+        pytest.param(graph(anchor_free(), domain="their.own"), ["opened"], id="own operators"),
+        pytest.param(graph(anchor_free(), side=4096), ["4096x4096"], id="input out of reach"),
+    ],
+)
+def test_a_file_that_is_no_detector_is_refused(content, parts):
+    with pytest.raises(ModelError) as refused:
+        inspect(content)
+    for part in parts:
+        assert part in str(refused.value)
+
+
+def test_weights_in_other_files_are_never_read(tmp_path, monkeypatch):
+    # ONNX Runtime would take them from the server's working directory.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(anchor_free().astype(np.float32).tobytes())
+    with pytest.raises(ModelError, match="in other files"):
+        open_foreign(graph(anchor_free(), weights_in="weights.bin"), ForeignModel("m", CLASSES))
+
+
+@pytest.mark.parametrize(
+    ("answer", "layout", "words"),
+    [
+        pytest.param(
+            np.vstack([anchor_free()[:4], anchor_free()[4:] - 3]), None, "from -3 to", id="logits"
+        ),
+        pytest.param(anchor_free() * np.nan, None, "infinite", id="not a number"),
+        pytest.param(
+            end_to_end() + np.array([0, 0, 0, 0, 0, 0.5]), None, "whole number", id="half a class"
+        ),
+        pytest.param(
+            end_to_end() * [0.01, 0.01, 0.01, 0.01, 1, 1], None, "fractions", id="fractions"
+        ),
+        pytest.param(anchor_based(), "anchor_free", "of the layout anchor_free", id="wrong layout"),
+    ],
+)
+def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
+    with pytest.raises(ModelError, match=words):
+        open_foreign(graph(answer), ForeignModel("m", CLASSES, layout=layout))
+
+
+@pytest.mark.parametrize(
+    ("shape", "input_px", "expected"),
+    [
+        pytest.param((84, 8400), (640, 640), [Fit("anchor_free", 80)], id="YOLOv8"),
+        pytest.param((25200, 85), (640, 640), [Fit("anchor_based", 80)], id="YOLOv5"),
+        pytest.param(
+            (300, 6), (640, 640), [Fit("end_to_end", None), Fit("anchor_based", 1)], id="YOLOv10"
+        ),
+        pytest.param((25200, 6), (640, 640), [Fit("anchor_based", 1)], id="YOLOv5, one class"),
+        pytest.param(
+            (252, 6),
+            (64, 64),
+            [Fit("anchor_based", 1), Fit("end_to_end", None)],
+            id="YOLOv5, one class, small: as many boxes as its grids have",
+        ),
+        pytest.param((5, 84), (64, 64), [Fit("anchor_free", 1)], id="YOLOv8, one class, small"),
+        pytest.param((300, 4), (640, 640), [], id="boxes without scores"),
+        pytest.param((1000,), (640, 640), [], id="classifier"),
+    ],
+)
+def test_an_output_is_read_in_the_ways_its_shape_allows(shape, input_px, expected):
+    assert list(fits(shape, input_px)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(NAMES, ("normal", "ALL", "RBC"), id="as ultralytics writes them"),
+        pytest.param("['a', 'b', 'c']", ("a", "b", "c"), id="a list"),
+        pytest.param("{'0': 'a', '1': 'b', '2': 'c'}", ("a", "b", "c"), id="numbers as text"),
+        pytest.param("{0: '<b>*a*</b>', 1: 'b', 2: 'c'}", ("b a b", "b", "c"), id="no markup"),
+        pytest.param("{0: 'a', 2: 'b', 3: 'c'}", (), id="a number is missing"),
+        pytest.param("__import__('os').getcwd()", (), id="a program"),
+        pytest.param("(" * 5000, (), id="nested without end"),
+        pytest.param("", (), id="none"),
+    ],
+)
+def test_names_are_read_from_the_file_but_never_run(names, expected):
+    file = inspect(graph(anchor_free(), metadata={"names": names} if names else None))
+    assert [" ".join(name.split()) for name in file.names] == list(expected)
+    assert not file.remark
+
+
+def test_what_a_file_is_found_to_be():
+    content = graph(anchor_free(), metadata={"names": "{0: 'a', 1: 'b'}"})
+    assert is_valid(content)
+    file = inspect(content)
+    assert (file.size_bytes, file.input_px, file.fixed) == (len(content), (SIDE, SIDE), True)
+    assert (file.facts.producer, file.facts.opset) == ("the tests", 17)
+    assert file.fits == (Fit("anchor_free", 3),)
+    assert file.names == ()
+    assert "names 2 classes, but its output has room for 3" in file.remark
+
+
+@pytest.mark.parametrize(
+    ("metadata", "wanted", "expected"),
+    [
+        pytest.param({"imgsz": "[96, 128]"}, None, (128, 96), id="the file's own size"),
+        pytest.param({}, None, (640, 640), id="the usual size"),
+        pytest.param({"imgsz": "[96, 128]"}, (64, 32), (64, 32), id="the user's size"),
+    ],
+)
+def test_a_network_that_takes_any_size_gets_one(metadata, wanted, expected):
+    content = graph(anchor_free(), side="any", metadata=metadata)
+    if wanted is None:
+        assert (inspect(content).input_px, inspect(content).fixed) == (expected, False)
+    detector = open_foreign(content, ForeignModel("m", CLASSES, input_px=wanted))
+    assert detector.spec.fixed_input_px == expected
+
+
+def test_half_precision_is_taken():
+    detector = open_foreign(
+        graph(anchor_free(), kind=TensorProto.FLOAT16), ForeignModel("m", CLASSES)
+    )
+    found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "mine"),
+    [
+        ("Lymphoblast", "blast"),
+        ("blasts", "blast"),
+        ("cancer", "blast"),
+        ("ALL", "blast"),
+        ("healthy", "healthy"),
+        ("WBC", "healthy"),
+        ("normal_cells", "healthy"),
+        ("White blood cell", "healthy"),
+        ("smudge-cell", "smudge"),
+        ("RBC", None),
+        ("platelet", None),
+        ("cell", None),
+    ],
+)
+def test_known_names_are_guessed(name, mine):
+    assert guess_classes([name]) == (mine,)
+
+
+def test_a_box_likelier_of_a_class_left_out_is_left_out():
+    # The third box is a red cell by 0.95, and healthy or a blast by 0.1.
+    detector = open_foreign(graph(anchor_free()), ForeignModel("m", CLASSES))
+    found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.05)
+    assert len(found) == 2
+
+
+def test_a_network_that_is_sure_of_everything_does_not_hang():
+    rng = np.random.default_rng(0)
+    many = np.vstack([rng.uniform(5, 600, (4, 20_000)), rng.uniform(0.5, 0.9, (3, 20_000))])
+    detector = open_foreign(graph(many, side=640), ForeignModel("m", CLASSES))
+    found, timing = detector.detect(np.zeros((640, 640, 3), np.uint8))
+    assert len(found) == 300
+    assert timing.total_ms < 5_000
+    # The best are among them.
+    best = many[4:6][:, many[4:6].max(axis=0) > many[6]].max()
+    assert found.confidence[0] == pytest.approx(best)
+
+
+def test_facts_are_found_in_our_own_files():
+    from allcell.settings import settings
+
+    facts = read_facts((settings().weights_dir / "live.onnx").read_bytes())
+    assert facts.producer.startswith("pytorch")
+    assert facts.opset == 17
 
 
 def test_an_end_to_end_network_with_more_classes_than_named_is_refused():

@@ -1,8 +1,12 @@
 """A series of benchmarks that can be stopped."""
 
+import itertools
 import threading
+import time
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from allcell.detector import Detector
 from allcell.errors import ModelError
@@ -75,3 +79,41 @@ def test_a_model_that_cannot_be_opened_does_not_end_the_series():
     run.wait(30)
     assert run.failures == {0: "It is broken. Mend it."}
     assert list(run.results) == [1]
+
+
+@pytest.mark.parametrize(
+    ("away", "stopped"),
+    [
+        pytest.param(lambda asked: asked > 6, True, id="the tab is closed"),
+        pytest.param(lambda asked: asked in (4, 5), False, id="it reconnects"),
+    ],
+)
+def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
+    asked = itertools.count(1)
+
+    class Slow(Engine):
+        def run(self, image):
+            time.sleep(0.05)
+            return super().run(image)
+
+    run = SpeedRun(
+        [Job("live")] * 3,
+        lambda name: Detector(get_spec(name), Slow()),
+        frames=6,
+        warm_up=1,
+        is_watched=lambda: not away(next(asked)),
+        gone_s=0.6,
+    )
+    run.start()
+    run.wait(60)
+    assert not run.running
+    assert run.stopped == stopped
+    assert (len(run.results) < 3) == stopped
+
+
+def test_a_model_that_insists_on_its_input_is_measured_with_it():
+    spec = replace(get_spec("live"), fixed_input_px=(64, 32), default_long_side_px=64)
+    run = SpeedRun([Job("own-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
+    run.start()
+    run.wait(30)
+    assert run.results[0].input_px == (64, 32)

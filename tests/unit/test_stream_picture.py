@@ -1,5 +1,7 @@
 """What the stream reads off a frame: motion, sharpness, light, magnification, rates."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -104,6 +106,8 @@ class TestWatch:
 def test_the_scale_must_suit_the_model(red_cell_px, scale, word):
     found = scale_objection(SPEC, red_cell_px, scale)
     assert (found == "") if not word else (word in found)
+    # One that insists on its input's size has to take every scale.
+    assert scale_objection(replace(SPEC, fixed_input_px=(640, 640)), red_cell_px, scale) == ""
 
 
 class TestMagnification:

@@ -1,0 +1,58 @@
+"""A network of the user's own on the command line: an ONNX file instead of a model's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from allcell.cli.base import say
+from allcell.detector import Detector
+from allcell.errors import ModelError
+from allcell.settings import settings
+
+#: Help of the two options that lead here.
+ONNX_HELP = "A detector of your own, as an ONNX file, instead of --model. It is checked first."
+CLASS_HELP = (
+    "With --onnx, what each class of the network is, in its order: blast, healthy, smudge, or "
+    "empty to leave it out. By default the names in the file, where they are known ones."
+)
+
+
+def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
+    """Check an ONNX file and make it ready.
+
+    Args:
+        path: The file.
+        classes: See `CLASS_HELP`.
+
+    Returns:
+        The detector, and the SHA-256 of its file.
+
+    Raises:
+        ModelError: If there is no such file, or it does not fit.
+    """
+    # Imported here: they bring ONNX Runtime along, which other commands need not wait for.
+    from allcell.foreign import ForeignModel, open_foreign
+    from allcell.foreign_file import guess_classes, inspect
+
+    if not path.is_file():
+        raise ModelError(f"There is no file {path}.", "Check --onnx.")
+    content = path.read_bytes()
+    file = inspect(content, threads=settings().threads)
+    if file.remark:
+        say(file.remark)
+    mapped = tuple(name or None for name in classes)
+    if not mapped:
+        if not file.names:
+            rooms = ", ".join(
+                "any number" if f.classes is None else str(f.classes) for f in file.fits
+            )
+            raise ModelError(
+                f"{path.name} does not name its classes (it has room for {rooms}).",
+                "Say what each is, in its order: --class healthy --class blast.",
+            )
+        mapped = guess_classes(file.names)
+        pairs = zip(file.names, mapped, strict=True)
+        say("classes: " + ", ".join(f"{name} = {mine or 'left out'}" for name, mine in pairs))
+    said = ForeignModel(path.stem, mapped)
+    return open_foreign(content, said, threads=settings().threads), file.sha256

@@ -1,0 +1,352 @@
+"""Somebody else's ONNX file, looked into: what it takes, what it answers, what that may mean."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.detections import FloatArray
+from allcell.engines.onnx_engine import OnnxEngine, Signature
+from allcell.engines.onnx_file import OnnxFacts, read_facts
+from allcell.errors import ModelError
+from allcell.models.registry import OutputLayout
+
+#: Larger files are refused.
+MAX_BYTES = 300 * 2**20
+#: A network that takes any size is tried at this one, if its file names none.
+USUAL_INPUT_PX = (640, 640)
+#: Longest input side: a larger picture would take minutes on a CPU.
+MAX_INPUT_PX = 2048
+#: Networks without overlaps answer with a few hundred boxes; candidates are thousands.
+_MOST_FINISHED_BOXES = 1000
+#: Boxes that all lie within so many pixels are fractions of the picture.
+_FRACTIONS_PX = 2.0
+#: Scores may be this much outside of 0 to 1, by rounding.
+_ROUNDING = 1e-3
+_LONGEST_NAME = 60
+
+#: How people call what allcell calls blast, healthy and smudge.
+_KNOWN_AS: dict[str, tuple[str, ...]] = {
+    "blast": (
+        *("blast", "lymphoblast", "leukemic", "leukaemic", "leukemia", "leukaemia"),
+        *("cancer", "cancerous", "malignant", "all", "positive"),
+    ),
+    "healthy": (
+        *("healthy", "normal", "wbc", "healthy wbc", "normal wbc", "white blood", "leukocyte"),
+        *("benign", "hem", "negative", "lymphocyte", "neutrophil", "monocyte", "eosinophil"),
+        *("basophil",),
+    ),
+    "smudge": ("smudge", "basket", "gumprecht shadow"),
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One way to read an output.
+
+    Attributes:
+        layout: How boxes and scores lie in it.
+        classes: Number of classes it has room for; None for any (each box names its class).
+    """
+
+    layout: OutputLayout
+    classes: int | None
+
+
+@dataclass(frozen=True)
+class ForeignFile:
+    """What a file is found to be.
+
+    Attributes:
+        size_bytes: Of the file.
+        sha256: Of the file, hexadecimal.
+        facts: What it says of itself.
+        input_px: Width and height it was tried with.
+        fixed: Whether it takes no other size.
+        output_shape: What it answers for one picture.
+        fits: Ways to read that, the likeliest first; at least one.
+        names: Its classes by the file's own words, in their order; empty if it has none that fit.
+        remark: What is odd about it, in a sentence; may be empty.
+        run_ms: What one picture takes here.
+    """
+
+    size_bytes: int
+    sha256: str
+    facts: OnnxFacts
+    input_px: tuple[int, int]
+    fixed: bool
+    output_shape: tuple[int, ...]
+    fits: tuple[Fit, ...]
+    names: tuple[str, ...]
+    remark: str
+    run_ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A file that a runtime has opened and run once.
+
+    Attributes:
+        engine: The network.
+        facts: What the file says of itself.
+        input_px: Width and height it was run with.
+        output: Its answer (rows, columns) to noise.
+        run_ms: What a picture takes here.
+    """
+
+    engine: OnnxEngine
+    facts: OnnxFacts
+    input_px: tuple[int, int]
+    output: FloatArray
+    run_ms: float
+
+
+def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
+    """Open a file, run it, and say what it can be used as.
+
+    Args:
+        content: Of the ONNX file.
+        threads: CPU threads; 0 leaves ONNX Runtime's choice.
+
+    Raises:
+        ModelError: If it is no ONNX file, or no detector that can be read.
+    """
+    opened = open_file(content, threads=threads)
+    shape = opened.output.shape
+    found = fits(shape, opened.input_px)
+    if not found:
+        raise ModelError(
+            f"The network answers with shape {shape}, which is none of a detector: expected "
+            "(4 + classes, n), (n, 5 + classes) or (n, 6).",
+            "Export the detector alone, without further steps.",
+        )
+    said = _names(opened.facts.metadata.get("names", ""))
+    matching = [fit for fit in found if said and fit.classes in (None, len(said))]
+    remark = ""
+    if said and not matching:
+        room = " or ".join(dict.fromkeys(str(fit.classes) for fit in found))
+        remark = (
+            f"The file names {len(said)} classes, but its output has room for {room}. It may be "
+            "more than a detector, with masks or key points for example."
+        )
+    return ForeignFile(
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+        opened.facts,
+        opened.input_px,
+        opened.engine.fixed_size is not None,
+        shape,
+        (*matching, *(fit for fit in found if fit not in matching)),
+        said if matching else (),
+        remark,
+        opened.run_ms,
+    )
+
+
+def open_file(
+    content: bytes, *, input_px: tuple[int, int] | None = None, threads: int = 0
+) -> Opened:
+    """Check that a file is a network of one picture with one answer, and run it twice.
+
+    Args:
+        content: Of the ONNX file.
+        input_px: Width and height of its input; what the file says if None.
+        threads: CPU threads; 0 leaves ONNX Runtime's choice.
+
+    Raises:
+        ModelError: If it is not; the message says what was found.
+    """
+    if len(content) > MAX_BYTES:
+        raise ModelError(
+            f"The file has {len(content) / 2**20:.0f} MB, more than {MAX_BYTES // 2**20} MB.",
+            "Use a smaller network, or export it with half precision.",
+        )
+    facts = read_facts(content)
+    if (task := facts.metadata.get("task", "detect")) != "detect":
+        raise ModelError(
+            f"The file says that it is made to {task[:_LONGEST_NAME]}, not to detect.",
+            "Export a detector.",
+        )
+    engine = OnnxEngine(content, threads=threads)
+    _check_signature(engine.signature)
+    size = _input_size(engine, input_px, facts)
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    _run(engine, noise)  # the first run plans its memory
+    start = time.perf_counter()
+    output = _run(engine, noise)
+    return Opened(engine, facts, size, output, 1e3 * (time.perf_counter() - start))
+
+
+def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
+    """The ways to read an output, the likeliest first.
+
+    Args:
+        shape: Of the answer to one picture.
+        input_px: Width and height of that picture.
+    """
+    if len(shape) != 2:
+        return ()
+    rows, columns = shape
+    found: list[Fit] = []
+    # There are more boxes than numbers to each.
+    if 5 <= rows <= columns:
+        found.append(Fit("anchor_free", rows - 4))
+    if columns == 6 <= rows <= _MOST_FINISHED_BOXES:
+        found.append(Fit("end_to_end", None))
+    if 6 <= columns <= rows:
+        found.append(Fit("anchor_based", columns - 5))
+    # YOLOv5 has three boxes at each place of its three grids, of 8, 16 and 32 pixels.
+    if 1024 * rows == 63 * input_px[0] * input_px[1]:
+        found.sort(key=lambda fit: fit.layout != "anchor_based")
+    return tuple(found)
+
+
+def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]) -> None:
+    """Refuse numbers that no detector of this layout answers with.
+
+    Args:
+        output: (rows, columns).
+        layout: How it is to be read.
+        input_px: Width and height of the input.
+
+    Raises:
+        ModelError: If a score is not within 0 to 1, a class no whole number, or a box not in
+            pixels.
+    """
+    if not np.isfinite(output).all():
+        raise ModelError(
+            "The network answers with numbers that are infinite or none at all.",
+            "Export it again, in full precision.",
+        )
+    rows = output.T if layout == "anchor_free" else output
+    boxes, scores = rows[:, :4], rows[:, 4:5] if layout == "end_to_end" else rows[:, 4:]
+    low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise ModelError(
+            f"Read as {layout}, the scores go from {low:.3g} to {high:.3g}, expected 0 to 1.",
+            "Choose another layout, or export the network with its last step (the sigmoid).",
+        )
+    if layout == "end_to_end":
+        classes = rows[rows[:, 4] > 0, 5]
+        if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
+            raise ModelError(
+                "Read as end_to_end, the sixth number of a box should be its class, but is no "
+                "whole number.",
+                "Choose another layout.",
+            )
+    largest = float(np.abs(boxes).max(initial=0))
+    if 0 < largest <= _FRACTIONS_PX < min(input_px) / 8:
+        raise ModelError(
+            f"Its boxes lie within {largest:.2g} pixels: they seem to be fractions of the picture.",
+            "Export it with boxes in pixels of the input.",
+        )
+
+
+def guess_classes(names: Sequence[str]) -> tuple[str | None, ...]:
+    """What of allcell's classes each name stands for; None where that is not known."""
+    return tuple(_guess(name) for name in names)
+
+
+def _guess(name: str) -> str | None:
+    words = re.sub(r"[^a-z]+", " ", name.lower()).strip()
+    words = re.sub(r" ?\bcells?$", "", words)
+    for mine, theirs in _KNOWN_AS.items():
+        if words in theirs or (words.endswith("s") and words[:-1] in theirs):
+            return mine
+    return None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Class names as ultralytics writes them, `{0: 'blast'}`, or as a list."""
+    try:
+        said = ast.literal_eval(text) if text else ()
+        if isinstance(said, dict):
+            numbered = {int(number): name for number, name in said.items()}
+            said = [numbered[number] for number in range(len(numbered))]
+        if not isinstance(said, (list, tuple)):
+            return ()
+    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
+        return ()
+    return tuple(re.sub(r"[^\w .()+-]+", " ", str(name)).strip()[:_LONGEST_NAME] for name in said)
+
+
+def _check_signature(said: Signature) -> None:
+    batch = said.input_shape[0]
+    takes_bytes = said.input_type == "tensor(uint8)"
+    channels = said.input_shape[3 if takes_bytes else 1]
+    shape = tuple(side if isinstance(side, int) else "any" for side in said.input_shape)
+    if said.input_type not in ("tensor(float)", "tensor(float16)", "tensor(uint8)"):
+        raise ModelError(
+            f"The network takes {said.input_type}, expected floats or bytes.",
+            "Export it in full precision.",
+        )
+    if isinstance(channels, int) and channels != 3:
+        expected = "(1, height, width, 3)" if takes_bytes else "(1, 3, height, width)"
+        raise ModelError(
+            f"The network takes an input of shape {shape}, expected {expected}.".replace("'", ""),
+            "Export it for colour pictures, channels first (floats) or last (bytes).",
+        )
+    if isinstance(batch, int) and batch != 1:
+        raise ModelError(
+            f"The network takes {batch} pictures at a time, expected one.",
+            "Export it with batch=1.",
+        )
+    if said.output_type not in ("tensor(float)", "tensor(float16)", "tensor(double)"):
+        raise ModelError(
+            f"The network answers with {said.output_type}, expected floats.",
+            "Export the detector alone, without further steps.",
+        )
+
+
+def _input_size(
+    engine: OnnxEngine, wanted: tuple[int, int] | None, facts: OnnxFacts
+) -> tuple[int, int]:
+    """Width and height of the input."""
+    if engine.fixed_size is None:
+        width, height = wanted or _said_size(facts) or USUAL_INPUT_PX
+    else:
+        height, width = engine.fixed_size
+        if wanted not in (None, (width, height)):
+            raise ModelError(
+                f"The file takes {width}x{height} pixels only.", "Enter this size, or none at all."
+            )
+    if not (0 < width <= MAX_INPUT_PX and 0 < height <= MAX_INPUT_PX):
+        raise ModelError(
+            f"An input of {width}x{height} pixels is out of reach: expected at most "
+            f"{MAX_INPUT_PX} a side.",
+            "Use a smaller input.",
+        )
+    return width, height
+
+
+def _said_size(facts: OnnxFacts) -> tuple[int, int] | None:
+    """Width and height as ultralytics writes them, `[height, width]`."""
+    found = re.fullmatch(r"\[(\d{1,5}), ?(\d{1,5})\]", facts.metadata.get("imgsz", ""))
+    if found is None:
+        return None
+    height, width = (int(side) for side in found.groups())
+    return (width, height) if max(width, height) <= MAX_INPUT_PX else None
+
+
+def _run(engine: OnnxEngine, picture: npt.NDArray[np.uint8]) -> FloatArray:
+    try:
+        output = engine.run(picture)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ModelError(
+            "The network's answer is not one table of numbers a picture.",
+            "Export the detector alone, without further steps.",
+        ) from error
+    if output.ndim == 1:
+        raise ModelError(
+            f"The network answers with {len(output)} numbers a picture and no boxes, as a "
+            "classifier does.",
+            "Choose a detector: only those box cells.",
+        )
+    return output

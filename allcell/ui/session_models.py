@@ -1,0 +1,141 @@
+"""The models that the user of this browser session has added; no other session sees them.
+
+They live in the memory of the session and go with it. Call these in the script's own thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from allcell.errors import ModelError
+from allcell.models.registry import ModelSpec
+from allcell.settings import settings
+from allcell.stream.model_worker import ModelWorker
+
+if TYPE_CHECKING:
+    from allcell.detector import Detector
+    from allcell.foreign import ForeignModel
+    from allcell.foreign_file import ForeignFile
+
+#: A session keeps this many; each is held in memory.
+MAX_OWN = 3
+#: Names of the registry do not begin so.
+PREFIX = "own-"
+_KEY = "allcell.own_models"
+
+
+@dataclass(eq=False)
+class OwnModel:
+    """A model of this session.
+
+    Attributes:
+        detector: Ready to run.
+        file: What its file was found to be.
+        said: What the user said of it.
+        content: Of its file.
+    """
+
+    detector: Detector
+    file: ForeignFile
+    said: ForeignModel
+    content: bytes = field(repr=False)
+    _worker: ModelWorker | None = None
+
+    def worker(self) -> ModelWorker:
+        """The model for live video, opened a second time so that no page waits for a stream.
+
+        Raises:
+            ModelError: If it cannot be opened again.
+        """
+        if self._worker is None:
+            from allcell.foreign import open_foreign
+
+            said = replace(self.said, name=self.spec.name)
+            again = open_foreign(self.content, said, threads=settings().threads)
+            self._worker = ModelWorker(again)
+        return self._worker
+
+    def close(self) -> None:
+        """End its thread, if live video has started one."""
+        if self._worker is not None:
+            self._worker.close()
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's description."""
+        return self.detector.spec
+
+
+def own_models() -> Mapping[str, OwnModel]:
+    """The models of this session by name, in the order they were added."""
+    return _kept()
+
+
+def own_model(name: str) -> OwnModel | None:
+    """A model of this session; None for names of the registry.
+
+    Raises:
+        ModelError: If a model of that name was removed, or belongs to another session.
+    """
+    if not is_own(name):
+        return None
+    found = _kept().get(name)
+    if found is None:
+        raise ModelError(
+            "This model of yours is not in this session any more.",
+            "Add it again on the Compare page, or choose another model.",
+        )
+    return found
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a user's model, of whatever session."""
+    return name.startswith(PREFIX)
+
+
+def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
+    """Check a file against what is said of it and keep it for this session.
+
+    The same file with other settings is another model, so that no result of one is taken for one
+    of the other.
+
+    Args:
+        content: Of the ONNX file.
+        file: What it was found to be.
+        said: What the user says of it; `title` must be set, `name` is made here.
+
+    Raises:
+        ModelError: If it does not fit, is here already, or there are too many.
+    """
+    # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
+    from allcell.foreign import open_foreign
+
+    kept = _kept()
+    digest = hashlib.sha256(f"{file.sha256}{replace(said, name='')}".encode()).hexdigest()
+    name = f"{PREFIX}{digest[:12]}"
+    if name in kept:
+        raise ModelError(f"{kept[name].spec.title} is in the list already, just like this.")
+    if len(kept) >= MAX_OWN:
+        raise ModelError(f"A session keeps at most {MAX_OWN} models.", "Remove one first.")
+    detector = open_foreign(content, replace(said, name=name), threads=settings().threads)
+    kept[name] = OwnModel(detector, file, said, content)
+    return kept[name]
+
+
+def remove(name: str) -> None:
+    """Forget a model and end its thread."""
+    found = _kept().pop(name, None)
+    if found is not None:
+        found.close()
+
+
+def _kept() -> dict[str, OwnModel]:
+    kept = st.session_state.setdefault(_KEY, {})
+    if not isinstance(kept, dict):
+        raise TypeError(f"expected a dict in the session, got {type(kept).__name__}")
+    return kept

@@ -1,0 +1,172 @@
+"""Networks of other people, made for the tests: constant answers, and fresh random YOLOs."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIDE = 64
+
+
+def graph(
+    answer: object,
+    *,
+    side: int | str = SIDE,
+    batch: int = 1,
+    channels: int = 3,
+    kind: int = TensorProto.FLOAT,
+    metadata: dict[str, str] | None = None,
+    weights_in: str = "",
+    domain: str = "",
+) -> bytes:
+    """An ONNX file that answers the same to every picture; takes floats, NCHW."""
+    sides = [side, side] if isinstance(side, int) else [f"{side}_height", f"{side}_width"]
+    picture = helper.make_tensor_value_info("images", kind, [batch, channels, *sides])
+    values = np.asarray(answer, np.float32)[None]
+    output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, values.shape)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["answer", "nothing"], ["output0"], domain=domain),
+    ]
+    constants = [
+        numpy_helper.from_array(values, "answer"),
+        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
+    ]
+    if weights_in:
+        constants[0].ClearField("raw_data")
+        constants[0].data_location = TensorProto.EXTERNAL
+        for key, value in (("location", weights_in), ("length", str(values.nbytes))):
+            constants[0].external_data.add(key=key, value=value)
+    opsets = [helper.make_opsetid("", 17)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [picture], [output], constants),
+        opset_imports=opsets,
+        ir_version=8,
+        producer_name="the tests",
+    )
+    helper.set_model_props(model, metadata or {})
+    return model.SerializeToString()
+
+
+#: Three boxes and many empty ones: cx cy w h in input pixels, and scores of (normal, ALL, RBC).
+EMPTY = 20
+BOXES = ((16, 16, 8, 8), (40, 16, 10, 10), (40, 40, 12, 12), *[(8, 8, 4, 4)] * EMPTY)
+SCORES = ((0.1, 0.9, 0.2), (0.8, 0.1, 0.1), (0.1, 0.1, 0.95), *[(0, 0, 0)] * EMPTY)
+NAMES = "{0: 'normal', 1: 'ALL', 2: 'RBC'}"
+
+
+def anchor_free() -> np.ndarray:
+    """As YOLOv8 answers."""
+    return np.hstack([BOXES, SCORES]).T
+
+
+def anchor_based() -> np.ndarray:
+    """As YOLOv5 answers."""
+    return np.hstack([BOXES, np.ones((len(BOXES), 1)), SCORES])
+
+
+def end_to_end() -> np.ndarray:
+    """As YOLOv10 answers."""
+    rows = []
+    for (x, y, w, h), scores in zip(BOXES, SCORES, strict=True):
+        best = int(np.argmax(scores))
+        rows.append([x - w / 2, y - h / 2, x + w / 2, y + h / 2, scores[best], best])
+    return np.array(rows)
+
+
+def random_yolo(
+    architecture: str, folder: Path, *, classes: dict[int, str], side: int, ends: bool = False
+) -> Path:
+    """A fresh network of ultralytics, exported by its own exporter.
+
+    Args:
+        architecture: Such as yolo11n.yaml.
+        folder: Where the file is written.
+        classes: Its names.
+        side: Of its input.
+        ends: Whether it answers with finished boxes.
+    """
+    import allcell.offline  # noqa: F401
+
+    from ultralytics.models import YOLO  # isort: skip
+    from ultralytics.nn.tasks import DetectionModel  # isort: skip
+
+    yolo = YOLO(architecture, task="detect")
+    fresh = DetectionModel(architecture, nc=len(classes), verbose=False)
+    fresh.names, fresh.task, fresh.args = classes, "detect", yolo.model.args
+    yolo.model = fresh
+    yolo.model.pt_path = str(folder / f"{Path(architecture).stem}.pt")
+    made = yolo.export(
+        format="onnx",
+        imgsz=side,
+        simplify=False,
+        opset=17,
+        # This is how ultralytics says: finished boxes, and nothing further to do.
+        nms=False if ends else None,
+    )
+    return Path(made)
+
+
+def random_yolov5(*, classes: int, side: int) -> bytes:
+    """A small random network with YOLOv5's anchor head, decoded as YOLOv5's `Detect` does it."""
+    import torch
+    from torch import nn
+
+    anchors = torch.tensor(
+        [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]
+    ).view(3, 3, 2)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            widths = (3, 8, 8, 16, 16, 16)
+            self.body = nn.ModuleList(
+                nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.BatchNorm2d(b), nn.SiLU())
+                for a, b in itertools.pairwise(widths)
+            )
+            self.heads = nn.ModuleList(nn.Conv2d(c, 3 * (5 + classes), 1) for c in (16, 16, 16))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            maps, found = [], []
+            for stage in self.body:
+                x = stage(x)
+                maps.append(x)
+            for level, (head, features) in enumerate(zip(self.heads, maps[2:], strict=True)):
+                stride = 8 * 2**level
+                n = side // stride
+                y = head(features).view(1, 3, 5 + classes, n, n).permute(0, 1, 3, 4, 2).sigmoid()
+                row, column = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
+                grid = torch.stack([column, row], -1)
+                centre = (y[..., :2] * 2 - 0.5 + grid) * stride
+                size = (y[..., 2:4] * 2) ** 2 * anchors[level].view(1, 3, 1, 1, 2)
+                found.append(torch.cat([centre, size, y[..., 4:]], -1).view(1, -1, 5 + classes))
+            return torch.cat(found, 1)
+
+    torch.manual_seed(0)
+    sink = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Net().eval(),
+            (torch.zeros(1, 3, side, side),),
+            sink,
+            input_names=["images"],
+            output_names=["output0"],
+            opset_version=17,
+            dynamo=False,
+        )
+    return sink.getvalue()
+
+
+def is_valid(content: bytes) -> bool:
+    """Whether ONNX's own checker takes a file."""
+    onnx.checker.check_model(onnx.load_from_string(content))
+    return True
