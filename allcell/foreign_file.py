@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import FloatArray
+from allcell.engines.base import InterruptedRun
 from allcell.engines.onnx_engine import OnnxEngine, Signature
 from allcell.engines.onnx_file import OnnxFacts, read_facts
 from allcell.errors import ModelError
@@ -24,6 +26,8 @@ MAX_BYTES = 300 * 2**20
 USUAL_INPUT_PX = (640, 640)
 #: Longest input side: a larger picture would take minutes on a CPU.
 MAX_INPUT_PX = 2048
+#: A network that takes longer for one picture is of no use here.
+LONGEST_RUN_S = 30.0
 #: Networks without overlaps answer with a few hundred boxes; candidates are thousands.
 _MOST_FINISHED_BOXES = 1000
 #: Boxes that all lie within so many pixels are fractions of the picture.
@@ -336,13 +340,23 @@ def _said_size(facts: OnnxFacts) -> tuple[int, int] | None:
 
 
 def _run(engine: OnnxEngine, picture: npt.NDArray[np.uint8]) -> FloatArray:
+    # A graph may hold a loop that never ends.
+    limit = threading.Timer(LONGEST_RUN_S, engine.interrupt)
+    limit.start()
     try:
         output = engine.run(picture)
+    except InterruptedRun as error:
+        raise ModelError(
+            f"The network has not answered within {LONGEST_RUN_S:.0f} s.",
+            "Use a smaller network, or a smaller input size.",
+        ) from error
     except (IndexError, TypeError, ValueError) as error:
         raise ModelError(
             "The network's answer is not one table of numbers a picture.",
             "Export the detector alone, without further steps.",
         ) from error
+    finally:
+        limit.cancel()
     if output.ndim == 1:
         raise ModelError(
             f"The network answers with {len(output)} numbers a picture and no boxes, as a "

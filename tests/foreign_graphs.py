@@ -56,6 +56,45 @@ def graph(
     return model.SerializeToString()
 
 
+def endless() -> bytes:
+    """A network that adds one for ever before it answers."""
+    number = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_on"], ["still"]),
+            helper.make_node("Add", ["before", "one"], ["after"]),
+        ],
+        "body",
+        [
+            number("round", TensorProto.INT64, []),
+            number("go_on", TensorProto.BOOL, []),
+            number("before", TensorProto.FLOAT, [1, 7, 21]),
+        ],
+        [number("still", TensorProto.BOOL, []), number("after", TensorProto.FLOAT, [1, 7, 21])],
+        [numpy_helper.from_array(np.ones((), np.float32), "one")],
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "start"], ["begin"]),
+        helper.make_node("Loop", ["", "yes", "begin"], ["output0"], body=body),
+    ]
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "g",
+            [number("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+            [number("output0", TensorProto.FLOAT, [1, 7, 21])],
+            [
+                numpy_helper.from_array(np.ones((), bool), "yes"),
+                numpy_helper.from_array(np.ones((1, 7, 21), np.float32), "start"),
+            ],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    return model.SerializeToString()
+
+
 #: Three boxes and many empty ones: cx cy w h in input pixels, and scores of (normal, ALL, RBC).
 EMPTY = 20
 BOXES = ((16, 16, 8, 8), (40, 16, 10, 10), (40, 40, 12, 12), *[(8, 8, 4, 4)] * EMPTY)

@@ -1,19 +1,23 @@
 """Somebody else's ONNX file: run if it fits, refused with words if not."""
 
+import time
+
 import numpy as np
 import pytest
 from onnx import TensorProto
 
+from allcell import foreign_file
 from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
 from allcell.foreign import ForeignModel, open_foreign
-from allcell.foreign_file import MAX_BYTES, Fit, fits, guess_classes, inspect
+from allcell.foreign_file import MAX_BYTES, Fit, fits, guess_classes, inspect, open_file
 from tests.foreign_graphs import (
     NAMES,
     SIDE,
     anchor_based,
     anchor_free,
     end_to_end,
+    endless,
     graph,
     is_valid,
 )
@@ -267,3 +271,11 @@ def test_facts_are_found_in_our_own_files():
 def test_an_end_to_end_network_with_more_classes_than_named_is_refused():
     with pytest.raises(ModelError, match="class 2, but 2 are named"):
         open_foreign(graph(end_to_end()), ForeignModel("m", ("healthy", "blast")))
+
+
+def test_a_network_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(foreign_file, "LONGEST_RUN_S", 0.5)
+    start = time.perf_counter()
+    with pytest.raises(ModelError, match="not answered within"):
+        open_file(endless())
+    assert time.perf_counter() - start < 5
