@@ -1,0 +1,204 @@
+"""Compare: the charts of several models at their thresholds, marks on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from allcell.evaluation.confusion import confusion
+from allcell.evaluation.evidence import CALIBRATION_FLOOR
+from allcell.evaluation.matching import ClassMatches
+from allcell.evaluation.metrics import calibration, curve
+from allcell.evaluation.operating import OperatingPoint, operating_point
+from allcell.models.registry import CLASSES
+from allcell.ui import charts
+from allcell.ui.compare_charts import confusion_map
+from allcell.ui.controls import title_of
+from allcell.ui.kept_answers import KeptAnswers
+
+_AGAINST = {"precision": "P", "recall": "R", "f1": "F1"}
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One model at its threshold, seen for one class.
+
+    Attributes:
+        kept: The model and its answers.
+        matches: Of the class, as a user sees it.
+        threshold: Lowest confidence, 0 to 1.
+        point: Counts and scores there.
+    """
+
+    kept: KeptAnswers
+    matches: ClassMatches
+    threshold: float
+    point: OperatingPoint
+
+    @property
+    def title(self) -> str:
+        """What a person reads for the model."""
+        return self.kept.spec.title
+
+
+def draw_curves(views: list[View], fields: str) -> None:
+    """Precision and recall, FROC, a score against the threshold, reliability.
+
+    Args:
+        views: The models, all for one class.
+        fields: What the images are called in a sentence.
+    """
+    curves = {view.title: curve(view.matches) for view in views}
+    at = {view.title: view.point.counts for view in views}
+    left, right = st.columns(2, gap="medium")
+    with left:
+        draw_chart(
+            charts.lines(
+                {t: (pd.Series(c.recall), pd.Series(c.precision)) for t, c in curves.items()},
+                title="Precision against recall",
+                x_title="Recall (0 to 1)",
+                y_title="Precision (0 to 1)",
+                x_range=charts.SHARE,
+                y_range=_top([c.precision for c in curves.values()]),
+                marks={
+                    t: (c.recall, c.precision)
+                    for t, c in at.items()
+                    if c.precision is not None and c.recall is not None
+                },
+            ),
+            "pr",
+        )
+    with right:
+        draw_chart(
+            charts.lines(
+                {
+                    t: (pd.Series(c.false_alarms_per_image), pd.Series(c.recall))
+                    for t, c in curves.items()
+                },
+                title="FROC: sensitivity against false alarms",
+                x_title="False alarms a field (mean)",
+                y_title="Sensitivity (0 to 1)",
+                y_range=charts.SHARE,
+                marks={
+                    view.title: (view.point.false_alarms_per_image, view.point.counts.recall)
+                    for view in views
+                    if view.point.counts.recall is not None
+                },
+            ),
+            "froc",
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        score = st.segmented_control(
+            "Score against the threshold",
+            list(_AGAINST),
+            default="f1",
+            required=True,
+            format_func=_AGAINST.__getitem__,
+            key="compare.against",
+            persist_state="session",
+        )
+        draw_chart(_against_threshold(views, score), "against")
+    with right:
+        draw_chart(_reliability(views), "reliability")
+        st.caption(
+            "Reliability: a model whose confidence can be taken at its word lies on the diagonal."
+        )
+    st.caption(
+        f"On {fields}, IoU 0.5, from confidence "
+        f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
+        "mAP follow YOLOv5, where a box counts for each class it reaches."
+    )
+
+
+def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
+    """Limits of an axis of scores that lie near 1: from a tenth below the lowest."""
+    lowest = min((float(c.min()) for c in curves if len(c)), default=0.0)
+    return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
+
+
+@lru_cache(maxsize=64)
+def _scores_on_grid(matches: ClassMatches, score: str) -> tuple[pd.Series, pd.Series]:
+    """Thresholds and a score at each; the slider only moves the mark on it."""
+    grid = np.round(np.arange(CALIBRATION_FLOOR, 0.951, 0.01), 2)
+    values = [_value(operating_point(matches, float(t)), score) for t in grid]
+    return pd.Series(grid), pd.Series(values)
+
+
+def _value(point: OperatingPoint, score: str) -> float:
+    found = point.f1 if score == "f1" else getattr(point.counts, score)
+    return float("nan") if found is None else float(found)
+
+
+def _against_threshold(views: list[View], score: str) -> Figure:
+    return charts.lines(
+        {view.title: _scores_on_grid(view.matches, score) for view in views},
+        title=f"{_AGAINST[score]} against the threshold",
+        x_title="Threshold (confidence, 0 to 1)",
+        y_title=f"{_AGAINST[score]} (0 to 1)",
+        x_range=(0.0, 1.0),
+        y_range=charts.SHARE,
+        marks={view.title: (view.threshold, _value(view.point, score)) for view in views},
+    )
+
+
+def _reliability(views: list[View]) -> Figure:
+    series = {}
+    for view in views:
+        if not len(view.matches.confidence):
+            continue
+        bins = [b for b in calibration(view.matches).bins if b["count"]]
+        series[view.title] = (
+            pd.Series([b["avg_confidence"] for b in bins]),
+            pd.Series([b["avg_accuracy"] for b in bins]),
+        )
+    figure = charts.lines(
+        series,
+        title="Reliability",
+        x_title="Confidence (mean of a bin)",
+        y_title="Right (share, 0 to 1)",
+        x_range=charts.SHARE,
+        y_range=charts.SHARE,
+        height_px=380,
+    )
+    figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#7f7f7f", "width": 1})
+    return figure
+
+
+def draw_confusion(views: list[View]) -> None:
+    """What the cells of each class are called by one of the models, and what is no cell."""
+    by_name = {view.kept.spec.name: view for view in views}
+    name = st.selectbox(
+        "Confusion matrix of",
+        list(by_name),
+        format_func=lambda name: by_name[name].title,
+        key="compare.confusion",
+        persist_state="session",
+    )
+    chosen = by_name[name]
+    shown = chosen.kept.evidence.shown_at(chosen.threshold)
+    names = [*(title_of(c) for c in CLASSES), "background"]
+    draw_chart(
+        confusion_map(
+            confusion(shown).matrix.tolist(),
+            names,
+            f"{chosen.title} at {chosen.threshold:.2f}",
+        ),
+        "confusion",
+    )
+    st.caption(
+        "Cells in rows, what they are called in columns. Background as a row: a box on no cell. "
+        "Background as a column: a cell without a box."
+    )
+
+
+def draw_chart(figure: Figure, key: str) -> None:
+    """A chart of the page, without the library's buttons."""
+    st.plotly_chart(figure, key=f"compare.chart.{key}", config={"displayModeBar": False})
