@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from allcell.detections import Detections, FloatArray
+from allcell.detections import Detections
 from allcell.formats.pixels import RGBImage
 from allcell.settings import RESEARCH_USE
 
@@ -125,22 +125,21 @@ def draw_into(
     if len(detections) == 0:
         return
     height, width = image.shape[:2]
-    boxes = _whole_pixels(detections.xyxy, width, height)
-    visible = (
-        (boxes[:, 2] >= 0) & (boxes[:, 0] < width) & (boxes[:, 3] >= 0) & (boxes[:, 1] < height)
-    )
-    limits = np.array([width - 1, height - 1, width - 1, height - 1])
-    corners = np.clip(boxes, 0, limits).tolist()
-    # The best come last: where cells overlap, the surer box lies on top.
-    order = np.argsort(detections.confidence, kind="stable").tolist()
-    shown = [i for i in order if visible[i]]
+    # Plain numbers: arrays of a few boxes cost video more in calls than they save.
+    confidence = detections.confidence.tolist()
     names = [classes[c] for c in detections.class_id.tolist()]
+    corners = {}
+    # The best come last: where cells overlap, the surer box lies on top.
+    for i in sorted(range(len(confidence)), key=confidence.__getitem__):
+        placed = _corners(detections.xyxy[i].tolist(), width, height)
+        if placed is not None:
+            corners[i] = placed
+    shown = list(corners)
     for i in shown:
         _box(image, corners[i], names[i], style)
     if not labels:
         return
     # After all boxes, so that no line crosses a text.
-    confidence = detections.confidence.tolist()
     numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
     text_px = style.text_px or _text_px(image.shape)
     long = style.names == "long" or (
@@ -165,13 +164,19 @@ def _check(image: RGBImage, detections: Detections, classes: tuple[str, ...]) ->
         )
 
 
-def _whole_pixels(xyxy: FloatArray, width_px: int, height_px: int) -> npt.NDArray[np.int64]:
-    """Corners with left <= right and top <= bottom, far-away ones kept within int range."""
-    far = 4.0 * (width_px + height_px)
-    whole = np.rint(np.clip(xyxy, -far, far)).astype(np.int64)
-    return np.concatenate(
-        [np.minimum(whole[:, :2], whole[:, 2:]), np.maximum(whole[:, :2], whole[:, 2:])], axis=1
-    )
+def _corners(xyxy: list[float], width_px: int, height_px: int) -> list[int] | None:
+    """Left, top, right, bottom in whole pixels, cut to the image; None if all of it is outside."""
+    x1, y1, x2, y2 = xyxy
+    left, right = sorted((x1, x2))
+    top, bottom = sorted((y1, y2))
+    if round(right) < 0 or round(left) >= width_px or round(bottom) < 0 or round(top) >= height_px:
+        return None
+    return [
+        max(0, round(left)),
+        max(0, round(top)),
+        min(width_px - 1, round(right)),
+        min(height_px - 1, round(bottom)),
+    ]
 
 
 def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:

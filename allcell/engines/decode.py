@@ -23,7 +23,7 @@ def _anchor_free(output: FloatArray, classes: int, floor: float, every: bool) ->
     """(4 + classes, N): cx cy w h classes, as YOLOv8 and YOLO11 export it."""
     if output.ndim != 2 or output.shape[0] != 4 + classes:
         raise _misfit("anchor_free", f"({4 + classes}, n)", output)
-    near = output[:, output[4:].max(axis=0) >= floor]
+    near = output[:, np.flatnonzero(output[4:].max(axis=0) >= floor)]
     return _named(near[:4], near[4:], floor, every)
 
 

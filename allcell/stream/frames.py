@@ -37,6 +37,8 @@ PATIENCE_S = 0.016
 _OLDEST_S = 1.0
 #: A steady but slow model may take this many times its usual latency.
 _OLDEST_LATENCIES = 2.5
+#: Counting waits no longer than this for a frame to be drawn.
+_DRAWN_WITHIN_S = 0.005
 #: The tally looks this often at most; cells do not change faster, and the model has the time.
 _COUNT_EVERY_S = 0.04
 #: An error of one frame stays in the readout this long, or nobody would ever read it.
@@ -113,6 +115,8 @@ class Viewer:
         self._counted_s = -_COUNT_EVERY_S
         #: Numbers of the newest job: asked for, its boxes there, all of it done.
         self._asked = self._boxed = self._answered = 0
+        #: Number of the frame that waits for its boxes or is being drawn with them; 0 for none.
+        self._awaited = 0
         self._running: Job | None = None
         #: The job before was given up: the next one is not, or a fast stage would never see boxes.
         self._gave_up = False
@@ -263,6 +267,7 @@ class Viewer:
         waits = self._frozen is None and 0 < self._usual_latency_s < patience_s
         shown = None
         if waits:
+            self._awaited = job.number
             self._ask(job)
             # The copy is ready when the model is.
             shown = frame.copy()
@@ -274,6 +279,10 @@ class Viewer:
             draw_into(
                 shown, boxes, settings.spec.classes, style=settings.style, labels=settings.labels
             )
+        if waits:
+            with self._news:
+                self._awaited = 0
+                self._news.notify_all()
         # Asked last: the model takes every core, and drawing beside it would take 5 ms, not 1.
         if not waits and (self._frozen is None or self._another_answer(settings)):
             self._give_up_another_field(job)
@@ -372,9 +381,10 @@ class Viewer:
                 return
             self._inferred = inferred
             self._gave_up = False
-            # Drawing need not wait for the count.
             self._boxed = max(self._boxed, job.number)
             self._news.notify_all()
+            # Drawn first, then counted: two threads of Python get in each other's way.
+            self._news.wait_for(lambda: self._awaited != job.number, _DRAWN_WITHIN_S)
         if not settings.frozen and now_s - self._counted_s >= _COUNT_EVERY_S:
             self._counted_s = now_s
             self._count(tally, current, inferred, now_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -218,6 +219,9 @@ def tune() -> None:
     from aiortc import codecs
     from aiortc.codecs import vpx
 
+    # A thread of Python waits up to this long for another one, again and again while a frame is
+    # made: the usual 5 ms, beside a page's script, would be seen.
+    sys.setswitchinterval(0.001)
     setattr(AsyncVideoProcessTrack, "recv", _prompt_recv)  # noqa: B010 (mypy knows it as fixed)
     vpx.DEFAULT_BITRATE, vpx.MIN_BITRATE, vpx.MAX_BITRATE = _START_BPS, _LEAST_BPS, _MOST_BPS
     for codec in codecs.CODECS["video"]:

@@ -155,7 +155,7 @@ def _progress(run: SpeedRun, drawn: int) -> None:
 def _results(run: SpeedRun) -> None:
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
-    for position, words in run.failures.items():
+    for position, words in sorted(dict(run.failures).items()):
         st.error(f"**{run.jobs[position].title}** {words}")
     if not run.results:
         return
@@ -191,7 +191,7 @@ def _table(run: SpeedRun) -> pd.DataFrame:
                 "Post-process (ms)": f"{r.postprocess.median:.1f} ({r.postprocess.p95:.1f})",
                 "Memory of the app (MB)": round(r.resident_mb),
             }
-            for position, r in sorted(run.results.items())
+            for position, r in sorted(dict(run.results).items())
         ]
     )
 
@@ -203,7 +203,7 @@ def _chart(run: SpeedRun) -> None:
         if (c.class_name, c.metric) == ("blast", "ap50")
     }
     points, without = [], []
-    for position, r in sorted(run.results.items()):
+    for position, r in sorted(dict(run.results).items()):
         job = run.jobs[position]
         score = scores[r.model].measured if r.model in scores else None
         # The score was measured at the model's own size.
@@ -240,7 +240,7 @@ def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:
     content = {
         "notice": RESEARCH_USE,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "results": [asdict(r) for _, r in sorted(run.results.items())],
+        "results": [asdict(r) for _, r in sorted(dict(run.results).items())],
     }
     with st.container(horizontal=True):
         st.download_button(

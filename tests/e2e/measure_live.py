@@ -129,7 +129,8 @@ def clip(path: Path, width: int, height: int) -> list[float]:
     """Write the clip; the box of the blast that is watched."""
     spec = FieldSpec(width, height, red_cell_px=width / 29, seed=3, blasts=6, neutrophils=2)
     full = render(spec)
-    empty = render(replace(spec, blasts=0, neutrophils=0)).image
+    # Another place on the slide, as when a stage jumps: no red cell is where it was.
+    empty = render(replace(spec, seed=4, blasts=0, neutrophils=0)).image
     planes = []
     for picture, mark in ((empty, 16), (full.image, 235)):
         marked = picture.copy()
