@@ -277,9 +277,9 @@ class Detector:
             len(tiles),
         )
 
-    def interrupt(self) -> None:
-        """Let the detection of another thread, if there is one, end with `InterruptedRun`."""
-        self.engine.interrupt()
+    def interrupt(self) -> bool:
+        """Let the detection of another thread end with `InterruptedRun`; whether there was one."""
+        return self.engine.interrupt()
 
     def warm_up(self, width_px: int, height_px: int, red_cell_px: float | None = None) -> None:
         """Run once on an empty image of this size, so that the first real one is not slow."""

@@ -78,9 +78,9 @@ class _MappedEngine:
         """See `Engine.run`."""
         return self.mapped(self._engine.run(image))
 
-    def interrupt(self) -> None:
+    def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
-        self._engine.interrupt()
+        return self._engine.interrupt()
 
     def mapped(self, output: FloatArray) -> FloatArray:
         """The output with our classes in the place of theirs.

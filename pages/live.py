@@ -51,6 +51,4 @@ with picture:
     live_sources.stage_controls(desk)
     live_keep.buttons(desk, running=link.on)
     live_readout.readout(desk, link, expected_fps)
-with side:
-    live_readout.counts(desk)
 live_keep.kept(desk, settings)

@@ -49,8 +49,12 @@ class Network(Protocol):
 class Engine(Network, Protocol):
     """A network that can be told to give up a run."""
 
-    def interrupt(self) -> None:
-        """Let the run of another thread, if there is one, end at the next layer."""
+    def interrupt(self) -> bool:
+        """Let the run of another thread end at the next layer.
+
+        Returns:
+            Whether there was one.
+        """
         ...
 
 

@@ -167,10 +167,12 @@ class OnnxEngine:
             self._under_way = None
         return np.asarray(output[0], dtype=np.float32)
 
-    def interrupt(self) -> None:
+    def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
-        if (options := self._under_way) is not None:
+        options = self._under_way
+        if options is not None:
             options.terminate = True
+        return options is not None
 
 
 def _first(error: Exception) -> str:

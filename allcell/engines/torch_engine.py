@@ -75,7 +75,7 @@ class TorchEngine:
         self._device = torch.device(device)
         self._dtype = torch.float16 if device == "cuda" else torch.float32
         self._model = _load(checkpoint, self._device).to(dtype=self._dtype)
-        self._given_up = False
+        self._runs = self._given_up = False
         for layer in self._model.model:
             layer.register_forward_pre_hook(self._go_on)
 
@@ -88,7 +88,13 @@ class TorchEngine:
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
         """See `Engine.run`. Copying the output back waits for the device."""
-        self._given_up = False
+        self._runs, self._given_up = True, False
+        try:
+            return self._pass(image)
+        finally:
+            self._runs = False
+
+    def _pass(self, image: npt.NDArray[np.uint8]) -> FloatArray:
         with torch.inference_mode():
             tensor = torch.from_numpy(image).to(self._device)
             tensor = tensor.permute(2, 0, 1)[None].to(self._dtype) / 255
@@ -97,9 +103,10 @@ class TorchEngine:
                 output = output[0]
             return np.asarray(output[0].float().cpu().numpy(), dtype=np.float32)
 
-    def interrupt(self) -> None:
+    def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
-        self._given_up = True
+        self._given_up = self._runs
+        return self._runs
 
     def _go_on(self, *_: object) -> None:
         if self._given_up:

@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 #: What a fast model is given to answer for the frame that is about to be shown: half a frame.
 PATIENCE_S = 0.016
-#: Boxes of a frame older than this are hidden, however slow the model, unless it is slower still.
-_OLDEST_S = 1.0
-#: A steady but slow model may take this many times its usual latency.
-_OLDEST_LATENCIES = 2.5
+#: Boxes of a frame older than this are hidden, unless the model is slow.
+_OLDEST_S = 0.25
+#: They may be as old as two inferences, and the frame that waits for the second one's boxes.
+_OLDEST_LATENCIES, _ONE_FRAME_S = 2.0, 0.035
 #: Counting waits no longer than this for a frame to be drawn.
 _DRAWN_WITHIN_S = 0.005
 #: The tally looks this often at most; cells do not change faster, and the model has the time.
@@ -295,8 +295,10 @@ class Viewer:
         if running is None or running.frame is job.frame or self._gave_up:
             return
         if not shift_between(running.grey, job.grey, job.frame.shape[1]).trusted:
-            self._gave_up = True
-            running.settings.worker.interrupt(self._owner)
+            with self._news:
+                # It may have come to its end meanwhile, and the next one begun.
+                if self._running is running:
+                    self._gave_up = running.settings.worker.interrupt(self._owner)
 
     def _another_answer(self, settings: LiveSettings) -> bool:
         """Whether the model would say something else of the frozen frame than when last asked."""
@@ -319,7 +321,7 @@ class Viewer:
         self._shown_from_s = None
         if inferred is None or inferred.job.settings.worker is not settings.worker:
             return Detections.empty()
-        oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s)
+        oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s + _ONE_FRAME_S)
         if not settings.frozen and job.asked_s - inferred.job.asked_s > oldest_s:
             return Detections.empty()
         chosen = self._chosen
@@ -350,7 +352,8 @@ class Viewer:
             self._fail("The model failed on a frame", error)
         finally:
             with self._news:
-                self._running = None
+                if self._running is job:
+                    self._running = None
                 self._boxed = max(self._boxed, job.number)
                 self._answered = max(self._answered, job.number)
                 self._news.notify_all()

@@ -74,12 +74,15 @@ class ModelWorker:
             self._wake.notify()
             return replaced
 
-    def interrupt(self, owner: Hashable) -> None:
-        """Let the model give up an owner's running task; that of another one goes on."""
+    def interrupt(self, owner: Hashable) -> bool:
+        """Let the model give up an owner's running task; that of another one goes on.
+
+        Returns:
+            Whether the model was at it.
+        """
         # The lock keeps the next task from starting in between.
         with self._wake:
-            if self._served_now is owner:
-                self.detector.interrupt()
+            return self._served_now is owner and self.detector.interrupt()
 
     def drop(self, owner: Hashable) -> None:
         """Forget an owner with its waiting task, and give up its running one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from datetime import UTC, datetime
 
@@ -211,7 +212,12 @@ def _strip(desk: LiveDesk) -> None:
         st.button("Remove all", key="live.clear", on_click=desk.strip.clear, type="tertiary")
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Snapshot: lambda s: s.name})
+def _identity(snapshot: Snapshot) -> str:
+    # All sessions share the cache, and two may press the button at one moment.
+    return f"{snapshot.name}-{hashlib.sha256(snapshot.frame.tobytes()).hexdigest()}"
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Snapshot: _identity})
 def _thumbnail(snapshot: Snapshot) -> bytes:
     picture = draw(
         snapshot.frame, snapshot.detections, snapshot.spec.classes, labels=False, notice=False

@@ -17,7 +17,10 @@ _UNSEEN = "live.unseen"
 
 @st.fragment(run_every=1.0)
 def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
-    """What is wrong, if anything, and the speed; refreshed each second without the page.
+    """What is wrong, if anything, the tally and the speed; refreshed each second without the page.
+
+    One fragment for all of it: after each run of one Streamlit throws away downloads that have
+    waited for two.
 
     Args:
         desk: The stream.
@@ -26,18 +29,16 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
     """
     status = desk.viewer.status(expected_fps)
     _trouble(desk, link, status)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _tally(desk, desk.viewer.tally())
     if not link.on or status.frame_px is None:
         return
-    if desk.viewer.settings.frozen:
-        st.caption("The picture is frozen: the model rests.")
-    else:
-        _speed(status)
-
-
-@st.fragment(run_every=1.0)
-def counts(desk: LiveDesk) -> None:
-    """The tally, refreshed each second."""
-    _tally(desk, desk.viewer.tally())
+    with right:
+        if desk.viewer.settings.frozen:
+            st.caption("The picture is frozen: the model rests.")
+        else:
+            _speed(status)
 
 
 def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:

@@ -57,6 +57,7 @@ if slow_s:
     def give_up(self):
         given_up.set()
         interrupt(self)
+        return True
     OnnxEngine.run, OnnxEngine.interrupt = slowly, give_up
 from streamlit.web import cli
 cli.main()

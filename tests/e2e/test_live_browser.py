@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import re
+import statistics
 import time
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from allcell.boxes import iou
 from allcell.detections import FloatArray
 from allcell.images import RGBImage, decode
 from allcell.models.registry import BLAST, HEALTHY
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
 WAIT_MS = 30_000
-#: What the page promises is a second; the rest is for a busy machine and for looking.
-SOON_S = 2.0
+#: What the page promises of a change, as the median of several.
+SOON_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,13 @@ def choose_camera(page: Page) -> None:
     before = component(page)
     page.get_by_text("This device's camera").click()
     wait_until(page, before.is_detached, "the other component")
+
+
+def choose_small_picture(page: Page) -> None:
+    """Coding two videos of 1280x720 takes more than two cores."""
+    page.get_by_role("combobox", name="Picture").click()
+    page.get_by_role("option", name="640 x 360, fast").click()
+    page.wait_for_timeout(1500)  # a camera's component gives way to another
 
 
 def component(page: Page) -> Frame:
@@ -195,13 +204,17 @@ def test_boxes_are_on_the_cells_and_follow_the_controls(
     video.evaluate("() => { document.querySelector('video').dataset.mark = 'same'; }")
     slider = page.get_by_role("slider", name="Lowest confidence").first
     slider.focus()
-    page.keyboard.press("End")
-    took_s = wait_until(
-        page, lambda: yellow(picture(video)).mean() < 0.001, "no box is that sure", SOON_S
-    )
-    assert took_s < SOON_S
-    page.keyboard.press("Home")
-    wait_until(page, lambda: yellow(picture(video)).mean() > 0.002, "boxes come back", SOON_S)
+    took = []
+    for key, any_box in (("End", False), ("Home", True)) * 3:
+        page.keyboard.press(key)
+        took.append(
+            wait_until(
+                page,
+                lambda b=any_box: bool(yellow(picture(video)).mean() > 0.001) == b,
+                "no box is that sure" if key == "End" else "boxes come back",
+            )
+        )
+    assert statistics.median(took) < SOON_S
     assert video.evaluate("() => document.querySelector('video').dataset.mark") == "same"
     page.get_by_text("Model", exact=True).first.wait_for()
     readout = page.get_by_text(re.compile(r"frames in, \d+ skipped a second"))
@@ -233,8 +246,8 @@ def test_another_model_shows_within_a_second_on_the_same_connection(
     took = []
     for title, speaks in (("allcell live", True), ("YOLOv5s", False)) * 2:
         choose(title)
-        took.append(wait_until(page, lambda s=speaks: boxed() == s, title, SOON_S))
-    assert sorted(took)[1] < SOON_S
+        took.append(wait_until(page, lambda s=speaks: boxed() == s, title))
+    assert statistics.median(took) < SOON_S
     assert video.evaluate("() => document.querySelector('video').dataset.mark") == "same"
 
 
@@ -243,16 +256,18 @@ def test_two_browsers_watch_one_model_and_both_keep_moving(
 ) -> None:
     open_live(page, app_url)
     choose_camera(page)
+    choose_small_picture(page)
     one = start(page)
     other_context = browser.new_context(viewport={"width": 1280, "height": 900})
     try:
         other_page = other_context.new_page()
         open_live(other_page, app_url)
+        choose_small_picture(other_page)
         other = start(other_page)  # the virtual microscope: another stream of the same model
         for _ in range(3):
             flows(page, one)
             flows(other_page, other)
-        page.get_by_text("shared by 2 viewers").or_(page.get_by_text("frames in")).first.wait_for()
+        page.get_by_text("2 viewers share the model").wait_for(timeout=WAIT_MS)
         assert yellow(picture(one)).mean() > 0.002
         before = picture(other)
         wait_until(
@@ -276,6 +291,57 @@ def test_stop_and_start_and_another_page_and_back(camera: tuple[Page, Frame]) ->
     page.get_by_role("link", name="Live").first.click()
     page.get_by_text("This device's camera").wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)
+    start(page)
+
+
+def test_the_camera_freezes_keeps_and_hands_out(
+    camera: tuple[Page, Frame], field: SyntheticField
+) -> None:
+    page, video = camera
+    page.get_by_text("Freeze the picture").click()
+    page.get_by_role("heading", name="The frozen picture").wait_for(timeout=WAIT_MS)
+    page.get_by_role("button", name="Snapshot").click()
+    page.get_by_role("heading", name="Snapshots: 1").wait_for(timeout=WAIT_MS)
+    with page.expect_download(timeout=WAIT_MS) as download:
+        page.get_by_role("button", name=re.compile("^Download 1")).click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        (table,) = [n for n in archive.namelist() if n.startswith("csv/")]
+        rows = list(csv.DictReader(io.StringIO(archive.read(table).decode())))
+        (raw_name,) = [n for n in archive.namelist() if n.startswith("raw/")]
+        raw = decode(archive.read(raw_name), name="raw")
+    scale = raw.shape[1] / WIDTH_PX
+    found = np.array([[float(r[k]) for k in ("x1_px", "y1_px", "x2_px", "y2_px")] for r in rows])
+    blasts = found[[r["suggested_class"] == "blast" for r in rows]].astype(np.float32)
+    overlap = iou(field.truth.of(BLAST).xyxy * scale, blasts)
+    assert (overlap.max(axis=1) > 0.5).mean() >= 0.7, "the boxes of the kept picture are the cells"
+    page.get_by_text("Freeze the picture").click()
+    flows(page, video)
+
+
+def test_the_virtual_microscope_obeys_its_controls(page: Page, app_url: str) -> None:
+    open_live(page, app_url)
+    video = start(page)
+    page.get_by_text("Wander").click()  # the slide stands still, with cells in view or not
+
+    def boxed() -> bool:
+        return bool((yellow(picture(video)) | pink(picture(video))).mean() > 0.001)
+
+    for _ in range(20):
+        if boxed():
+            break
+        page.get_by_role("button", name="Next field").click()
+        page.wait_for_timeout(1000)
+    slider = page.get_by_role("slider", name="Lowest confidence").first
+    slider.focus()
+    for key, any_box in (("End", False), ("Home", True)):
+        page.keyboard.press(key)
+        wait_until(page, lambda b=any_box: boxed() == b, f"{key} of the slider")
+    page.get_by_role("combobox", name=re.compile("Model")).click()
+    page.get_by_role("option", name="YOLOv5s", exact=True).click()
+    page.get_by_text(re.compile(r"YOLOv5s\. ONNX Runtime")).wait_for(timeout=WAIT_MS)
+    wait_until(page, boxed, "boxes of the second model")
+    video.get_by_role("button", name="Stop").click()
+    video.get_by_role("button", name="Start").wait_for(timeout=WAIT_MS)
     start(page)
 
 

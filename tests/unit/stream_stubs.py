@@ -40,6 +40,7 @@ class Spots:
 
     def interrupt(self):
         self.given_up.set()
+        return True
 
     def run(self, image):
         self.runs += 1
