@@ -106,7 +106,7 @@ def _tally(desk: LiveDesk, tally: TallyState) -> None:
 def _speed(status: LiveStatus) -> None:
     width, height = status.frame_px or (0, 0)
     with st.container(key="allcell-readout", gap="xsmall"):
-        shown, inferred, latency = st.columns(3, wrap=False)
+        shown, inferred, latency = st.columns(3, gap="small", wrap=False)
         shown.metric("Shown / s", f"{status.frames_shown:.0f}", help="Frames shown a second.")
         inferred.metric(
             "Inferred / s",
