@@ -109,7 +109,8 @@ def draw_curves(views: list[View], fields: str) -> None:
     with right:
         draw_chart(_reliability(views), "reliability")
         st.caption(
-            "Reliability: a model whose confidence can be taken at its word lies on the diagonal."
+            "Reliability: a model whose confidence can be taken at its word lies on the diagonal. "
+            "Boxes to the right of the dotted line are shown."
         )
     st.caption(
         f"On {fields}, IoU 0.5, from confidence "
@@ -169,6 +170,8 @@ def _reliability(views: list[View]) -> Figure:
         height_px=380,
     )
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#7f7f7f", "width": 1})
+    for threshold in sorted({view.threshold for view in views}):
+        figure.add_vline(x=threshold, line={"color": "#7f7f7f", "width": 1.5, "dash": "dot"})
     return figure
 
 
