@@ -16,6 +16,7 @@ from typing import Any
 import av
 import numpy as np
 import streamlit as st
+from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit_webrtc import WebRtcMode, create_video_source_track, webrtc_streamer
@@ -191,6 +192,14 @@ async def _prompt_recv(track: Any) -> Any:
     return shown
 
 
+_subscribe = MediaRelay.subscribe
+
+
+def _subscribe_to_newest(relay: MediaRelay, track: Any, buffered: bool = False) -> Any:
+    """`MediaRelay.subscribe`, which buffers unless told otherwise."""
+    return _subscribe(relay, track, buffered)
+
+
 def _keep_connection(key: str) -> None:
     """Tell the library that its component has been on the page all the time, if it has.
 
@@ -219,6 +228,9 @@ def tune() -> None:
     from aiortc import codecs
     from aiortc.codecs import vpx
 
+    # Between its tracks the library keeps every frame that a busy machine has not sent yet: the
+    # video would fall behind by minutes and fill the memory. Here the newest one is enough.
+    setattr(MediaRelay, "subscribe", _subscribe_to_newest)  # noqa: B010 (likewise)
     # A thread of Python waits up to this long for another one, again and again while a frame is
     # made: the usual 5 ms, beside a page's script, would be seen.
     sys.setswitchinterval(0.001)
