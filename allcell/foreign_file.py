@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
-import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from allcell.class_words import read_names
 from allcell.detections import FloatArray
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import Engine
 from allcell.engines.onnx_engine import OnnxEngine, Signature
 from allcell.engines.onnx_file import OnnxFacts, read_facts
+from allcell.engines.time_limit import time_limit
 from allcell.errors import ModelError
 from allcell.models.registry import OutputLayout
 
@@ -26,8 +25,8 @@ MAX_BYTES = 300 * 2**20
 USUAL_INPUT_PX = (640, 640)
 #: Longest input side: a larger picture would take minutes on a CPU.
 MAX_INPUT_PX = 2048
-#: A network that takes longer for one picture is of no use here.
-LONGEST_RUN_S = 30.0
+#: Shortest side that a file of any size is tried with: the stride of usual networks.
+MIN_INPUT_PX = 32
 #: Networks without overlaps answer with a few hundred boxes; candidates are thousands.
 _MOST_FINISHED_BOXES = 1000
 #: Boxes that all lie within so many pixels are fractions of the picture.
@@ -35,20 +34,6 @@ _FRACTIONS_PX = 2.0
 #: Scores may be this much outside of 0 to 1, by rounding.
 _ROUNDING = 1e-3
 _LONGEST_NAME = 60
-
-#: How people call what allcell calls blast, healthy and smudge.
-_KNOWN_AS: dict[str, tuple[str, ...]] = {
-    "blast": (
-        *("blast", "lymphoblast", "leukemic", "leukaemic", "leukemia", "leukaemia"),
-        *("cancer", "cancerous", "malignant", "all", "positive"),
-    ),
-    "healthy": (
-        *("healthy", "normal", "wbc", "healthy wbc", "normal wbc", "white blood", "leukocyte"),
-        *("benign", "hem", "negative", "lymphocyte", "neutrophil", "monocyte", "eosinophil"),
-        *("basophil",),
-    ),
-    "smudge": ("smudge", "basket", "gumprecht shadow"),
-}
 
 
 @dataclass(frozen=True)
@@ -122,7 +107,19 @@ def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
     Raises:
         ModelError: If it is no ONNX file, or no detector that can be read.
     """
-    opened = open_file(content, threads=threads)
+    return describe(content, open_file(content, threads=threads))
+
+
+def describe(content: bytes, opened: Opened) -> ForeignFile:
+    """Say what a file that is open can be used as.
+
+    Args:
+        content: Of the ONNX file.
+        opened: The same, by `open_file`.
+
+    Raises:
+        ModelError: If it is no detector that can be read.
+    """
     shape = opened.output.shape
     found = fits(shape, opened.input_px)
     if not found:
@@ -131,7 +128,7 @@ def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
             "(4 + classes, n), (n, 5 + classes) or (n, 6).",
             "Export the detector alone, without further steps.",
         )
-    said = _names(opened.facts.metadata.get("names", ""))
+    said = read_names(opened.facts.metadata.get("names", ""))
     matching = [fit for fit in found if said and fit.classes in (None, len(said))]
     remark = ""
     if said and not matching:
@@ -186,6 +183,30 @@ def open_file(
     start = time.perf_counter()
     output = _run(engine, noise)
     return Opened(engine, facts, size, output, 1e3 * (time.perf_counter() - start))
+
+
+def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
+    """Run somebody else's network, whose graph may do anything, on one picture.
+
+    Args:
+        engine: The network.
+        picture: As `Engine.run` takes it.
+
+    Returns:
+        Its answer, an array of any shape.
+
+    Raises:
+        ModelError: If it fails, takes too long, or answers with something else.
+        InterruptedRun: If somebody interrupted it.
+    """
+    try:
+        with time_limit(engine):
+            return engine.run(picture)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ModelError(
+            "The network's answer is not one table of numbers a picture.",
+            "Export the detector alone, without further steps.",
+        ) from error
 
 
 def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
@@ -253,34 +274,6 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
         )
 
 
-def guess_classes(names: Sequence[str]) -> tuple[str | None, ...]:
-    """What of allcell's classes each name stands for; None where that is not known."""
-    return tuple(_guess(name) for name in names)
-
-
-def _guess(name: str) -> str | None:
-    words = re.sub(r"[^a-z]+", " ", name.lower()).strip()
-    words = re.sub(r" ?\bcells?$", "", words)
-    for mine, theirs in _KNOWN_AS.items():
-        if words in theirs or (words.endswith("s") and words[:-1] in theirs):
-            return mine
-    return None
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Class names as ultralytics writes them, `{0: 'blast'}`, or as a list."""
-    try:
-        said = ast.literal_eval(text) if text else ()
-        if isinstance(said, dict):
-            numbered = {int(number): name for number, name in said.items()}
-            said = [numbered[number] for number in range(len(numbered))]
-        if not isinstance(said, (list, tuple)):
-            return ()
-    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
-        return ()
-    return tuple(re.sub(r"[^\w .()+-]+", " ", str(name)).strip()[:_LONGEST_NAME] for name in said)
-
-
 def _check_signature(said: Signature) -> None:
     batch = said.input_shape[0]
     takes_bytes = said.input_type == "tensor(uint8)"
@@ -336,27 +329,12 @@ def _said_size(facts: OnnxFacts) -> tuple[int, int] | None:
     if found is None:
         return None
     height, width = (int(side) for side in found.groups())
-    return (width, height) if max(width, height) <= MAX_INPUT_PX else None
+    possible = all(MIN_INPUT_PX <= side <= MAX_INPUT_PX for side in (width, height))
+    return (width, height) if possible else None
 
 
 def _run(engine: OnnxEngine, picture: npt.NDArray[np.uint8]) -> FloatArray:
-    # A graph may hold a loop that never ends.
-    limit = threading.Timer(LONGEST_RUN_S, engine.interrupt)
-    limit.start()
-    try:
-        output = engine.run(picture)
-    except InterruptedRun as error:
-        raise ModelError(
-            f"The network has not answered within {LONGEST_RUN_S:.0f} s.",
-            "Use a smaller network, or a smaller input size.",
-        ) from error
-    except (IndexError, TypeError, ValueError) as error:
-        raise ModelError(
-            "The network's answer is not one table of numbers a picture.",
-            "Export the detector alone, without further steps.",
-        ) from error
-    finally:
-        limit.cancel()
+    output = answer(engine, picture)
     if output.ndim == 1:
         raise ModelError(
             f"The network answers with {len(output)} numbers a picture and no boxes, as a "
