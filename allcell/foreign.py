@@ -17,7 +17,8 @@ from allcell.detector import Detector
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
 from allcell.errors import ModelError
-from allcell.foreign_file import Opened, answer, check_values, fits, open_file
+from allcell.foreign_answer import answer, check_values, fits
+from allcell.foreign_file import Opened, open_file
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
 

@@ -19,7 +19,8 @@ from allcell.ui.session_models import MAX_OWN, add, own_models, remove
 from allcell.ui.wording import plain
 
 if TYPE_CHECKING:
-    from allcell.foreign_file import Fit, ForeignFile
+    from allcell.foreign_answer import Fit
+    from allcell.foreign_file import ForeignFile
 
 #: Goes up when the uploader is to be empty again.
 _ROUND = "own.round"

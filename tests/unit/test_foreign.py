@@ -14,7 +14,8 @@ from allcell.engines.base import InterruptedRun
 from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
 from allcell.foreign import ForeignModel, open_foreign
-from allcell.foreign_file import MAX_BYTES, Fit, fits, inspect, open_file
+from allcell.foreign_answer import Fit, fits
+from allcell.foreign_file import MAX_BYTES, inspect, open_file
 from tests.foreign_graphs import (
     NAMES,
     SIDE,
