@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.boxes import Letterbox, clip, letterbox, suppress
-from allcell.detections import BoolArray, Detections
+from allcell.detections import BoolArray, Detections, FloatArray
 from allcell.engines.base import Engine, Precision, open_engine
 from allcell.engines.decode import decode
 from allcell.models.registry import ModelSpec, get_spec
@@ -167,6 +168,9 @@ class Detector:
         self._floor = floor_confidence
         self._max_detections = max_detections
         self._lock = threading.Lock()
+        #: Whose turn it is; a lock of its own, so that an interrupt meets no other's turn.
+        self._turn = threading.Lock()
+        self._thread_id: int | None = None
         self._buffers: dict[Letterbox, npt.NDArray[np.uint8]] = {}
 
     @classmethod
@@ -244,7 +248,7 @@ class Detector:
         w, h = fit.source_width_px, fit.source_height_px
         parts: list[Detections] = []
         preprocess = inference = 0.0
-        with self._lock:
+        with self._own_turn():
             for x, y in tiles:
                 t0 = time.perf_counter()
                 tensor = self._prepare(image[y : y + h, x : x + w], fit)
@@ -277,9 +281,43 @@ class Detector:
             len(tiles),
         )
 
-    def interrupt(self) -> bool:
-        """Let the detection of another thread end with `InterruptedRun`; whether there was one."""
-        return self.engine.interrupt()
+    def run_bare(self, ready: npt.NDArray[np.uint8]) -> FloatArray:
+        """The network alone, on an input by `network_input`; queues like `detect`.
+
+        Args:
+            ready: See `Engine.run`.
+
+        Raises:
+            ModelError: If the network fails.
+            InterruptedRun: If it was interrupted.
+        """
+        with self._own_turn():
+            return self.engine.run(ready)
+
+    def interrupt(self, thread_id: int | None = None) -> bool:
+        """Let the detection of another thread, if there is one, end with `InterruptedRun`.
+
+        Args:
+            thread_id: See `threading.get_ident`: only a run of this thread is interrupted, not one
+                of others that share the detector; None for that of any.
+
+        Returns:
+            Whether there was one.
+        """
+        with self._turn:
+            mine = thread_id is None or thread_id == self._thread_id
+            return mine and self.engine.interrupt()
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        with self._lock:
+            with self._turn:
+                self._thread_id = threading.get_ident()
+            try:
+                yield
+            finally:
+                with self._turn:
+                    self._thread_id = None
 
     def warm_up(self, width_px: int, height_px: int, red_cell_px: float | None = None) -> None:
         """Run once on an empty image of this size, so that the first real one is not slow."""

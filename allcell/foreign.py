@@ -17,13 +17,16 @@ from allcell.detector import Detector
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
 from allcell.errors import ModelError
-from allcell.foreign_file import check_values, fits, open_file
+from allcell.foreign_answer import answer, check_values, fits
+from allcell.foreign_file import Opened, open_file
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
 
 #: Candidates beyond the best of so many are dropped. A network that is sure of everything would
 #: otherwise take minutes and gigabytes to be relieved of its overlaps.
 _MOST_CANDIDATES = 3000
+#: Larger numbers are no boxes, and turn infinite when they are reckoned with.
+_LARGEST = 1e30
 #: Boxes start with this many numbers in each layout, before the classes.
 _BEFORE_CLASSES: dict[OutputLayout, int] = {"anchor_based": 5, "anchor_free": 4}
 
@@ -65,6 +68,7 @@ class _MappedEngine:
         theirs: Sequence[str | None],
     ) -> None:
         self._engine, self._layout = engine, layout
+        self._width = 6 if layout == "end_to_end" else _BEFORE_CLASSES[layout] + len(theirs)
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
         self._left_out = [i for i, name in enumerate(theirs) if name is None]
         self._target = np.array([ours.index(n) if n is not None else -1 for n in theirs], np.int64)
@@ -75,8 +79,14 @@ class _MappedEngine:
         return self._engine.description
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
-        """See `Engine.run`."""
-        return self.mapped(self._engine.run(image))
+        """See `Engine.run`; ends after some time, whatever is in the graph.
+
+        Raises:
+            ModelError: If this picture's answer is none of a detector: what was checked once on
+                another picture need not hold.
+            InterruptedRun: If somebody interrupted it.
+        """
+        return self.mapped(answer(self._engine, image))
 
     def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
@@ -86,8 +96,10 @@ class _MappedEngine:
         """The output with our classes in the place of theirs.
 
         Raises:
-            ModelError: If a box is of a class that nobody named.
+            ModelError: If it has another shape than it should, a number is not finite, or a box is
+                of a class that nobody named.
         """
+        self._check(output)
         if self._layout == "end_to_end":
             highest = int(output[:, 5].max(initial=0))
             if highest >= len(self._target):
@@ -114,6 +126,21 @@ class _MappedEngine:
         merged = np.concatenate([rows[:head], scores])
         return np.ascontiguousarray(merged if self._layout == "anchor_free" else merged.T)
 
+    def _check(self, output: FloatArray) -> None:
+        free = self._layout == "anchor_free"
+        if output.ndim != 2 or output.shape[0 if free else 1] != self._width:
+            expected = f"({self._width}, n)" if free else f"(n, {self._width})"
+            raise ModelError(
+                f"The network answered with shape {output.shape}, expected {expected}.",
+                "Export the detector alone, without further steps.",
+            )
+        # Not a number is not below anything.
+        if not np.abs(output).max(initial=0) <= _LARGEST:
+            raise ModelError(
+                "The network answered with numbers that are infinite or none at all.",
+                "Export it again, in full precision.",
+            )
+
 
 def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> Detector:
     """Check a file against what is said of it, and make it ready.
@@ -126,6 +153,19 @@ def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> De
     Raises:
         ModelError: If it is no ONNX file, or does not fit: the message says what was found.
     """
+    return ready(open_file(content, input_px=model.input_px, threads=threads), model)
+
+
+def ready(opened: Opened, model: ForeignModel) -> Detector:
+    """Check a file that is open against what is said of it, and make it ready.
+
+    Args:
+        opened: The file, run at the input size that is said.
+        model: What is said of it.
+
+    Raises:
+        ModelError: If it does not fit: the message says what was found.
+    """
     ours = tuple(name for name in CLASSES if name in model.classes)
     wrong = [name for name in model.classes if name is not None and name not in CLASSES]
     if wrong or not ours:
@@ -136,7 +176,6 @@ def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> De
             f"Say for each class of the network, in its order, which of {', '.join(CLASSES)} it "
             "is, or that it shall be left out.",
         )
-    opened = open_file(content, input_px=model.input_px, threads=threads)
     layout = _layout(opened.output.shape, opened.input_px, len(model.classes), model.layout)
     check_values(opened.output, layout, opened.input_px)
     engine = _MappedEngine(opened.engine, layout, ours, model.classes)

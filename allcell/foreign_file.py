@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
-import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from allcell.class_words import read_names
 from allcell.detections import FloatArray
-from allcell.engines.base import InterruptedRun
 from allcell.engines.onnx_engine import OnnxEngine, Signature
 from allcell.engines.onnx_file import OnnxFacts, read_facts
 from allcell.errors import ModelError
-from allcell.models.registry import OutputLayout
+from allcell.foreign_answer import Fit, answer, fits
 
 #: Larger files are refused.
 MAX_BYTES = 300 * 2**20
@@ -26,42 +23,9 @@ MAX_BYTES = 300 * 2**20
 USUAL_INPUT_PX = (640, 640)
 #: Longest input side: a larger picture would take minutes on a CPU.
 MAX_INPUT_PX = 2048
-#: A network that takes longer for one picture is of no use here.
-LONGEST_RUN_S = 30.0
-#: Networks without overlaps answer with a few hundred boxes; candidates are thousands.
-_MOST_FINISHED_BOXES = 1000
-#: Boxes that all lie within so many pixels are fractions of the picture.
-_FRACTIONS_PX = 2.0
-#: Scores may be this much outside of 0 to 1, by rounding.
-_ROUNDING = 1e-3
+#: Shortest side that a file of any size is tried with: the stride of usual networks.
+MIN_INPUT_PX = 32
 _LONGEST_NAME = 60
-
-#: How people call what allcell calls blast, healthy and smudge.
-_KNOWN_AS: dict[str, tuple[str, ...]] = {
-    "blast": (
-        *("blast", "lymphoblast", "leukemic", "leukaemic", "leukemia", "leukaemia"),
-        *("cancer", "cancerous", "malignant", "all", "positive"),
-    ),
-    "healthy": (
-        *("healthy", "normal", "wbc", "healthy wbc", "normal wbc", "white blood", "leukocyte"),
-        *("benign", "hem", "negative", "lymphocyte", "neutrophil", "monocyte", "eosinophil"),
-        *("basophil",),
-    ),
-    "smudge": ("smudge", "basket", "gumprecht shadow"),
-}
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One way to read an output.
-
-    Attributes:
-        layout: How boxes and scores lie in it.
-        classes: Number of classes it has room for; None for any (each box names its class).
-    """
-
-    layout: OutputLayout
-    classes: int | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +86,19 @@ def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
     Raises:
         ModelError: If it is no ONNX file, or no detector that can be read.
     """
-    opened = open_file(content, threads=threads)
+    return describe(content, open_file(content, threads=threads))
+
+
+def describe(content: bytes, opened: Opened) -> ForeignFile:
+    """Say what a file that is open can be used as.
+
+    Args:
+        content: Of the ONNX file.
+        opened: The same, by `open_file`.
+
+    Raises:
+        ModelError: If it is no detector that can be read.
+    """
     shape = opened.output.shape
     found = fits(shape, opened.input_px)
     if not found:
@@ -131,7 +107,7 @@ def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
             "(4 + classes, n), (n, 5 + classes) or (n, 6).",
             "Export the detector alone, without further steps.",
         )
-    said = _names(opened.facts.metadata.get("names", ""))
+    said = read_names(opened.facts.metadata.get("names", ""))
     matching = [fit for fit in found if said and fit.classes in (None, len(said))]
     remark = ""
     if said and not matching:
@@ -186,99 +162,6 @@ def open_file(
     start = time.perf_counter()
     output = _run(engine, noise)
     return Opened(engine, facts, size, output, 1e3 * (time.perf_counter() - start))
-
-
-def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
-    """The ways to read an output, the likeliest first.
-
-    Args:
-        shape: Of the answer to one picture.
-        input_px: Width and height of that picture.
-    """
-    if len(shape) != 2:
-        return ()
-    rows, columns = shape
-    found: list[Fit] = []
-    # There are more boxes than numbers to each.
-    if 5 <= rows <= columns:
-        found.append(Fit("anchor_free", rows - 4))
-    if columns == 6 <= rows <= _MOST_FINISHED_BOXES:
-        found.append(Fit("end_to_end", None))
-    if 6 <= columns <= rows:
-        found.append(Fit("anchor_based", columns - 5))
-    # YOLOv5 has three boxes at each place of its three grids, of 8, 16 and 32 pixels.
-    if 1024 * rows == 63 * input_px[0] * input_px[1]:
-        found.sort(key=lambda fit: fit.layout != "anchor_based")
-    return tuple(found)
-
-
-def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]) -> None:
-    """Refuse numbers that no detector of this layout answers with.
-
-    Args:
-        output: (rows, columns).
-        layout: How it is to be read.
-        input_px: Width and height of the input.
-
-    Raises:
-        ModelError: If a score is not within 0 to 1, a class no whole number, or a box not in
-            pixels.
-    """
-    if not np.isfinite(output).all():
-        raise ModelError(
-            "The network answers with numbers that are infinite or none at all.",
-            "Export it again, in full precision.",
-        )
-    rows = output.T if layout == "anchor_free" else output
-    boxes, scores = rows[:, :4], rows[:, 4:5] if layout == "end_to_end" else rows[:, 4:]
-    low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
-    if low < -_ROUNDING or high > 1 + _ROUNDING:
-        raise ModelError(
-            f"Read as {layout}, the scores go from {low:.3g} to {high:.3g}, expected 0 to 1.",
-            "Choose another layout, or export the network with its last step (the sigmoid).",
-        )
-    if layout == "end_to_end":
-        classes = rows[rows[:, 4] > 0, 5]
-        if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
-            raise ModelError(
-                "Read as end_to_end, the sixth number of a box should be its class, but is no "
-                "whole number.",
-                "Choose another layout.",
-            )
-    largest = float(np.abs(boxes).max(initial=0))
-    if 0 < largest <= _FRACTIONS_PX < min(input_px) / 8:
-        raise ModelError(
-            f"Its boxes lie within {largest:.2g} pixels: they seem to be fractions of the picture.",
-            "Export it with boxes in pixels of the input.",
-        )
-
-
-def guess_classes(names: Sequence[str]) -> tuple[str | None, ...]:
-    """What of allcell's classes each name stands for; None where that is not known."""
-    return tuple(_guess(name) for name in names)
-
-
-def _guess(name: str) -> str | None:
-    words = re.sub(r"[^a-z]+", " ", name.lower()).strip()
-    words = re.sub(r" ?\bcells?$", "", words)
-    for mine, theirs in _KNOWN_AS.items():
-        if words in theirs or (words.endswith("s") and words[:-1] in theirs):
-            return mine
-    return None
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Class names as ultralytics writes them, `{0: 'blast'}`, or as a list."""
-    try:
-        said = ast.literal_eval(text) if text else ()
-        if isinstance(said, dict):
-            numbered = {int(number): name for number, name in said.items()}
-            said = [numbered[number] for number in range(len(numbered))]
-        if not isinstance(said, (list, tuple)):
-            return ()
-    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
-        return ()
-    return tuple(re.sub(r"[^\w .()+-]+", " ", str(name)).strip()[:_LONGEST_NAME] for name in said)
 
 
 def _check_signature(said: Signature) -> None:
@@ -336,27 +219,12 @@ def _said_size(facts: OnnxFacts) -> tuple[int, int] | None:
     if found is None:
         return None
     height, width = (int(side) for side in found.groups())
-    return (width, height) if max(width, height) <= MAX_INPUT_PX else None
+    possible = all(MIN_INPUT_PX <= side <= MAX_INPUT_PX for side in (width, height))
+    return (width, height) if possible else None
 
 
 def _run(engine: OnnxEngine, picture: npt.NDArray[np.uint8]) -> FloatArray:
-    # A graph may hold a loop that never ends.
-    limit = threading.Timer(LONGEST_RUN_S, engine.interrupt)
-    limit.start()
-    try:
-        output = engine.run(picture)
-    except InterruptedRun as error:
-        raise ModelError(
-            f"The network has not answered within {LONGEST_RUN_S:.0f} s.",
-            "Use a smaller network, or a smaller input size.",
-        ) from error
-    except (IndexError, TypeError, ValueError) as error:
-        raise ModelError(
-            "The network's answer is not one table of numbers a picture.",
-            "Export the detector alone, without further steps.",
-        ) from error
-    finally:
-        limit.cancel()
+    output = answer(engine, picture)
     if output.ndim == 1:
         raise ModelError(
             f"The network answers with {len(output)} numbers a picture and no boxes, as a "

@@ -56,9 +56,14 @@ def graph(
     return model.SerializeToString()
 
 
-def endless() -> bytes:
-    """A network that adds one for ever before it answers."""
+def endless(*, only_on_light: bool = False) -> bytes:
+    """A network that adds one for ever before it answers.
+
+    Args:
+        only_on_light: It answers at once, as YOLOv8 does, as long as the picture is not bright.
+    """
     number = helper.make_tensor_value_info
+    start = anchor_free()[None].astype(np.float32)
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go_on"], ["still"]),
@@ -68,25 +73,25 @@ def endless() -> bytes:
         [
             number("round", TensorProto.INT64, []),
             number("go_on", TensorProto.BOOL, []),
-            number("before", TensorProto.FLOAT, [1, 7, 21]),
+            number("before", TensorProto.FLOAT, start.shape),
         ],
-        [number("still", TensorProto.BOOL, []), number("after", TensorProto.FLOAT, [1, 7, 21])],
+        [number("still", TensorProto.BOOL, []), number("after", TensorProto.FLOAT, start.shape)],
         [numpy_helper.from_array(np.ones((), np.float32), "one")],
     )
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["mean", "start"], ["begin"]),
-        helper.make_node("Loop", ["", "yes", "begin"], ["output0"], body=body),
+        helper.make_node("Greater", ["mean", "dark"], ["bright"]),
+        helper.make_node("Loop", ["", "bright", "start"], ["output0"], body=body),
     ]
     model = helper.make_model(
         helper.make_graph(
             nodes,
             "g",
             [number("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
-            [number("output0", TensorProto.FLOAT, [1, 7, 21])],
+            [number("output0", TensorProto.FLOAT, start.shape)],
             [
-                numpy_helper.from_array(np.ones((), bool), "yes"),
-                numpy_helper.from_array(np.ones((1, 7, 21), np.float32), "start"),
+                numpy_helper.from_array(np.array(0.7 if only_on_light else -1, np.float32), "dark"),
+                numpy_helper.from_array(start, "start"),
             ],
         ),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -209,3 +214,87 @@ def is_valid(content: bytes) -> bool:
     """Whether ONNX's own checker takes a file."""
     onnx.checker.check_model(onnx.load_from_string(content))
     return True
+
+
+def _varint(number: int) -> bytes:
+    low = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
+    return bytes([*(byte | 0x80 for byte in low[:-1]), low[-1]])
+
+
+def part(number: int, content: bytes | int, *, beyond: int = 0) -> bytes:
+    """A field of a protobuf message.
+
+    Args:
+        number: Of the field.
+        content: Bytes or a whole number.
+        beyond: Added to the field's key, which protobuf cuts to 32 bits.
+    """
+    key = number << 3 | (0 if isinstance(content, int) else 2)
+    if isinstance(content, int):
+        return _varint(key + beyond) + _varint(content)
+    return _varint(key + beyond) + _varint(len(content)) + content
+
+
+def with_weights(told: bytes) -> bytes:
+    """The graph of the other functions, where the answer's tensor is told by some fields.
+
+    Args:
+        told: What `part` gives for the fields 13 (external data) and 14 (location).
+    """
+    model = onnx.load_from_string(graph(anchor_free(), weights_in="weights.bin"))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("external_data")
+    tensor.ClearField("data_location")
+    told = tensor.SerializeToString() + told
+    del model.graph.initializer[0]
+    # Two messages of one field are one to protobuf.
+    return model.SerializeToString() + part(7, part(5, told))
+
+
+def breaks_on_light(usual: np.ndarray, broken: np.ndarray) -> bytes:
+    """A network with one answer to most pictures, and another to bright ones.
+
+    Args:
+        usual: The answer.
+        broken: The other one, of any shape.
+    """
+    answers = {"usual": usual, "broken": broken}
+    value = helper.make_tensor_value_info
+    branches = {
+        name: helper.make_graph(
+            [helper.make_node("Identity", [name], [f"{name}_answer"])],
+            name,
+            [],
+            [value(f"{name}_answer", TensorProto.FLOAT, None)],
+        )
+        for name in answers
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Greater", ["mean", "half"], ["bright"]),
+        helper.make_node(
+            "If",
+            ["bright"],
+            ["output0"],
+            then_branch=branches["broken"],
+            else_branch=branches["usual"],
+        ),
+    ]
+    constants = [
+        numpy_helper.from_array(answer[None].astype(np.float32), name)
+        for name, answer in answers.items()
+    ]
+    constants.append(numpy_helper.from_array(np.array(0.6, np.float32), "half"))
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "g",
+            [value("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+            [value("output0", TensorProto.FLOAT, None)],
+            constants,
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    helper.set_model_props(model, {"names": NAMES})
+    return model.SerializeToString()

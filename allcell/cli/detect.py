@@ -12,7 +12,7 @@ import typer
 from allcell import images
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
-from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own
+from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
 from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
@@ -28,6 +28,7 @@ from allcell.settings import RESEARCH_USE, settings
 @app.command()
 @explained
 def detect(
+    context: typer.Context,
     paths: list[Path] = typer.Argument(..., metavar="PATH...", help="Images or folders of them."),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     conf: float | None = typer.Option(
@@ -46,6 +47,8 @@ def detect(
     """Box the white cells of images."""
     if classes and onnx is None:
         raise typer.BadParameter("--class says what the classes of --onnx are: name the file too")
+    if onnx is not None:
+        refuse_with_onnx(context, model="the file is the model", device="the file runs on the CPU")
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
     missing = [path for path in paths if not path.exists()]

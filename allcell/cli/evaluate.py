@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, explained, say
-from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own
+from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
 from allcell.data.labelled_sets import read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
@@ -24,6 +24,7 @@ from allcell.settings import settings
 @app.command("evaluate")
 @explained
 def evaluate_command(
+    context: typer.Context,
     data: Path | None = typer.Option(
         None,
         help="A folder in YOLO's, COCO's or Pascal VOC's layout; with --all, the folder of those "
@@ -62,6 +63,16 @@ def evaluate_command(
     """Score a model on a labelled dataset."""
     if classes and onnx is None:
         raise typer.BadParameter("--class says what the classes of --onnx are: name the file too")
+    if onnx is not None:
+        refuse_with_onnx(
+            context,
+            model="the file is the model",
+            checkpoint="the file is the model",
+            int8="the file runs as it is",
+            device="the file runs on the CPU",
+            every="that is for our own models",
+            bundle="a bundle is scored without a model",
+        )
     if bundle:
         _check(bundle)
         return

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import typer
+
+from allcell.class_words import guess_classes
 from allcell.cli.base import say
 from allcell.detector import Detector
-from allcell.errors import ModelError
+from allcell.errors import DataError, ModelError
 from allcell.settings import settings
 
 #: Help of the two options that lead here.
@@ -16,6 +19,29 @@ CLASS_HELP = (
     "With --onnx, what each class of the network is, in its order: blast, healthy, smudge, or "
     "empty to leave it out. By default the names in the file, where they are known ones."
 )
+#: Options that are called otherwise than their parameter.
+_OPTIONS = {"every": "all", "bundle": "from"}
+
+
+def refuse_with_onnx(context: typer.Context, **why: str) -> None:
+    """Refuse options that would have no say beside `--onnx`.
+
+    Args:
+        context: Of the command.
+        why: Parameters of the command that would be ignored, and for each the reason. The device
+            may be named where it is the one that the file runs on.
+
+    Raises:
+        DataError: If one of them was given.
+    """
+    for name, reason in why.items():
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        if name == "device" and context.params[name] in ("auto", "cpu"):
+            continue
+        option = f"--{_OPTIONS.get(name, name)}"
+        raise DataError(f"{option} has no say beside --onnx: {reason}.", "Leave one of them out.")
 
 
 def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
@@ -32,13 +58,14 @@ def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
         ModelError: If there is no such file, or it does not fit.
     """
     # Imported here: they bring ONNX Runtime along, which other commands need not wait for.
-    from allcell.foreign import ForeignModel, open_foreign
-    from allcell.foreign_file import guess_classes, inspect
+    from allcell.foreign import ForeignModel, ready
+    from allcell.foreign_file import describe, open_file
 
     if not path.is_file():
         raise ModelError(f"There is no file {path}.", "Check --onnx.")
     content = path.read_bytes()
-    file = inspect(content, threads=settings().threads)
+    opened = open_file(content, threads=settings().threads)
+    file = describe(content, opened)
     if file.remark:
         say(file.remark)
     mapped = tuple(name or None for name in classes)
@@ -54,5 +81,4 @@ def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
         mapped = guess_classes(file.names)
         pairs = zip(file.names, mapped, strict=True)
         say("classes: " + ", ".join(f"{name} = {mine or 'left out'}" for name, mine in pairs))
-    said = ForeignModel(path.stem, mapped)
-    return open_foreign(content, said, threads=settings().threads), file.sha256
+    return ready(opened, ForeignModel(path.stem, mapped)), file.sha256

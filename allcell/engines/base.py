@@ -50,10 +50,14 @@ class Engine(Network, Protocol):
     """A network that can be told to give up a run."""
 
     def interrupt(self) -> bool:
-        """Let the run of another thread end at the next layer.
+        """Let the run of another thread, if there is one, end at the next layer.
+
+        It takes effect between two layers. One large kernel runs to its end, and so does the
+        opening of a session (the first run at an input size compiles the graph), after which the
+        run begins as if nothing had been said: whoever must be sure interrupts again.
 
         Returns:
-            Whether there was one.
+            Whether there was a run.
         """
         ...
 

@@ -8,6 +8,7 @@ weights that the graph names in other files from the server's working directory.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,10 +16,11 @@ from types import MappingProxyType
 from allcell.errors import ModelError
 
 _EXPORT = "Export the detector as ONNX, for example: yolo export model=best.pt format=onnx"
-#: Where tensors can hide: message -> number of a field -> message in it.
+#: What is looked into: message -> number of a field -> message in it. Tensors hide in many places.
 _CHILDREN: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
-        "model": {7: "graph", 25: "function"},
+        "model": {7: "graph", 8: "opset", 14: "metadata", 20: "training", 25: "function"},
+        "training": {1: "graph", 2: "graph"},
         "graph": {1: "node", 5: "tensor", 15: "sparse"},
         "function": {7: "node", 11: "attribute"},
         "node": {5: "attribute"},
@@ -29,7 +31,17 @@ _CHILDREN: Mapping[str, Mapping[int, str]] = MappingProxyType(
         "sparse": {1: "tensor", 2: "tensor"},
     }
 )
-_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_GRAPH, _EXTERNAL_DATA, _DATA_LOCATION = 7, 13, 14
+#: YOLOs have 5,000 to 10,000. A node takes four or more and 2 kB of ONNX Runtime's memory, a
+#: hundred times its size in the file: so many fields are 0.2 GB and some seconds at most.
+_MOST_FIELDS = 300_000
+#: Messages within messages, as protobuf itself limits them.
+_DEEPEST = 100
+#: Bytes of a field's number and kind, and of a length: protobuf takes no more.
+_LONGEST_KEY = 5
+_LONGEST_NUMBER = 10
+#: Of the operator sets and of the metadata, so many are kept, the last ones.
+_MOST_ENTRIES = 1000
 #: Names, versions and metadata are cut to this many characters.
 _LONGEST_TEXT = 20_000
 #: First bytes of what is often mistaken for an ONNX file.
@@ -74,9 +86,8 @@ def read_facts(content: bytes) -> OnnxFacts:
     """
     if found := _other_kind(content):
         raise ModelError(f"This file is not an ONNX network: it is {found}.", _EXPORT)
-    top: list[tuple[int, int | memoryview]] = []
     try:
-        top.extend(_fields(memoryview(content)))
+        has_graph = _has_graph(content)
     except _BrokenError as error:
         # Each ONNX file begins with the version of its format, a small number.
         if content[0] == 0x08 and len(content) > 2:
@@ -85,11 +96,10 @@ def read_facts(content: bytes) -> OnnxFacts:
                 "Download or copy it again.",
             ) from error
         raise ModelError(f"This file is not an ONNX network ({error}).", _EXPORT) from error
-    if not any(number == 7 for number, _ in top):
+    if not has_graph:
         raise ModelError("This file is not an ONNX network: no graph is in it.", _EXPORT)
     try:
-        external = _keeps_weights_elsewhere(content)
-        facts = _facts(top)
+        facts, external = _look_into(content)
     except _BrokenError as error:
         raise ModelError(
             f"The ONNX file is damaged ({error}).", "Download or copy it again."
@@ -117,9 +127,9 @@ def _other_kind(content: bytes) -> str:
     return "text" if all(sign.isprintable() or sign in "\r\n\t" for sign in start) else ""
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def _varint(data: memoryview, at: int, longest: int = _LONGEST_NUMBER) -> tuple[int, int]:
     value = 0
-    for shift in range(0, 70, 7):
+    for shift in range(0, 7 * longest, 7):
         if at >= len(data):
             raise _BrokenError("it ends within a number")
         byte = data[at]
@@ -130,67 +140,116 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise _BrokenError("a number is too long")
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a message; fixed-width numbers are passed over."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        number, kind = key >> 3, key & 7
-        if number == 0:
-            raise _BrokenError("a field has the number 0")
-        if kind == 0:
-            value, at = _varint(data, at)
+class _Reader:
+    """Reads the fields of messages, up to a number of them in all."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_FIELDS
+
+    def fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+        """Number and value of each field of a message.
+
+        What protobuf reads in another way, or not at all, is refused: a field must not be one
+        thing here and another to the runtime.
+        """
+        at, end = 0, len(data)
+        value: int | memoryview
+        while at < end:
+            if self._left == 0:
+                raise ModelError(
+                    f"The ONNX file consists of more than {_MOST_FIELDS:,} parts, where a detector "
+                    "has some thousands.",
+                    "Export the detector alone, with its weights as raw data.",
+                )
+            self._left -= 1
+            key, at = _varint(data, at, _LONGEST_KEY)
+            number, kind = key >> 3, key & 7
+            # Protobuf cuts a key to 32 bits, which would make another field of it.
+            if number == 0 or key >= 2**32:
+                raise _BrokenError(f"a field has the number {number}")
+            if kind == 0:
+                value, at = _varint(data, at)
+            elif kind == 2:
+                length, at = _varint(data, at, _LONGEST_KEY)
+                if length > end - at:
+                    raise _BrokenError("it is shorter than it says")
+                value = data[at : at + length]
+                at += length
+            elif kind in (1, 5):
+                width = 8 if kind == 1 else 4
+                if width > end - at:
+                    raise _BrokenError("it ends within a number")
+                value = int.from_bytes(data[at : at + width], "little")
+                at += width
+            else:
+                raise _BrokenError(f"a field is of the unknown kind {kind}")
             yield number, value
-        elif kind == 2:
-            length, at = _varint(data, at)
-            if length > len(data) - at:
-                raise _BrokenError("it is shorter than it says")
-            yield number, data[at : at + length]
-            at += length
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-            if at > len(data):
-                raise _BrokenError("it ends within a number")
-        else:
-            raise _BrokenError(f"a field is of the unknown kind {kind}")
 
 
-def _keeps_weights_elsewhere(content: bytes) -> bool:
-    """Whether any tensor, however deep, names another file."""
-    waiting = [("model", memoryview(content))]
-    while waiting:
-        message, data = waiting.pop()
+def _has_graph(content: bytes) -> bool:
+    """Whether a graph is in it, which is read from end to end, but not into its depth."""
+    found = False
+    for number, _ in _Reader().fields(memoryview(content)):
+        found |= number == _GRAPH
+    return found
+
+
+def _walk(content: bytes) -> Iterator[tuple[str, int, int | memoryview]]:
+    """Each field, however deep: the message it is in, its number, its value."""
+    reader = _Reader()
+    path = [("model", reader.fields(memoryview(content)))]
+    while path:
+        message, fields = path[-1]
         children = _CHILDREN.get(message, {})
-        for number, value in _fields(data):
-            if message == "tensor":
-                if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == 1):
-                    return True
-            elif number in children and isinstance(value, memoryview):
-                waiting.append((children[number], value))
-    return False
+        for number, value in fields:
+            yield message, number, value
+            if number in children and isinstance(value, memoryview):
+                if len(path) == _DEEPEST:
+                    raise _BrokenError(f"it is more than {_DEEPEST} messages deep")
+                path.append((children[number], reader.fields(value)))
+                break
+        else:
+            path.pop()
 
 
-def _facts(top: list[tuple[int, int | memoryview]]) -> OnnxFacts:
-    producer = version = ""
-    opset: int | None = None
-    metadata: dict[str, str] = {}
-    for number, value in top:
-        if not isinstance(value, memoryview):
-            continue
-        if number == 2:
-            producer = _text(value)
-        elif number == 3:
-            version = _text(value)
-        elif number == 8:
-            named = dict(_fields(value))
-            if named.get(1, b"") in (b"", b"ai.onnx"):
-                found = named.get(2)
-                opset = found if isinstance(found, int) else opset
-        elif number == 14:
-            pair = {n: _text(v) for n, v in _fields(value) if isinstance(v, memoryview)}
-            metadata[pair.get(1, "")] = pair.get(2, "")
-    return OnnxFacts(f"{producer} {version}".strip()[:60], opset, metadata)
+def _look_into(content: bytes) -> tuple[OnnxFacts, bool]:
+    """What the file says of itself, and whether any tensor names another file."""
+    texts: dict[int, str] = {}
+    entries: dict[str, deque[dict[int, int | memoryview]]] = {
+        "opset": deque(maxlen=_MOST_ENTRIES),
+        "metadata": deque(maxlen=_MOST_ENTRIES),
+    }
+    external = False
+    for message, number, value in _walk(content):
+        if message == "tensor":
+            # Any location but 0: protobuf cuts this number to 32 bits, too.
+            external |= number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)
+        elif message == "model":
+            if number in (2, 3) and isinstance(value, memoryview):
+                texts[number] = _text(value)
+            elif (entry := _CHILDREN["model"].get(number, "")) in entries:
+                entries[entry].append({})
+        elif message in entries and number in (1, 2):
+            entries[message][-1][number] = value
+    return _facts(texts, entries["opset"], entries["metadata"]), external
 
 
-def _text(value: memoryview) -> str:
+def _facts(
+    texts: Mapping[int, str],
+    opsets: deque[dict[int, int | memoryview]],
+    pairs: deque[dict[int, int | memoryview]],
+) -> OnnxFacts:
+    versions = [
+        version
+        for said in opsets
+        if said.get(1, b"") in (b"", b"ai.onnx") and isinstance(version := said.get(2), int)
+    ]
+    metadata = {_text(pair.get(1)): _text(pair.get(2)) for pair in pairs}
+    producer = f"{texts.get(2, '')} {texts.get(3, '')}".strip()[:60]
+    return OnnxFacts(producer, versions[-1] if versions else None, metadata)
+
+
+def _text(value: int | memoryview | None) -> str:
+    if not isinstance(value, memoryview):
+        return ""
     return bytes(value[:_LONGEST_TEXT]).decode("utf-8", "replace")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from allcell.ui.catalog import catalog
 from allcell.ui.session_models import is_own
 from allcell.ui.session_watch import session_is_open
 from allcell.ui.speed_run import Job, SpeedRun
+from allcell.ui.wording import plain
 
 _RUN = "compare.speed_run"
 _MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
@@ -156,7 +156,7 @@ def _results(run: SpeedRun) -> None:
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
     for position, words in sorted(dict(run.failures).items()):
-        st.error(f"**{run.jobs[position].title}** {words}")
+        st.error(f"**{plain(run.jobs[position].title)}** {plain(words)}")
     if not run.results:
         return
     table = _table(run)
@@ -169,13 +169,19 @@ def _results(run: SpeedRun) -> None:
     )
     first = next(iter(run.results.values()))
     st.caption(
-        f"{first.machine}; {os.cpu_count()} threads to share; {first.runtime}. Frame "
+        f"{first.machine}; {_threads()}; {first.runtime}. Frame "
         f"{first.frame_px[0]}x{first.frame_px[1]}, {first.frames} frames after "
         f"{run.warm_up} of warm-up. Times in milliseconds: median (p95)."
     )
     _chart(run)
     if not run.running:
         _downloads(run, table)
+
+
+def _threads() -> str:
+    """How much of the processor a network uses."""
+    number = settings().threads
+    return f"{number} thread{'' if number == 1 else 's'} in use" if number else "all cores in use"
 
 
 def _table(run: SpeedRun) -> pd.DataFrame:
@@ -236,6 +242,11 @@ def _size(size_px: tuple[int, int] | None) -> str:
     return f"{size_px[0]}x{size_px[1]}" if size_px else ""
 
 
+def speed_csv(table: pd.DataFrame) -> str:
+    """The table as CSV, the notice as the title of a last, empty column (see `report.exports`)."""
+    return table.assign(**{RESEARCH_USE: ""}).to_csv(index=False)
+
+
 def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:
     content = {
         "notice": RESEARCH_USE,
@@ -245,7 +256,7 @@ def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download as CSV",
-            table.to_csv(index=False),
+            speed_csv(table),
             "speed.csv",
             "text/csv",
             icon=":material/download:",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from allcell.class_words import guess_classes
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, OutputLayout
 from allcell.settings import settings
@@ -18,7 +19,8 @@ from allcell.ui.session_models import MAX_OWN, add, own_models, remove
 from allcell.ui.wording import plain
 
 if TYPE_CHECKING:
-    from allcell.foreign_file import Fit, ForeignFile
+    from allcell.foreign_answer import Fit
+    from allcell.foreign_file import ForeignFile
 
 #: Goes up when the uploader is to be empty again.
 _ROUND = "own.round"
@@ -26,7 +28,6 @@ _INSPECTED = "own.inspected"
 _ADDED = "own.added"
 _LONGEST_NAME = 40
 _MOST_CLASSES = 1000
-_STRIDE_PX = 32
 
 
 def your_model() -> None:
@@ -179,7 +180,7 @@ def _choose_size(file: ForeignFile, key: str) -> tuple[int, int] | None:
     if file.fixed:
         st.caption(f"Input: {file.input_px[0]} x {file.input_px[1]} px, as the file insists on.")
         return None
-    from allcell.foreign_file import MAX_INPUT_PX
+    from allcell.foreign_file import MAX_INPUT_PX, MIN_INPUT_PX
 
     sides = []
     for column, name, side in zip(
@@ -188,10 +189,10 @@ def _choose_size(file: ForeignFile, key: str) -> tuple[int, int] | None:
         sides.append(
             column.number_input(
                 name,
-                min_value=_STRIDE_PX,
+                min_value=MIN_INPUT_PX,
                 max_value=MAX_INPUT_PX,
                 value=side,
-                step=_STRIDE_PX,
+                step=MIN_INPUT_PX,
                 key=f"{key}.{name}",
                 persist_state="session",
             )
@@ -225,8 +226,6 @@ def _class_names(file: ForeignFile, fit: Fit, key: str) -> tuple[str, ...]:
 
 def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] | None:
     """What each of its classes is for allcell; None while that is not clear."""
-    from allcell.foreign_file import guess_classes
-
     guessed = guess_classes([name.partition(": ")[2] for name in names])
     chosen: dict[int, str] = {}
     twice: list[int] = []

@@ -18,6 +18,7 @@ from allcell.evaluation.bundle import Scored, compare_scored
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.models.registry import ModelSpec
+from allcell.ui.run_guard import RunGuard, StoppedError
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,6 @@ log = logging.getLogger(__name__)
 GONE_S = 30.0
 #: How long the bootstrap takes, as a share of running the model.
 _SCORING = 0.25
-
-
-class _StoppedError(Exception):
-    """Raised between two images, or two resamples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,19 +110,19 @@ class OwnRun:
     share: float = 0.0
     running: bool = True
     _started_s: float = 0.0
-    _seen_s: float = 0.0
-    _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self._guard = RunGuard(self.is_open, self.gone_s)
 
     def start(self) -> None:
         """Begin."""
-        self._seen_s = time.monotonic()
         self._thread = threading.Thread(target=self._work, name="own-data", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the image that runs; models that are done stay."""
-        self._stop.set()
+        """End within the image that runs; models that are done stay."""
+        self._guard.stop()
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Until it ends."""
@@ -135,7 +132,7 @@ class OwnRun:
     @property
     def stopped(self) -> bool:
         """Whether somebody stopped it, or nobody is there any more."""
-        return self._stop.is_set()
+        return self._guard.stopped
 
     @property
     def done(self) -> int:
@@ -170,7 +167,7 @@ class OwnRun:
     def _work(self) -> None:
         try:
             self._run()
-        except _StoppedError:
+        except StoppedError:
             pass
         except AllcellError as error:
             self.error = f"{error.message} {error.remedy}"
@@ -184,7 +181,7 @@ class OwnRun:
     def _run(self) -> None:
         chosen = self.own_set
         images = read_labelled(chosen.folder, chosen.split, mapping=chosen.mapping)
-        self._check()
+        self._guard.check()
         self.data_sha256 = data_sha256(images)
         self.images = tuple(images)
         self._started_s = time.monotonic()
@@ -194,6 +191,11 @@ class OwnRun:
                 self._keep(position, self.known.get(self.key(job)) or self._score(job))
             except (ModelError, DeviceError) as error:
                 self.failures[position] = f"{error.message} {error.remedy}"
+            except (StoppedError, AllcellError):
+                raise
+            except Exception as error:  # the other models can still be evaluated
+                log.error("Evaluating a model failed: %s", type(error).__name__)
+                self.failures[position] = f"The model failed ({type(error).__name__})."
             gc.collect()
         self.position, self.share = len(self.jobs), 0.0
 
@@ -206,7 +208,7 @@ class OwnRun:
         self.results = done
 
     def _score(self, job: Job) -> Scored:
-        self._check()
+        self._guard.check()
         detector = job.open_detector()
         setting = Setting(
             model=job.spec.name,
@@ -220,25 +222,17 @@ class OwnRun:
 
         def on_image(done: int, of: int) -> None:
             self.share = (1 - _SCORING) * done / of
-            self._check()
+            self._guard.check()
 
         def on_draw(done: int, of: int) -> None:
             self.share = 1 - _SCORING + _SCORING * done / of
-            self._check()
+            self._guard.check()
 
-        answers = predict(
-            detector, self.images, setting, classes=detector.spec.classes, on_image=on_image
-        )
+        with self._guard.over(detector):
+            answers = predict(
+                detector, self.images, setting, classes=detector.spec.classes, on_image=on_image
+            )
         return Scored.of(answers, on_draw)
-
-    def _check(self) -> None:
-        now_s = time.monotonic()
-        if self.is_open():
-            self._seen_s = now_s
-        elif now_s - self._seen_s > self.gone_s:
-            self._stop.set()
-        if self._stop.is_set():
-            raise _StoppedError
 
 
 def numbered(images: int) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,15 +13,14 @@ from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.images import RGBImage
 from allcell.synth.field import random_spec, render
+from allcell.ui.run_guard import RunGuard, StoppedError
+
+log = logging.getLogger(__name__)
 
 #: Of a 1280x720 frame under a usual objective.
 _USUAL_RED_CELL_PX = 40.0
 #: A tab that has been gone for this long is closed, not only reconnecting.
 GONE_S = 5.0
-
-
-class _StoppedError(Exception):
-    """Raised between two frames."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,10 @@ class SpeedRun:
     running: bool = True
     is_watched: Callable[[], bool] = lambda: True
     gone_s: float = GONE_S
-    _watched_s: float = field(default_factory=time.monotonic)
-    _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self._guard = RunGuard(self.is_watched, self.gone_s)
 
     def start(self) -> None:
         """Begin."""
@@ -79,8 +79,8 @@ class SpeedRun:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the frame that runs; what is done stays."""
-        self._stop.set()
+        """End within the frame that runs; what is done stays."""
+        self._guard.stop()
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Until it ends."""
@@ -90,7 +90,7 @@ class SpeedRun:
     @property
     def stopped(self) -> bool:
         """Whether somebody stopped it."""
-        return self._stop.is_set()
+        return self._guard.stopped
 
     @property
     def done(self) -> int:
@@ -110,42 +110,39 @@ class SpeedRun:
                     self.results[position] = self._measure(job)
                 except AllcellError as error:
                     self.failures[position] = f"{error.message} {error.remedy}"
+                except StoppedError:
+                    raise
+                except Exception as error:  # the other models can still be measured
+                    log.exception("Measuring the model %s failed.", job.model)
+                    self.failures[position] = f"The model failed ({type(error).__name__})."
                 gc.collect()
             self.position, self.share = len(self.jobs), 0.0
-        except _StoppedError:
+        except StoppedError:
             pass
         finally:
             self.running = False
 
     def _measure(self, job: Job) -> BenchmarkResult:
-        self._check()
+        self._guard.check()
         detector = self.open_detector(job.model)
         width, height = FRAME_SIZE_PX
         spec = detector.spec
         red_cell_px = spec.red_cell_px * width / (job.long_side_px or spec.default_long_side_px)
         if spec.fixed_input_px is not None:
             red_cell_px = _USUAL_RED_CELL_PX  # it decides nothing but what the frame looks like
-        return benchmark(
-            detector,
-            _frame(width, height, red_cell_px),
-            red_cell_px=red_cell_px,
-            frames=self.frames,
-            warm_up=self.warm_up,
-            on_frame=self._on_frame,
-        )
+        with self._guard.over(detector):
+            return benchmark(
+                detector,
+                _frame(width, height, red_cell_px),
+                red_cell_px=red_cell_px,
+                frames=self.frames,
+                warm_up=self.warm_up,
+                on_frame=self._on_frame,
+            )
 
     def _on_frame(self, done: int, of: int) -> None:
         self.share = done / of
-        self._check()
-
-    def _check(self) -> None:
-        now_s = time.monotonic()
-        if self.is_watched():
-            self._watched_s = now_s
-        elif now_s - self._watched_s > self.gone_s:
-            self._stop.set()
-        if self._stop.is_set():
-            raise _StoppedError
+        self._guard.check()
 
 
 def _frame(width_px: int, height_px: int, red_cell_px: float) -> RGBImage:

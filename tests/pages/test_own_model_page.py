@@ -6,7 +6,9 @@ import json
 import time
 import zipfile
 from io import BytesIO
+from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -16,7 +18,15 @@ from allcell.ui import camera
 from allcell.ui.bench import Finished
 from allcell.ui.camera import Link
 from allcell.ui.session_models import is_own
-from tests.foreign_graphs import NAMES, anchor_based, anchor_free, end_to_end, graph
+from allcell.ui.speed_run import Job, SpeedRun
+from tests.foreign_graphs import (
+    NAMES,
+    anchor_based,
+    anchor_free,
+    breaks_on_light,
+    end_to_end,
+    graph,
+)
 from tests.pages.conftest import ROOT
 
 WAIT_S = 20.0
@@ -216,7 +226,33 @@ def test_no_session_sees_the_model_of_another(app: AppTest, other: AppTest) -> N
     assert other.selectbox(key="detect.model").value != name
 
 
-def test_it_is_measured_in_speed_here(app: AppTest) -> None:
+def test_a_size_too_small_to_be_chosen_is_not_preset(app: AppTest) -> None:
+    content = graph(anchor_free(), side="any", metadata={"names": NAMES, "imgsz": "[16, 16]"})
+    upload(app, content)
+    assert [box.value for box in app.number_input] == [640, 640]
+
+
+def test_a_picture_that_breaks_the_network_is_said(app: AppTest) -> None:
+    broken = np.full((7, 23), np.nan)
+    name = add(app, breaks_on_light(anchor_free(), broken))
+    app.switch_page("pages/detect.py").run()
+    app.selectbox(key="detect.model").set_value(name).run()
+    app.button(key="detect.sample.many-blasts").click().run()
+    assert not app.exception
+    assert "infinite or none at all" in app.error[0].value
+
+
+def test_what_fails_in_speed_here_is_said_in_plain_text(app: AppTest) -> None:
+    run = SpeedRun([Job("own-1", None, "My [net]")], lambda name: pytest.fail("not run"))
+    run.failures[0], run.running = "This *file* failed (<x>).", False
+    app.session_state["compare.speed_run"] = run
+    app.session_state["compare.tab"] = "Speed here"
+    app.run().switch_page("pages/compare.py").run()
+    assert app.error[0].value == r"**My \[net\]** This \*file\* failed (\<x\>)."
+
+
+def test_it_is_measured_in_speed_here(app: AppTest, limits: Any) -> None:
+    limits(threads=1)
     name = add(app, graph(anchor_free(), metadata={"names": NAMES}))
     app.session_state["compare.tab"] = "Speed here"
     app.run()
@@ -234,6 +270,7 @@ def test_it_is_measured_in_speed_here(app: AppTest) -> None:
     assert list(table["Model"]) == ["My net"]
     assert list(table["Input (px)"]) == ["64x64"]
     assert "as no mAP is measured there: My net at 64x64 px" in words(app)
+    assert "; 1 thread in use; " in words(app)
 
 
 def test_it_runs_live_under_the_virtual_microscope(

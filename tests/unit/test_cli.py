@@ -7,6 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from allcell import foreign_file
 from allcell.__main__ import app
 from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
@@ -199,6 +200,51 @@ def test_a_network_that_does_not_fit_is_refused(folder, tmp_path, content, class
     done = run("detect", folder / "field1.png", "--onnx", file, *said)
     assert done.exit_code == 1
     assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        *(
+            pytest.param("evaluate", option, id=f"evaluate {option[0]}")
+            for option in (
+                ["--model", "live"],
+                ["--int8"],
+                ["--checkpoint", "best.pt"],
+                ["--device", "cuda"],
+                ["--all"],
+                ["--from", "bundle.zip"],
+            )
+        ),
+        *(
+            pytest.param("detect", option, id=f"detect {option[0]}")
+            for option in (["--model", "live"], ["--device", "cuda"])
+        ),
+    ],
+)
+def test_options_that_a_network_of_ones_own_would_ignore_are_refused(
+    folder, tmp_path, command, option
+):
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))
+    where = [folder] if command == "detect" else ["--data", folder]
+    done = run(command, *where, "--onnx", file, *option)
+    assert done.exit_code == 1
+    assert f"{option[0]} has no say beside --onnx" in done.stderr
+    if option[0] == "--device":
+        assert "has no say" not in run(command, *where, "--onnx", file, "--device", "cpu").stderr
+
+
+def test_a_network_of_ones_own_is_opened_once(folder, tmp_path, monkeypatch):
+    opened = []
+    original = foreign_file.read_facts
+    monkeypatch.setattr(
+        foreign_file, "read_facts", lambda content: opened.append(1) or original(content)
+    )
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))
+    assert run("detect", folder / "field1.png", "--onnx", file).exit_code == 0
+    assert len(opened) == 1
 
 
 def test_classes_need_a_network(folder):

@@ -1,28 +1,38 @@
 """Somebody else's ONNX file: run if it fits, refused with words if not."""
 
+import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 from onnx import TensorProto
 
-from allcell import foreign_file
+from allcell.class_words import guess_classes
+from allcell.engines import time_limit
+from allcell.engines.base import InterruptedRun
 from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
 from allcell.foreign import ForeignModel, open_foreign
-from allcell.foreign_file import MAX_BYTES, Fit, fits, guess_classes, inspect, open_file
+from allcell.foreign_answer import Fit, fits
+from allcell.foreign_file import MAX_BYTES, inspect, open_file
 from tests.foreign_graphs import (
     NAMES,
     SIDE,
     anchor_based,
     anchor_free,
+    breaks_on_light,
     end_to_end,
     endless,
     graph,
     is_valid,
+    part,
+    with_weights,
 )
 
 CLASSES = ("healthy", "blast", None)
+LIGHT = np.full((SIDE, SIDE, 3), 255, np.uint8)
+DARK = np.zeros((SIDE, SIDE, 3), np.uint8)
 
 
 @pytest.mark.parametrize("answer", [anchor_free, anchor_based, end_to_end])
@@ -109,8 +119,8 @@ def test_what_does_not_fit_is_said(content, model, words):
 def test_a_file_that_is_no_detector_is_refused(content, parts):
     with pytest.raises(ModelError) as refused:
         inspect(content)
-    for part in parts:
-        assert part in str(refused.value)
+    for words in parts:
+        assert words in str(refused.value)
 
 
 def test_weights_in_other_files_are_never_read(tmp_path, monkeypatch):
@@ -119,6 +129,72 @@ def test_weights_in_other_files_are_never_read(tmp_path, monkeypatch):
     (tmp_path / "weights.bin").write_bytes(anchor_free().astype(np.float32).tobytes())
     with pytest.raises(ModelError, match="in other files"):
         open_foreign(graph(anchor_free(), weights_in="weights.bin"), ForeignModel("m", CLASSES))
+
+
+OTHER_FILE = part(1, b"location") + part(2, b"weights.bin")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(part(13, OTHER_FILE) + part(14, 1), id="as ONNX writes it"),
+        pytest.param(
+            part(13, OTHER_FILE, beyond=2**32) + part(14, 1, beyond=2**32),
+            id="keys that protobuf cuts to 32 bits",
+        ),
+        pytest.param(part(14, 1 + 2**32), id="a location that protobuf cuts to 32 bits"),
+        pytest.param(b"\xea\x80\x80\x80\x80\x00" + b"\x00", id="a key of six bytes"),
+        pytest.param(b"\x4a\x80\x80\x80\x80\x80\x00", id="a length of six bytes"),
+        pytest.param(b"\x48" + b"\xff" * 10 + b"\x01", id="a number of eleven bytes"),
+        pytest.param(part(0, 1), id="field 0"),
+        pytest.param(b"\x6b\x6c", id="a group"),
+        pytest.param(b"\x6f", id="a kind that is none"),
+        pytest.param(b"\x6d\x00", id="four bytes that are not there"),
+    ],
+)
+def test_what_the_runtime_would_read_in_another_way_is_refused(told):
+    assert read_facts(with_weights(b"")).opset == 17
+    with pytest.raises(ModelError, match=r"in other files|is damaged"):
+        read_facts(with_weights(told))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(part(1, b"") * 1_000_000, id="empty nodes"),
+        pytest.param(part(1, part(5, part(5, b"\x25abcd" * 400_000))), id="weights one by one"),
+    ],
+)
+def test_a_small_file_of_very_many_parts_costs_neither_memory_nor_time(content):
+    file = part(1, 8) + part(7, content)
+    tracemalloc.start()
+    start = time.thread_time()
+    with pytest.raises(ModelError, match="300,000 parts") as refused:
+        read_facts(file)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "Export the detector alone" in refused.value.remedy
+    assert most_bytes < 2**20
+    assert time.thread_time() - start < 10
+
+
+def test_a_file_of_very_many_metadata_costs_no_memory():
+    pairs = b"".join(part(14, part(1, b"%d" % n) + part(2, b"x" * 500)) for n in range(20_000))
+    content = graph(anchor_free()) + pairs
+    tracemalloc.start()
+    facts = read_facts(content)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert facts.metadata["19999"] == "x" * 500
+    assert most_bytes < 4 * 2**20
+
+
+def test_messages_without_end_within_each_other_are_refused():
+    content = b""
+    for _ in range(40):
+        content = part(7, b"") + part(1, part(5, part(6, content)))
+    with pytest.raises(ModelError, match="100 messages deep"):
+        read_facts(part(1, 8) + part(7, content))
 
 
 @pytest.mark.parametrize(
@@ -176,6 +252,9 @@ def test_an_output_is_read_in_the_ways_its_shape_allows(shape, input_px, expecte
         pytest.param("{0: 'a', 2: 'b', 3: 'c'}", (), id="a number is missing"),
         pytest.param("__import__('os').getcwd()", (), id="a program"),
         pytest.param("(" * 5000, (), id="nested without end"),
+        pytest.param("{1e999: 'a'}", (), id="an infinite number"),
+        pytest.param("[0x" + "f" * 5000 + "]", (), id="a number too long to be written"),
+        pytest.param("[" + "9" * 5000 + "]", (), id="a number too long to be read"),
         pytest.param("", (), id="none"),
     ],
 )
@@ -201,6 +280,8 @@ def test_what_a_file_is_found_to_be():
     [
         pytest.param({"imgsz": "[96, 128]"}, None, (128, 96), id="the file's own size"),
         pytest.param({}, None, (640, 640), id="the usual size"),
+        pytest.param({"imgsz": "[16, 16]"}, None, (640, 640), id="smaller than can be chosen"),
+        pytest.param({"imgsz": "[4096, 64]"}, None, (640, 640), id="larger than can be chosen"),
         pytest.param({"imgsz": "[96, 128]"}, (64, 32), (64, 32), id="the user's size"),
     ],
 )
@@ -274,8 +355,105 @@ def test_an_end_to_end_network_with_more_classes_than_named_is_refused():
 
 
 def test_a_network_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(foreign_file, "LONGEST_RUN_S", 0.5)
+    monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
     start = time.perf_counter()
     with pytest.raises(ModelError, match="not answered within"):
         open_file(endless())
     assert time.perf_counter() - start < 5
+
+
+def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeypatch):
+    detector = open_foreign(endless(only_on_light=True), ForeignModel("m", CLASSES))
+    monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
+    for _ in range(2):
+        start = time.perf_counter()
+        with pytest.raises(ModelError, match="not answered within") as given_up:
+            detector.detect(LIGHT)
+        assert "smaller" in given_up.value.remedy
+        assert 0.4 < time.perf_counter() - start < 5
+        assert len(detector.detect(DARK)[0]) == 2, "the next picture is another matter"
+
+
+def test_who_interrupts_a_run_is_not_told_of_a_limit():
+    detector = open_foreign(endless(only_on_light=True), ForeignModel("m", CLASSES))
+    done = threading.Event()
+
+    def interrupt():
+        while not done.wait(0.1):
+            detector.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(InterruptedRun):
+            detector.detect(LIGHT)
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_run_of_another_thread_is_not_interrupted():
+    detector = open_foreign(endless(only_on_light=True), ForeignModel("m", CLASSES))
+    ended = []
+
+    def run():
+        try:
+            detector.detect(LIGHT)
+        except InterruptedRun:
+            ended.append("interrupted")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    for _ in range(5):
+        detector.interrupt(threading.get_ident())
+        thread.join(0.1)
+    assert thread.is_alive()
+    while thread.is_alive():
+        detector.interrupt(thread.ident)
+        thread.join(0.1)
+    assert ended == ["interrupted"]
+
+
+def _one_is(value):
+    answer = anchor_free()
+    answer[0, 5] = value
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        pytest.param(_one_is(np.nan), "infinite or none", id="not a number"),
+        pytest.param(_one_is(np.inf), "infinite or none", id="infinite"),
+        pytest.param(_one_is(3e38), "infinite or none", id="infinite when halved and added"),
+        pytest.param(anchor_free()[:6], r"shape \(6, 23\), expected \(7, n\)", id="narrower"),
+        pytest.param(np.ones(7), r"shape \(7,\)", id="one-dimensional"),
+        pytest.param(np.ones((2, 7, 9)), r"shape \(2, 7, 9\)", id="three-dimensional"),
+    ],
+)
+def test_an_answer_that_breaks_only_on_some_picture_is_refused_there(broken, words):
+    detector = open_foreign(breaks_on_light(anchor_free(), broken), ForeignModel("m", CLASSES))
+    with pytest.raises(ModelError, match=words):
+        detector.detect(LIGHT)
+    assert len(detector.detect(DARK)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        pytest.param(np.nan, "infinite or none", id="no class"),
+        pytest.param(1e20, "3 are named", id="a class far beyond"),
+    ],
+)
+def test_a_class_that_breaks_only_on_some_picture_is_refused_there(number, words):
+    broken = end_to_end()
+    broken[1, 5] = number
+    detector = open_foreign(breaks_on_light(end_to_end(), broken), ForeignModel("m", CLASSES))
+    with pytest.raises(ModelError, match=words):
+        detector.detect(LIGHT)
+
+
+def test_a_picture_without_any_box_has_none():
+    nothing = np.zeros((7, 0))
+    detector = open_foreign(breaks_on_light(anchor_free(), nothing), ForeignModel("m", CLASSES))
+    assert len(detector.detect(LIGHT)[0]) == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from allcell.detector import Detector
+from allcell.engines.base import InterruptedRun
 from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_spec
@@ -22,19 +23,25 @@ IMAGES = 3
 
 
 class Engine:
-    """Sees one blast in the middle; may wait for a sign after some runs."""
+    """Sees one blast in the middle; may wait for a sign, or for being interrupted."""
 
     description = "engine of the test"
 
     def __init__(self, gate=None, free_runs=0):
         self.gate, self.free_runs, self.runs = gate, free_runs, 0
         self.reached = threading.Event()
+        self.given_up = threading.Event()
+
+    def interrupt(self):
+        self.given_up.set()
 
     def run(self, image):
         self.runs += 1
         if self.gate is not None and self.runs > self.free_runs:
             self.reached.set()
-            self.gate.wait(10)
+            while not self.gate.wait(0.01):
+                if self.given_up.is_set():
+                    raise InterruptedRun
         height, width = image.shape[:2]
         output = np.zeros((4 + len(SPEC.classes), 1), np.float32)
         output[:5, 0] = (width / 2, height / 2, width / 4, height / 4, 0.9)
@@ -106,6 +113,66 @@ def test_a_run_whose_tab_is_gone_ends_by_itself():
     assert not run.running
     assert run.stopped
     assert not run.results
+
+
+@pytest.mark.parametrize("how", ["stopped", "the tab is gone"])
+def test_a_model_that_does_not_answer_is_interrupted(how):
+    slow = Engine(threading.Event(), free_runs=1)
+    there = [True]
+    run = OwnRun(
+        own_set(), [job(Engine()), job(slow, "other")], is_open=lambda: there[0], gone_s=0.2
+    )
+    run.start()
+    assert slow.reached.wait(60)
+    if how == "stopped":
+        run.stop()
+    else:
+        there[0] = False
+    run.wait(10)
+    assert not run.running
+    assert run.stopped
+    assert list(run.results) == [0]
+    assert not run.failures
+    assert not run.error
+
+
+def test_stopping_leaves_the_run_of_another_on_the_same_model_alone():
+    gate = threading.Event()
+    shared = Engine(gate)
+    detector = Detector(SPEC, shared)
+    ended = []
+
+    def other():
+        detector.detect(np.zeros((64, 64, 3), np.uint8))
+        ended.append("as it should")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert shared.reached.wait(60)
+    run = OwnRun(own_set(), [Job(SPEC, "0" * 64, "cpu", lambda: detector)])
+    run.start()
+    while run.images == ():
+        run.wait(0.01)
+    run.stop()
+    run.wait(0.5)  # it queues behind the other
+    assert not shared.given_up.is_set()
+    gate.set()
+    thread.join(10)
+    run.wait(10)
+    assert ended
+    assert run.stopped
+    assert not run.running
+
+
+def test_a_model_that_fails_unforeseen_does_not_end_the_run():
+    class Broken(Engine):
+        def run(self, image):
+            raise IndexError("too many indices")
+
+    run = finished(OwnRun(own_set(), [job(Broken(), "other"), job(Engine())]))
+    assert run.failures == {0: "The model failed (IndexError)."}
+    assert list(run.results) == [1]
+    assert not run.error
 
 
 def test_a_tab_may_be_gone_for_a_moment():

@@ -6,28 +6,38 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from allcell.detector import Detector
+from allcell.engines.base import InterruptedRun
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
+from allcell.settings import RESEARCH_USE
+from allcell.ui.compare_speed import speed_csv
 from allcell.ui.speed_run import Job, SpeedRun
 
 
 class Engine:
-    """Sees nothing; may wait for a sign after some runs."""
+    """Sees nothing; may wait for a sign after some runs, or for being interrupted."""
 
     description = "engine of the test"
 
     def __init__(self, gate=None, free_runs=0):
         self.gate, self.free_runs, self.runs = gate, free_runs, 0
         self.reached = threading.Event()
+        self.given_up = threading.Event()
+
+    def interrupt(self):
+        self.given_up.set()
 
     def run(self, image):
         self.runs += 1
         if self.gate is not None and self.runs > self.free_runs:
             self.reached.set()
-            self.gate.wait(10)
+            while not self.gate.wait(0.01):
+                if self.given_up.is_set():
+                    raise InterruptedRun
         return np.zeros((4 + len(get_spec("live").classes), 1), np.float32)
 
 
@@ -66,6 +76,51 @@ def test_stopping_keeps_what_is_done():
     assert run.stopped
     assert list(run.results) == [0]
     assert run.position == 1
+
+
+@pytest.mark.parametrize("free_runs", [8, 9], ids=["the bare network", "within a frame"])
+@pytest.mark.parametrize("how", ["stopped", "the tab is gone"])
+def test_a_run_that_does_not_end_is_interrupted(free_runs, how):
+    engine = Engine(threading.Event(), free_runs)
+    there = [True]
+    run = SpeedRun(
+        [Job("live"), Job("live", 320)],
+        lambda name: Detector(get_spec(name), engine),
+        frames=3,
+        warm_up=1,
+        is_watched=lambda: there[0],
+        gone_s=0.2,
+    )
+    run.start()
+    assert engine.reached.wait(30)
+    if how == "stopped":
+        run.stop()
+    else:
+        there[0] = False
+    run.wait(10)
+    assert not run.running
+    assert run.stopped
+    assert list(run.results) == [0]
+    assert not run.failures
+
+
+def test_a_model_that_fails_unforeseen_does_not_end_the_series(caplog):
+    class Broken(Engine):
+        def run(self, image):
+            raise IndexError("too many indices")
+
+    engines = iter([Broken(), Engine()])
+    run = SpeedRun(
+        [Job("yolov5s"), Job("live")],
+        lambda name: Detector(get_spec(name), next(engines)),
+        frames=2,
+        warm_up=1,
+    )
+    run.start()
+    run.wait(30)
+    assert run.failures == {0: "The model failed (IndexError)."}
+    assert list(run.results) == [1]
+    assert "too many indices" in caplog.text
 
 
 def test_a_model_that_cannot_be_opened_does_not_end_the_series():
@@ -117,3 +172,9 @@ def test_a_model_that_insists_on_its_input_is_measured_with_it():
     run.start()
     run.wait(30)
     assert run.results[0].input_px == (64, 32)
+
+
+def test_the_table_carries_the_notice():
+    table = pd.DataFrame({"Model": ["a", "b"], "Frames a second": [1.5, 2.5]})
+    lines = speed_csv(table).splitlines()
+    assert lines == [f"Model,Frames a second,{RESEARCH_USE}", "a,1.5,", "b,2.5,"]
