@@ -193,12 +193,12 @@ def read_bundle(content: bytes) -> tuple[tuple[Predictions, ...], dict[str, str]
     except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError) as error:
         raise DataError(
             f"This is no bundle of allcell ({error}).",
-            "Use one that `python -m allcell evaluate --bundle` or the Compare page wrote.",
+            "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
         ) from error
     if not answers:
         raise DataError(
             "This ZIP holds no predictions.",
-            "Use one that `python -m allcell evaluate --bundle` or the Compare page wrote.",
+            "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
         )
     return answers, scored
 

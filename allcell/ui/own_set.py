@@ -9,14 +9,8 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
-from allcell.data.labelled_sets import (
-    IGNORED,
-    LEFT_OUT,
-    class_counts,
-    find_set,
-    find_splits,
-    suggested_target,
-)
+from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
+from allcell.data.labelled_sets import class_counts, find_set, find_splits
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSES
