@@ -11,6 +11,7 @@ import pytest
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
+from allcell.ui.heavy_work import turn
 from allcell.ui.speed_run import Job, SpeedRun
 
 
@@ -117,3 +118,28 @@ def test_a_model_that_insists_on_its_input_is_measured_with_it():
     run.start()
     run.wait(30)
     assert run.results[0].input_px == (64, 32)
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
+    engine = Engine()
+    run = SpeedRun([Job("live")], lambda name: Detector(get_spec(name), engine), frames=2)
+    with turn(lambda: None):
+        run.start()
+        until(lambda: run.waits)
+        assert engine.runs == 0
+        if stop:
+            run.stop()
+            run.wait(10)
+            assert not run.running
+    run.wait(30)
+    assert not run.running
+    assert not run.waits
+    assert len(run.results) == (not stop)
+
+
+def until(there, seconds=10):
+    end_s = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
