@@ -9,12 +9,11 @@ import pandas as pd
 
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.paper import METRIC_TITLES, METRICS
-from allcell.report.table1 import CLASS_ROWS, short
+from allcell.report.table1 import CLASS_ROWS, MEANS, short
 from allcell.settings import RESEARCH_USE
 
 #: What a person reads for a class, as in Table 1.
 ROW_TITLES = {**CLASS_ROWS, "smudge": "Smudge cells"}
-_MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
 
 
 def long_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
@@ -65,9 +64,9 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
                 names = {metric: f"{name}.{metric}" for metric in METRICS}
                 counts = {"tp": at.tp, "fp": at.fp, "fn": at.fn, "cells": of_class.cells}
                 rows.append({**head, "class": name, **_scores(result, values, names), **counts})
-        values = {metric: getattr(result, mean) for metric, mean in _MEANS.items()}
+        values = {metric: getattr(result, mean) for metric, mean in MEANS.items()}
         nothing = dict.fromkeys(("tp", "fp", "fn", "cells"))
-        rows.append({**head, "class": "all", **_scores(result, values, _MEANS), **nothing})
+        rows.append({**head, "class": "all", **_scores(result, values, MEANS), **nothing})
     return rows
 
 

@@ -86,7 +86,7 @@ def answers() -> Answers:
         for n, scored in sorted(results.items())
     ]
     comparison = asdict(run.comparison) if run.comparison else None
-    count = f"{len(run.images)} image{'s' * (len(run.images) != 1)}"
+    count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"
     return Answers(f"the {count} of {set_title(run)}", models, comparison, run)
 
 

@@ -12,12 +12,11 @@ from allcell.settings import settings
 from allcell.ui.answers import measure_on_own, set_title
 from allcell.ui.cache import get_detector
 from allcell.ui.catalog import Listing, catalog
+from allcell.ui.heavy_work import WAITS
 from allcell.ui.own_run import Job, OwnRun, OwnSet
-from allcell.ui.own_session import LoadedImage, loaded_images, own_run, start_run
+from allcell.ui.own_session import own_run, start_run
 from allcell.ui.own_set import choose_set
 from allcell.ui.wording import plain
-
-__all__ = ["LoadedImage", "loaded_images", "your_data"]
 
 _MODELS = "compare.own_jobs"
 #: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
@@ -102,16 +101,28 @@ def _progress(run: OwnRun, drawn: int) -> None:
     if not run.running or run.done != drawn:
         st.rerun()
     stopping = ", stopping" if run.stopped else ""
-    if not run.images:
-        st.progress(0.0, f"Reading the labels of {set_title(run)}{stopping}")
+    if run.waits:
+        st.progress(0.0, f"{WAITS}{stopping}")
+        return
+    if not run.names:
+        st.progress(*_reading(run, stopping))
         return
     position = min(run.position, len(run.jobs) - 1)
     left = "" if run.left_s is None or stopping else f", about {_time(run.left_s)} left"
     st.progress(
         run.total_share,
         f"{run.jobs[position].spec.title}: {position + 1} of {len(run.jobs)} models, "
-        f"{len(run.images)} images{left}{stopping}",
+        f"{len(run.names)} images{left}{stopping}",
     )
+
+
+def _reading(run: OwnRun, stopping: str) -> tuple[float, str]:
+    """How far it is, 0 to 1, first with the labels and then with the pictures, and in words."""
+    (done, of), what = run.read, "labels"
+    if done == of > 0:
+        (done, of), what = run.checked, "pictures"
+    count = f"{done} of {of}, " if of else ""
+    return (done / of if of else 0.0), f"Reading {what}: {count}{set_title(run)}{stopping}"
 
 
 def _time(left_s: float) -> str:
@@ -129,7 +140,7 @@ def _outcome(run: OwnRun) -> None:
         return
     titles = ", ".join(run.jobs[n].spec.title for n in sorted(run.results))
     st.success(
-        f"Measured on {set_title(run)}, {len(run.images)} images: {titles}. "
+        f"Measured on {set_title(run)}, {len(run.names)} images: {titles}. "
         "The other tabs show it while *Measured on* above names your set.",
         icon=":material/check_circle:",
     )

@@ -7,17 +7,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from allcell.data.dataset import LabelledImage
 from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
-from allcell.errors import AllcellError, DeviceError, ModelError
+from allcell.errors import AllcellError, DataError, DeviceError, ModelError
 from allcell.evaluation.bundle import Scored, compare_scored
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.models.registry import ModelSpec
+from allcell.ui.heavy_work import turn
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +39,13 @@ class OwnSet:
     Attributes:
         name: What the user calls it.
         split: Which part of it.
-        folder: Where it lies.
+        folder: Where it lies; None once it is let go.
         mapping: See `data.labelled_sets.read_labelled`.
     """
 
     name: str
     split: str
-    folder: DataPath
+    folder: DataPath | None
     mapping: Mapping[str, str | None]
 
 
@@ -87,7 +88,11 @@ class OwnRun:
         known: Scores of before: what is there needs no run.
         is_open: Whether the user's tab is still there.
         gone_s: How long the tab may be gone.
-        images: The set, once its labels are read.
+        waits: Whether another run on this computer comes first.
+        read: Images whose labels are read, and all of them.
+        checked: Images whose content is known, and all of them.
+        images: The set, once it is read; empty again once it is let go.
+        names: The file names of its images; they stay.
         data_sha256: Of its images and labels.
         results: What is done, by position in `jobs`.
         failures: Models that could not be evaluated, likewise, in words for the user.
@@ -103,7 +108,11 @@ class OwnRun:
     known: Mapping[ScoreKey, Scored] = field(default_factory=dict)
     is_open: Callable[[], bool] = lambda: True
     gone_s: float = GONE_S
+    waits: bool = False
+    read: tuple[int, int] = (0, 0)
+    checked: tuple[int, int] = (0, 0)
     images: tuple[LabelledImage, ...] = ()
+    names: tuple[str, ...] = ()
     data_sha256: str = ""
     results: dict[int, Scored] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
@@ -126,6 +135,11 @@ class OwnRun:
     def stop(self) -> None:
         """End after the image that runs; models that are done stay."""
         self._stop.set()
+
+    def let_go(self) -> None:
+        """Drop the pictures, which may hold a whole archive in memory; what is scored stays."""
+        self.images = ()
+        self.own_set = replace(self.own_set, folder=None)
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Until it ends."""
@@ -169,7 +183,9 @@ class OwnRun:
 
     def _work(self) -> None:
         try:
-            self._run()
+            with turn(self._wait_for_turn):
+                self.waits = False
+                self._run()
         except _StoppedError:
             pass
         except AllcellError as error:
@@ -179,19 +195,36 @@ class OwnRun:
             log.error("The evaluation failed: %s", type(error).__name__)
             self.error = f"The evaluation failed ({type(error).__name__})."
         finally:
-            self.running = False
+            self.waits = self.running = False
+
+    def _wait_for_turn(self) -> None:
+        self.waits = True
+        self._check()
 
     def _run(self) -> None:
         chosen = self.own_set
-        images = read_labelled(chosen.folder, chosen.split, mapping=chosen.mapping)
-        self._check()
-        self.data_sha256 = data_sha256(images)
+        if chosen.folder is None:
+            raise DataError("The set was let go.", "Open it again.")
+
+        def on_labels(done: int, of: int) -> None:
+            self.read = done, of
+            self._check()
+
+        def on_content(done: int, of: int) -> None:
+            self.checked = done, of
+            self._check()
+
+        images = read_labelled(
+            chosen.folder, chosen.split, mapping=chosen.mapping, on_image=on_labels
+        )
+        self.data_sha256 = data_sha256(images, on_content)
+        self.names = tuple(item.path.name for item in images)
         self.images = tuple(images)
         self._started_s = time.monotonic()
         for position, job in enumerate(self.jobs):
             self.position, self.share = position, 0.0
             try:
-                self._keep(position, self.known.get(self.key(job)) or self._score(job))
+                self._keep(position, self.known.get(self.key(job)) or self._score(job, images))
             except (ModelError, DeviceError) as error:
                 self.failures[position] = f"{error.message} {error.remedy}"
             gc.collect()
@@ -200,12 +233,12 @@ class OwnRun:
     def _keep(self, position: int, scored: Scored) -> None:
         chosen = self.own_set
         # By number: a file name may hold a patient's name, and two folders the same one twice.
-        named = scored.renamed(chosen.name, chosen.split, numbered(len(self.images)))
+        named = scored.renamed(chosen.name, chosen.split, numbered(len(self.names)))
         done = {**self.results, position: named}
         self.comparison = compare_scored(list(done.values()))
         self.results = done
 
-    def _score(self, job: Job) -> Scored:
+    def _score(self, job: Job, images: Sequence[LabelledImage]) -> Scored:
         self._check()
         detector = job.open_detector()
         setting = Setting(
@@ -227,7 +260,12 @@ class OwnRun:
             self._check()
 
         answers = predict(
-            detector, self.images, setting, classes=detector.spec.classes, on_image=on_image
+            detector,
+            images,
+            setting,
+            classes=detector.spec.classes,
+            on_image=on_image,
+            sha256=self.data_sha256,
         )
         return Scored.of(answers, on_draw)
 

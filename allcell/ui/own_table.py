@@ -56,7 +56,7 @@ def scored_models(run: OwnRun) -> list[tuple[str, EvaluationResult]]:
 
 def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
     table = wide_scores(scored)
-    notes = (f"{len(run.images)} images. {_RULES}", RESEARCH_USE)
+    notes = (f"{len(run.names)} images. {_RULES}", RESEARCH_USE)
     with st.container(horizontal=True):
         for title, name, mime, text in (
             ("CSV", "own-scores.csv", "text/csv", lambda: scores_csv(scored)),

@@ -1,7 +1,9 @@
 """Models evaluated on a user's own set in the background: stop, errors, what is known before."""
 
+import gc
 import json
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_spec
 from allcell.ui import own_run
+from allcell.ui.heavy_work import turn
 from allcell.ui.own_bundle import bundle
 from allcell.ui.own_run import Job, OwnRun, OwnSet
 from tests.own_sets import coco_files, coco_folder, packed
@@ -113,6 +116,93 @@ def test_a_tab_may_be_gone_for_a_moment():
     run = finished(OwnRun(own_set(), [job(Engine())], is_open=lambda: next(seen, True)))
     assert not run.stopped
     assert len(run.results) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "asked"),
+    [
+        pytest.param("read", ["read"], id="among the labels"),
+        pytest.param("checked", ["read", "checked"], id="among the pictures"),
+    ],
+)
+@pytest.mark.parametrize("gone", [False, True], ids=["by hand", "its tab is gone"])
+def test_it_stops_while_the_set_is_read(at, asked, gone):
+    there, seen, engine = [True], [], Engine()
+
+    def is_open():
+        what = "checked" if run.checked[0] else "read"
+        seen.append(what)
+        if what == at and getattr(run, at) == (2, IMAGES):
+            there[0] = not gone
+            if not gone:
+                run.stop()
+        return there[0]
+
+    run = OwnRun(own_set(), [job(engine)], is_open=is_open, gone_s=-1.0)
+    finished(run)
+    assert run.stopped
+    assert getattr(run, at) == (2, IMAGES)
+    assert list(dict.fromkeys(seen)) == asked
+    assert not run.images
+    assert not run.error
+    assert engine.runs == 0
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
+    run = OwnRun(own_set(), [job(Engine())])
+    waiting = threading.Event()
+    run.is_open = lambda: not run.waits or waiting.set() is None
+    with turn(lambda: None):
+        run.start()
+        assert waiting.wait(10)
+        assert run.waits
+        assert run.read == (0, 0)
+        if stop:
+            run.stop()
+            run.wait(10)
+            assert not run.running
+    run.wait(60)
+    assert not run.running
+    assert not run.waits
+    assert len(run.results) == (not stop)
+
+
+def test_what_is_let_go_takes_its_archive_with_it():
+    folder = coco_folder(IMAGES)
+    archive = weakref.ref(folder.archive)
+    run = finished(OwnRun(OwnSet("smears", "test", folder, MAPPING), [job(Engine())]))
+    del folder
+    gc.collect()
+    assert archive() is not None
+    before = bundle(run, named=True)
+    run.let_go()
+    gc.collect()
+    assert archive() is None
+    # What is scored stays, by its names.
+    assert rescore(bundle(run, named=True)).results == rescore(before).results
+    assert run.names == tuple(f"field_{n}.png" for n in range(IMAGES))
+
+
+def test_what_the_slider_needs_is_made_once_and_goes_with_the_scores():
+    run = finished(OwnRun(own_set(), [job(Engine())]))
+    evidence = run.results[0].evidence
+    assert evidence.sweeps is evidence.sweeps
+    assert len(evidence.sweeps) == len(evidence.user_matches)
+    kept = weakref.ref(evidence)
+    del run, evidence
+    gc.collect()
+    assert kept() is None
+
+
+def test_the_pictures_are_hashed_once_for_all_models(monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "allcell.evaluation.predictions.data_sha256", lambda *_: read.append(1) or ""
+    )
+    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    assert len(run.results) == 2
+    assert not read
 
 
 def test_a_model_that_cannot_be_opened_does_not_end_the_run():
