@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from allcell.evaluation.fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.paper import METRIC_TITLES, METRICS
 from allcell.report.table1 import CLASS_ROWS, MEANS, short
 from allcell.settings import RESEARCH_USE
+from allcell.statistics import Proportion
 
 #: What a person reads for a class, as in Table 1.
 ROW_TITLES = {**CLASS_ROWS, "smudge": "Smudge cells"}
@@ -43,6 +45,30 @@ def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
             wide[title] = _count(row[column])
         rows.append({**wide, "Missed (fn)": _count(row["fn"])})
     return pd.DataFrame(rows)
+
+
+def field_scores(scored: Sequence[tuple[str, FieldCounts]]) -> pd.DataFrame:
+    """One row a model: is there a blast in the field? Counts, and shares with exact intervals.
+
+    Args:
+        scored: What a person reads for each model, and its right answers.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "Model": title,
+                "Fields judged rightly": f"{counts.accuracy.k} of {counts.accuracy.n}",
+                "Accuracy (95 %)": _share(counts.accuracy),
+                "Sensitivity (95 %)": _share(counts.sensitivity),
+                "Specificity (95 %)": _share(counts.specificity),
+            }
+            for title, counts in scored
+        ]
+    )
+
+
+def _share(part: Proportion) -> str:
+    return "" if part.fraction is None else _score(part.fraction, part.low, part.high)
 
 
 def scores_csv(scored: Sequence[tuple[str, EvaluationResult]]) -> str:

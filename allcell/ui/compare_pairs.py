@@ -76,9 +76,10 @@ def differences() -> None:
         hide_index=True,
         alt="McNemar's test of each pair of models on whole fields",
     )
+    judges = {spec.name for spec in CLASSIFIERS} & set(comparison["models"])
     st.caption(
         "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
-        f"over all pairs{'' if chosen.own else '; the whole-field CNN is included'}."
+        f"over all pairs{'; the whole-field CNN is included' if judges else ''}."
     )
 
 

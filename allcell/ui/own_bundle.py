@@ -26,7 +26,7 @@ def download(run: OwnRun) -> None:
             on_click="ignore",
             key="compare.own_bundle",
             help="Every box of every model and every label of your set, with scores, settings, "
-            "hashes, versions and machine; without pictures. "
+            "hashes, versions and machine; without pictures and the whole-field CNN. "
             "`python -m allcell evaluate --from comparison.zip` scores it anew.",
         )
         choose_names()

@@ -10,8 +10,9 @@ import streamlit as st
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.evaluation.bundle import Scored
+from allcell.evaluation.fields import JudgedFields
 from allcell.ui.lru import Lru
-from allcell.ui.own_run import Job, OwnRun, OwnSet, ScoreKey
+from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet, ScoreKey
 from allcell.ui.session_watch import session_is_open
 
 #: Scores that are kept: a set or two with all models. One is some megabytes.
@@ -53,12 +54,14 @@ def own_run() -> OwnRun | None:
     return run if isinstance(run, OwnRun) else None
 
 
-def start_run(own_set: OwnSet, jobs: Sequence[Job]) -> None:
+def start_run(own_set: OwnSet, jobs: Sequence[Job | FieldJob]) -> None:
     """Evaluate models on a set in the background, in place of the last run.
 
     Call it in the thread of the script: it asks which browser tab is to be watched.
     """
-    scores: Lru[ScoreKey, Scored] = st.session_state.setdefault(_SCORES, Lru(MAX_SCORES))
+    scores: Lru[ScoreKey, Scored | JudgedFields] = st.session_state.setdefault(
+        _SCORES, Lru(MAX_SCORES)
+    )
     old = own_run()
     if old is not None:
         old.stop()

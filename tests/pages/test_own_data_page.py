@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
-from allcell.models.registry import get_spec
+from allcell.models.registry import get_classifier, get_spec
 from allcell.ui import own_data, own_set
 from allcell.ui.own_bundle import bundle
 from allcell.ui.own_run import OwnRun, OwnSet
@@ -227,6 +228,42 @@ def test_it_says_how_far_it_is_before_a_model_runs(
     app.session_state["allcell.own_run"] = run
     show(app, TAB)
     assert [p.proto.text for p in app.get("progress")] == [words]
+
+
+def test_the_whole_field_model_is_compared(
+    app: AppTest, engine: Boxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cancerous:
+        description = "network of the test"
+
+        def run(self, image: np.ndarray) -> np.ndarray:
+            return np.array([-1, 1], np.float32)
+
+    spec = get_classifier("cnn")
+    monkeypatch.setattr(
+        own_data.FieldClassifier, "open", lambda name, **_: FieldClassifier(spec, Cancerous())
+    )
+    give(show(app, TAB), coco_zip(IMAGES))
+    # Alone it has nothing to be compared with.
+    app.session_state["compare.own_jobs"] = ["cnn"]
+    app.run()
+    assert button(app, "Evaluate").disabled
+    assert "Choose a model that finds cells" in texts(app)
+    run = evaluate(app, ("live", "cnn"))
+    assert spec.title in app.success[0].value
+
+    rows = tab(app, "Published and measured").dataframe[1].value
+    assert list(rows["Model"]) == ["allcell live", spec.title]
+    # Every field of the set holds a blast.
+    low = run.fields[1].counts.accuracy.low
+    last = rows.iloc[1]
+    assert last["Fields judged rightly"] == f"{IMAGES} of {IMAGES}"
+    assert last["Accuracy (95 %)"] == f"1.000 ({f'{low:.3f}'[1:]} to 1.000)"
+    assert last["Specificity (95 %)"] == ""
+
+    pairs = tab(app, "Real differences?").dataframe[-1].value
+    assert list(pairs["Second"]) == ["CNN 300x400"]
+    assert "the whole-field CNN is included" in texts(app)
 
 
 def test_leaving_the_page_keeps_the_run(app: AppTest, engine: Boxes) -> None:

@@ -9,14 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
-from allcell.models.registry import get_spec
+from allcell.models.registry import get_classifier, get_spec
 from allcell.ui import own_run
 from allcell.ui.heavy_work import turn
 from allcell.ui.own_bundle import bundle
-from allcell.ui.own_run import Job, OwnRun, OwnSet
+from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet
 from tests.own_sets import coco_files, coco_folder, packed
 
 MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}
@@ -49,6 +50,24 @@ def job(engine, name="live", sha256="0" * 64):
     return Job(spec, sha256, "cpu", lambda: Detector(spec, engine))
 
 
+class Judge:
+    """Calls every field cancerous, but for the first."""
+
+    description = "classifier of the test"
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, image):
+        self.runs += 1
+        return np.array([1.0, -1.0] if self.runs == 1 else [-1.0, 1.0], np.float32)
+
+
+def field_job(engine):
+    spec = get_classifier("cnn")
+    return FieldJob(spec, "2" * 64, "cpu", lambda: FieldClassifier(spec, engine))
+
+
 def own_set(folder=None, mapping=MAPPING):
     return OwnSet("smears", "test", folder or coco_folder(IMAGES), mapping)
 
@@ -77,6 +96,29 @@ def test_all_models_are_scored_and_compared():
     # File names stay out: they may be a patient's.
     assert [f.name for f in result.fields] == ["image-001", "image-002", "image-003"]
     assert {(d.first, d.second) for d in run.comparison.differences} == {("live", "other")}
+
+
+def test_a_whole_field_model_is_compared_on_whole_fields():
+    judge = Judge()
+    run = finished(OwnRun(own_set(), [field_job(judge), job(Engine())]))
+    assert not run.error
+    assert run.done == 2
+    assert run.fields[0].right == (False, True, True)
+    right = run.results[1].result.right
+    (pair,) = run.comparison.fields
+    assert (pair.first, pair.second) == ("live", "cnn")
+    assert pair.only_first == sum(
+        r and not j for r, j in zip(right.values(), run.fields[0].right, strict=True)
+    )
+    assert run.comparison.models == {"live": "0" * 64, "cnn": "2" * 64}
+    assert not run.comparison.differences
+    # The bundle holds boxes alone, and its numbers hold.
+    assert rescore(bundle(run, named=False)).differing == []
+    # Again: the same content is not judged again.
+    again = finished(OwnRun(own_set(), [field_job(judge)], known=run.scores()))
+    assert judge.runs == IMAGES
+    assert again.fields[0].counts == run.fields[0].counts
+    assert again.comparison is None
 
 
 def test_stopping_keeps_the_models_that_are_done():
