@@ -68,7 +68,9 @@ def field_scores(scored: Sequence[tuple[str, FieldCounts]]) -> pd.DataFrame:
 
 
 def _share(part: Proportion) -> str:
-    return "" if part.fraction is None else _score(part.fraction, part.low, part.high)
+    if part.fraction is None:
+        return "no such field"
+    return _score(part.fraction, part.low, part.high)
 
 
 def scores_csv(scored: Sequence[tuple[str, EvaluationResult]]) -> str:

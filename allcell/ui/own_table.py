@@ -12,6 +12,7 @@ from allcell.report.table1 import table_latex, table_markdown
 from allcell.settings import RESEARCH_USE
 from allcell.ui import compare_charts
 from allcell.ui.answers import Answers
+from allcell.ui.catalog import short_title
 from allcell.ui.own_run import OwnRun
 
 _RULES = (
@@ -64,7 +65,7 @@ def _whole_fields(run: OwnRun) -> None:
         found[n] = FieldCounts.of(
             [f.blast_present for f in fields], list(scored.result.right.values())
         )
-    table = field_scores([(run.jobs[n].spec.title, counts) for n, counts in sorted(found.items())])
+    table = field_scores([(short_title(run.jobs[n].spec), c) for n, c in sorted(found.items())])
     st.dataframe(
         table,
         hide_index=True,

@@ -253,13 +253,13 @@ def test_the_whole_field_model_is_compared(
     assert spec.title in app.success[0].value
 
     rows = tab(app, "Published and measured").dataframe[1].value
-    assert list(rows["Model"]) == ["allcell live", spec.title]
+    assert list(rows["Model"]) == ["allcell live", "CNN 300x400"]
     # Every field of the set holds a blast.
     low = run.fields[1].counts.accuracy.low
     last = rows.iloc[1]
     assert last["Fields judged rightly"] == f"{IMAGES} of {IMAGES}"
     assert last["Accuracy (95 %)"] == f"1.000 ({f'{low:.3f}'[1:]} to 1.000)"
-    assert last["Specificity (95 %)"] == ""
+    assert last["Specificity (95 %)"] == "no such field"
 
     pairs = tab(app, "Real differences?").dataframe[-1].value
     assert list(pairs["Second"]) == ["CNN 300x400"]
