@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from PIL import Image
 from allcell.errors import ImageError
 from allcell.formats.kinds import COPY_AGAIN, SUPPORTED, Kind, identify
 from allcell.formats.pixels import RGBImage
-from allcell.formats.raster import read_jpeg, read_png_bmp_webp
+from allcell.formats.raster import header_size, read_jpeg, read_png_bmp_webp
 from allcell.settings import settings
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "decode",
     "encode_jpeg",
     "encode_png",
+    "size_px",
 ]
 
 log = logging.getLogger(__name__)
@@ -122,15 +124,55 @@ def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None
         ImageError: For anything that cannot be read as a picture within the limits; no other
             error leaves this function, whatever the bytes.
     """
+    kind, data, label, limits = _identified(source, name, limits)
+    with _explained(kind, label):
+        image = _read_kind(kind, data, label, limits)
+        # Header and decoder may disagree in a damaged file.
+        limits.check_size(image.shape[1], image.shape[0], label)
+    return np.require(image, np.uint8, ["C", "W"])
+
+
+def size_px(
+    source: bytes | Path, *, name: str = "", limits: Limits | None = None
+) -> tuple[int, int]:
+    """Width and height of what `decode` gives; from the header, where that tells.
+
+    Args:
+        source: The file's bytes, or its path.
+        name: See `decode`.
+        limits: Likewise.
+
+    Raises:
+        ImageError: As `decode` does, though what is damaged behind the header may go unseen.
+    """
+    kind, data, label, limits = _identified(source, name, limits)
+    size = None
+    if kind != "TIFF" and kind != "DICOM":
+        with _explained(kind, label):
+            size = header_size(
+                kind, data, lambda width, height: limits.check_size(width, height, label)
+            )
+    if size is None:
+        height, width = decode(data, name=name, limits=limits).shape[:2]
+        size = (width, height)
+    return size
+
+
+def _identified(
+    source: bytes | Path, name: str, limits: Limits | None
+) -> tuple[Kind, bytes, str, Limits]:
     limits = limits or Limits.from_settings()
     label = _label(name or (source.name if isinstance(source, Path) else ""))
     data = _read(source, label, limits) if isinstance(source, Path) else bytes(source)
     limits.check_bytes(len(data), label)
-    kind = identify(data, label)
+    return identify(data, label), data, label, limits
+
+
+@contextmanager
+def _explained(kind: Kind, label: str) -> Iterator[None]:
+    """Raise ImageError, whatever the libraries raise."""
     try:
-        image = _read_kind(kind, data, label, limits)
-        # Header and decoder may disagree in a damaged file.
-        limits.check_size(image.shape[1], image.shape[0], label)
+        yield
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -143,7 +185,6 @@ def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None
         raise ImageError(
             f"{label} is damaged or incomplete: it cannot be read as {kind}.", COPY_AGAIN
         ) from error
-    return np.require(image, np.uint8, ["C", "W"])
 
 
 def _label(name: str) -> str:

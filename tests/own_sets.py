@@ -66,3 +66,13 @@ def coco_zip(count=3):
 def coco_folder(count=3):
     """The same, opened."""
     return find_set(open_zip(coco_zip(count), "smears.zip"))
+
+
+def yolo_files():
+    """A YOLO set of one field with one box, whose `data.yaml` names classes without any."""
+    ((png, _),) = fields(1)
+    return {
+        "data.yaml": "names: [RBC 2, lymphoblast, type 7]\n",
+        "images/test/a.png": png,
+        "labels/test/a.txt": "1 0.5 0.5 0.2 0.2\n",
+    }

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allcell.data.dataset import LabelledImage, class_targets, labelled
+from allcell.data.class_names import IGNORED, class_targets
+from allcell.data.dataset import LabelledImage, OnImage, labelled
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
 
@@ -33,7 +34,7 @@ class _Content:
 
 
 #: What reading a file that is no annotation file may raise.
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def find_coco(data_dir: DataPath, split: str) -> DataPath | None:
@@ -69,6 +70,7 @@ def read_coco(
     split: str,
     *,
     mapping: Mapping[str, str | None] | None = None,
+    on_image: OnImage | None = None,
 ) -> list[LabelledImage]:
     """Read one split of a COCO data set.
 
@@ -80,6 +82,7 @@ def read_coco(
         data_dir: Folder of the data set.
         split: Which part of it.
         mapping: As of `dataset.read_yolo`, from the names of the categories.
+        on_image: Likewise.
 
     Returns:
         The images in order of their names.
@@ -96,15 +99,17 @@ def read_coco(
             target = targets[content.categories[int(item["category_id"])]]
             if target is None:
                 continue
-            kind = "ignore" if item.get("iscrowd") else target
+            kind = IGNORED if item.get("iscrowd") else target
             boxes[int(item["image_id"])].append((kind, _corners(item["bbox"])))
     except _MALFORMED as error:
         raise _malformed(path, error) from error
     folders = (path.parent, data_dir / "images" / split, data_dir / split, data_dir / "images")
-    images = [
-        labelled(_image(content.files[number], (*folders, data_dir), data_dir), rows)
-        for number, rows in boxes.items()
-    ]
+    images = []
+    for done, (number, rows) in enumerate(boxes.items(), 1):
+        image = _image(content.files[number], (*folders, data_dir), data_dir)
+        images.append(labelled(image, rows))
+        if on_image:
+            on_image(done, len(boxes))
     if not images:
         raise DataError(f"{path.name} names no image.", "Check --data and --split.")
     return sorted(images, key=lambda item: item.path.name)
@@ -125,7 +130,7 @@ def _read(path: DataPath) -> _Content:
 
 def _malformed(path: DataPath, error: Exception) -> DataError:
     return DataError(
-        f"{path.name} is not a COCO annotation file ({type(error).__name__}: {error}).",
+        f"{path.name} is not a COCO annotation file ({type(error).__name__}: {str(error)[:300]}).",
         "It needs images, categories, and annotations with image_id, category_id and bbox.",
     )
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
-from allcell.data.zipped import DataPath
+from allcell.data.class_names import IGNORED, class_targets
+from allcell.data.yolo import read_class_names
+from allcell.data.zipped import DataPath, shown
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError
-from allcell.images import SUFFIXES, Limits, RGBImage, decode
+from allcell.images import SUFFIXES, Limits, RGBImage, decode, size_px
 from allcell.models.registry import BLAST, CLASSES
 
 #: The split of a set that has no parts.
 WHOLE = "all"
 
-#: Other names under which data sets know our classes; `ignore` and None are for mappings.
-_SYNONYMS = {name: name for name in CLASSES} | {"cancer": "blast", "cut": "ignore"}
+#: Farthest that a corner may lie from the origin: float32 still holds whole pixels there.
+_FARTHEST_PX = 2.0**24
+
+#: Called with the number of images that are read, and of all; may raise to stop.
+OnImage: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class LabelledImage:
         Raises:
             ImageError: If it cannot be read.
         """
-        return _pixels(self.path)
+        return decode(_file(self.path), name=self.path.name)
 
     @property
     def has_blast(self) -> bool:
@@ -58,15 +63,20 @@ class LabelledImage:
         return bool(experts or np.any(self.truth.class_id == BLAST))
 
 
-def _pixels(path: DataPath) -> RGBImage:
+def _file(path: DataPath) -> Path | bytes:
+    """A picture as `images` takes it; one in a ZIP is unpacked only if it is not too large."""
     if isinstance(path, Path):
-        return decode(path)
+        return path
     Limits.from_settings().check_bytes(path.size_bytes, repr(path.name))
-    return decode(path.read_bytes(), name=path.name)
+    return path.read_bytes()
 
 
 def read_yolo(
-    data_dir: DataPath, split: str, *, mapping: Mapping[str, str | None] | None = None
+    data_dir: DataPath,
+    split: str,
+    *,
+    mapping: Mapping[str, str | None] | None = None,
+    on_image: OnImage | None = None,
 ) -> list[LabelledImage]:
     """Read one split of a YOLO folder.
 
@@ -81,7 +91,8 @@ def read_yolo(
         split: `test`, for example.
         mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
             for what is no white cell and shall be left out. Names that are ours already need none
-            (`cancer` is blast, `cut` is ignore).
+            (`cancer` is blast, `cut` is ignore), nor do classes without a cell in the split.
+        on_image: Called with the number of images read, and of all; may raise to stop.
 
     Returns:
         The images in order of their names.
@@ -94,14 +105,29 @@ def read_yolo(
     for folder in (images, labels):
         if not folder.is_dir():
             raise DataError(
-                f"There is no folder {folder}.",
+                f"There is no folder {shown(folder, data_dir)}.",
                 "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
             )
-    targets = class_targets(_class_names(data_dir / "data.yaml"), mapping)
+    names = read_class_names(data_dir)
     paths = _pictures(images)
     if not paths:
-        raise DataError(f"There is no image in {images}.", "Check --data and --split.")
-    return [_read_image(path, data_dir, split, targets) for path in paths]
+        raise DataError(
+            f"There is no image in {shown(images, data_dir)}.", "Check --data and --split."
+        )
+    cells = []
+    for path in paths:
+        if on_image:
+            on_image(0, len(paths))
+        cells.append(list(_cells(labels / f"{path.stem}.txt", data_dir, len(names))))
+    used = sorted({class_id for rows in cells for _, class_id, _ in rows})
+    wanted = class_targets([names[class_id] for class_id in used], mapping)
+    targets = dict(zip(used, wanted, strict=True))
+    found = []
+    for done, (path, rows) in enumerate(zip(paths, cells, strict=True), 1):
+        found.append(_read_image(path, data_dir, split, rows, targets))
+        if on_image:
+            on_image(done, len(paths))
+    return found
 
 
 def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
@@ -120,16 +146,20 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     Raises:
         DataError: If a file is missing or malformed.
     """
-    names = _class_names(data_dir / "data.yaml")
+    names = read_class_names(data_dir)
     images, labels = yolo_folders(data_dir, split)
     if not (images.is_dir() and labels.is_dir()):
         return {}
     counts = Counter(
         class_id
         for path in _pictures(images)
-        for _, class_id, _ in _cells(labels / f"{path.stem}.txt", len(names))
+        for _, class_id, _ in _cells(labels / f"{path.stem}.txt", data_dir, len(names))
     )
     return {name: counts[n] for n, name in enumerate(names) if counts[n]}
+
+
+#: Place, class and fractions of one cell of a label file.
+_Cell: TypeAlias = tuple[str, int, list[float]]
 
 
 def _pictures(folder: DataPath) -> list[DataPath]:
@@ -137,9 +167,8 @@ def _pictures(folder: DataPath) -> list[DataPath]:
     return sorted(found, key=lambda path: path.name)
 
 
-def _cells(path: DataPath, classes: int) -> Iterator[tuple[str, int, list[float]]]:
-    """The place, class and fractions of each cell of one label file."""
-    for where, values in _lines(path):
+def _cells(path: DataPath, data_dir: DataPath, classes: int) -> Iterator[_Cell]:
+    for where, values in _lines(path, data_dir):
         if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
             raise _malformed(where, "class cx cy w h, or class and a polygon")
         if values[0] not in range(classes):
@@ -148,23 +177,26 @@ def _cells(path: DataPath, classes: int) -> Iterator[tuple[str, int, list[float]
 
 
 def _read_image(
-    path: DataPath, data_dir: DataPath, split: str, targets: Sequence[str | None]
+    path: DataPath,
+    data_dir: DataPath,
+    split: str,
+    cells: Sequence[_Cell],
+    targets: Mapping[int, str | None],
 ) -> LabelledImage:
-    height_px, width_px = _pixels(path).shape[:2]
-    boxes: dict[str, list[list[float]]] = {name: [] for name in (*CLASSES, "ignore")}
-    _, labels = yolo_folders(data_dir, split)
-    for where, class_id, values in _cells(labels / f"{path.stem}.txt", len(targets)):
+    width_px, height_px = size_px(_file(path), name=path.name)
+    boxes: dict[str, list[list[float]]] = {name: [] for name in (*CLASSES, IGNORED)}
+    for where, class_id, values in cells:
         target = targets[class_id]
         if target is not None:
             boxes[target].append(_corners(values, where))
-    for where, values in _lines(data_dir / "ignore" / split / f"{path.stem}.txt"):
+    for where, values in _lines(data_dir / "ignore" / split / f"{path.stem}.txt", data_dir):
         if len(values) != 4:
             raise _malformed(where, "cx cy w h")
-        boxes["ignore"].append(_corners(values, where))
+        boxes[IGNORED].append(_corners(values, where))
     points = None
     centroid_path = data_dir / "xyc" / f"{path.stem}.xyc"
     if centroid_path.is_file():
-        rows = list(_lines(centroid_path))
+        rows = list(_lines(centroid_path, data_dir))
         for where, values in rows:
             if len(values) != 2 or not (0 <= values[0] <= width_px and 0 <= values[1] <= height_px):
                 raise _malformed(where, f"x y within the {width_px} x {height_px} image")
@@ -187,11 +219,19 @@ def labelled(
 
     Args:
         path: The image file.
-        boxes: One of `CLASSES` or ignore, and x1, y1, x2, y2 in pixels.
+        boxes: One of `CLASSES` or `IGNORED`, and x1, y1, x2, y2 in pixels.
         centroids: See `LabelledImage`.
+
+    Raises:
+        DataError: If a box lies beyond any picture.
     """
+    if boxes and not (np.abs([box for _, box in boxes]) <= _FARTHEST_PX).all():
+        raise DataError(
+            f"{path.name} has a labelled box beyond any picture.",
+            "Correct its labels and try again.",
+        )
     known = [(c, box) for c, name in enumerate(CLASSES) for kind, box in boxes if kind == name]
-    ignored = [box for kind, box in boxes if kind == "ignore"]
+    ignored = [box for kind, box in boxes if kind == IGNORED]
     return LabelledImage(
         path,
         Detections.truth(np.array([box for _, box in known]).reshape(-1, 4), [c for c, _ in known]),
@@ -200,62 +240,17 @@ def labelled(
     )
 
 
-def _class_names(path: DataPath) -> list[str]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}.", "A YOLO data set names its classes there."
-        ) from error
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list) or not names:
-        raise DataError(
-            f"{path} has no list of classes.", "Add a line such as: names: [blast, healthy, smudge]"
-        )
-    return [str(name) for name in names]
-
-
-def class_targets(
-    names: Sequence[str], mapping: Mapping[str, str | None] | None
-) -> tuple[str | None, ...]:
-    """What each class of a data set is for us: one of `CLASSES`, ignore, or nothing.
-
-    Args:
-        names: Its classes.
-        mapping: See `read_yolo`; by default only names that are ours already are known.
-
-    Raises:
-        DataError: If a class is not mapped, or mapped to something else.
-    """
-    if mapping is None:
-        mapping = {name: _SYNONYMS[name.lower()] for name in names if name.lower() in _SYNONYMS}
-    else:
-        ours = {name: _SYNONYMS[name.lower()] for name in names if name.lower() in _SYNONYMS}
-        mapping = {**ours, **mapping}
-    unknown = [name for name in names if name not in mapping]
-    wrong = sorted({to for to in mapping.values() if to is not None} - {*CLASSES, "ignore"})
-    if unknown or wrong:
-        raise DataError(
-            f"Classes that allcell does not know: {', '.join(unknown + wrong)}.",
-            f"Map each to one of {', '.join(CLASSES)}, ignore, or to nothing "
-            "(on the command line: --map theirs=blast, --map theirs=).",
-        )
-    return tuple(mapping[name] for name in names)
-
-
-def _lines(path: DataPath) -> list[tuple[str, list[float]]]:
+def _lines(path: DataPath, data_dir: DataPath) -> list[tuple[str, list[float]]]:
     """The numbers of each line that is not blank, with the place for messages; [] if no file."""
     if not path.is_file():
         return []
     try:
         text = path.read_text(encoding="utf-8")
     except ValueError as error:
-        raise _malformed(str(path), "plain text") from error
+        raise _malformed(shown(path, data_dir), "plain text") from error
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
-        where = f"{path}, line {number}"
+        where = f"{shown(path, data_dir)}, line {number}"
         try:
             values = [float(word) for word in line.split()]
         except ValueError as error:

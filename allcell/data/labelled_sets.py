@@ -5,35 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from allcell.data.coco import coco_counts, find_coco, read_coco
-from allcell.data.dataset import WHOLE, LabelledImage, read_yolo, yolo_counts, yolo_folders
+from allcell.data.dataset import WHOLE, LabelledImage, OnImage, read_yolo, yolo_counts, yolo_folders
 from allcell.data.voc import find_voc, read_voc, voc_counts
-from allcell.data.zipped import DataPath
+from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
-
-#: What a class may stand for, beside the classes of allcell.
-IGNORED, LEFT_OUT = "ignore", ""
-
-#: Under which names other people's sets know a class, in lower case with single blanks.
-_KNOWN_AS: dict[str, tuple[str, ...]] = {
-    "blast": (
-        "blast", "blasts", "blast cell", "cancer", "cancerous", "cancer cell", "lymphoblast",
-        "lymphoblasts", "all", "all cell", "l1", "l2", "l3", "leukemia", "leukemic",
-        "leukemic cell", "leukaemic", "malignant", "early", "pre", "pro", "early pre b", "pre b",
-        "pro b", "probable blast",
-    ),
-    "healthy": (
-        "healthy", "healthy wbc", "healthy cell", "wbc", "wbcs", "white blood cell",
-        "white blood cells", "white cell", "leukocyte", "leucocyte", "normal", "normal cell", "hem",
-        "benign", "lymphocyte", "neutrophil", "monocyte", "eosinophil", "basophil",
-    ),
-    "smudge": ("smudge", "smudge cell", "smudged", "smear cell", "basket cell", "gumprecht shadow"),
-    IGNORED: ("ignore", "ignored", "cut", "cut cell", "unknown", "unidentified", "unclear"),
-    LEFT_OUT: (
-        "rbc", "rbcs", "red blood cell", "red blood cells", "red cell", "erythrocyte", "platelet",
-        "platelets", "thrombocyte", "artefact", "artifact", "background", "stain",
-    ),
-}  # fmt: skip
-_TARGETS = {word: target for target, words in _KNOWN_AS.items() for word in words}
 
 _FORMATS = (
     "allcell reads YOLO (data.yaml, images/<split>, labels/<split>), COCO "
@@ -43,7 +18,11 @@ _FORMATS = (
 
 
 def read_labelled(
-    data_dir: DataPath, split: str, *, mapping: Mapping[str, str | None] | None = None
+    data_dir: DataPath,
+    split: str,
+    *,
+    mapping: Mapping[str, str | None] | None = None,
+    on_image: OnImage | None = None,
 ) -> list[LabelledImage]:
     """Read one split of a folder in YOLO's, COCO's or Pascal VOC's layout.
 
@@ -51,7 +30,9 @@ def read_labelled(
         data_dir: The folder, of this computer or of a ZIP.
         split: `test`, for example.
         mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
-            for what shall be left out; names that are ours already need none.
+            for what shall be left out; names that are ours already need none, nor do classes
+            without a cell in the split.
+        on_image: Called with the number of images read, and of all; may raise to stop.
 
     Returns:
         The images in order of their names.
@@ -62,14 +43,16 @@ def read_labelled(
         ImageError: If an image cannot be read.
     """
     if not data_dir.is_dir():
-        raise DataError(f"There is no folder {data_dir}.", "Check --data.")
+        raise DataError(f"There is no folder {shown(data_dir, data_dir)}.", "Check --data.")
     if (data_dir / "data.yaml").is_file():
-        return read_yolo(data_dir, split, mapping=mapping)
+        return read_yolo(data_dir, split, mapping=mapping, on_image=on_image)
     if (path := find_coco(data_dir, split)) is not None:
-        return read_coco(path, data_dir, split, mapping=mapping)
+        return read_coco(path, data_dir, split, mapping=mapping, on_image=on_image)
     if paths := find_voc(data_dir, split):
-        return read_voc(paths, data_dir, split, mapping=mapping)
-    raise DataError(f"{data_dir} holds no labelled set with a part {split!r}.", _FORMATS)
+        return read_voc(paths, data_dir, split, mapping=mapping, on_image=on_image)
+    raise DataError(
+        f"{shown(data_dir, data_dir)} holds no labelled set with a part {split!r}.", _FORMATS
+    )
 
 
 def find_set(folder: DataPath) -> DataPath:
@@ -95,7 +78,9 @@ def find_splits(data_dir: DataPath) -> list[str]:
         DataError: If no format fits.
     """
     if not data_dir.is_dir():
-        raise DataError(f"There is no folder {data_dir}.", "Check that it still exists.")
+        raise DataError(
+            f"There is no folder {shown(data_dir, data_dir)}.", "Check that it still exists."
+        )
     if (data_dir / "data.yaml").is_file():
         inside = [*_inside(data_dir), *_inside(data_dir / "images")]
         names = {path.name for path in inside if path.is_dir()}
@@ -105,7 +90,7 @@ def find_splits(data_dir: DataPath) -> list[str]:
     else:
         found = _coco_splits(data_dir) or _voc_splits(data_dir)
     if not found:
-        raise DataError(f"{data_dir} holds no labelled set.", _FORMATS)
+        raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _FORMATS)
     return sorted(found)
 
 
@@ -149,17 +134,6 @@ def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
         return coco_counts(path)
     if paths := find_voc(data_dir, split):
         return voc_counts(paths)
-    raise DataError(f"{data_dir} holds no labelled set with a part {split!r}.", _FORMATS)
-
-
-def suggested_target(name: str) -> str | None:
-    """What a class of somebody's set probably is for us.
-
-    Args:
-        name: As the set calls it.
-
-    Returns:
-        One of `CLASSES`, `IGNORED`, or `LEFT_OUT` for what is no white cell; None if the name says
-        nothing, and somebody has to.
-    """
-    return _TARGETS.get(" ".join(name.lower().replace("_", " ").replace("-", " ").split()))
+    raise DataError(
+        f"{shown(data_dir, data_dir)} holds no labelled set with a part {split!r}.", _FORMATS
+    )

@@ -11,13 +11,17 @@ from typing import Any
 import defusedxml.ElementTree as ElementTree  # refuses entities, which a file could blow up with
 from defusedxml.common import DefusedXmlException
 
-from allcell.data.dataset import LabelledImage, class_targets, labelled
-from allcell.data.zipped import DataPath, size_bytes
+from allcell.data.class_names import IGNORED, class_targets
+from allcell.data.dataset import LabelledImage, OnImage, labelled
+from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 from allcell.images import SUFFIXES
 
 #: Larger annotation files are refused: that of an image has some kilobytes.
 MAX_BYTES = 16 * 2**20
+
+#: What reading a file that is no annotation may raise.
+_MALFORMED = (OSError, ValueError, LookupError, ElementTree.ParseError, DefusedXmlException)
 
 
 def find_voc(data_dir: DataPath, split: str) -> list[DataPath]:
@@ -25,6 +29,9 @@ def find_voc(data_dir: DataPath, split: str) -> list[DataPath]:
 
     `Annotations/*.xml`, of which `ImageSets/Main/<split>.txt` chooses if it is there, or
     `<split>/*.xml`.
+
+    Raises:
+        DataError: If the list of the split is no text.
     """
     folder = data_dir / "Annotations"
     if not folder.is_dir():
@@ -32,7 +39,13 @@ def find_voc(data_dir: DataPath, split: str) -> list[DataPath]:
     chosen = data_dir / "ImageSets" / "Main" / f"{split}.txt"
     if not chosen.is_file():
         return _annotations(folder)
-    stems = (line.split()[0] for line in chosen.read_text("utf-8").splitlines() if line.strip())
+    try:
+        lines = chosen.read_text("utf-8").splitlines()
+    except ValueError as error:
+        raise DataError(
+            f"{shown(chosen, data_dir)} is no plain text.", "Save it as UTF-8, a name a line."
+        ) from error
+    stems = (line.split()[0] for line in lines if line.strip())
     return [folder / f"{PurePosixPath(stem).name}.xml" for stem in stems]
 
 
@@ -61,6 +74,7 @@ def read_voc(
     split: str,
     *,
     mapping: Mapping[str, str | None] | None = None,
+    on_image: OnImage | None = None,
 ) -> list[LabelledImage]:
     """Read one split of a Pascal VOC data set.
 
@@ -72,6 +86,7 @@ def read_voc(
         data_dir: Folder of the data set.
         split: Which part of it.
         mapping: As of `dataset.read_yolo`, from the names of the objects.
+        on_image: Likewise.
 
     Returns:
         The images in order of their names.
@@ -79,13 +94,17 @@ def read_voc(
     Raises:
         DataError: If a file is malformed, an image is missing or a name is not mapped.
     """
-    objects = {path: _objects(path) for path in paths}
+    objects = {}
+    for done, path in enumerate(paths, 1):
+        objects[path] = _objects(path)
+        if on_image:
+            on_image(done, len(paths))
     names = list(dict.fromkeys(name for rows in objects.values() for name, _, _ in rows))
     targets = dict(zip(names, class_targets(names, mapping), strict=True))
     images = []
     for path, rows in objects.items():
         boxes = [
-            ("ignore" if difficult else target, box)
+            (IGNORED if difficult else target, box)
             for name, difficult, box in rows
             if (target := targets[name]) is not None
         ]
@@ -103,9 +122,11 @@ def _objects(path: DataPath) -> list[tuple[str, bool, list[float]]]:
             (_text(item, "name"), item.findtext("difficult", "0").strip() == "1", _corners(item))
             for item in root.iter("object")
         ]
-    except (OSError, ValueError, ElementTree.ParseError, DefusedXmlException) as error:
+    # LookupError: an encoding that does not exist. The message of an OSError holds the whole path.
+    except _MALFORMED as error:
+        reason = type(error).__name__ if isinstance(error, OSError) else str(error)[:300]
         raise DataError(
-            f"{path.name} is not a Pascal VOC annotation ({error}).",
+            f"{path.name} is not a Pascal VOC annotation ({reason}).",
             "It needs objects with a name and a bndbox.",
         ) from error
 

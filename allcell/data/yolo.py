@@ -1,14 +1,34 @@
-"""Writing YOLO datasets: a line a box, `class cx cy w h` as fractions of the image."""
+"""YOLO datasets: writing labels, a line a box, and `data.yaml`, which names the classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
+from allcell.data.zipped import DataPath, shown, size_bytes
+from allcell.errors import DataError
 from allcell.models.registry import CLASSES
 
 #: Class number, then centre x, centre y, width and height as fractions of the image (0 to 1).
 Labels = list[tuple[int, float, float, float, float]]
+
+#: Larger files of class names are refused: one has some hundred bytes.
+MAX_YAML_BYTES = 2**20
+MAX_NAME_CHARS = 100
+
+#: What a file that is no such YAML makes its reader raise, for example by a tag or by its depth.
+_NOT_YAML = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    yaml.YAMLError,
+)
 
 
 def write_labels(path: Path, rows: Labels) -> None:
@@ -25,3 +45,57 @@ def write_dataset_yaml(destination: Path, splits: Sequence[str]) -> Path:
     path = destination / "data.yaml"
     path.write_text("".join([*lines, "names:\n", *names]), encoding="utf-8")
     return path
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only: a few lines of aliases can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds aliases")
+        return super().compose_node(parent, index)
+
+
+def read_class_names(data_dir: DataPath) -> list[str]:
+    """The classes of a YOLO data set, by number.
+
+    Args:
+        data_dir: Its folder, with `data.yaml`.
+
+    Raises:
+        DataError: If that file is missing, too large, or does not name the classes.
+    """
+    path = data_dir / "data.yaml"
+    where = shown(path, data_dir)
+    try:
+        if size_bytes(path) > MAX_YAML_BYTES:
+            raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except _NOT_YAML as error:
+        # The message of an OSError holds the whole path.
+        reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
+        raise DataError(
+            f"{where} cannot be read: {reason[:300] or type(error).__name__}.",
+            "A YOLO data set names its classes there.",
+        ) from error
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
+        names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise DataError(
+            f"{where} has no list of classes.",
+            "Add a line such as: names: [blast, healthy, smudge]",
+        )
+    if not all(map(_is_name, names)):
+        raise DataError(
+            f"{where} has a class whose name is no text of at most {MAX_NAME_CHARS} characters.",
+            "Shorten it, or put it in quotes.",
+        )
+    return [str(name) for name in names]
+
+
+def _is_name(name: object) -> bool:
+    if isinstance(name, int):
+        # YAML makes a bool of an unquoted `no`.
+        return not isinstance(name, bool) and abs(name) < 10**MAX_NAME_CHARS
+    return isinstance(name, str) and len(name) <= MAX_NAME_CHARS

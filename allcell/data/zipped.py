@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeAlias
 
 from allcell.errors import DataError
@@ -183,6 +183,18 @@ def size_bytes(path: DataPath) -> int:
         OSError: If there is none.
     """
     return path.size_bytes if isinstance(path, ZipPath) else path.stat().st_size
+
+
+def shown(path: DataPath, data_dir: DataPath) -> str:
+    """What messages call a file or folder of a set, which never says where on this computer it is.
+
+    Args:
+        path: In the set, or the set itself.
+        data_dir: Folder of the set.
+    """
+    if isinstance(path, Path) and isinstance(data_dir, Path):
+        return str(PurePath(data_dir.name, path.relative_to(data_dir)))
+    return str(path)
 
 
 def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipPath:

@@ -13,6 +13,7 @@ from allcell.errors import DataError
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
+from allcell.evaluation.fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.evaluation.results import EvaluationResult
 from allcell.settings import RESEARCH_USE
@@ -78,11 +79,12 @@ class Scored:
         )
 
 
-def compare_scored(models: Sequence[Scored]) -> Comparison:
+def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()) -> Comparison:
     """Compare all pairs of models on the same images.
 
     Args:
         models: Of one model each.
+        fields: Of whole-field classifiers on these images; they are compared by whole fields only.
 
     Raises:
         DataError: If there are none, or they are not of the same images, or a name is there twice.
@@ -91,16 +93,20 @@ def compare_scored(models: Sequence[Scored]) -> Comparison:
     _check_comparable(predictions)
     first = predictions[0]
     names = [p.setting.model for p in predictions]
+    right = {name: m.result.right for name, m in zip(names, models, strict=True)}
+    images = [field.name for field in models[0].result.fields]
+    right |= {f.model: dict(zip(images, f.right, strict=True)) for f in fields}
     return Comparison(
         first.setting.data,
         first.setting.split,
         first.data_sha256,
-        {p.setting.model: p.setting.model_sha256 for p in predictions},
+        {p.setting.model: p.setting.model_sha256 for p in predictions}
+        | {f.model: f.model_sha256 for f in fields},
         compare_measures(
             {name: m.measured for name, m in zip(names, models, strict=True)},
             {name: m.draws for name, m in zip(names, models, strict=True)},
         ),
-        compare_fields({name: m.result.right for name, m in zip(names, models, strict=True)}),
+        compare_fields(right),
     )
 
 
@@ -193,12 +199,12 @@ def read_bundle(content: bytes) -> tuple[tuple[Predictions, ...], dict[str, str]
     except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError) as error:
         raise DataError(
             f"This is no bundle of allcell ({error}).",
-            "Use one that `python -m allcell evaluate --bundle` or the Compare page wrote.",
+            "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
         ) from error
     if not answers:
         raise DataError(
             "This ZIP holds no predictions.",
-            "Use one that `python -m allcell evaluate --bundle` or the Compare page wrote.",
+            "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
         )
     return answers, scored
 

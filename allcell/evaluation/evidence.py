@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from allcell.evaluation.metrics import (
     counts_at,
     froc_sensitivity,
 )
+from allcell.evaluation.operating import Sweep, sweep
 from allcell.evaluation.predictions import PredictedImage, Predictions
 from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE
 from allcell.statistics import resamples
@@ -111,6 +113,11 @@ class Evidence:
     def shown_at(self, confidence: float) -> tuple[ScoredImage, ...]:
         """Likewise at another threshold, 0 to 1, not below the confidence of `seen`."""
         return tuple(_at_least(item, confidence) for item in self.seen)
+
+    @cached_property
+    def sweeps(self) -> tuple[Sweep, ...]:
+        """Each class as a user sees it, from `CALIBRATION_FLOOR` on."""
+        return tuple(sweep(matches, CALIBRATION_FLOOR) for matches in self.user_matches)
 
     @property
     def blast_suggested(self) -> BoolArray:

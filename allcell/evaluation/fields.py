@@ -68,6 +68,35 @@ class FieldCounts:
     sensitivity: Proportion
     specificity: Proportion
 
+    @classmethod
+    def of(cls, cancerous: npt.ArrayLike, right: npt.ArrayLike) -> FieldCounts:
+        """Count right answers.
+
+        Args:
+            cancerous: Shape (N,): whether each field is.
+            right: Shape (N,): whether it was judged rightly.
+        """
+        truth, hits = np.asarray(cancerous, bool), np.asarray(right, bool)
+        parts = (hits, hits[truth], hits[~truth])
+        return cls(*(Proportion.of(int(part.sum()), len(part)) for part in parts))
+
+
+@dataclass(frozen=True)
+class JudgedFields:
+    """What a classifier said of whole fields, each once and as it lies.
+
+    Attributes:
+        model: Its name.
+        model_sha256: Of its checkpoint.
+        right: Whether each field was judged rightly, in the order of the images.
+        counts: Right answers.
+    """
+
+    model: str
+    model_sha256: str
+    right: tuple[bool, ...]
+    counts: FieldCounts
+
 
 @dataclass(frozen=True)
 class Share:
@@ -142,6 +171,39 @@ class ClassifierResult:
         return to_json(asdict(self))
 
 
+def judge_fields(
+    classifier: ImageClassifier,
+    images: Sequence[LabelledImage],
+    *,
+    model: str,
+    model_sha256: str,
+    threshold: float,
+    on_image: Callable[[int, int], None] | None = None,
+) -> JudgedFields:
+    """Run a classifier over labelled images as they lie.
+
+    Args:
+        classifier: What is evaluated.
+        images: The images.
+        model: Its name.
+        model_sha256: Of its checkpoint.
+        threshold: See `evaluate_fields`.
+        on_image: Called with the number of images done, and of all; may raise to stop.
+
+    Raises:
+        ModelError: If the network fails.
+        ImageError: If an image cannot be read.
+    """
+    right = []
+    for done, item in enumerate(images, 1):
+        called = classifier.classify(item.pixels())[0].probability >= threshold
+        right.append(called == item.has_blast)
+        if on_image:
+            on_image(done, len(images))
+    counts = FieldCounts.of([item.has_blast for item in images], right)
+    return JudgedFields(model, model_sha256, tuple(right), counts)
+
+
 def evaluate_fields(
     classifier: ImageClassifier,
     images: Sequence[LabelledImage],
@@ -189,7 +251,6 @@ def evaluate_fields(
     truth = np.array([field.cancerous for field in fields.values()])
     called = np.array([field.turned for field in fields.values()]) >= threshold
     right = called == truth[:, None]
-    upright = [(int(r[:, 0].sum()), len(r)) for r in (right, right[truth], right[~truth])]
     copies = [(int(r.sum()), r.size) for r in (right, right[truth], right[~truth])]
     return ClassifierResult(
         model=model,
@@ -208,7 +269,7 @@ def evaluate_fields(
             "rules": _RULES,
         },
         fields=fields,
-        counts=FieldCounts(*(Proportion.of(k, n) for k, n in upright)),
+        counts=FieldCounts.of(truth, right[:, 0]),
         as_the_paper_counted=CopyCounts(
             f"as the paper counted: {len(ANGLES_DEG)} x {len(images)} copies of "
             f"{len(images)} fields, not independent",

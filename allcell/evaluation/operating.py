@@ -70,6 +70,40 @@ def operating_point(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One class at a row of thresholds, IoU 0.5; NaN where a score is not defined.
+
+    Attributes:
+        threshold: Shape (T,), rising, 0 to 1.
+        precision: Shape (T,), 0 to 1.
+        recall: Likewise.
+        f1: Likewise.
+    """
+
+    threshold: npt.NDArray[np.float64]
+    precision: npt.NDArray[np.float64]
+    recall: npt.NDArray[np.float64]
+    f1: npt.NDArray[np.float64]
+
+
+def sweep(matches: ClassMatches, lowest: float) -> Sweep:
+    """Score one class at each hundredth of confidence up to 0.95.
+
+    Args:
+        matches: Of one class, from `Evidence.user_matches`.
+        lowest: First threshold, 0 to 1.
+    """
+    grid = np.round(np.arange(lowest, 0.951, 0.01), 2)
+    points = [operating_point(matches, float(threshold)) for threshold in grid]
+    return Sweep(
+        grid,
+        np.array([p.counts.precision for p in points], np.float64),
+        np.array([p.counts.recall for p in points], np.float64),
+        np.array([p.f1 for p in points], np.float64),
+    )
+
+
 def _ratio(part: IntArray, whole: IntArray) -> npt.NDArray[np.float64]:
     undefined = np.full(len(whole), np.nan)
     return np.asarray(np.divide(part, whole, out=undefined, where=whole > 0))

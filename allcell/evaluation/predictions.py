@@ -186,6 +186,7 @@ def predict(
     *,
     classes: Sequence[str] = CLASSES,
     on_image: Callable[[int, int], None] | None = None,
+    sha256: str | None = None,
 ) -> Predictions:
     """Run a detector over labelled images, each at its own estimated scale.
 
@@ -195,6 +196,7 @@ def predict(
         setting: Names and thresholds.
         classes: Class names in the order of the detector's class ids.
         on_image: Called with the number of images done, and of all.
+        sha256: `data_sha256` of the images, if it is known: to get it, all of them are read.
 
     Raises:
         DataError: If there is no image.
@@ -240,13 +242,20 @@ def predict(
         )
         if on_image:
             on_image(done, len(images))
-    return Predictions(setting, tuple(answers), data_sha256(images))
+    return Predictions(setting, tuple(answers), sha256 or data_sha256(images))
 
 
-def data_sha256(images: Sequence[LabelledImage]) -> str:
-    """SHA-256 over the images' names, bytes and labels, in the given order."""
+def data_sha256(
+    images: Sequence[LabelledImage], on_image: Callable[[int, int], None] | None = None
+) -> str:
+    """SHA-256 over the images' names, bytes and labels, in the given order.
+
+    Args:
+        images: The images.
+        on_image: Called with the number of images done, and of all; may raise to stop.
+    """
     digest = hashlib.sha256()
-    for item in images:
+    for done, item in enumerate(images, 1):
         digest.update(item.path.name.encode())
         digest.update(hashlib.sha256(item.path.read_bytes()).digest())
         # Boxes to a tenth of a pixel: the last bits of a division are not data.
@@ -254,6 +263,8 @@ def data_sha256(images: Sequence[LabelledImage]) -> str:
             rounded = None if values is None else np.round(values, 1).tolist()
             digest.update(json.dumps(rounded).encode())
         digest.update(json.dumps(item.truth.class_id.tolist()).encode())
+        if on_image:
+            on_image(done, len(images))
     return digest.hexdigest()
 
 

@@ -20,6 +20,7 @@ SizeCheck = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 
 _ORIENTATION = 274
+_PNG_ORIENTATION_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _MAX_JPEG_SCANS = 200
 _MAX_JPEG_SEGMENTS = 2000
 
@@ -83,6 +84,34 @@ def read_png_bmp_webp(
             # Pillow keeps only the high byte of 16-bit colour.
             return orient(_read_png_16(data), _orientation(image))
         return orient(from_pillow(image), _orientation(image))
+
+
+def header_size(
+    kind: Literal["JPEG", "PNG", "BMP", "WebP"], data: bytes, check_size: SizeCheck
+) -> tuple[int, int] | None:
+    """Width and height of the upright picture, as far as its header tells.
+
+    Args:
+        kind: Which of them.
+        data: The whole file.
+        check_size: Called with the size as it is stored.
+
+    Returns:
+        In pixels; None if only decoding tells.
+
+    Raises:
+        ImageError: What `check_size` raises.
+        Exception: Whatever Pillow raises on damaged data; the caller translates it.
+    """
+    # A PNG may say how it is turned behind its pixels, and Pillow decodes it to look there.
+    if kind == "PNG" and any(mark in data for mark in _PNG_ORIENTATION_MARKS):
+        return None
+    formats = ("JPEG", "MPO") if kind == "JPEG" else (kind,)
+    with Image.open(io.BytesIO(data), formats=formats) as image:
+        width, height = image.size
+        check_size(width, height)
+        on_its_side = kind != "PNG" and _orientation(image) in (5, 6, 7, 8)
+    return (height, width) if on_its_side else (width, height)
 
 
 def from_pillow(image: Image.Image) -> RGBImage:

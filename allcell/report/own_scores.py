@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from allcell.evaluation.fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.paper import METRIC_TITLES, METRICS
-from allcell.report.table1 import CLASS_ROWS, short
+from allcell.report.table1 import CLASS_ROWS, MEANS, short
 from allcell.settings import RESEARCH_USE
+from allcell.statistics import Proportion
 
 #: What a person reads for a class, as in Table 1.
 ROW_TITLES = {**CLASS_ROWS, "smudge": "Smudge cells"}
-_MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
 
 
 def long_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
@@ -46,6 +47,32 @@ def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def field_scores(scored: Sequence[tuple[str, FieldCounts]]) -> pd.DataFrame:
+    """One row a model: is there a blast in the field? Counts, and shares with exact intervals.
+
+    Args:
+        scored: What a person reads for each model, and its right answers.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "Model": title,
+                "Fields judged rightly": f"{counts.accuracy.k} of {counts.accuracy.n}",
+                "Accuracy (95 %)": _share(counts.accuracy),
+                "Sensitivity (95 %)": _share(counts.sensitivity),
+                "Specificity (95 %)": _share(counts.specificity),
+            }
+            for title, counts in scored
+        ]
+    )
+
+
+def _share(part: Proportion) -> str:
+    if part.fraction is None:
+        return "no such field"
+    return _score(part.fraction, part.low, part.high)
+
+
 def scores_csv(scored: Sequence[tuple[str, EvaluationResult]]) -> str:
     """`long_scores` as CSV; the title of its last column, which is empty, is the notice."""
     table = long_scores(scored)
@@ -65,9 +92,9 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
                 names = {metric: f"{name}.{metric}" for metric in METRICS}
                 counts = {"tp": at.tp, "fp": at.fp, "fn": at.fn, "cells": of_class.cells}
                 rows.append({**head, "class": name, **_scores(result, values, names), **counts})
-        values = {metric: getattr(result, mean) for metric, mean in _MEANS.items()}
+        values = {metric: getattr(result, mean) for metric, mean in MEANS.items()}
         nothing = dict.fromkeys(("tp", "fp", "fn", "cells"))
-        rows.append({**head, "class": "all", **_scores(result, values, _MEANS), **nothing})
+        rows.append({**head, "class": "all", **_scores(result, values, MEANS), **nothing})
     return rows
 
 

@@ -21,7 +21,7 @@ CLASS_ROWS = {"blast": "Blasts", "healthy": "Healthy white cells", "all": "Both 
 DIFFERENCE = "ours - paper"
 
 #: Where the evaluator keeps the means over both classes.
-_MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
+MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def table_1(weights_dir: Path) -> tuple[Cell, ...]:
             _cell(spec, metrics, class_name, metric)
             for class_name in CLASS_ROWS
             for metric in METRICS
-            if class_name != "all" or metric in _MEANS
+            if class_name != "all" or metric in MEANS
         ]
     return tuple(cells)
 
@@ -89,8 +89,8 @@ def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metr
     paper = published(spec.name)
     value = interval = None
     if metrics is not None and class_name == "all":
-        value = metrics[_MEANS[metric]]
-        interval = metrics["intervals"][_MEANS[metric]]
+        value = metrics[MEANS[metric]]
+        interval = metrics["intervals"][MEANS[metric]]
     elif metrics is not None:
         value = metrics["classes"][class_name][metric]
         interval = metrics["intervals"][f"{class_name}.{metric}"]

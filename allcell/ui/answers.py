@@ -15,7 +15,7 @@ from allcell.data.dataset import LabelledImage
 from allcell.report.metrics_files import read_comparison
 from allcell.settings import settings
 from allcell.ui.kept_answers import KeptAnswers, kept_answers
-from allcell.ui.own_run import OwnRun
+from allcell.ui.own_run import Job, OwnRun
 from allcell.ui.own_session import own_run
 from allcell.ui.wording import plain
 
@@ -82,11 +82,12 @@ def answers() -> Answers:
         return Answers("the 17 ALL-IDB1 test fields", kept_answers(), _kept_comparison())
     results = dict(run.results)
     models = [
-        KeptAnswers(run.jobs[n].spec, scored.predictions, scored.evidence)
+        KeptAnswers(job.spec, scored.predictions, scored.evidence)
         for n, scored in sorted(results.items())
+        if isinstance(job := run.jobs[n], Job)
     ]
     comparison = asdict(run.comparison) if run.comparison else None
-    count = f"{len(run.images)} image{'s' * (len(run.images) != 1)}"
+    count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"
     return Answers(f"the {count} of {set_title(run)}", models, comparison, run)
 
 

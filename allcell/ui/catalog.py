@@ -55,6 +55,13 @@ class Listing:
         )
 
 
+def short_title(spec: ModelSpec | ClassifierSpec) -> str:
+    """What a person reads for a model where a table has little room."""
+    if isinstance(spec, ClassifierSpec):
+        return f"CNN {spec.height_px}x{spec.width_px}"
+    return spec.title
+
+
 def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
     """How one model stands. Looks for files and packages, loads nothing.
 

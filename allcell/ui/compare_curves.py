@@ -82,7 +82,7 @@ def _at_threshold(of_set: Answers) -> None:
         threshold = kept.spec.confidence if own else confidence
         matches = kept.evidence.user_matches[class_id]
         point = operating_point(matches, threshold, _draws(kept.evidence.n_images))
-        views.append(View(kept, matches, threshold, point))
+        views.append(View(kept, class_id, threshold, point))
     table = pd.DataFrame([_row(view) for view in views])
     st.dataframe(
         table,

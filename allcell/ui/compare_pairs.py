@@ -15,6 +15,7 @@ from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.ui import own_bundle
 from allcell.ui.answers import Answers, answers
+from allcell.ui.catalog import short_title
 
 #: What a person reads for the measures of the comparison.
 MEASURES = {
@@ -76,9 +77,10 @@ def differences() -> None:
         hide_index=True,
         alt="McNemar's test of each pair of models on whole fields",
     )
+    judges = {spec.name for spec in CLASSIFIERS} & set(comparison["models"])
     st.caption(
         "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
-        f"over all pairs{'' if chosen.own else '; the whole-field CNN is included'}."
+        f"over all pairs{'; the whole-field CNN is included' if judges else ''}."
     )
 
 
@@ -187,6 +189,6 @@ def _difference(value: float, ends: Sequence[float] | None, decisive: bool) -> s
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:
-    known = {spec.name: spec.title for spec in MODELS}
-    known |= {spec.name: f"CNN {spec.height_px}x{spec.width_px}" for spec in CLASSIFIERS}
+    known = {spec.name: short_title(spec) for spec in MODELS}
+    known |= {spec.name: short_title(spec) for spec in CLASSIFIERS}
     return {**known, **titles}.get(name, name)

@@ -17,6 +17,7 @@ from allcell.settings import RESEARCH_USE, settings
 from allcell.ui import compare_charts
 from allcell.ui.cache import get_detector
 from allcell.ui.catalog import catalog
+from allcell.ui.heavy_work import WAITS
 from allcell.ui.session_models import is_own
 from allcell.ui.session_watch import session_is_open
 from allcell.ui.speed_run import Job, SpeedRun
@@ -145,11 +146,8 @@ def _progress(run: SpeedRun, drawn: int) -> None:
     if not run.running or run.done != drawn:
         st.rerun()
     position = min(run.position, len(run.jobs) - 1)
-    st.progress(
-        run.total_share,
-        f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
-        f"{', stopping' if run.stopped else ''}",
-    )
+    now = WAITS if run.waits else f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
+    st.progress(run.total_share, f"{now}{', stopping' if run.stopped else ''}")
 
 
 def _results(run: SpeedRun) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, curve
-from allcell.evaluation.operating import OperatingPoint, operating_point
+from allcell.evaluation.operating import OperatingPoint
 from allcell.models.registry import CLASSES
 from allcell.ui import charts
 from allcell.ui.compare_charts import confusion_map
@@ -32,15 +31,20 @@ class View:
 
     Attributes:
         kept: The model and its answers.
-        matches: Of the class, as a user sees it.
+        class_id: The class.
         threshold: Lowest confidence, 0 to 1.
         point: Counts and scores there.
     """
 
     kept: KeptAnswers
-    matches: ClassMatches
+    class_id: int
     threshold: float
     point: OperatingPoint
+
+    @property
+    def matches(self) -> ClassMatches:
+        """Of the class, as a user sees it."""
+        return self.kept.evidence.user_matches[self.class_id]
 
     @property
     def title(self) -> str:
@@ -125,12 +129,10 @@ def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
     return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
 
 
-@lru_cache(maxsize=64)
-def _scores_on_grid(matches: ClassMatches, score: str) -> tuple[pd.Series, pd.Series]:
+def _on_grid(view: View, score: str) -> tuple[pd.Series, pd.Series]:
     """Thresholds and a score at each; the slider only moves the mark on it."""
-    grid = np.round(np.arange(CALIBRATION_FLOOR, 0.951, 0.01), 2)
-    values = [_value(operating_point(matches, float(t)), score) for t in grid]
-    return pd.Series(grid), pd.Series(values)
+    known = view.kept.evidence.sweeps[view.class_id]
+    return pd.Series(known.threshold), pd.Series(getattr(known, score))
 
 
 def _value(point: OperatingPoint, score: str) -> float:
@@ -140,7 +142,7 @@ def _value(point: OperatingPoint, score: str) -> float:
 
 def _against_threshold(views: list[View], score: str) -> Figure:
     return charts.lines(
-        {view.title: _scores_on_grid(view.matches, score) for view in views},
+        {view.title: _on_grid(view, score) for view in views},
         title=f"{_AGAINST[score]} against the threshold",
         x_title="Threshold (confidence, 0 to 1)",
         y_title=f"{_AGAINST[score]} (0 to 1)",
@@ -178,10 +180,12 @@ def _reliability(views: list[View]) -> Figure:
 def draw_confusion(views: list[View]) -> None:
     """What the cells of each class are called by one of the models, and what is no cell."""
     by_name = {view.kept.spec.name: view for view in views}
+    # The control keeps what its titles are made of: no answers of a set that may go.
+    titles = {name: view.title for name, view in by_name.items()}
     name = st.selectbox(
         "Confusion matrix of",
         list(by_name),
-        format_func=lambda name: by_name[name].title,
+        format_func=titles.__getitem__,
         key="compare.confusion",
         persist_state="session",
     )

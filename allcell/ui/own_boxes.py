@@ -16,12 +16,12 @@ from allcell.ui.controls import title_of
 from allcell.ui.crops import display_jpeg
 from allcell.ui.kept_answers import KeptAnswers
 from allcell.ui.lru import Lru
+from allcell.ui.own_session import PICTURES
 from allcell.ui.viewer import Box, Field, show_field
 from allcell.ui.wording import plain
 
 #: Fields kept as the browser gets them.
 _MAX_PICTURES = 8
-_PICTURES = "allcell.own_pictures"
 _MODEL, _FIELD = "compare.boxes.model", "compare.boxes.field"
 
 
@@ -49,6 +49,12 @@ def field_at_threshold(
         return
     name = title_of(CLASSES[class_id])
     st.subheader("One field at this threshold", anchor=False)
+    if not answers.images:
+        st.caption(
+            "The pictures of this set are no longer in memory, as another one was chosen. Open it "
+            "and evaluate again to see them."
+        )
+        return
     left, right = st.columns([1, 2], gap="medium", vertical_alignment="bottom")
     with left:
         kept, threshold = _choose_model({k.spec.name: (k, t) for k, t in chosen})
@@ -87,10 +93,11 @@ def field_at_threshold(
 
 
 def _choose_model(chosen: Mapping[str, tuple[KeptAnswers, float]]) -> tuple[KeptAnswers, float]:
+    titles = {name: kept.spec.title for name, (kept, _) in chosen.items()}
     name = st.selectbox(
         "Boxes of",
         list(chosen),
-        format_func=lambda n: chosen[n][0].spec.title,
+        format_func=titles.__getitem__,
         key=_MODEL,
         persist_state="session",
     )
@@ -103,12 +110,14 @@ def _choose_field(answers: Answers, class_id: int) -> int:
     if st.session_state.get(_FIELD) not in range(n):
         holds = (i for i, item in enumerate(answers.images) if class_id in item.truth.class_id)
         st.session_state[_FIELD] = next(holds, 0)
+    # The control keeps what its titles are made of, beyond this run of the page: names alone.
+    names = [item.path.name for item in answers.images]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _step("Previous field", "arrow_back", -1, n)
         index = st.selectbox(
             "Field",
             range(n),
-            format_func=lambda i: f"{i + 1} of {n}: {answers.images[i].path.name}",
+            format_func=lambda i: f"{i + 1} of {n}: {names[i]}",
             key=_FIELD,
             persist_state="session",
         )
@@ -131,9 +140,7 @@ def _step(words: str, icon: str, by: int, n: int) -> None:
 
 
 def _picture(answers: Answers, index: int) -> _Picture:
-    kept: Lru[tuple[str, int], _Picture] = st.session_state.setdefault(
-        _PICTURES, Lru(_MAX_PICTURES)
-    )
+    kept: Lru[tuple[str, int], _Picture] = st.session_state.setdefault(PICTURES, Lru(_MAX_PICTURES))
     key = (answers.own.data_sha256 if answers.own else "", index)
     known = kept.get(key)
     if known is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import streamlit as st
 
 from allcell.evaluation.bundle import compare_scored, pack
@@ -24,7 +26,7 @@ def download(run: OwnRun) -> None:
             on_click="ignore",
             key="compare.own_bundle",
             help="Every box of every model and every label of your set, with scores, settings, "
-            "hashes, versions and machine; without pictures. "
+            "hashes, versions and machine; without pictures and the whole-field CNN. "
             "`python -m allcell evaluate --from comparison.zip` scores it anew.",
         )
         choose_names()
@@ -37,11 +39,11 @@ def bundle(run: OwnRun, *, named: bool) -> bytes:
         run: With a result at least.
         named: Whether images and set go by their own names, which may hold a patient's.
     """
-    names = numbered(len(run.images))
+    names = numbered(len(run.names))
     if named:
         # Two folders may hold a file of the same name; numbers keep them apart.
         names = [
-            f"{number}-{item.path.stem}" for number, item in zip(names, run.images, strict=True)
+            f"{number}-{PurePath(name).stem}" for number, name in zip(names, run.names, strict=True)
         ]
     data = run.own_set.name if named else _UNNAMED
     models = [

@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
 from allcell.settings import settings
 from allcell.ui.answers import measure_on_own, set_title
 from allcell.ui.cache import get_detector
 from allcell.ui.catalog import Listing, catalog
-from allcell.ui.own_run import Job, OwnRun, OwnSet
-from allcell.ui.own_session import LoadedImage, loaded_images, own_run, start_run
+from allcell.ui.heavy_work import WAITS
+from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet
+from allcell.ui.own_session import own_run, start_run
 from allcell.ui.own_set import choose_set
 from allcell.ui.wording import plain
-
-__all__ = ["LoadedImage", "loaded_images", "your_data"]
 
 _MODELS = "compare.own_jobs"
 #: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
@@ -35,8 +35,9 @@ def your_data() -> None:
         "then of your set; the choice *Measured on* appears above the tabs."
     )
     own_set = choose_set(busy=busy)
-    usable = {e.spec.name: e for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
-    if not usable:
+    usable = {e.spec.name: e for e in catalog() if e.usable}
+    finders = [name for name, e in usable.items() if isinstance(e.spec, ModelSpec)]
+    if not finders:
         st.error("No model can be used here. The Models page says what is missing.")
         return
     default = settings().default_model
@@ -44,18 +45,20 @@ def your_data() -> None:
         "Models",
         list(usable),
         selection_mode="multi",
-        default=[default] if default in usable else list(usable)[:1],
+        default=[default] if default in finders else finders[:1],
         format_func=lambda name: usable[name].spec.title,
         key=_MODELS,
         persist_state="session",
         disabled=busy,
     )
+    if not (finds := bool(set(finders) & set(st.session_state[_MODELS]))):
+        st.caption("Choose a model that finds cells: a whole-field one is compared with it.")
     with st.container(horizontal=True):
         st.button(
             "Evaluate",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=busy or own_set is None or not st.session_state[_MODELS],
+            disabled=busy or own_set is None or not finds,
             on_click=_start,
             args=(own_set, usable),
             key="compare.own_start",
@@ -79,13 +82,21 @@ def _start(own_set: OwnSet | None, usable: dict[str, Listing]) -> None:
     measure_on_own()
 
 
-def _job(entry: Listing) -> Job:
-    spec = entry.spec
-    if not isinstance(spec, ModelSpec):
-        raise TypeError(f"expected a detector, got {spec.name}")
-    device = settings().device
+def _job(entry: Listing) -> Job | FieldJob:
+    spec, device = entry.spec, settings().device
     millions = entry.files.parameters / 1e6 if entry.files else _UNKNOWN_MILLIONS
-    return Job(spec, entry.sha256, device, _opener(entry), _FIXED_MS + _MS_A_MILLION * millions)
+    weight = _FIXED_MS + _MS_A_MILLION * millions
+    if isinstance(spec, ModelSpec):
+        return Job(spec, entry.sha256, device, _opener(entry), weight)
+    name = spec.name
+    return FieldJob(
+        spec,
+        entry.sha256,
+        device,
+        lambda: FieldClassifier.open(name, device=device),
+        # Its many parameters are a dense layer, through which each image goes once.
+        _FIXED_MS,
+    )
 
 
 def _opener(entry: Listing) -> Callable[[], Detector]:
@@ -102,16 +113,28 @@ def _progress(run: OwnRun, drawn: int) -> None:
     if not run.running or run.done != drawn:
         st.rerun()
     stopping = ", stopping" if run.stopped else ""
-    if not run.images:
-        st.progress(0.0, f"Reading the labels of {set_title(run)}{stopping}")
+    if run.waits:
+        st.progress(0.0, f"{WAITS}{stopping}")
+        return
+    if not run.names:
+        st.progress(*_reading(run, stopping))
         return
     position = min(run.position, len(run.jobs) - 1)
     left = "" if run.left_s is None or stopping else f", about {_time(run.left_s)} left"
     st.progress(
         run.total_share,
         f"{run.jobs[position].spec.title}: {position + 1} of {len(run.jobs)} models, "
-        f"{len(run.images)} images{left}{stopping}",
+        f"{len(run.names)} images{left}{stopping}",
     )
+
+
+def _reading(run: OwnRun, stopping: str) -> tuple[float, str]:
+    """How far it is, 0 to 1, first with the labels and then with the pictures, and in words."""
+    (done, of), what = run.read, "labels"
+    if done == of > 0:
+        (done, of), what = run.checked, "pictures"
+    count = f"{done} of {of}, " if of else ""
+    return (done / of if of else 0.0), f"Reading {what}: {count}{set_title(run)}{stopping}"
 
 
 def _time(left_s: float) -> str:
@@ -124,12 +147,12 @@ def _outcome(run: OwnRun) -> None:
     for position, words in sorted(dict(run.failures).items()):
         st.error(f"**{run.jobs[position].spec.title}** {plain(words)}")
     if run.stopped and not run.running:
-        st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)} models.")
+        st.caption(f"Stopped after {len(run.results) + len(run.fields)} of {len(run.jobs)} models.")
     if not run.results:
         return
-    titles = ", ".join(run.jobs[n].spec.title for n in sorted(run.results))
+    titles = ", ".join(run.jobs[n].spec.title for n in sorted({**run.results, **run.fields}))
     st.success(
-        f"Measured on {set_title(run)}, {len(run.images)} images: {titles}. "
+        f"Measured on {set_title(run)}, {len(run.names)} images: {titles}. "
         "The other tabs show it while *Measured on* above names your set.",
         icon=":material/check_circle:",
     )

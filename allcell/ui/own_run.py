@@ -7,17 +7,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage
 from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
-from allcell.errors import AllcellError, DeviceError, ModelError
+from allcell.errors import AllcellError, DataError, DeviceError, ModelError
 from allcell.evaluation.bundle import Scored, compare_scored
 from allcell.evaluation.compare import Comparison
+from allcell.evaluation.fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Setting, data_sha256, predict
-from allcell.models.registry import ModelSpec
+from allcell.models.registry import ClassifierSpec, ModelSpec
+from allcell.ui.heavy_work import turn
 from allcell.ui.run_guard import RunGuard, StoppedError
 
 log = logging.getLogger(__name__)
@@ -35,13 +38,13 @@ class OwnSet:
     Attributes:
         name: What the user calls it.
         split: Which part of it.
-        folder: Where it lies.
+        folder: Where it lies; None once it is let go.
         mapping: See `data.labelled_sets.read_labelled`.
     """
 
     name: str
     split: str
-    folder: DataPath
+    folder: DataPath | None
     mapping: Mapping[str, str | None]
 
 
@@ -64,12 +67,23 @@ class Job:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, eq=False)
+class FieldJob:
+    """One whole-field classifier; see `Job`."""
+
+    spec: ClassifierSpec
+    sha256: str
+    device: str
+    open_classifier: Callable[[], FieldClassifier]
+    weight: float = 1.0
+
+
 @dataclass(frozen=True)
 class ScoreKey:
     """What decides the score of a model on a set: the content of both, and the settings."""
 
     data_sha256: str
-    spec: ModelSpec
+    spec: ModelSpec | ClassifierSpec
     model_sha256: str
     device: str
 
@@ -84,9 +98,14 @@ class OwnRun:
         known: Scores of before: what is there needs no run.
         is_open: Whether the user's tab is still there.
         gone_s: How long the tab may be gone.
-        images: The set, once its labels are read.
+        waits: Whether another run on this computer comes first.
+        read: Images whose labels are read, and all of them.
+        checked: Images whose content is known, and all of them.
+        images: The set, once it is read; empty again once it is let go.
+        names: The file names of its images; they stay.
         data_sha256: Of its images and labels.
         results: What is done, by position in `jobs`.
+        fields: Likewise of whole-field classifiers.
         failures: Models that could not be evaluated, likewise, in words for the user.
         error: What ended the whole run, in words for the user.
         comparison: Of the models that are done.
@@ -96,13 +115,18 @@ class OwnRun:
     """
 
     own_set: OwnSet
-    jobs: Sequence[Job]
-    known: Mapping[ScoreKey, Scored] = field(default_factory=dict)
+    jobs: Sequence[Job | FieldJob]
+    known: Mapping[ScoreKey, Scored | JudgedFields] = field(default_factory=dict)
     is_open: Callable[[], bool] = lambda: True
     gone_s: float = GONE_S
+    waits: bool = False
+    read: tuple[int, int] = (0, 0)
+    checked: tuple[int, int] = (0, 0)
     images: tuple[LabelledImage, ...] = ()
+    names: tuple[str, ...] = ()
     data_sha256: str = ""
     results: dict[int, Scored] = field(default_factory=dict)
+    fields: dict[int, JudgedFields] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     error: str = ""
     comparison: Comparison | None = None
@@ -124,6 +148,11 @@ class OwnRun:
         """End within the image that runs; models that are done stay."""
         self._guard.stop()
 
+    def let_go(self) -> None:
+        """Drop the pictures, which may hold a whole archive in memory; what is scored stays."""
+        self.images = ()
+        self.own_set = replace(self.own_set, folder=None)
+
     def wait(self, timeout_s: float | None = None) -> None:
         """Until it ends."""
         if self._thread:
@@ -137,7 +166,7 @@ class OwnRun:
     @property
     def done(self) -> int:
         """Jobs that have a result or failed."""
-        return len(self.results) + len(self.failures)
+        return len(self.results) + len(self.fields) + len(self.failures)
 
     @property
     def total_share(self) -> float:
@@ -156,17 +185,20 @@ class OwnRun:
             return None
         return (time.monotonic() - self._started_s) * (1 - share) / share
 
-    def key(self, job: Job) -> ScoreKey:
+    def key(self, job: Job | FieldJob) -> ScoreKey:
         """Under what a score is kept, once the set is read."""
         return ScoreKey(self.data_sha256, job.spec, job.sha256, job.device)
 
-    def scores(self) -> dict[ScoreKey, Scored]:
+    def scores(self) -> dict[ScoreKey, Scored | JudgedFields]:
         """What is done, to be known by the next run."""
-        return {self.key(self.jobs[n]): scored for n, scored in dict(self.results).items()}
+        done: dict[int, Scored | JudgedFields] = {**self.results, **self.fields}
+        return {self.key(self.jobs[n]): scored for n, scored in done.items()}
 
     def _work(self) -> None:
         try:
-            self._run()
+            with turn(self._wait_for_turn):
+                self.waits = False
+                self._run()
         except StoppedError:
             pass
         except AllcellError as error:
@@ -176,19 +208,36 @@ class OwnRun:
             log.error("The evaluation failed: %s", type(error).__name__)
             self.error = f"The evaluation failed ({type(error).__name__})."
         finally:
-            self.running = False
+            self.waits = self.running = False
+
+    def _wait_for_turn(self) -> None:
+        self.waits = True
+        self._guard.check()
 
     def _run(self) -> None:
         chosen = self.own_set
-        images = read_labelled(chosen.folder, chosen.split, mapping=chosen.mapping)
-        self._guard.check()
-        self.data_sha256 = data_sha256(images)
+        if chosen.folder is None:
+            raise DataError("The set was let go.", "Open it again.")
+
+        def on_labels(done: int, of: int) -> None:
+            self.read = done, of
+            self._guard.check()
+
+        def on_content(done: int, of: int) -> None:
+            self.checked = done, of
+            self._guard.check()
+
+        images = read_labelled(
+            chosen.folder, chosen.split, mapping=chosen.mapping, on_image=on_labels
+        )
+        self.data_sha256 = data_sha256(images, on_content)
+        self.names = tuple(item.path.name for item in images)
         self.images = tuple(images)
         self._started_s = time.monotonic()
         for position, job in enumerate(self.jobs):
             self.position, self.share = position, 0.0
             try:
-                self._keep(position, self.known.get(self.key(job)) or self._score(job))
+                self._keep(position, self.known.get(self.key(job)) or self._done(job, images))
             except (ModelError, DeviceError) as error:
                 self.failures[position] = f"{error.message} {error.remedy}"
             except (StoppedError, AllcellError):
@@ -199,16 +248,24 @@ class OwnRun:
             gc.collect()
         self.position, self.share = len(self.jobs), 0.0
 
-    def _keep(self, position: int, scored: Scored) -> None:
+    def _keep(self, position: int, done: Scored | JudgedFields) -> None:
         chosen = self.own_set
-        # By number: a file name may hold a patient's name, and two folders the same one twice.
-        named = scored.renamed(chosen.name, chosen.split, numbered(len(self.images)))
-        done = {**self.results, position: named}
-        self.comparison = compare_scored(list(done.values()))
-        self.results = done
+        results, fields = dict(self.results), dict(self.fields)
+        if isinstance(done, JudgedFields):
+            fields[position] = done
+        else:
+            # By number: a file name may hold a patient's, and two folders the same one twice.
+            names = numbered(len(self.names))
+            results[position] = done.renamed(chosen.name, chosen.split, names)
+        if results:
+            self.comparison = compare_scored(list(results.values()), list(fields.values()))
+        self.results, self.fields = results, fields
 
-    def _score(self, job: Job) -> Scored:
+    def _done(self, job: Job | FieldJob, images: Sequence[LabelledImage]) -> Scored | JudgedFields:
         self._guard.check()
+        return self._score(job, images) if isinstance(job, Job) else self._judge(job, images)
+
+    def _score(self, job: Job, images: Sequence[LabelledImage]) -> Scored:
         detector = job.open_detector()
         setting = Setting(
             model=job.spec.name,
@@ -219,20 +276,35 @@ class OwnRun:
             confidence=job.spec.confidence,
             iou=job.spec.iou,
         )
-
-        def on_image(done: int, of: int) -> None:
-            self.share = (1 - _SCORING) * done / of
-            self._guard.check()
-
-        def on_draw(done: int, of: int) -> None:
-            self.share = 1 - _SCORING + _SCORING * done / of
-            self._guard.check()
-
         with self._guard.over(detector):
             answers = predict(
-                detector, self.images, setting, classes=detector.spec.classes, on_image=on_image
+                detector,
+                images,
+                setting,
+                classes=detector.spec.classes,
+                on_image=self._on(0.0, 1 - _SCORING),
+                sha256=self.data_sha256,
             )
-        return Scored.of(answers, on_draw)
+        return Scored.of(answers, self._on(1 - _SCORING, 1.0))
+
+    def _judge(self, job: FieldJob, images: Sequence[LabelledImage]) -> JudgedFields:
+        return judge_fields(
+            job.open_classifier(),
+            images,
+            model=job.spec.name,
+            model_sha256=job.sha256,
+            threshold=job.spec.threshold,
+            on_image=self._on(0.0, 1.0),
+        )
+
+    def _on(self, begin: float, end: float) -> Callable[[int, int], None]:
+        """What follows a part of a job, between two shares of it."""
+
+        def on_step(done: int, of: int) -> None:
+            self.share = begin + (end - begin) * done / of
+            self._guard.check()
+
+        return on_step
 
 
 def numbered(images: int) -> list[str]:

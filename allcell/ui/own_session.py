@@ -10,13 +10,16 @@ import streamlit as st
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.evaluation.bundle import Scored
+from allcell.evaluation.fields import JudgedFields
 from allcell.ui.lru import Lru
-from allcell.ui.own_run import Job, OwnRun, OwnSet, ScoreKey
+from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet, ScoreKey
 from allcell.ui.session_watch import session_is_open
 
 #: Scores that are kept: a set or two with all models. One is some megabytes.
 MAX_SCORES = 24
 _RUN, _SCORES = "allcell.own_run", "allcell.own_scores"
+#: Where pages keep what is unpacked from the set: it goes with the set.
+PICTURES, SHOWN = "allcell.own_pictures", "side.field_shown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +54,33 @@ def own_run() -> OwnRun | None:
     return run if isinstance(run, OwnRun) else None
 
 
-def start_run(own_set: OwnSet, jobs: Sequence[Job]) -> None:
+def start_run(own_set: OwnSet, jobs: Sequence[Job | FieldJob]) -> None:
     """Evaluate models on a set in the background, in place of the last run.
 
     Call it in the thread of the script: it asks which browser tab is to be watched.
     """
-    scores: Lru[ScoreKey, Scored] = st.session_state.setdefault(_SCORES, Lru(MAX_SCORES))
+    scores: Lru[ScoreKey, Scored | JudgedFields] = st.session_state.setdefault(
+        _SCORES, Lru(MAX_SCORES)
+    )
     old = own_run()
     if old is not None:
         old.stop()
         for key, scored in old.scores().items():
             scores.put(key, scored)
+    let_go()
     run = OwnRun(own_set, jobs, known=scores.copy(), is_open=session_is_open())
     st.session_state[_RUN] = run
     run.start()
+
+
+def let_go() -> None:
+    """Drop the pictures of the last run, for another set or another run takes their place."""
+    for kept in (PICTURES, SHOWN):
+        st.session_state.pop(kept, None)
+    run = own_run()
+    # One that runs needs them; it is stopped before another begins.
+    if run is not None and (run.stopped or not run.running):
+        run.let_go()
 
 
 def loaded_images() -> list[LoadedImage]:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 import streamlit as st
 
-from allcell.data.labelled_sets import (
-    IGNORED,
-    LEFT_OUT,
-    class_counts,
-    find_set,
-    find_splits,
-    suggested_target,
-)
+from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
+from allcell.data.labelled_sets import class_counts, find_set, find_splits
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSES
 from allcell.settings import settings
 from allcell.ui.controls import title_of
 from allcell.ui.own_run import OwnSet
+from allcell.ui.own_session import let_go
 from allcell.ui.wording import plain
+
+log = logging.getLogger(__name__)
 
 _OPENED, _ERROR = "allcell.own_opened", "allcell.own_error"
 _UPLOADER, _FOLDER, _SOURCE = "compare.own_zip", "compare.own_folder", "compare.own_source"
@@ -47,14 +45,15 @@ class _Opened:
         name: What the user calls it.
         folder: Where it lies.
         splits: Its parts.
-        counts: Labelled cells of each class, by part, as far as it was asked for.
+        counts: Labelled cells of each class, by part, as far as it was asked for; in words for
+            the user why there are none, where they cannot be counted.
     """
 
     id: str
     name: str
     folder: DataPath
     splits: list[str]
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, dict[str, int] | str] = field(default_factory=dict)
 
 
 def choose_set(*, busy: bool) -> OwnSet | None:
@@ -80,14 +79,22 @@ def choose_set(*, busy: bool) -> OwnSet | None:
         help="Thresholds of the models were chosen on other images. Take a part that no model was "
         "trained on.",
     )
-    try:
-        if split not in opened.counts:
-            opened.counts[split] = class_counts(opened.folder, split)
-    except (AllcellError, OSError) as error:
-        st.error(_words(error))
+    if split not in opened.counts:
+        opened.counts[split] = _counts(opened.folder, split)
+    counts = opened.counts[split]
+    if isinstance(counts, str):
+        st.error(counts)
         return None
-    mapping = _mapping(opened, split, busy)
+    mapping = _mapping(opened, split, counts, busy)
     return None if mapping is None else OwnSet(opened.name, split, opened.folder, mapping)
+
+
+def _counts(folder: DataPath, split: str) -> dict[str, int] | str:
+    try:
+        return class_counts(folder, split)
+    # A stranger's files may do what nobody foresaw; the page must stay usable.
+    except Exception as error:
+        return _words(error)
 
 
 def _open(busy: bool) -> None:
@@ -122,8 +129,7 @@ def _open(busy: bool) -> None:
 
 def _take_zip() -> None:
     file = st.session_state[_UPLOADER]
-    st.session_state.pop(_ERROR, None)
-    st.session_state.pop(_OPENED, None)
+    _forget()
     if file is not None:
         content = file.getvalue()
         _keep(hashlib.sha256(content).hexdigest(), PurePath(file.name).stem, content)
@@ -131,32 +137,43 @@ def _take_zip() -> None:
 
 def _take_folder() -> None:
     folder = st.session_state[_FOLDER]
-    st.session_state.pop(_ERROR, None)
-    st.session_state.pop(_OPENED, None)
+    _forget()
     # What a browser sends is not believed.
     if folder in settings().data_sets:
         _keep(hashlib.sha256(str(folder).encode()).hexdigest(), folder.name, folder)
+
+
+def _forget() -> None:
+    st.session_state.pop(_ERROR, None)
+    st.session_state.pop(_OPENED, None)
+    let_go()
 
 
 def _keep(identity: str, name: str, source: bytes | Path) -> None:
     try:
         folder = source if isinstance(source, Path) else find_set(open_zip(source, f"{name}.zip"))
         opened = _Opened(identity[:16], name, folder, find_splits(folder))
-    except (AllcellError, OSError) as error:
+    except Exception as error:  # see _counts
         st.session_state[_ERROR] = _words(error)
         return
     st.session_state[_OPENED] = opened
 
 
-def _words(error: AllcellError | OSError) -> str:
+def _words(error: Exception) -> str:
     if isinstance(error, AllcellError):
         return f"**{plain(error.message)}**  \n{plain(error.remedy)}"
-    return f"**The set cannot be read ({type(error).__name__}).** Check that it still exists."
+    # The message may hold a file's name or place: its type has to do.
+    log.error("A set cannot be read: %s", type(error).__name__)
+    return (
+        f"**The set cannot be read ({type(error).__name__}).** Check that it still exists and is "
+        "whole."
+    )
 
 
-def _mapping(opened: _Opened, split: str, busy: bool) -> Mapping[str, str | None] | None:
+def _mapping(
+    opened: _Opened, split: str, counts: Mapping[str, int], busy: bool
+) -> Mapping[str, str | None] | None:
     """What each of its classes stands for; None until that is clear."""
-    counts = opened.counts[split]
     if not counts:
         st.warning("There is no labelled cell in this part.")
         return None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.evaluation.fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
-from allcell.report.own_scores import ROW_TITLES, scores_csv, wide_scores
+from allcell.report.own_scores import ROW_TITLES, field_scores, scores_csv, wide_scores
 from allcell.report.paper import METRIC_TITLES, METRICS
 from allcell.report.table1 import table_latex, table_markdown
 from allcell.settings import RESEARCH_USE
 from allcell.ui import compare_charts
 from allcell.ui.answers import Answers
+from allcell.ui.catalog import short_title
 from allcell.ui.own_run import OwnRun
 
 _RULES = (
@@ -45,6 +47,7 @@ def measured(answers: Answers) -> None:
     if run.running:
         st.caption("More models are being evaluated; see *Your data*.")
     _downloads(run, scored)
+    _whole_fields(run)
     _chart(scored)
 
 
@@ -54,9 +57,31 @@ def scored_models(run: OwnRun) -> list[tuple[str, EvaluationResult]]:
     return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
 
 
+def _whole_fields(run: OwnRun) -> None:
+    st.subheader("Whole fields: is there a blast?", anchor=False)
+    found: dict[int, FieldCounts] = {n: judged.counts for n, judged in run.fields.items()}
+    for n, scored in run.results.items():
+        fields = scored.result.fields
+        found[n] = FieldCounts.of(
+            [f.blast_present for f in fields], list(scored.result.right.values())
+        )
+    table = field_scores([(short_title(run.jobs[n].spec), c) for n, c in sorted(found.items())])
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * len(table),
+        column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
+        alt="How many fields each model judges rightly",
+    )
+    st.caption(
+        "A field is judged rightly if a blast is suggested where one is labelled, and none where "
+        "none is, at each model's operating threshold. Exact intervals over fields."
+    )
+
+
 def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
     table = wide_scores(scored)
-    notes = (f"{len(run.images)} images. {_RULES}", RESEARCH_USE)
+    notes = (f"{len(run.names)} images. {_RULES}", RESEARCH_USE)
     with st.container(horizontal=True):
         for title, name, mime, text in (
             ("CSV", "own-scores.csv", "text/csv", lambda: scores_csv(scored)),

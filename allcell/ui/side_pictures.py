@@ -18,11 +18,11 @@ from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import samples
 from allcell.ui.cache import sample_thumbnail
-from allcell.ui.own_session import loaded_images
+from allcell.ui.own_session import SHOWN, loaded_images
 from allcell.ui.sources import FORMATS, THUMBNAIL_PX
 
 _ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
-_SAMPLE, _FIELD, _SHOWN = "side.sample", "side.field", "side.field_shown"
+_SAMPLE, _FIELD = "side.sample", "side.field"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,19 +131,21 @@ def _of_own_set() -> Picture | None:
             "Evaluate a model on a labelled set under *Your data* first: its fields are then here."
         )
         return None
+    # The control keeps what its titles are made of, beyond this run of the page: names alone.
+    names = [image.name for image in images]
     number = st.selectbox(
         "Field",
-        range(len(images)),
-        format_func=lambda n: f"{n + 1} of {len(images)}: {images[n].name}",
+        range(len(names)),
+        format_func=lambda n: f"{n + 1} of {len(names)}: {names[n]}",
         key=_FIELD,
         persist_state="session",
     )
     image = images[number]
-    kept = st.session_state.get(_SHOWN)
+    kept = st.session_state.get(SHOWN)
     if kept is None or kept[0] is not image.item:
         # Unpacked and hashed once, not at each move of a slider.
         picture = Picture.of(image.name, image.content, image.truth)
-        kept = st.session_state[_SHOWN] = (image.item, picture)
+        kept = st.session_state[SHOWN] = (image.item, picture)
     shown: Picture = kept[1]
     return shown
 

@@ -13,6 +13,7 @@ from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.images import RGBImage
 from allcell.synth.field import random_spec, render
+from allcell.ui.heavy_work import turn
 from allcell.ui.run_guard import RunGuard, StoppedError
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class SpeedRun:
         position: The job that runs.
         share: How far that one is, 0 to 1.
         running: Whether there is still something to do.
+        waits: Whether another run on this computer comes first.
         is_watched: Whether anybody is still there to see the results; if not, it ends by itself
             after `gone_s`.
         gone_s: See `is_watched`, in seconds.
@@ -66,6 +68,7 @@ class SpeedRun:
     position: int = 0
     share: float = 0.0
     running: bool = True
+    waits: bool = False
     is_watched: Callable[[], bool] = lambda: True
     gone_s: float = GONE_S
     _thread: threading.Thread | None = None
@@ -104,23 +107,32 @@ class SpeedRun:
 
     def _work(self) -> None:
         try:
-            for position, job in enumerate(self.jobs):
-                self.position, self.share = position, 0.0
-                try:
-                    self.results[position] = self._measure(job)
-                except AllcellError as error:
-                    self.failures[position] = f"{error.message} {error.remedy}"
-                except StoppedError:
-                    raise
-                except Exception as error:  # the other models can still be measured
-                    log.exception("Measuring the model %s failed.", job.model)
-                    self.failures[position] = f"The model failed ({type(error).__name__})."
-                gc.collect()
-            self.position, self.share = len(self.jobs), 0.0
+            with turn(self._wait_for_turn):
+                self.waits = False
+                self._measure_all()
         except StoppedError:
             pass
         finally:
-            self.running = False
+            self.waits = self.running = False
+
+    def _wait_for_turn(self) -> None:
+        self.waits = True
+        self._guard.check()
+
+    def _measure_all(self) -> None:
+        for position, job in enumerate(self.jobs):
+            self.position, self.share = position, 0.0
+            try:
+                self.results[position] = self._measure(job)
+            except AllcellError as error:
+                self.failures[position] = f"{error.message} {error.remedy}"
+            except StoppedError:
+                raise
+            except Exception as error:  # the other models can still be measured
+                log.exception("Measuring the model %s failed.", job.model)
+                self.failures[position] = f"The model failed ({type(error).__name__})."
+            gc.collect()
+        self.position, self.share = len(self.jobs), 0.0
 
     def _measure(self, job: Job) -> BenchmarkResult:
         self._guard.check()

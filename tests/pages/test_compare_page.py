@@ -136,3 +136,16 @@ def test_no_model_is_loaded_and_torch_stays_out() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_benchmark_that_waits_for_another_run_says_so(app: AppTest) -> None:
+    from allcell.ui.speed_run import Job, SpeedRun
+
+    app.session_state["compare.speed_run"] = SpeedRun([Job("live", title="allcell live")], fail)
+    app.session_state["compare.speed_run"].waits = True
+    show(app, "Speed here")
+    assert [p.proto.text for p in app.get("progress")] == ["Waits for another run on this computer"]
+
+
+def fail(name: str) -> Any:
+    raise AssertionError(f"{name} was opened")

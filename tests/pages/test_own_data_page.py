@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
-from allcell.models.registry import get_spec
-from allcell.ui import own_data
-from allcell.ui.own_run import OwnRun
-from tests.own_sets import NAMES, coco_files, coco_zip, fields, packed
+from allcell.models.registry import get_classifier, get_spec
+from allcell.ui import own_data, own_set
+from allcell.ui.own_bundle import bundle
+from allcell.ui.own_run import OwnRun, OwnSet
+from allcell.ui.own_session import LoadedImage
+from tests.own_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 from tests.pages.test_compare_page import show, texts
 
 TAB = "Your data"
@@ -122,12 +127,54 @@ def test_a_name_that_says_nothing_has_to_be_mapped(app: AppTest) -> None:
     [
         pytest.param(b"no zip", "no ZIP", id="no ZIP"),
         pytest.param(packed({"a.txt": ""}), "no labelled set", id="no set"),
+        pytest.param(
+            packed({"Annotations/a.xml": "", "ImageSets/Main/x.txt": b"\xff"}),
+            "no plain text",
+            id="a list that is no text",
+        ),
+        pytest.param(
+            packed({**yolo_files(), "data.yaml": "[" * 5000}), "RecursionError", id="too deep"
+        ),
+        pytest.param(
+            packed({"Annotations/a.xml": '<?xml version="1.0" encoding="foo"?><a/>'}),
+            "unknown encoding",
+            id="an unknown encoding",
+        ),
+        pytest.param(
+            packed({"annotations.json": '{"categories": [{"id": 1e999}]}'}),
+            "OverflowError",
+            id="an endless id",
+        ),
     ],
 )
 def test_a_wrong_file_is_explained(app: AppTest, content: bytes, words: str) -> None:
     give(show(app, TAB), content)
     assert any(words in error.value for error in app.error)
     assert button(app, "Evaluate").disabled
+
+
+def test_a_class_without_cells_needs_no_target(app: AppTest, engine: Boxes) -> None:
+    give(show(app, TAB), packed(yolo_files()))
+    assert choices(app) == {"lymphoblast (1 labelled)": "blast"}
+    assert evaluate(app).results[0].result.classes["blast"].cells == 1
+
+
+@pytest.mark.parametrize("name", ["find_splits", "class_counts"])
+def test_what_nobody_foresaw_is_told_once_and_not_tried_again(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    calls = []
+
+    def fail(*_: object) -> None:
+        calls.append(1)
+        raise ZeroDivisionError("Jane Doe")
+
+    monkeypatch.setattr(own_set, name, fail)
+    give(show(app, TAB), coco_zip(1))
+    app.run()
+    assert "The set cannot be read (ZeroDivisionError)." in app.error[0].value
+    assert "Jane" not in app.error[0].value
+    assert len(calls) == 1
 
 
 def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: Boxes) -> None:
@@ -157,6 +204,66 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
     next(g for g in app.button_group if g.label == "Measured on").set_value("kept")
     table = tab(app.run(), "Published and measured").dataframe[0].value
     assert any("paper" in str(column) for column in table.columns)
+
+
+@pytest.mark.parametrize(
+    ("far", "words"),
+    [
+        pytest.param({"waits": True}, "Waits for another run on this computer", id="it waits"),
+        pytest.param({}, "Reading labels: smears (test)", id="it begins"),
+        pytest.param({"read": (2, 5)}, "Reading labels: 2 of 5, smears (test)", id="labels"),
+        pytest.param(
+            {"read": (5, 5), "checked": (1, 5)},
+            "Reading pictures: 1 of 5, smears (test)",
+            id="pictures",
+        ),
+    ],
+)
+def test_it_says_how_far_it_is_before_a_model_runs(
+    app: AppTest, far: dict[str, Any], words: str
+) -> None:
+    run = OwnRun(OwnSet("smears", "test", coco_folder(1), {}), [])
+    for name, value in far.items():
+        setattr(run, name, value)
+    app.session_state["allcell.own_run"] = run
+    show(app, TAB)
+    assert [p.proto.text for p in app.get("progress")] == [words]
+
+
+def test_the_whole_field_model_is_compared(
+    app: AppTest, engine: Boxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cancerous:
+        description = "network of the test"
+
+        def run(self, image: np.ndarray) -> np.ndarray:
+            return np.array([-1, 1], np.float32)
+
+    spec = get_classifier("cnn")
+    monkeypatch.setattr(
+        own_data.FieldClassifier, "open", lambda name, **_: FieldClassifier(spec, Cancerous())
+    )
+    give(show(app, TAB), coco_zip(IMAGES))
+    # Alone it has nothing to be compared with.
+    app.session_state["compare.own_jobs"] = ["cnn"]
+    app.run()
+    assert button(app, "Evaluate").disabled
+    assert "Choose a model that finds cells" in texts(app)
+    run = evaluate(app, ("live", "cnn"))
+    assert spec.title in app.success[0].value
+
+    rows = tab(app, "Published and measured").dataframe[1].value
+    assert list(rows["Model"]) == ["allcell live", "CNN 300x400"]
+    # Every field of the set holds a blast.
+    low = run.fields[1].counts.accuracy.low
+    last = rows.iloc[1]
+    assert last["Fields judged rightly"] == f"{IMAGES} of {IMAGES}"
+    assert last["Accuracy (95 %)"] == f"1.000 ({f'{low:.3f}'[1:]} to 1.000)"
+    assert last["Specificity (95 %)"] == "no such field"
+
+    pairs = tab(app, "Real differences?").dataframe[-1].value
+    assert list(pairs["Second"]) == ["CNN 300x400"]
+    assert "the whole-field CNN is included" in texts(app)
 
 
 def test_leaving_the_page_keeps_the_run(app: AppTest, engine: Boxes) -> None:
@@ -202,7 +309,6 @@ def test_the_boxes_follow_the_threshold(
 
 def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) -> None:
     from allcell.report.own_scores import scores_csv
-    from allcell.ui.own_bundle import bundle
     from allcell.ui.own_table import scored_models
 
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
@@ -213,6 +319,47 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
     assert row["mAP@0.5"] == pytest.approx(result.classes["blast"].ap50)
     assert row["tp"] == result.classes["blast"].at_operating_point.tp
     assert rescore(bundle(run, named=False)).differing == []
+
+
+def test_another_set_takes_the_place_of_the_last_ones_pictures(app: AppTest, engine: Boxes) -> None:
+    run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
+    archive = weakref.ref(run.own_set.folder.archive)  # type: ignore[union-attr]
+    tab(app, "Side by side")
+    next(g for g in app.button_group if g.label == "Image").set_value("Field of your set")
+    app.run()
+    assert "side.field_shown" in app.session_state
+    tab(app, "Curves and threshold")
+    give(tab(app, TAB), coco_zip(1), "other.zip")
+    assert "side.field_shown" not in app.session_state
+    gc.collect()
+    assert archive() is None
+    # What was scored stays.
+    assert "Measured on smears (test), 3 images" in app.success[0].value
+    curves = tab(app, "Curves and threshold")
+    assert "no longer in memory" in texts(curves)
+    assert "On the 3 images of smears (test)" in texts(curves)
+    assert rescore(bundle(run, named=True)).differing == []
+    # Another run on the new set brings its pictures.
+    assert len(evaluate(tab(app, TAB)).images) == 1
+
+
+def test_the_place_of_a_folder_is_not_told(
+    app: AppTest, limits: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    limits(data_sets=json.dumps([str(tmp_path / "empty")]))
+    show(app, TAB)
+    next(g for g in app.button_group if g.label == "Where the set is").set_value(
+        "Folder of the server"
+    )
+    app.run()
+    for words in ("empty holds no labelled set", "There is no folder empty"):
+        button(app, "Open").click()
+        app.run()
+        assert words in app.error[0].value
+        assert str(tmp_path) not in app.error[0].value
+        if (tmp_path / "empty").exists():
+            (tmp_path / "empty").rmdir()
 
 
 def test_only_folders_of_the_settings_are_offered_and_read(
@@ -239,7 +386,7 @@ def test_only_folders_of_the_settings_are_offered_and_read(
 
 def test_what_is_loaded_can_be_shown_elsewhere(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(2)))
-    images = [own_data.LoadedImage(item) for item in run.images]
+    images = [LoadedImage(item) for item in run.images]
     assert [i.name for i in images] == ["field_0.png", "field_1.png"]
     for image, (png, field) in zip(images, fields(2), strict=True):
         assert image.content == png

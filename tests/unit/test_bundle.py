@@ -78,12 +78,12 @@ def test_a_changed_number_is_found(bundle):
 
 
 def test_other_files_are_refused(bundle):
-    with pytest.raises(DataError, match="no bundle"):
+    with pytest.raises(DataError, match=r"no bundle.*allcell compare --bundle"):
         read_bundle(b"not a zip")
     empty = io.BytesIO()
     with zipfile.ZipFile(empty, "w") as archive:
         archive.writestr("about.json", "{}")
-    with pytest.raises(DataError, match="holds no predictions"):
+    with pytest.raises(DataError, match=r"holds no predictions.*allcell compare --bundle"):
         read_bundle(empty.getvalue())
     with pytest.raises(DataError, match="not a file of predictions"):
         read_bundle(changed(bundle, "predictions/01.json", lambda _: "{}"))

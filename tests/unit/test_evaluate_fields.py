@@ -12,7 +12,7 @@ from allcell.classifier import FieldClass
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.errors import DataError
-from allcell.evaluation.fields import ANGLES_DEG, evaluate_fields
+from allcell.evaluation.fields import ANGLES_DEG, evaluate_fields, judge_fields
 from allcell.models.registry import BLAST, HEALTHY
 from allcell.statistics import clopper_pearson
 
@@ -154,3 +154,33 @@ def test_progress_is_told(case):
 def test_nothing_to_evaluate(case):
     with pytest.raises(DataError, match="no image"):
         run(case[0], [])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "right"),
+    [
+        pytest.param(0.5, (True, False, True), id="as it operates"),
+        pytest.param(0.4, (True, True, True), id="at the probability itself"),
+        pytest.param(0.05, (True, True, False), id="low"),
+    ],
+)
+def test_fields_as_they_lie(case, threshold, right):
+    classifier, images = case
+    calls = []
+    judged = judge_fields(
+        classifier,
+        images,
+        model="stub",
+        model_sha256="0" * 64,
+        threshold=threshold,
+        on_image=lambda *n: calls.append(n),
+    )
+    assert judged.right == right
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+    # Whole, as a user's picture is: the classifier takes the middle itself.
+    assert classifier.shapes == [(120, 160, 3)] * 3
+    counts = judged.counts
+    assert (counts.accuracy.k, counts.accuracy.n) == (sum(right), 3)
+    assert (counts.accuracy.low, counts.accuracy.high) == clopper_pearson(sum(right), 3)
+    assert (counts.sensitivity.k, counts.sensitivity.n) == (sum(right[:2]), 2)
+    assert (counts.specificity.k, counts.specificity.n) == (right[2], 1)

@@ -89,8 +89,26 @@ def test_classes_by_name(folder, names, mapping, classes):
 )
 def test_classes_that_do_not_fit(folder, names, mapping, message):
     (folder / "data.yaml").write_text(f"names: {names}\n")
+    label(folder, "".join(f"{n} 0.5 0.5 0.1 0.1\n" for n in range(names.count(",") + 1)))
     with pytest.raises(DataError, match=message):
         read_yolo(folder, "test", mapping=mapping)
+
+
+@pytest.mark.parametrize("mapping", [None, {"blast": "blast"}])
+def test_a_class_without_cells_needs_no_mapping(folder, mapping):
+    (folder / "data.yaml").write_text("names: [RBC, blast, type 7]\n")
+    label(folder, "1 0.5 0.5 0.1 0.1\n")
+    (image,) = read_yolo(folder, "test", mapping=mapping)
+    assert image.truth.class_id.tolist() == [BLAST]
+
+
+def test_boxes_fit_a_picture_that_lies_on_its_side(folder):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (200, 100), "white").save(folder / "images/test/a.png", exif=exif)
+    label(folder, "0 0.5 0.5 0.5 0.5\n")
+    (image,) = read_yolo(folder, "test")
+    np.testing.assert_allclose(image.truth.xyxy, [(25, 50, 75, 150)])
 
 
 @pytest.mark.parametrize(

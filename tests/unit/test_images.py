@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ from pydicom.uid import (
 from allcell import images
 from allcell.errors import ImageError
 from allcell.formats.pixels import depth_in_use, flatten, orient, to_8_bit, to_rgb
-from allcell.images import Limits, collect_paths, decode, encode_jpeg, encode_png
+from allcell.images import Limits, collect_paths, decode, encode_jpeg, encode_png, size_px
 
 Array = npt.NDArray[np.generic]
 LIMITS = Limits(max_bytes=20 * 2**20, max_pixels=4_000_000, max_images=3)
@@ -326,6 +327,7 @@ def test_pictures_are_upright(write: Callable[[int], bytes], orientation: int) -
     assert red > 230
     assert green < 40
     assert blue < 40
+    assert size_px(write(orientation), limits=LIMITS) == image.shape[1::-1]
     # The blue corner tells a mirrored picture from a turned one.
     expected = orient(MARKED, orientation)
     assert np.abs(image.astype(int) - expected).mean() < 3
@@ -334,6 +336,33 @@ def test_pictures_are_upright(write: Callable[[int], bytes], orientation: int) -
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_impossible_orientations_are_ignored(orientation: int) -> None:
     assert decode(WRITERS["jpeg"](orientation), limits=LIMITS).shape == (48, 64, 3)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(chunk(b"eXIf", exif(6).tobytes()[6:]), id="EXIF"),
+        pytest.param(
+            chunk(b"iTXt", b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="6"/>'), id="XMP"
+        ),
+    ],
+)
+def test_a_png_that_says_behind_its_pixels_how_it_lies(said: bytes) -> None:
+    plain = pil(MARKED, "PNG")
+    data = plain[:-12] + said + plain[-12:]
+    assert decode(data, limits=LIMITS).shape[1::-1] == size_px(data, limits=LIMITS) == (48, 64)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+def test_the_size_is_told_without_decoding(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pil(MARKED, kind)
+    monkeypatch.setattr("allcell.images._read_kind", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
+    assert size_px(data, limits=LIMITS) == (64, 48)
 
 
 # --- limits --------------------------------------------------------------------------------------
@@ -382,11 +411,12 @@ BOMBS: dict[str, bytes] = {
 }
 
 
+@pytest.mark.parametrize("read", [decode, size_px])
 @pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS.keys())
-def test_size_is_checked_before_decoding(data: bytes) -> None:
+def test_size_is_checked_before_decoding(data: bytes, read: Callable[..., object]) -> None:
     start = time.perf_counter()
     with pytest.raises(ImageError, match="pixels"):
-        decode(data, limits=LIMITS)
+        read(data, limits=LIMITS)
     assert time.perf_counter() - start < 2
 
 
@@ -410,9 +440,10 @@ def test_limits_hold(limits: Limits, message: str, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(data)
     for source in (data, path):
-        with pytest.raises(ImageError, match=message) as caught:
-            decode(source, limits=limits)
-        assert caught.value.remedy
+        for read in (decode, size_px):
+            with pytest.raises(ImageError, match=message) as caught:
+                read(source, limits=limits)
+            assert caught.value.remedy
 
 
 def test_limits_are_inclusive() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import counts_at
-from allcell.evaluation.operating import operating_point
+from allcell.evaluation.operating import operating_point, sweep
 from allcell.statistics import resamples
 
 #: Two images; of five boxes three are right, one is wrong, one counts neither way.
@@ -45,3 +45,13 @@ def test_without_boxes_precision_is_unknown():
     assert point.counts.precision is None
     assert point.precision_interval is None
     assert point.f1 == 0
+
+
+def test_a_sweep_scores_each_hundredth():
+    found = sweep(MATCHES, 0.05)
+    assert (found.threshold[0], found.threshold[-1], len(found.threshold)) == (0.05, 0.95, 91)
+    for n in (0, 25, 45, 90):
+        point = operating_point(MATCHES, float(found.threshold[n]))
+        precision = np.nan if point.counts.precision is None else point.counts.precision
+        np.testing.assert_equal(found.precision[n], precision)
+        assert (found.recall[n], found.f1[n]) == (point.counts.recall, point.f1)

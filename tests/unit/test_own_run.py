@@ -1,20 +1,24 @@
 """Models evaluated on a user's own set in the background: stop, errors, what is known before."""
 
+import gc
 import json
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.engines.base import InterruptedRun
 from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
-from allcell.models.registry import get_spec
+from allcell.models.registry import get_classifier, get_spec
 from allcell.ui import own_run
+from allcell.ui.heavy_work import turn
 from allcell.ui.own_bundle import bundle
-from allcell.ui.own_run import Job, OwnRun, OwnSet
+from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet
 from tests.own_sets import coco_files, coco_folder, packed
 
 MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}
@@ -53,6 +57,24 @@ def job(engine, name="live", sha256="0" * 64):
     return Job(spec, sha256, "cpu", lambda: Detector(spec, engine))
 
 
+class Judge:
+    """Calls every field cancerous, but for the first."""
+
+    description = "classifier of the test"
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, image):
+        self.runs += 1
+        return np.array([1.0, -1.0] if self.runs == 1 else [-1.0, 1.0], np.float32)
+
+
+def field_job(engine):
+    spec = get_classifier("cnn")
+    return FieldJob(spec, "2" * 64, "cpu", lambda: FieldClassifier(spec, engine))
+
+
 def own_set(folder=None, mapping=MAPPING):
     return OwnSet("smears", "test", folder or coco_folder(IMAGES), mapping)
 
@@ -81,6 +103,29 @@ def test_all_models_are_scored_and_compared():
     # File names stay out: they may be a patient's.
     assert [f.name for f in result.fields] == ["image-001", "image-002", "image-003"]
     assert {(d.first, d.second) for d in run.comparison.differences} == {("live", "other")}
+
+
+def test_a_whole_field_model_is_compared_on_whole_fields():
+    judge = Judge()
+    run = finished(OwnRun(own_set(), [field_job(judge), job(Engine())]))
+    assert not run.error
+    assert run.done == 2
+    assert run.fields[0].right == (False, True, True)
+    right = run.results[1].result.right
+    (pair,) = run.comparison.fields
+    assert (pair.first, pair.second) == ("live", "cnn")
+    assert pair.only_first == sum(
+        r and not j for r, j in zip(right.values(), run.fields[0].right, strict=True)
+    )
+    assert run.comparison.models == {"live": "0" * 64, "cnn": "2" * 64}
+    assert not run.comparison.differences
+    # The bundle holds boxes alone, and its numbers hold.
+    assert rescore(bundle(run, named=False)).differing == []
+    # Again: the same content is not judged again.
+    again = finished(OwnRun(own_set(), [field_job(judge)], known=run.scores()))
+    assert judge.runs == IMAGES
+    assert again.fields[0].counts == run.fields[0].counts
+    assert again.comparison is None
 
 
 def test_stopping_keeps_the_models_that_are_done():
@@ -180,6 +225,93 @@ def test_a_tab_may_be_gone_for_a_moment():
     run = finished(OwnRun(own_set(), [job(Engine())], is_open=lambda: next(seen, True)))
     assert not run.stopped
     assert len(run.results) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "asked"),
+    [
+        pytest.param("read", ["read"], id="among the labels"),
+        pytest.param("checked", ["read", "checked"], id="among the pictures"),
+    ],
+)
+@pytest.mark.parametrize("gone", [False, True], ids=["by hand", "its tab is gone"])
+def test_it_stops_while_the_set_is_read(at, asked, gone):
+    there, seen, engine = [True], [], Engine()
+
+    def is_open():
+        what = "checked" if run.checked[0] else "read"
+        seen.append(what)
+        if what == at and getattr(run, at) == (2, IMAGES):
+            there[0] = not gone
+            if not gone:
+                run.stop()
+        return there[0]
+
+    run = OwnRun(own_set(), [job(engine)], is_open=is_open, gone_s=-1.0)
+    finished(run)
+    assert run.stopped
+    assert getattr(run, at) == (2, IMAGES)
+    assert list(dict.fromkeys(seen)) == asked
+    assert not run.images
+    assert not run.error
+    assert engine.runs == 0
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
+    run = OwnRun(own_set(), [job(Engine())])
+    waiting = threading.Event()
+    run.is_open = lambda: not run.waits or waiting.set() is None
+    with turn(lambda: None):
+        run.start()
+        assert waiting.wait(10)
+        assert run.waits
+        assert run.read == (0, 0)
+        if stop:
+            run.stop()
+            run.wait(10)
+            assert not run.running
+    run.wait(60)
+    assert not run.running
+    assert not run.waits
+    assert len(run.results) == (not stop)
+
+
+def test_what_is_let_go_takes_its_archive_with_it():
+    folder = coco_folder(IMAGES)
+    archive = weakref.ref(folder.archive)
+    run = finished(OwnRun(OwnSet("smears", "test", folder, MAPPING), [job(Engine())]))
+    del folder
+    gc.collect()
+    assert archive() is not None
+    before = bundle(run, named=True)
+    run.let_go()
+    gc.collect()
+    assert archive() is None
+    # What is scored stays, by its names.
+    assert rescore(bundle(run, named=True)).results == rescore(before).results
+    assert run.names == tuple(f"field_{n}.png" for n in range(IMAGES))
+
+
+def test_what_the_slider_needs_is_made_once_and_goes_with_the_scores():
+    run = finished(OwnRun(own_set(), [job(Engine())]))
+    evidence = run.results[0].evidence
+    assert evidence.sweeps is evidence.sweeps
+    assert len(evidence.sweeps) == len(evidence.user_matches)
+    kept = weakref.ref(evidence)
+    del run, evidence
+    gc.collect()
+    assert kept() is None
+
+
+def test_the_pictures_are_hashed_once_for_all_models(monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "allcell.evaluation.predictions.data_sha256", lambda *_: read.append(1) or ""
+    )
+    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    assert len(run.results) == 2
+    assert not read
 
 
 def test_a_model_that_cannot_be_opened_does_not_end_the_run():

@@ -15,6 +15,7 @@ from allcell.errors import ModelError
 from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare_speed import speed_csv
+from allcell.ui.heavy_work import turn
 from allcell.ui.speed_run import Job, SpeedRun
 
 
@@ -178,3 +179,28 @@ def test_the_table_carries_the_notice():
     table = pd.DataFrame({"Model": ["a", "b"], "Frames a second": [1.5, 2.5]})
     lines = speed_csv(table).splitlines()
     assert lines == [f"Model,Frames a second,{RESEARCH_USE}", "a,1.5,", "b,2.5,"]
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
+    engine = Engine()
+    run = SpeedRun([Job("live")], lambda name: Detector(get_spec(name), engine), frames=2)
+    with turn(lambda: None):
+        run.start()
+        until(lambda: run.waits)
+        assert engine.runs == 0
+        if stop:
+            run.stop()
+            run.wait(10)
+            assert not run.running
+    run.wait(30)
+    assert not run.running
+    assert not run.waits
+    assert len(run.results) == (not stop)
+
+
+def until(there, seconds=10):
+    end_s = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)

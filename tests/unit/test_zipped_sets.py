@@ -1,6 +1,8 @@
 """Labelled sets in a ZIP that stays in memory, and what they say of themselves."""
 
 import io
+import json
+import random
 import stat
 import struct
 import zipfile
@@ -8,15 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from allcell.data.labelled_sets import (
-    IGNORED,
-    LEFT_OUT,
-    class_counts,
-    find_set,
-    find_splits,
-    read_labelled,
-    suggested_target,
-)
+from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
+from allcell.data.labelled_sets import class_counts, find_set, find_splits, read_labelled
 from allcell.data.zipped import ZipLimits, open_zip
 from allcell.errors import DataError
 from allcell.images import decode, encode_png
@@ -194,6 +189,136 @@ def test_an_image_beyond_the_limit_is_not_unpacked(monkeypatch):
     monkeypatch.setattr(type(image.path), "read_bytes", lambda self: pytest.fail("it was read"))
     with pytest.raises(Exception, match="at most"):
         image.pixels()
+
+
+BOMB = "\n".join(
+    [f"a0: &a0 [{'x, ' * 9}x]", *(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}x]" for n in range(1, 9))]
+)
+
+
+def coco(**changes):
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "blast"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [30, 15, 20, 30]}],
+        **changes,
+    }
+    # JSON writes an infinite number as Infinity; files that mean harm say 1e999.
+    text = json.dumps(content).replace("Infinity", "1e999")
+    return {"annotations/instances_test.json": text, "images/a.png": PICTURE}
+
+
+def coco_box(*bbox):
+    return coco(annotations=[{"image_id": 1, "category_id": 1, "bbox": bbox}])
+
+
+def xml(text):
+    return {"Annotations/a.xml": text, "JPEGImages/a.png": PICTURE}
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        pytest.param(coco(images=[{"id": float("inf")}]), "OverflowError", id="an endless id"),
+        pytest.param(coco_box(int("9" * 400), 0, 5, 5), "OverflowError", id="a huge whole number"),
+        pytest.param(coco_box(0, 0, 1e39, 1e39), "beyond any picture", id="a huge box"),
+        pytest.param(
+            xml(XML.format(name="blast").replace("50<", "1e39<")), "beyond any", id="likewise, voc"
+        ),
+        pytest.param(
+            xml('<?xml version="1.0" encoding="foo"?><annotation/>'),
+            "not a Pascal VOC annotation .unknown encoding: foo",
+            id="an unknown encoding",
+        ),
+        pytest.param(
+            {**SETS["voc"], "ImageSets/Main/test.txt": b"a\xff\n"},
+            r"set\.zip/ImageSets/Main/test\.txt is no plain text",
+            id="a list that is no text",
+        ),
+        *(
+            pytest.param({**yolo(), "data.yaml": text}, message, id=name)
+            for name, text, message in (
+                ("too deep", "[" * 5000, r"set\.zip/data\.yaml cannot be read: RecursionError"),
+                ("a tag without its value", "!!timestamp x", "cannot be read: AttributeError"),
+                ("a billion laughs", f"{BOMB}\nnames: *a8", "cannot be read: it holds aliases"),
+                ("likewise by merging", "a: &a {x: 1}\nnames: {<<: [*a, *a]}", "holds aliases"),
+                ("too large", f"# {random.Random(0).randbytes(2**19).hex()}", "larger than 1 MB"),
+                ("a long name", f"names: [{'x' * 101}]", "at most 100 characters"),
+                ("a long number", f"names: [0x{'f' * 5000}]", "at most 100 characters"),
+                ("a list as a name", "names: [blast, [1, 2]]", "at most 100 characters"),
+                ("a truth as a name", "names: [no]", "in quotes|at most 100 characters"),
+            )
+        ),
+    ],
+)
+def test_odd_content_is_explained(files, message):
+    root = open_zip(packed(files), "set.zip")
+
+    def read():
+        (split,) = find_splits(root)
+        class_counts(root, split)
+        read_labelled(root, split)
+
+    with pytest.raises(DataError, match=message) as caught:
+        read()
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("names", ["[7, blast]", f"[{'x' * 100}, blast]"])
+def test_numbers_and_long_names_are_names(names):
+    files = {**yolo(), "data.yaml": f"names: {names}", "labels/test/a.txt": "1 0.5 0.5 0.2 0.2"}
+    assert class_counts(open_zip(packed(files), "set.zip"), "test") == {"blast": 1}
+
+
+@pytest.mark.parametrize("kind", [*SETS, "coco"])
+def test_reading_tells_how_far_it_is_and_can_be_stopped(kind):
+    root = open_zip(packed(coco() if kind == "coco" else SETS[kind]), "set.zip")
+    (split,) = find_splits(root)
+    calls = []
+    read_labelled(root, split, on_image=lambda done, of: calls.append((done, of)))
+    assert calls[-1] == (1, 1)
+
+    def stop(done, of):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_labelled(root, split, on_image=stop)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({}, id="nothing in it"),
+        pytest.param({"data.yaml": YAML, "labels/all/a.txt": LABEL}, id="no images"),
+        pytest.param({"data.yaml": YAML}, id="a set without labels"),
+        pytest.param({**yolo(), "data.yaml": "names: 3"}, id="no names"),
+        pytest.param({**yolo(), "labels/test/a.txt": "0 0.5"}, id="a wrong label"),
+        pytest.param({**yolo(), "labels/test/a.txt": b"\xff"}, id="a label that is no text"),
+        pytest.param({**SETS["voc"], "ImageSets/Main/all.txt": b"\xff"}, id="a list"),
+        pytest.param({"Annotations/a.xml": "", "ImageSets/Main/all.txt": "b"}, id="none listed"),
+    ],
+)
+def test_messages_do_not_say_where_a_folder_is(files, tmp_path):
+    root = tmp_path / "smears"
+    root.mkdir()
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    told = []
+    for read in (find_splits, lambda r: class_counts(r, "all"), lambda r: read_labelled(r, "test")):
+        try:
+            read(root)
+        except DataError as error:
+            told.append(str(error))
+    assert told
+    assert not any(str(tmp_path) in words for words in told)
+
+
+@pytest.mark.parametrize("read", [find_splits, lambda root: read_labelled(root, "test")])
+def test_a_folder_that_is_gone_is_named_without_its_place(read, tmp_path):
+    with pytest.raises(DataError, match=r"There is no folder gone\."):
+        read(tmp_path / "gone")
 
 
 @pytest.mark.parametrize(

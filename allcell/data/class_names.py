@@ -1,0 +1,84 @@
+"""What the classes of other people's sets stand for: the one list of the names in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from allcell.errors import DataError
+from allcell.models.registry import CLASSES
+
+#: What a class may stand for, beside the classes of allcell.
+IGNORED, LEFT_OUT = "ignore", ""
+
+#: Names whose meaning nobody needs to confirm: our own, the paper's, and those of our importers.
+_SURE: dict[str, tuple[str, ...]] = {
+    "blast": ("blast", "cancer"),
+    "healthy": ("healthy",),
+    "smudge": ("smudge",),
+    IGNORED: ("cut",),
+}
+#: Names that a person may confirm, in lower case with single blanks.
+_LIKELY: dict[str, tuple[str, ...]] = {
+    "blast": (
+        "blasts", "blast cell", "cancerous", "cancer cell", "lymphoblast", "lymphoblasts", "all",
+        "all cell", "l1", "l2", "l3", "leukemia", "leukemic", "leukemic cell", "leukaemic",
+        "malignant", "early", "pre", "pro", "early pre b", "pre b", "pro b", "probable blast",
+    ),
+    "healthy": (
+        "healthy wbc", "healthy cell", "wbc", "wbcs", "white blood cell", "white blood cells",
+        "white cell", "leukocyte", "leucocyte", "normal", "normal cell", "hem", "benign",
+        "lymphocyte", "neutrophil", "monocyte", "eosinophil", "basophil",
+    ),
+    "smudge": ("smudge cell", "smudged", "smear cell", "basket cell", "gumprecht shadow"),
+    IGNORED: ("ignore", "ignored", "cut cell", "unknown", "unidentified", "unclear"),
+    LEFT_OUT: (
+        "rbc", "rbcs", "red blood cell", "red blood cells", "red cell", "erythrocyte", "platelet",
+        "platelets", "thrombocyte", "artefact", "artifact", "background", "stain",
+    ),
+}  # fmt: skip
+
+
+def _by_word(table: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {word: target for target, words in table.items() for word in words}
+
+
+_OURS = _by_word(_SURE)
+_TARGETS = {**_OURS, **_by_word(_LIKELY)}
+
+
+def suggested_target(name: str) -> str | None:
+    """What a class of somebody's set probably is for us.
+
+    Args:
+        name: As the set calls it.
+
+    Returns:
+        One of `CLASSES`, `IGNORED`, or `LEFT_OUT` for what is no white cell; None if the name says
+        nothing, and somebody has to.
+    """
+    return _TARGETS.get(" ".join(name.lower().replace("_", " ").replace("-", " ").split()))
+
+
+def class_targets(
+    names: Sequence[str], mapping: Mapping[str, str | None] | None
+) -> tuple[str | None, ...]:
+    """What each class of a data set is for us: one of `CLASSES`, `IGNORED`, or nothing.
+
+    Args:
+        names: Its classes that have a cell.
+        mapping: See `labelled_sets.read_labelled`; names that need no confirmation need no entry.
+
+    Raises:
+        DataError: If a class is not mapped, or mapped to something else.
+    """
+    ours = {name: _OURS[name.lower()] for name in names if name.lower() in _OURS}
+    targets: dict[str, str | None] = {**ours, **(mapping or {})}
+    unknown = [name for name in names if name not in targets]
+    wrong = sorted({to for to in targets.values() if to is not None} - {*CLASSES, IGNORED})
+    if unknown or wrong:
+        raise DataError(
+            f"Classes that allcell does not know: {', '.join(unknown + wrong)}.",
+            f"Map each to one of {', '.join(CLASSES)}, {IGNORED}, or to nothing "
+            "(on the command line: --map theirs=blast, --map theirs=).",
+        )
+    return tuple(targets[name] for name in names)
