@@ -36,7 +36,7 @@ PATIENCE_S = 0.016
 #: Boxes of a frame older than this are hidden, unless the model is slow.
 _OLDEST_S = 0.25
 #: They may be as old as two inferences, and the frame that waits for the second one's boxes.
-_OLDEST_LATENCIES, _ONE_FRAME_S = 2.0, 0.035
+_OLDEST_LATENCIES = 2.0
 #: Counting waits no longer than this for a frame to be drawn.
 _DRAWN_WITHIN_S = 0.005
 #: The tally looks this often at most; cells do not change faster, and the model has the time.
@@ -112,6 +112,8 @@ class Viewer:
         #: A hanging model may still be in `_infer` when its successor comes.
         self._measuring = threading.Lock()
         self._usual_latency_s = 0.0
+        #: When the newest frame came, and how long after the one before.
+        self._came_s = self._interval_s = 0.0
         self._counted_s = -_COUNT_EVERY_S
         #: Numbers of the newest job: asked for, its boxes there, all of it done.
         self._asked = self._boxed = self._answered = 0
@@ -258,6 +260,7 @@ class Viewer:
     def _process(self, frame: RGBImage, now_s: float, patience_s: float) -> RGBImage:
         settings = self._settings
         self._frame_px = (frame.shape[1], frame.shape[0])
+        self._interval_s, self._came_s = now_s - self._came_s, now_s
         if not settings.frozen:
             self._frozen = self._frozen_asked = None
         elif self._frozen is None:
@@ -321,15 +324,16 @@ class Viewer:
         self._shown_from_s = None
         if inferred is None or inferred.job.settings.worker is not settings.worker:
             return Detections.empty()
-        oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s + _ONE_FRAME_S)
-        if not settings.frozen and job.asked_s - inferred.job.asked_s > oldest_s:
+        own = inferred.job.frame is job.frame
+        oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s + self._interval_s)
+        if not own and job.asked_s - inferred.job.asked_s > oldest_s:
             return Detections.empty()
         chosen = self._chosen
         if chosen is None or chosen[0] is not inferred or chosen[1] != settings:
             chosen = (inferred, settings, settings.visible(inferred.candidates))
             self._chosen = chosen
         boxes = chosen[2]
-        if inferred.job.frame is job.frame:
+        if own:
             self._shown_from_s = inferred.job.asked_s
             return boxes
         moved = shift_between(inferred.job.grey, job.grey, job.frame.shape[1])
