@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 import time
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from allcell.class_words import read_names
 from allcell.detections import FloatArray
 from allcell.engines.onnx_engine import OnnxEngine, Signature
 from allcell.engines.onnx_file import OnnxFacts, read_facts
@@ -232,3 +232,28 @@ def _run(engine: OnnxEngine, picture: npt.NDArray[np.uint8]) -> FloatArray:
             "Choose a detector: only those box cells.",
         )
     return output
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """Class names as ultralytics writes them into a file, `{0: 'blast'}`, or as a list.
+
+    Args:
+        text: A literal of Python, which is read but never run.
+
+    Returns:
+        The names in the order of their numbers; empty if the text is no such list.
+    """
+    try:
+        said = ast.literal_eval(text) if text else ()
+        if isinstance(said, dict):
+            numbered = {int(number): name for number, name in said.items()}
+            said = [numbered[number] for number in range(len(numbered))]
+        return tuple(_clean(str(name)) for name in said) if isinstance(said, (list, tuple)) else ()
+    except (ValueError, TypeError, SyntaxError, LookupError, ArithmeticError):
+        return ()
+    except (MemoryError, RecursionError):  # nested too deep for the parser
+        return ()
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^\w .()+-]+", " ", name).strip()[:_LONGEST_NAME]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
-from allcell.class_words import guess_classes
 from allcell.cli.base import say
+from allcell.data.class_names import guess_classes
 from allcell.detector import Detector
 from allcell.errors import DataError, ModelError
 from allcell.settings import settings

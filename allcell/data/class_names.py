@@ -1,4 +1,4 @@
-"""What the classes of other people's sets stand for: the one list of the names in use."""
+"""What the classes of other people's sets and networks stand for: one list of names in use."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ _LIKELY: dict[str, tuple[str, ...]] = {
     "blast": (
         "blasts", "blast cell", "cancerous", "cancer cell", "lymphoblast", "lymphoblasts", "all",
         "all cell", "l1", "l2", "l3", "leukemia", "leukemic", "leukemic cell", "leukaemic",
-        "malignant", "early", "pre", "pro", "early pre b", "pre b", "pro b", "probable blast",
+        "leukaemia", "positive", "malignant",
+        "early", "pre", "pro", "early pre b", "pre b", "pro b", "probable blast",
     ),
     "healthy": (
         "healthy wbc", "healthy cell", "wbc", "wbcs", "white blood cell", "white blood cells",
         "white cell", "leukocyte", "leucocyte", "normal", "normal cell", "hem", "benign",
+        "normal wbc", "white blood", "negative",
         "lymphocyte", "neutrophil", "monocyte", "eosinophil", "basophil",
     ),
-    "smudge": ("smudge cell", "smudged", "smear cell", "basket cell", "gumprecht shadow"),
+    "smudge": ("smudge cell", "smudged", "smear cell", "basket", "basket cell", "gumprecht shadow"),
     IGNORED: ("ignore", "ignored", "cut cell", "unknown", "unidentified", "unclear"),
     LEFT_OUT: (
         "rbc", "rbcs", "red blood cell", "red blood cells", "red cell", "erythrocyte", "platelet",
@@ -56,7 +58,15 @@ def suggested_target(name: str) -> str | None:
         One of `CLASSES`, `IGNORED`, or `LEFT_OUT` for what is no white cell; None if the name says
         nothing, and somebody has to.
     """
-    return _TARGETS.get(" ".join(name.lower().replace("_", " ").replace("-", " ").split()))
+    words = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+    bare = words.removesuffix("s").removesuffix(" cell")
+    return _TARGETS.get(words, _TARGETS.get(bare))
+
+
+def guess_classes(names: Sequence[str]) -> tuple[str | None, ...]:
+    """Which of allcell's classes each class of a network probably is; None for another one."""
+    targets = (suggested_target(name) for name in names)
+    return tuple(target if target in CLASSES else None for target in targets)
 
 
 def class_targets(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from allcell.class_words import guess_classes
+from allcell.data.class_names import guess_classes
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, OutputLayout
 from allcell.settings import settings

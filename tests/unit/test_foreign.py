@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from allcell.class_words import guess_classes
+from allcell.data.class_names import guess_classes
 from allcell.engines import time_limit
 from allcell.engines.base import InterruptedRun
 from allcell.engines.onnx_file import read_facts

@@ -260,9 +260,7 @@ def test_it_stops_while_the_set_is_read(at, asked, gone):
 @pytest.mark.parametrize("stop", [False, True])
 def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
     waiting = threading.Event()
-    run = OwnRun(
-        own_set(), [job(Engine())], is_open=lambda: not run.waits or waiting.set() is None
-    )
+    run = OwnRun(own_set(), [job(Engine())], is_open=lambda: not run.waits or waiting.set() is None)
     with turn(lambda: None):
         run.start()
         assert waiting.wait(10)
