@@ -22,6 +22,7 @@ from allcell.ui.answers import answers, own_is_shown
 from allcell.ui.catalog import catalog
 from allcell.ui.measured import classifier_rows
 from allcell.ui.model_overview import test_metrics
+from allcell.ui.table_downloads import table_downloads
 
 _ASTERISK = "* The 95 % interval of the measurement leaves the published number out."
 _SETS = (
@@ -98,21 +99,13 @@ def _say_what_is_missing(cells: tuple[Cell, ...]) -> None:
 
 def _downloads(cells: tuple[Cell, ...]) -> None:
     notes = (_ASTERISK, _SETS, FOOTNOTES[0], RESEARCH_USE)
-    with st.container(horizontal=True):
-        for title, name, mime, text in (
-            ("CSV", "table-1.csv", "text/csv", lambda: to_csv(cells)),
-            ("Markdown", "table-1.md", "text/markdown", lambda: to_markdown(cells, notes)),
-            ("LaTeX", "table-1.tex", "application/x-tex", lambda: to_latex(cells, notes)),
-        ):
-            st.download_button(
-                f"Download as {title}",
-                text,
-                name,
-                mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"compare.download.{title}",
-            )
+    table_downloads(
+        "compare.download",
+        "table-1",
+        csv=lambda: to_csv(cells),
+        markdown=lambda: to_markdown(cells, notes),
+        latex=lambda: to_latex(cells, notes),
+    )
 
 
 def _chart(cells: tuple[Cell, ...]) -> None:

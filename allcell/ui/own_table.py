@@ -14,6 +14,7 @@ from allcell.ui import compare_charts
 from allcell.ui.answers import Answers
 from allcell.ui.catalog import short_title
 from allcell.ui.own_run import OwnRun
+from allcell.ui.table_downloads import table_downloads
 
 _RULES = (
     "mAP as COCO computes it, P and R at the confidence of the best F1 of blasts and healthy "
@@ -82,21 +83,13 @@ def _whole_fields(run: OwnRun) -> None:
 def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
     table = wide_scores(scored)
     notes = (f"{len(run.names)} images. {_RULES}", RESEARCH_USE)
-    with st.container(horizontal=True):
-        for title, name, mime, text in (
-            ("CSV", "own-scores.csv", "text/csv", lambda: scores_csv(scored)),
-            ("Markdown", "own-scores.md", "text/markdown", lambda: table_markdown(table, notes)),
-            ("LaTeX", "own-scores.tex", "application/x-tex", lambda: table_latex(table, notes)),
-        ):
-            st.download_button(
-                f"Download as {title}",
-                text,
-                name,
-                mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"compare.own_download.{title}",
-            )
+    table_downloads(
+        "compare.own_download",
+        "own-scores",
+        csv=lambda: scores_csv(scored),
+        markdown=lambda: table_markdown(table, notes),
+        latex=lambda: table_latex(table, notes),
+    )
 
 
 def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
