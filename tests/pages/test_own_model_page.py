@@ -308,6 +308,10 @@ def test_it_runs_live_under_the_virtual_microscope(
         # Removed while it is chosen: the page goes on with another.
         open_tab(app)
         app.button(key=f"own.remove.{name}").click().run()
+        # Nobody watches the stream now: it falls asleep, and the thread of the model with it.
+        patience = time.monotonic() + WAIT_S
+        while worker._thread is not None and time.monotonic() < patience:
+            time.sleep(0.05)
         assert worker._thread is None
         app.switch_page("pages/live.py").run()
         assert not app.exception
