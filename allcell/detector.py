@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -145,6 +144,29 @@ def network_input(
     return buffer
 
 
+class _Turn:
+    """A lock that knows which thread holds it; for `with`, without `contextmanager`'s detours."""
+
+    def __init__(self) -> None:
+        self._lock, self._change = threading.Lock(), threading.Lock()
+        self._thread_id: int | None = None
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._thread_id = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        with self._change:
+            self._thread_id = None
+        self._lock.release()
+
+    def interrupt(self, engine: Engine, thread_id: int | None) -> bool:
+        # Nobody's turn ends, and so none begins, while this is looked at.
+        with self._change:
+            mine = thread_id is None or thread_id == self._thread_id
+            return mine and engine.interrupt()
+
+
 class Detector:
     """A model ready to run. Safe to share between threads: calls queue.
 
@@ -167,10 +189,7 @@ class Detector:
         self.engine = engine
         self._floor = floor_confidence
         self._max_detections = max_detections
-        self._lock = threading.Lock()
-        #: Whose turn it is; a lock of its own, so that an interrupt meets no other's turn.
-        self._turn = threading.Lock()
-        self._thread_id: int | None = None
+        self._turn = _Turn()
         self._buffers: dict[Letterbox, npt.NDArray[np.uint8]] = {}
 
     @classmethod
@@ -248,7 +267,7 @@ class Detector:
         w, h = fit.source_width_px, fit.source_height_px
         parts: list[Detections] = []
         preprocess = inference = 0.0
-        with self._own_turn():
+        with self._turn:
             for x, y in tiles:
                 t0 = time.perf_counter()
                 tensor = self._prepare(image[y : y + h, x : x + w], fit)
@@ -291,7 +310,7 @@ class Detector:
             ModelError: If the network fails.
             InterruptedRun: If it was interrupted.
         """
-        with self._own_turn():
+        with self._turn:
             return self.engine.run(ready)
 
     def interrupt(self, thread_id: int | None = None) -> bool:
@@ -304,20 +323,7 @@ class Detector:
         Returns:
             Whether there was one.
         """
-        with self._turn:
-            mine = thread_id is None or thread_id == self._thread_id
-            return mine and self.engine.interrupt()
-
-    @contextmanager
-    def _own_turn(self) -> Iterator[None]:
-        with self._lock:
-            with self._turn:
-                self._thread_id = threading.get_ident()
-            try:
-                yield
-            finally:
-                with self._turn:
-                    self._thread_id = None
+        return self._turn.interrupt(self.engine, thread_id)
 
     def warm_up(self, width_px: int, height_px: int, red_cell_px: float | None = None) -> None:
         """Run once on an empty image of this size, so that the first real one is not slow."""
