@@ -43,6 +43,8 @@ _STRIP: Colour = (244, 244, 244)
 _STRIP_TEXT: Colour = (70, 70, 70)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALLEST_TEXT_PX = 9
+#: No line reaches farther beyond its box.
+_REACH_PX = 64
 
 
 @dataclass(frozen=True)
@@ -142,14 +144,13 @@ def draw_into(
     # After all boxes, so that no line crosses a text.
     numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
     text_px = style.text_px or _text_px(image.shape)
-    long = style.names == "long" or (
-        style.names == "fit"
-        and all(_has_room(f"{names[i]}{numbers[i]}", text_px, corners[i]) for i in shown)
-    )
+    texts = {i: f"{names[i]}{numbers[i]}" for i in shown}
+    fits = style.names == "fit" and all(_has_room(texts[i], text_px, corners[i]) for i in shown)
+    if not fits and style.names != "long":
+        texts = {i: f"{names[i][:1].upper()}{numbers[i]}" for i in shown}
+    shrinks = style.names == "fit" and not fits and style.text_px is None
     for i in shown:
-        name = names[i] if long else names[i][:1].upper()
-        shrinks = style.names == "fit" and style.text_px is None
-        _label(image, corners[i], names[i], f"{name}{numbers[i]}", text_px, shrinks=shrinks)
+        _label(image, corners[i], names[i], texts[i], text_px, shrinks=shrinks)
 
 
 def _check(image: RGBImage, detections: Detections, classes: tuple[str, ...]) -> None:
@@ -192,8 +193,12 @@ def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
     if line == "solid":
         cv2.rectangle(image, (left, top), (right, bottom), colour, thickness)
         return
-    pieces = _pieces(right - left, bottom - top, thickness, line)
-    cv2.polylines(image, list(pieces + np.array([left, top], np.int32)), False, colour, thickness)
+    # Drawn at the same place of a part of the image, a broken rectangle need not be made anew.
+    x, y = min(left, _REACH_PX), min(top, _REACH_PX)
+    part = image[top - y :, left - x :]
+    cv2.polylines(
+        part, _pieces(right - left, bottom - top, x, y, thickness, line), False, colour, thickness
+    )
 
 
 def _line_px(shape: tuple[int, ...], width_px: int, height_px: int) -> int:
@@ -203,9 +208,9 @@ def _line_px(shape: tuple[int, ...], width_px: int, height_px: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _pieces(
-    width_px: int, height_px: int, thickness_px: int, line: LineStyle
-) -> npt.NDArray[np.int32]:
-    """Line segments (n, 2, 2) of a broken rectangle at the origin; every corner is drawn."""
+    width_px: int, height_px: int, x_px: int, y_px: int, thickness_px: int, line: LineStyle
+) -> list[npt.NDArray[np.int32]]:
+    """Line segments (2, 2) of a broken rectangle that begins at x, y; every corner is drawn."""
     # Round ends make each segment longer by its thickness (with the edge: plus 2).
     ends = thickness_px + 2
     on, off = (0, 2 * ends) if line == "dotted" else (3 * thickness_px + 3, ends + 3 * thickness_px)
@@ -214,7 +219,7 @@ def _pieces(
         pieces += [((start, y), (stop, y)) for y in (0, height_px)]
     for start, stop in _dashes(height_px, on, off):
         pieces += [((x, start), (x, stop)) for x in (0, width_px)]
-    return np.array(pieces, np.int32)
+    return list(np.array(pieces, np.int32) + np.array([x_px, y_px], np.int32))
 
 
 def _dashes(length_px: int, on_px: int, off_px: int) -> list[tuple[int, int]]:

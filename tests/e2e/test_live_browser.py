@@ -343,6 +343,12 @@ def test_the_virtual_microscope_obeys_its_controls(page: Page, app_url: str) -> 
     video.get_by_role("button", name="Stop").click()
     video.get_by_role("button", name="Start").wait_for(timeout=WAIT_MS)
     start(page)
+    page.get_by_role("link", name="Models").first.click()
+    page.get_by_role("heading", name="Models").wait_for(timeout=WAIT_MS)
+    page.get_by_role("link", name="Live").first.click()
+    page.get_by_text("This device's camera").wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    start(page)
 
 
 def test_the_virtual_microscope_freezes_keeps_and_hands_out(page: Page, app_url: str) -> None:
