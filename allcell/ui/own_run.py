@@ -21,7 +21,7 @@ from allcell.evaluation.fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.ui.heavy_work import turn
-from allcell.ui.run_guard import RunGuard, StoppedError
+from allcell.ui.run_guard import BackgroundRun, RunGuard, StoppedError
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class ScoreKey:
 
 
 @dataclass(eq=False)
-class OwnRun:
+class OwnRun(BackgroundRun):
     """Reads a set and scores models on it, one after the other; read its fields from any thread.
 
     Attributes:
@@ -139,29 +139,10 @@ class OwnRun:
     def __post_init__(self) -> None:
         self._guard = RunGuard(self.is_open, self.gone_s)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._work, name="own-data", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End within the image that runs; models that are done stay."""
-        self._guard.stop()
-
     def let_go(self) -> None:
         """Drop the pictures, which may hold a whole archive in memory; what is scored stays."""
         self.images = ()
         self.own_set = replace(self.own_set, folder=None)
-
-    def wait(self, timeout_s: float | None = None) -> None:
-        """Until it ends."""
-        if self._thread:
-            self._thread.join(timeout_s)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody stopped it, or nobody is there any more."""
-        return self._guard.stopped
 
     @property
     def done(self) -> int:
@@ -209,10 +190,6 @@ class OwnRun:
             self.error = f"The evaluation failed ({type(error).__name__})."
         finally:
             self.waits = self.running = False
-
-    def _wait_for_turn(self) -> None:
-        self.waits = True
-        self._guard.check()
 
     def _run(self) -> None:
         chosen = self.own_set

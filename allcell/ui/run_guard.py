@@ -20,6 +20,44 @@ class StoppedError(Exception):
     """The work has been stopped; nothing went wrong."""
 
 
+class BackgroundRun:
+    """Work in a thread of its own that can be stopped; it waits for its turn on this computer.
+
+    Attributes:
+        waits: Whether another run on this computer comes first.
+    """
+
+    waits: bool
+    _guard: RunGuard
+    _thread: threading.Thread | None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._work, name=type(self).__name__, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within what runs; what is done stays."""
+        self._guard.stop()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Until it ends."""
+        if self._thread:
+            self._thread.join(timeout_s)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it, or nobody is there any more."""
+        return self._guard.stopped
+
+    def _wait_for_turn(self) -> None:
+        self.waits = True
+        self._guard.check()
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+
 class RunGuard:
     """Whether the work of one thread shall go on.
 

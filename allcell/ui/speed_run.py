@@ -14,7 +14,7 @@ from allcell.errors import AllcellError
 from allcell.images import RGBImage
 from allcell.synth.field import random_spec, render
 from allcell.ui.heavy_work import turn
-from allcell.ui.run_guard import RunGuard, StoppedError
+from allcell.ui.run_guard import BackgroundRun, RunGuard, StoppedError
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Job:
 
 
 @dataclass(eq=False)
-class SpeedRun:
+class SpeedRun(BackgroundRun):
     """Benchmarks one after the other; read its fields from any thread.
 
     Attributes:
@@ -76,25 +76,6 @@ class SpeedRun:
     def __post_init__(self) -> None:
         self._guard = RunGuard(self.is_watched, self.gone_s)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._work, name="speed-run", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End within the frame that runs; what is done stays."""
-        self._guard.stop()
-
-    def wait(self, timeout_s: float | None = None) -> None:
-        """Until it ends."""
-        if self._thread:
-            self._thread.join(timeout_s)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody stopped it."""
-        return self._guard.stopped
-
     @property
     def done(self) -> int:
         """Jobs that have a result or failed."""
@@ -114,10 +95,6 @@ class SpeedRun:
             pass
         finally:
             self.waits = self.running = False
-
-    def _wait_for_turn(self) -> None:
-        self.waits = True
-        self._guard.check()
 
     def _measure_all(self) -> None:
         for position, job in enumerate(self.jobs):
