@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -35,7 +36,8 @@ def iou(a: FloatArray, b: FloatArray) -> FloatArray:
 def clip(xyxy: FloatArray, width_px: float, height_px: float) -> FloatArray:
     """Boxes cut to an image of the given size."""
     limits = np.array([width_px, height_px, width_px, height_px], np.float32)
-    return np.asarray(np.clip(xyxy, 0, limits), dtype=np.float32)
+    # Not np.clip, which takes twice as long on a few boxes.
+    return np.asarray(np.minimum(np.maximum(xyxy, 0), limits), dtype=np.float32)
 
 
 def nms(xyxy: FloatArray, confidence: FloatArray, iou_threshold: float) -> IntArray:
@@ -105,15 +107,17 @@ class Letterbox:
         """Likewise vertically."""
         return self.height_px / self.source_height_px
 
+    @cached_property
+    def _factors(self) -> FloatArray:
+        return np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
+
     def to_source(self, xyxy: FloatArray) -> FloatArray:
         """Boxes in input pixels (N, 4) as boxes in source pixels."""
-        factor = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
-        return np.asarray(xyxy / factor, dtype=np.float32)
+        return np.asarray(xyxy / self._factors, dtype=np.float32)
 
     def to_input(self, xyxy: FloatArray) -> FloatArray:
         """Boxes in source pixels (N, 4) as boxes in input pixels."""
-        factor = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
-        return np.asarray(xyxy * factor, dtype=np.float32)
+        return np.asarray(xyxy * self._factors, dtype=np.float32)
 
 
 #: A picture may shrink by this much more than asked, to save a row of padding blocks.

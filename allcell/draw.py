@@ -12,7 +12,6 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from allcell.detections import Detections
 from allcell.formats.pixels import RGBImage
@@ -43,8 +42,8 @@ _STRIP: Colour = (244, 244, 244)
 _STRIP_TEXT: Colour = (70, 70, 70)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALLEST_TEXT_PX = 9
-#: No line reaches farther beyond its box.
-_REACH_PX = 64
+#: Of the dark edge at both sides of a line.
+_EDGE_PX = 1
 
 
 @dataclass(frozen=True)
@@ -123,23 +122,22 @@ def draw_into(
     Raises:
         ValueError: If the image is of another type, or a class index has no name.
     """
-    _check(image, detections, classes)
-    if len(detections) == 0:
-        return
-    height, width = image.shape[:2]
     # Plain numbers: arrays of a few boxes cost video more in calls than they save.
+    xyxy, class_ids = detections.xyxy.tolist(), detections.class_id.tolist()
     confidence = detections.confidence.tolist()
-    names = [classes[c] for c in detections.class_id.tolist()]
+    _check(image, class_ids, classes)
+    height, width = image.shape[:2]
+    names = [classes[c] for c in class_ids]
     corners = {}
     # The best come last: where cells overlap, the surer box lies on top.
     for i in sorted(range(len(confidence)), key=confidence.__getitem__):
-        placed = _corners(detections.xyxy[i].tolist(), width, height)
+        placed = _corners(xyxy[i], width, height)
         if placed is not None:
             corners[i] = placed
     shown = list(corners)
     for i in shown:
         _box(image, corners[i], names[i], style)
-    if not labels:
+    if not labels or not shown:
         return
     # After all boxes, so that no line crosses a text.
     numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
@@ -153,15 +151,14 @@ def draw_into(
         _label(image, corners[i], names[i], texts[i], text_px, shrinks=shrinks)
 
 
-def _check(image: RGBImage, detections: Detections, classes: tuple[str, ...]) -> None:
+def _check(image: RGBImage, class_ids: list[int], classes: tuple[str, ...]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"expected (h, w, 3) uint8, got {image.shape} {image.dtype}")
     if not (image.flags.c_contiguous and image.flags.writeable):
         raise ValueError("expected a C-contiguous, writeable image to draw into")
-    ids = detections.class_id
-    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < len(classes):
+    if class_ids and not 0 <= min(class_ids) <= max(class_ids) < len(classes):
         raise ValueError(
-            f"class indices {int(ids.min())} to {int(ids.max())}: only {len(classes)} names given"
+            f"class indices {min(class_ids)} to {max(class_ids)}: only {len(classes)} names given"
         )
 
 
@@ -181,51 +178,61 @@ def _corners(xyxy: list[float], width_px: int, height_px: int) -> list[int] | No
 
 
 def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
+    """Lay the four sides of a box on an image, their middle on its corners."""
     left, top, right, bottom = corners
-    thickness = style.line_px or _line_px(image.shape, right - left, bottom - top)
+    line_px = style.line_px or _line_px(image.shape, right - left, bottom - top)
+    line_px = min(line_px, min(image.shape[:2]) - 2 * _EDGE_PX)
+    if line_px < 1:
+        return  # a picture of two pixels has no room for a line and its edges
+    reach = line_px // 2 + _EDGE_PX
+    band = line_px + 2 * _EDGE_PX
+    # Whole inside the image; a box of no size is as large as its corners.
+    x1 = max(0, min(left - reach, image.shape[1] - band))
+    y1 = max(0, min(top - reach, image.shape[0] - band))
+    x2 = max(x1 + band, min(right - reach + band, image.shape[1]))
+    y2 = max(y1 + band, min(bottom - reach + band, image.shape[0]))
     colour = CLASS_COLOURS.get(name, _OTHER_COLOUR)
     line = CLASS_LINES.get(name, "solid")
-    if line == "dotted":
-        # A dot shows far less colour than a line of the same thickness.
-        thickness += 1
-    # One dark edge under every line, as in the browser's viewer.
-    cv2.rectangle(image, (left, top), (right, bottom), _DARK, thickness + 2)
-    if line == "solid":
-        cv2.rectangle(image, (left, top), (right, bottom), colour, thickness)
-        return
-    # Drawn at the same place of a part of the image, a broken rectangle need not be made anew.
-    x, y = min(left, _REACH_PX), min(top, _REACH_PX)
-    part = image[top - y :, left - x :]
-    cv2.polylines(
-        part, _pieces(right - left, bottom - top, x, y, thickness, line), False, colour, thickness
-    )
+    upper, lower, _ = _sides(x2 - x1, line_px, line, colour)
+    _, _, upright = _sides(y2 - y1, line_px, line, colour)
+    # Slices, not OpenCV's lines: these take a third of the time.
+    image[y1 : y1 + band, x1:x2] = upper
+    image[y2 - band : y2, x1:x2] = lower
+    image[y1 + band : y2 - band, x1 : x1 + band] = upright
+    image[y1 + band : y2 - band, x2 - band : x2] = upright
 
 
 def _line_px(shape: tuple[int, ...], width_px: int, height_px: int) -> int:
     """Thick enough for the image, but no frame thicker than a twelfth of its box."""
-    return max(1, min(round(min(shape[:2]) / 300), min(width_px, height_px) // 12))
+    return max(1, min(round(min(shape[:2]) / 240), min(width_px, height_px) // 12))
 
 
-@lru_cache(maxsize=4096)
-def _pieces(
-    width_px: int, height_px: int, x_px: int, y_px: int, thickness_px: int, line: LineStyle
-) -> list[npt.NDArray[np.int32]]:
-    """Line segments (2, 2) of a broken rectangle that begins at x, y; every corner is drawn."""
-    # Round ends make each segment longer by its thickness (with the edge: plus 2).
-    ends = thickness_px + 2
-    on, off = (0, 2 * ends) if line == "dotted" else (3 * thickness_px + 3, ends + 3 * thickness_px)
-    pieces: list[tuple[tuple[int, int], tuple[int, int]]] = []
-    for start, stop in _dashes(width_px, on, off):
-        pieces += [((start, y), (stop, y)) for y in (0, height_px)]
-    for start, stop in _dashes(height_px, on, off):
-        pieces += [((x, start), (x, stop)) for x in (0, width_px)]
-    return list(np.array(pieces, np.int32) + np.array([x_px, y_px], np.int32))
+@lru_cache(maxsize=512)
+def _sides(
+    length_px: int, line_px: int, line: LineStyle, colour: Colour
+) -> tuple[RGBImage, RGBImage, RGBImage]:
+    """Upper and lower side of a box with its corners, and a side between them, ready to be laid on.
+
+    The dark edge is all round the line even where that is broken; every corner is coloured.
+    """
+    band = line_px + 2 * _EDGE_PX
+    upper = np.full((band, length_px, 3), _DARK, np.uint8)
+    for start, stop in _dashes(length_px - 2 * _EDGE_PX, line_px, line):
+        upper[_EDGE_PX:-_EDGE_PX, _EDGE_PX + start : _EDGE_PX + stop] = colour
+    # Copied before the corners get the way down to the upright sides.
+    upright = np.ascontiguousarray(upper[:, band : max(band, length_px - band)].transpose(1, 0, 2))
+    upper[_EDGE_PX:, _EDGE_PX : band - _EDGE_PX] = colour
+    upper[_EDGE_PX:, length_px - band + _EDGE_PX : length_px - _EDGE_PX] = colour
+    return upper, np.ascontiguousarray(upper[::-1]), upright
 
 
-def _dashes(length_px: int, on_px: int, off_px: int) -> list[tuple[int, int]]:
-    """Evenly spread dashes that begin and end with the side; a short side gets its two ends."""
+def _dashes(length_px: int, line_px: int, line: LineStyle) -> list[tuple[int, int]]:
+    """Evenly spread pieces of a line, which begin and end with it; a short one has two ends."""
+    if line == "solid":
+        return [(0, length_px)]
+    on_px, off_px = (line_px, 2 * line_px) if line == "dotted" else (4 * line_px, 3 * line_px)
     gaps = max(1, round((length_px - on_px) / (on_px + off_px)))
-    on_px = min(on_px, length_px // 3)
+    on_px = max(1, min(on_px, length_px // 3))
     step = (length_px - on_px) / gaps
     return [(round(k * step), round(k * step) + on_px) for k in range(gaps + 1)]
 

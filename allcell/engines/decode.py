@@ -16,18 +16,15 @@ def _anchor_based(output: FloatArray, classes: int, floor: float, every: bool) -
     if output.ndim != 2 or output.shape[1] != 5 + classes:
         raise _misfit("anchor_based", f"(n, {5 + classes})", output)
     near = output[output[:, 4] >= floor].T
-    scores = near[5:] * near[4]
-    return _named(near[:4], scores, scores.max(axis=0), floor, every)
+    near[5:] *= near[4]
+    return _named(near[:4], near[5:], floor, every)
 
 
 def _anchor_free(output: FloatArray, classes: int, floor: float, every: bool) -> Detections:
     """(4 + classes, N): cx cy w h classes, as YOLOv8 and YOLO11 export it."""
     if output.ndim != 2 or output.shape[0] != 4 + classes:
         raise _misfit("anchor_free", f"({4 + classes}, n)", output)
-    best = output[4:].max(axis=0)
-    rows = np.flatnonzero(best >= floor)
-    near = output[:, rows]
-    return _named(near[:4], near[4:], best[rows], floor, every)
+    return _named(output[:4], output[4:], floor, every)
 
 
 def _end_to_end(output: FloatArray, classes: int, floor: float, every: bool) -> Detections:
@@ -44,21 +41,18 @@ def _end_to_end(output: FloatArray, classes: int, floor: float, every: bool) -> 
     return Detections(near[:, :4], near[:, 4], class_id)
 
 
-def _named(
-    cxcywh: FloatArray, scores: FloatArray, best: FloatArray, floor: float, every: bool
-) -> Detections:
-    """Columns of boxes (4, N), class scores (classes, N) and the best of each (N,)."""
-    confidence = best
+def _named(cxcywh: FloatArray, scores: FloatArray, floor: float, every: bool) -> Detections:
+    """Columns of boxes (4, N) and of class scores (classes, N)."""
     if every:
         class_id, column = np.nonzero(scores >= floor)
-        cxcywh, confidence = cxcywh[:, column], scores[class_id, column]
+        confidence = scores[class_id, column]
     else:
-        class_id = scores.argmax(axis=0)
-        if len(best) and best.min() < floor:
-            sure = best >= floor
-            cxcywh, class_id, confidence = cxcywh[:, sure], class_id[sure], best[sure]
-    half = 0.5 * cxcywh[2:]
-    xyxy = np.concatenate([cxcywh[:2] - half, cxcywh[:2] + half]).T
+        best = scores.max(axis=0)
+        column = np.flatnonzero(best >= floor)
+        class_id, confidence = scores[:, column].argmax(axis=0), best[column]
+    near = cxcywh[:, column]
+    half = 0.5 * near[2:]
+    xyxy = np.concatenate([near[:2] - half, near[:2] + half]).T
     return Detections(xyxy, np.minimum(confidence, 1), class_id)
 
 

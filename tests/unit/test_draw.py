@@ -187,6 +187,28 @@ def test_sizes_follow_the_image() -> None:
     assert 8 < ratio < 20  # everything four times as large covers 16 times the area
 
 
+@pytest.mark.parametrize("class_id", range(3), ids=CLASSES)
+def test_the_middle_of_the_line_lies_on_every_corner(class_id: int) -> None:
+    box = found((100, 80, 221, 203), classes=(class_id,))
+    image = draw(field(), box, CLASSES, style=Style(line_px=3), labels=False, notice=False)
+    for x, y in ((100, 80), (221, 80), (100, 203), (221, 203)):
+        assert tuple(image[y, x]) == CLASS_COLOURS[CLASSES[class_id]]
+    # Three pixels of colour with an edge of one at both sides.
+    across = changed(image)[140]
+    assert np.flatnonzero(across).tolist() == [98, 99, 100, 101, 102, 219, 220, 221, 222, 223]
+
+
+@pytest.mark.parametrize("class_id", range(3), ids=CLASSES)
+def test_a_line_at_the_rim_of_the_image_is_whole(class_id: int) -> None:
+    box = found((-20, 0, 400, 330), classes=(class_id,))
+    image = draw(field(), box, CLASSES, style=Style(line_px=3), labels=False, notice=False)
+    colour = CLASS_COLOURS[CLASSES[class_id]]
+    for side in (image[:5], image[-5:], image[:, :5], image[:, -5:]):
+        assert changed(side).all()
+        assert count(side, colour) >= 3 * 3 * 2
+    assert not changed(image[5:-5, 5:-5]).any()
+
+
 def test_small_boxes_get_thin_lines() -> None:
     image = draw(field(3000, 3000), found((100, 100, 120, 120)), CLASSES, labels=False)
     assert not changed(image[104:117, 104:117]).any()
