@@ -169,15 +169,15 @@ class ClassifierSpec:
 CLASSIFIERS: tuple[ClassifierSpec, ...] = (
     ClassifierSpec(
         name="cnn",
-        title="Whole-field CNN, the paper's layers at 300x400",
+        title="Whole-field CNN, 300x400",
         summary="Judges a field as a whole; the paper's CNN on a third of its input size.",
         height_px=300,
         width_px=400,
     ),
     ClassifierSpec(
         name="cnn-900x1200",
-        title="Whole-field CNN, the paper's exact form at 900x1200",
-        summary="Judges a field as a whole; 137.7 million parameters, too large to be shipped.",
+        title="Whole-field CNN, 900x1200",
+        summary="The paper's CNN in full: 137.7 million parameters, too large to be shipped.",
         height_px=900,
         width_px=1200,
         shipped=False,

@@ -90,5 +90,5 @@ def _file(file: WeightFile) -> str:
     path = settings().weights_dir / file.file
     if not path.is_file():
         return f"{file.file} is missing"
-    size = path.stat().st_size / 2**20
+    size = path.stat().st_size / 1e6
     return f"{file.file}, {size:.1f} MB, SHA-256 {file.sha256[:_SHORT_SHA]}"

@@ -25,6 +25,8 @@ def overview(entries: Sequence[Listing]) -> None:
         pd.DataFrame([_row(entry) for entry in entries]),
         hide_index=True,
         column_config={
+            # Pinned and narrow, so that a phone shows a score beside it.
+            "Model": st.column_config.TextColumn(pinned=True, width=190),
             "Weights (MB)": st.column_config.NumberColumn(format="%.1f"),
             "Parameters (million)": st.column_config.NumberColumn(format="%.2f"),
         },
@@ -48,12 +50,12 @@ def _row(entry: Listing) -> dict[str, Any]:
     state = "yours" if entry.own else "ready" if entry.usable else "not here"
     row: dict[str, Any] = {
         "Model": spec.title,
-        "State": state,
-        "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
-        "Parameters (million)": files.parameters / 1e6 if files else None,
         "Blasts, mAP@0.5": "",
         "Healthy WBC, mAP@0.5": "",
         "Whole fields right": "",
+        "State": state,
+        "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
+        "Parameters (million)": files.parameters / 1e6 if files else None,
     }
     if entry.own is not None:
         row["Weights (MB)"] = entry.own.file.size_bytes / 1e6

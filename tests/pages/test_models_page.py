@@ -34,8 +34,8 @@ def weights(tmp_path: Path, limits: Any) -> Path:
 
 def write_weights(folder: Path, *, onnx: bool) -> None:
     """A manifest that names the live model's files, and the files."""
-    (folder / "live.pt").write_bytes(bytes(2 * 2**20))
-    (folder / "live.onnx").write_bytes(bytes(2**20))
+    (folder / "live.pt").write_bytes(bytes(2_000_000))
+    (folder / "live.onnx").write_bytes(bytes(1_000_000))
     files = ModelFiles(
         checkpoint=describe(folder / "live.pt"),
         parameters=654321,

@@ -202,6 +202,7 @@ class BoxStage {
     this.picture.style.transform = `translate(${x}px, ${y}px) scale(${k})`;
     this.cells.setAttribute("transform", `translate(${x} ${y}) scale(${k})`);
     const taken = [];
+    const { w } = this.pane.room;
     // One wording for all: long names as soon as most boxes have room for them.
     const sides = this.labels.map(({ box }) => k * (box.x2 - box.x1)).sort((a, b) => a - b);
     const long = sides[sides.length >> 1] >= LONG_LABEL_PX;
@@ -209,10 +210,13 @@ class BoxStage {
     for (const { text, box, ...label } of this.labels) {
       const room = k * (box.x2 - box.x1);
       const words = long ? label.long : label.short;
+      const width = LETTER_PX * words.length;
       const above = y + k * box.y1 > LABEL_PX + 4;
-      const left = x + k * box.x1 + (above ? 0 : 5);
+      const start = x + k * box.x1 + (above ? 0 : 5);
+      // At the right rim of the frame a label moves in, as long as its box is seen.
+      const left = start < w ? Math.min(start, w - width - 2) : start;
       const bottom = y + k * box.y1 + (above ? -5 : LABEL_PX + 3);
-      const covered = [left, bottom - LABEL_PX, left + LETTER_PX * words.length, bottom];
+      const covered = [left, bottom - LABEL_PX, left + width, bottom];
       const free = taken.every((other) => !overlaps(covered, other));
       const shown = room >= SHORT_LABEL_PX && free;
       text.textContent = shown ? words : "";
