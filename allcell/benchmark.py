@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from allcell.detector import Detector, network_input
+from allcell.detector import Detector
+from allcell.preprocess import network_input
 from allcell.statistics import Milliseconds
 from allcell.versions import machine_name
 

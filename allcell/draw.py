@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from allcell.detections import Detections
 from allcell.formats.pixels import RGBImage
+from allcell.lettering import (
+    DARK,
+    SMALLEST_TEXT_PX,
+    Colour,
+    label_plate,
+    text_px_for,
+    text_size,
+    text_strip,
+)
 from allcell.settings import RESEARCH_USE
 
-Colour = tuple[int, int, int]
 LineStyle = Literal["solid", "dashed", "dotted"]
 
 #: RGB; blast and healthy as in the paper's Figure 3. All bright enough for dark text on them.
@@ -37,11 +44,6 @@ OUTCOME_COLOURS_HEX = {FOUND: "#6cc6ff", FALSE_ALARM: "#ff9f1c", MISSED: "#fffff
 OUTCOME_LINES: dict[str, LineStyle] = {FOUND: "solid", FALSE_ALARM: "dashed", MISSED: "dotted"}
 
 _OTHER_COLOUR: Colour = (240, 240, 240)
-_DARK: Colour = (20, 20, 20)
-_STRIP: Colour = (244, 244, 244)
-_STRIP_TEXT: Colour = (70, 70, 70)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_SMALLEST_TEXT_PX = 9
 #: Of the dark edge at both sides of a line.
 _EDGE_PX = 1
 
@@ -99,7 +101,7 @@ def draw(
     words = (["Synthetic image."] if synthetic else []) + ([RESEARCH_USE] if notice else [])
     if not words:
         return annotated
-    return np.concatenate([annotated, _strip(" ".join(words), annotated.shape[1])])
+    return np.concatenate([annotated, text_strip(" ".join(words), annotated.shape[1])])
 
 
 def draw_into(
@@ -141,7 +143,7 @@ def draw_into(
         return
     # After all boxes, so that no line crosses a text.
     numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
-    text_px = style.text_px or _text_px(image.shape)
+    text_px = style.text_px or text_px_for(image.shape)
     texts = {i: f"{names[i]}{numbers[i]}" for i in shown}
     fits = style.names == "fit" and all(_has_room(texts[i], text_px, corners[i]) for i in shown)
     if not fits and style.names != "long":
@@ -216,7 +218,7 @@ def _sides(
     The dark edge is all round the line even where that is broken; every corner is coloured.
     """
     band = line_px + 2 * _EDGE_PX
-    upper = np.full((band, length_px, 3), _DARK, np.uint8)
+    upper = np.full((band, length_px, 3), DARK, np.uint8)
     for start, stop in _dashes(length_px - 2 * _EDGE_PX, line_px, line):
         upper[_EDGE_PX:-_EDGE_PX, _EDGE_PX + start : _EDGE_PX + stop] = colour
     # Copied before the corners get the way down to the upright sides.
@@ -241,9 +243,9 @@ def _label(
     image: RGBImage, corners: list[int], name: str, text: str, text_px: int, *, shrinks: bool
 ) -> None:
     left, top, _, bottom = corners
-    while shrinks and text_px > _SMALLEST_TEXT_PX and not _has_room(text, text_px, corners):
+    while shrinks and text_px > SMALLEST_TEXT_PX and not _has_room(text, text_px, corners):
         text_px -= 1
-    plate = _plate(text, text_px, CLASS_COLOURS.get(name, _OTHER_COLOUR))
+    plate = label_plate(text, text_px, CLASS_COLOURS.get(name, _OTHER_COLOUR))
     box_h, box_w = plate.shape[:2]
     # Above the box, else below it, else inside its top; never beyond the picture.
     inside_or_below = bottom + 1 if bottom + box_h < image.shape[0] else top
@@ -254,69 +256,6 @@ def _label(
     place[:] = plate[: place.shape[0], : place.shape[1]]
 
 
-@lru_cache(maxsize=1024)
-def _plate(text: str, text_px: int, colour: Colour) -> RGBImage:
-    """A label (h, w, 3) ready to be laid on a picture: video shows the same few again and again."""
-    width, height, baseline = _text_size(text, text_px)
-    pad = max(2, text_px // 4)
-    plate = np.full((height + baseline + 2 * pad, width + 2 * pad, 3), colour, np.uint8)
-    cv2.rectangle(plate, (0, 0), (plate.shape[1] - 1, plate.shape[0] - 1), _DARK, 1)
-    _write(plate, text, pad, pad + height, text_px, _DARK)
-    plate.flags.writeable = False
-    return plate
-
-
-def _text_px(shape: tuple[int, ...]) -> int:
-    return max(_SMALLEST_TEXT_PX, min(40, round(min(shape[:2]) / 60)))
-
-
 def _has_room(text: str, text_px: int, corners: list[int]) -> bool:
     """Whether a label is hardly wider than its box."""
-    return _text_size(text, text_px)[0] <= 1.2 * (corners[2] - corners[0])
-
-
-@lru_cache(maxsize=64)
-def _font_scale(text_px: int) -> float:
-    """OpenCV's font scale at which capitals are this high."""
-    (_, height), _ = cv2.getTextSize("H", _FONT, 10.0, 1)
-    return 10.0 * text_px / height
-
-
-@lru_cache(maxsize=4096)
-def _text_size(text: str, text_px: int) -> tuple[int, int, int]:
-    """Width, height above and below the baseline, in pixels."""
-    (width, height), baseline = cv2.getTextSize(text, _FONT, _font_scale(text_px), _weight(text_px))
-    return width, height, baseline
-
-
-def _weight(text_px: int) -> int:
-    return max(1, text_px // 12)
-
-
-def _write(image: RGBImage, text: str, x: int, y: int, text_px: int, colour: Colour) -> None:
-    cv2.putText(
-        image, text, (x, y), _FONT, _font_scale(text_px), colour, _weight(text_px), cv2.LINE_AA
-    )
-
-
-def _strip(text: str, width_px: int) -> RGBImage:
-    """A bar (h, W, 3) with the text, in as many lines as the width needs."""
-    text_px = max(_SMALLEST_TEXT_PX, min(28, width_px // 90))
-    margin = text_px
-    room = max(1, width_px - 2 * margin)
-    longest = max(text.split(), key=lambda word: _text_size(word, text_px)[0])
-    while text_px > 4 and _text_size(longest, text_px)[0] > room:
-        text_px -= 1
-    lines: list[str] = []
-    for word in text.split():
-        joined = f"{lines[-1]} {word}" if lines else word
-        if lines and _text_size(joined, text_px)[0] <= room:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    line_px = round(1.7 * text_px)
-    strip = np.full((len(lines) * line_px + text_px, width_px, 3), _STRIP, np.uint8)
-    for i, line in enumerate(lines):
-        y = round(0.5 * text_px) + i * line_px + round(1.25 * text_px)
-        _write(strip, line, min(margin, width_px // 20), y, text_px, _STRIP_TEXT)
-    return strip
+    return text_size(text, text_px)[0] <= 1.2 * (corners[2] - corners[0])

@@ -10,24 +10,24 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 
 from allcell.detections import Detections
-from allcell.detector import MAX_IOU, Detector, Timing, input_scale
+from allcell.detector import MAX_IOU, Detector
 from allcell.draw import draw_into
 from allcell.engines.base import InterruptedRun
-from allcell.errors import AllcellError
 from allcell.formats.pixels import RGBImage
+from allcell.preprocess import input_scale
+from allcell.stream.census import Census
+from allcell.stream.faults import Faults
+from allcell.stream.jobs import Inferred, Job
 from allcell.stream.live_settings import LiveSettings
-from allcell.stream.magnification import Magnification, working_size_px
-from allcell.stream.motion import GreyImage, shift_between, thumbnail
-from allcell.stream.quality import Watch, scale_objection
+from allcell.stream.magnification import working_size_px
+from allcell.stream.motion import shift_between
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Snapshot
 from allcell.stream.status import LiveStatus, Meters
-from allcell.stream.tally import Tally, TallyState
+from allcell.stream.tally import TallyState
 
 log = logging.getLogger(__name__)
 
@@ -39,51 +39,6 @@ _OLDEST_S = 0.25
 _OLDEST_LATENCIES = 2.0
 #: Counting waits no longer than this for a frame to be drawn.
 _DRAWN_WITHIN_S = 0.005
-#: The tally looks this often at most; cells do not change faster, and the model has the time.
-_COUNT_EVERY_S = 0.04
-#: An error of one frame stays in the readout this long, or nobody would ever read it.
-_ERROR_SHOWN_S = 10.0
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A frame on its way to the model.
-
-    Attributes:
-        frame: RGB uint8 (H, W, 3), without boxes.
-        number: Counts the jobs of the viewer from 1.
-        asked_s: When it was put into the mailbox, by the viewer's clock.
-        settings: What held then.
-    """
-
-    frame: RGBImage
-    number: int
-    asked_s: float
-    settings: LiveSettings
-
-    @cached_property
-    def grey(self) -> GreyImage:
-        """Its thumbnail, made when somebody first needs it."""
-        return thumbnail(self.frame)
-
-
-@dataclass(frozen=True, eq=False)
-class Inferred:
-    """A frame with everything the model had to say of it.
-
-    Attributes:
-        job: The frame.
-        candidates: Boxes down to the detector's floor.
-        timing: Where the time went.
-        red_cell_px: Red-cell diameter in the frame, measured or given.
-        input_scale: Pixels of the network's input per pixel of the frame.
-    """
-
-    job: Job
-    candidates: Detections
-    timing: Timing
-    red_cell_px: float | None
-    input_scale: float
 
 
 class Viewer:
@@ -106,15 +61,11 @@ class Viewer:
         self._owner = object()
         self._news = threading.Condition()
         self._meters = Meters()
-        self._tally = Tally(settings.spec.classes)
-        self._magnification = Magnification()
-        self._watch = Watch()
-        #: A hanging model may still be in `_infer` when its successor comes.
-        self._measuring = threading.Lock()
+        self._census = Census(settings.spec.classes)
+        self._faults = Faults(clock)
         self._usual_latency_s = 0.0
         #: When the newest frame came, and how long after the one before.
         self._came_s = self._interval_s = 0.0
-        self._counted_s = -_COUNT_EVERY_S
         #: Numbers of the newest job: asked for, its boxes there, all of it done.
         self._asked = self._boxed = self._answered = 0
         #: Number of the frame that waits for its boxes or is being drawn with them; 0 for none.
@@ -128,7 +79,6 @@ class Viewer:
         self._frozen_asked: LiveSettings | None = None
         self._frame_px: tuple[int, int] | None = None
         self._shown_from_s: float | None = None
-        self._error, self._error_s = "", -_ERROR_SHOWN_S
         self._closed = False
 
     # --- what the page does -----------------------------------------------------------------------
@@ -144,14 +94,14 @@ class Viewer:
             before, self._settings = self._settings, settings
             if before.worker is not settings.worker:
                 self._inferred = None
-                self._tally = Tally(settings.spec.classes)
+                self._census.start_anew(settings.spec.classes)
         if before.worker is not settings.worker:
             before.worker.drop(self._owner)
 
     @property
     def error(self) -> str:
         """See `LiveStatus.error`."""
-        return self._error if self._clock() - self._error_s < _ERROR_SHOWN_S else ""
+        return self._faults.shown
 
     def status(self, expected_fps: float | None = None) -> LiveStatus:
         """The readout of the last seconds.
@@ -178,11 +128,11 @@ class Viewer:
 
     def tally(self) -> TallyState:
         """The running counts."""
-        return self._tally.state()
+        return self._census.tally.state()
 
     def reset_tally(self) -> None:
         """Count from nothing."""
-        self._tally.reset()
+        self._census.tally.reset()
 
     def snapshot(self) -> Snapshot | None:
         """The newest inferred frame (frozen: that frame) at full resolution with its own boxes.
@@ -248,7 +198,7 @@ class Viewer:
         try:
             shown = frame if self._closed else self._process(frame, start_s, patience_s)
         except Exception as error:  # a callback that raises stops the video without a word
-            self._fail("A frame could not be drawn", error)
+            self._faults.note("A frame could not be drawn", error)
             shown = frame
         recorder = self.recorder
         if recorder is not None:
@@ -353,7 +303,7 @@ class Viewer:
         except InterruptedRun:
             log.debug("A frame was given up for a newer one.")
         except Exception as error:  # whatever a model raises, the video goes on
-            self._fail("The model failed on a frame", error)
+            self._faults.note("The model failed on a frame", error)
         finally:
             with self._news:
                 if self._running is job:
@@ -365,12 +315,7 @@ class Viewer:
     def _infer(self, detector: Detector, job: Job) -> None:
         settings, frame = job.settings, job.frame
         height, width = frame.shape[:2]
-        with self._measuring:
-            red_cell_px = (
-                settings.red_cell_px
-                or self._magnification.known_px(frame)
-                or self._magnification.follow(frame, self._clock())
-            )
+        red_cell_px = self._census.red_cell_px(job, self._clock())
         working_px = working_size_px(
             detector.spec, width, height, red_cell_px, settings.long_side_px
         )
@@ -383,7 +328,7 @@ class Viewer:
         scale = input_scale(detector.spec, width, height, working_px)
         inferred = Inferred(job, candidates, timing, red_cell_px, scale)
         with self._news:
-            current, tally = self._settings, self._tally
+            current, tally = self._settings, self._census.tally
             if self._closed or settings.worker is not current.worker:
                 return
             self._inferred = inferred
@@ -392,35 +337,4 @@ class Viewer:
             self._news.notify_all()
             # Drawn first, then counted: two threads of Python get in each other's way.
             self._news.wait_for(lambda: self._awaited != job.number, _DRAWN_WITHIN_S)
-        if not settings.frozen and now_s - self._counted_s >= _COUNT_EVERY_S:
-            self._counted_s = now_s
-            self._count(tally, current, inferred, now_s)
-        if settings.red_cell_px is None:
-            # For the frames to come: this one's boxes have not waited for it.
-            with self._measuring:
-                self._magnification.follow(frame, now_s)
-
-    def _count(
-        self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
-    ) -> None:
-        frame, grey = inferred.job.frame, inferred.job.grey
-        # Hidden classes are counted too: hiding is for the eye.
-        boxes = replace(settings, classes=None).visible(inferred.candidates)
-        with self._measuring:
-            paused = self._watch.objection(frame, now_s) or scale_objection(
-                settings.spec, inferred.red_cell_px, inferred.input_scale
-            )
-            fields = tally.fields
-            tally.update(boxes, frame, grey, now_s, paused)
-            if tally.fields != fields:
-                self._magnification.start_over()
-
-    def _fail(self, what: str, error: Exception) -> None:
-        reason = (
-            str(error) if isinstance(error, AllcellError) else f"{type(error).__name__}: {error}"
-        )
-        before, before_s = self._error, self._error_s
-        self._error, self._error_s = f"{what} ({reason}).", self._clock()
-        # A fault of each frame would fill the log thirty times a second.
-        if self._error != before or self._error_s - before_s > _ERROR_SHOWN_S:
-            log.warning("%s", what, exc_info=error)
+        self._census.look_on(tally, current, inferred, now_s)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allcell.detector import network_input
 from allcell.errors import ModelError
 from allcell.formats.pixels import RGBImage
+from allcell.preprocess import network_input
 from allcell.statistics import Milliseconds
 from allcell.stream.frames import Viewer
 from allcell.stream.live_settings import LiveSettings

@@ -16,11 +16,11 @@ import torch  # isort: skip
 from ultralytics.nn.tasks import load_checkpoint  # isort: skip
 
 from allcell.data.dataset import read_yolo
-from allcell.detector import network_input
 from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
+from allcell.preprocess import network_input
 from allcell.scale import resolve_scale
 from allcell.training.facts import read_facts
 

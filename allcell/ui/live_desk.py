@@ -76,8 +76,8 @@ class WatchedFeed:
         while not self._ended.wait(0.25):
             unseen_s = time.monotonic() - self._seen_s
             if not self._paused and unseen_s > UNWATCHED_S:
-                self._paused = True
                 self.feed.close()
+                self._paused = True
             elif self._paused and unseen_s < UNWATCHED_S:
                 # A busy machine may have looked away for a moment only.
                 try:

@@ -1,0 +1,155 @@
+"""Image -> network inputs: scale, padding and the tiles of a very large field."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from allcell.boxes import Letterbox, letterbox
+from allcell.detections import BoolArray
+from allcell.models.registry import ModelSpec
+
+#: Colour of the padding, as YOLOs are trained with.
+_PADDING = 114
+#: Neighbouring tiles share this many red-cell diameters: more than the largest white cell.
+_OVERLAP_RED_CELLS = 4.0
+#: A box this close to a cut between tiles is a piece of a cell that another tile holds whole.
+_CUT_MARGIN_PX = 2.0
+#: At this scale and above, four neighbours are all the pixels that fall into one.
+_INTERPOLATES_DOWN_TO = 0.45
+#: A field is not enlarged beyond this: there is nothing to be seen between its pixels.
+_MAX_ENLARGEMENT = 4.0
+
+
+def input_scale(spec: ModelSpec, width_px: int, height_px: int, red_cell_px: float | None) -> float:
+    """Input pixels per source pixel.
+
+    Args:
+        spec: The model.
+        width_px: Width of the source image.
+        height_px: Height of the source image.
+        red_cell_px: Red-cell diameter in the source; None uses the model's default size.
+    """
+    if spec.fixed_input_px is not None:
+        width, height = spec.fixed_input_px
+        return min(width / width_px, height / height_px)
+    if red_cell_px is None:
+        return spec.default_long_side_px / max(width_px, height_px)
+    return min(spec.red_cell_px / max(red_cell_px, 1e-6), _MAX_ENLARGEMENT)
+
+
+def input_fit(
+    spec: ModelSpec, width_px: int, height_px: int, red_cell_px: float | None
+) -> Letterbox:
+    """How a whole image lies in the network's input, untiled.
+
+    Args:
+        spec: The model.
+        width_px: Width of the source image.
+        height_px: Height of the source image.
+        red_cell_px: See `input_scale`.
+    """
+    scale = input_scale(spec, width_px, height_px, red_cell_px)
+    if spec.fixed_input_px is None:
+        return letterbox(width_px, height_px, scale, spec.stride_px)
+    inner = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
+    return Letterbox(width_px, height_px, *inner, *spec.fixed_input_px)
+
+
+def empty_input(fit: Letterbox) -> npt.NDArray[np.uint8]:
+    """A network input (H, W, 3) that is all padding."""
+    return np.full((fit.input_height_px, fit.input_width_px, 3), _PADDING, np.uint8)
+
+
+def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Letterbox) -> None:
+    """Scale an image into the top left of a network input of `empty_input`."""
+    height, width = fit.height_px, fit.width_px
+    if fit.scale_x < _INTERPOLATES_DOWN_TO:
+        # Averaging whole blocks and then interpolating is as smooth as averaging by area and
+        # several times faster. The pixels that fill no block are less than one of the input.
+        # A strip of a picture may be lower than a block.
+        block = min(int(1 / fit.scale_x), *image.shape[:2])
+        rows, columns = image.shape[0] // block, image.shape[1] // block
+        whole = image[: rows * block, : columns * block]
+        image = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
+    cv2.resize(image, (width, height), dst=buffer[:height, :width], interpolation=cv2.INTER_LINEAR)
+
+
+def network_input(
+    spec: ModelSpec, image: npt.NDArray[np.uint8], red_cell_px: float | None
+) -> npt.NDArray[np.uint8]:
+    """A whole image as the network sees it, untiled: RGB uint8, sides multiples of the stride."""
+    height, width = image.shape[:2]
+    fit = input_fit(spec, width, height, red_cell_px)
+    buffer = empty_input(fit)
+    place(buffer, image, fit)
+    return buffer
+
+
+@lru_cache(maxsize=64)
+def plan_tiles(
+    spec: ModelSpec, width_px: int, height_px: int, red_cell_px: float | None
+) -> tuple[Letterbox, tuple[tuple[int, int], ...]]:
+    """How each tile lies in the network's input, and where the tiles start (x, y) in the source.
+
+    One tile for all but very large fields; all tiles have the same size.
+
+    Args:
+        spec: The model.
+        width_px: Width of the source image.
+        height_px: Height of the source image.
+        red_cell_px: See `input_scale`.
+    """
+    if spec.fixed_input_px is not None:
+        return input_fit(spec, width_px, height_px, None), ((0, 0),)
+    scale = input_scale(spec, width_px, height_px, red_cell_px)
+    side = int(spec.max_input_px / scale)
+    overlap = int(_OVERLAP_RED_CELLS * spec.red_cell_px / scale)
+    xs, w = _cuts(width_px, side, overlap)
+    ys, h = _cuts(height_px, side, overlap)
+    return letterbox(w, h, scale, spec.stride_px), tuple((x, y) for y in ys for x in xs)
+
+
+def _cuts(length: int, side: int, overlap: int) -> tuple[list[int], int]:
+    """Starts of equal pieces of at most `side` that cover `length` and share `overlap`."""
+    if length <= side or side <= overlap:
+        return [0], length
+    count = -(-(length - overlap) // (side - overlap))
+    piece = -(-(length + (count - 1) * overlap) // count)
+    starts = [round(i * (length - piece) / (count - 1)) for i in range(count)]
+    return starts, piece
+
+
+def uncut(
+    xyxy: npt.NDArray[np.float32],
+    tile: tuple[int, int, int, int],
+    image_size: tuple[int, int],
+    scale: float,
+) -> BoolArray:
+    """Which boxes of a tile do not touch a cut between tiles.
+
+    Args:
+        xyxy: Boxes (N, 4) in pixels of the tile.
+        tile: Its left, top, width and height in the source image.
+        image_size: Width and height of the source image.
+        scale: Input pixels per source pixel.
+
+    Returns:
+        Mask (N,).
+    """
+    x, y, w, h = tile
+    width, height = image_size
+    margin_px = _CUT_MARGIN_PX / scale
+    cut = np.zeros(len(xyxy), dtype=bool)
+    if x > 0:
+        cut |= xyxy[:, 0] <= margin_px
+    if y > 0:
+        cut |= xyxy[:, 1] <= margin_px
+    if x + w < width:
+        cut |= xyxy[:, 2] >= w - margin_px
+    if y + h < height:
+        cut |= xyxy[:, 3] >= h - margin_px
+    return ~cut

@@ -1,0 +1,88 @@
+"""What is kept of a stream besides its boxes: red-cell size, quality of the picture, tally."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from allcell.stream.jobs import Inferred, Job
+from allcell.stream.live_settings import LiveSettings
+from allcell.stream.magnification import Magnification
+from allcell.stream.quality import Watch, scale_objection
+from allcell.stream.tally import Tally
+
+#: The tally looks this often at most; cells do not change faster, and the model has the time.
+_COUNT_EVERY_S = 0.04
+
+
+class Census:
+    """Measures and counts in the frames of one stream. For any thread.
+
+    Args:
+        classes: Names of the model's classes.
+
+    Attributes:
+        tally: The running counts; another model begins a new one (`start_anew`).
+    """
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.tally = Tally(classes)
+        self._magnification = Magnification()
+        self._watch = Watch()
+        #: A hanging model may still be at it when its successor comes.
+        self._lock = threading.Lock()
+        self._counted_s = -_COUNT_EVERY_S
+
+    def start_anew(self, classes: tuple[str, ...]) -> None:
+        """Count from nothing, for a model with these classes."""
+        self.tally = Tally(classes)
+
+    def red_cell_px(self, job: Job, now_s: float) -> float | None:
+        """Red-cell diameter in a frame, in its pixels, as given, known or just measured.
+
+        Args:
+            job: The frame.
+            now_s: By a monotonic clock.
+
+        Returns:
+            None if none is seen.
+        """
+        with self._lock:
+            return (
+                job.settings.red_cell_px
+                or self._magnification.known_px(job.frame)
+                or self._magnification.follow(job.frame, now_s)
+            )
+
+    def look_on(
+        self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
+    ) -> None:
+        """Count the cells of a frame if it is time to; measure its red cells for those to come.
+
+        Args:
+            tally: The one of the model that has answered.
+            settings: What holds now.
+            inferred: The frame with its boxes.
+            now_s: By a monotonic clock.
+        """
+        if not inferred.job.settings.frozen and now_s - self._counted_s >= _COUNT_EVERY_S:
+            self._counted_s = now_s
+            self._count(tally, settings, inferred, now_s)
+        if inferred.job.settings.red_cell_px is None:
+            with self._lock:
+                self._magnification.follow(inferred.job.frame, now_s)
+
+    def _count(
+        self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
+    ) -> None:
+        frame, grey = inferred.job.frame, inferred.job.grey
+        # Hidden classes are counted too: hiding is for the eye.
+        boxes = replace(settings, classes=None).visible(inferred.candidates)
+        with self._lock:
+            paused = self._watch.objection(frame, now_s) or scale_objection(
+                settings.spec, inferred.red_cell_px, inferred.input_scale
+            )
+            fields = tally.fields
+            tally.update(boxes, frame, grey, now_s, paused)
+            if tally.fields != fields:
+                self._magnification.start_over()

@@ -1,0 +1,53 @@
+"""A frame on its way to the model, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from allcell.detections import Detections
+from allcell.detector import Timing
+from allcell.formats.pixels import RGBImage
+from allcell.stream.live_settings import LiveSettings
+from allcell.stream.motion import GreyImage, thumbnail
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A frame on its way to the model.
+
+    Attributes:
+        frame: RGB uint8 (H, W, 3), without boxes.
+        number: Counts the jobs of the viewer from 1.
+        asked_s: When it was put into the mailbox, by the viewer's clock.
+        settings: What held then.
+    """
+
+    frame: RGBImage
+    number: int
+    asked_s: float
+    settings: LiveSettings
+
+    @cached_property
+    def grey(self) -> GreyImage:
+        """Its thumbnail, made when somebody first needs it."""
+        return thumbnail(self.frame)
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """A frame with everything the model had to say of it.
+
+    Attributes:
+        job: The frame.
+        candidates: Boxes down to the detector's floor.
+        timing: Where the time went.
+        red_cell_px: Red-cell diameter in the frame, measured or given.
+        input_scale: Pixels of the network's input per pixel of the frame.
+    """
+
+    job: Job
+    candidates: Detections
+    timing: Timing
+    red_cell_px: float | None
+    input_scale: float
