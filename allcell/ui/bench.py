@@ -203,10 +203,7 @@ class Bench:
         Raises:
             ImageError: If it cannot be read.
         """
-        known = self._images.get(source.digest)
-        if known is not None:
-            return known
-        return self._images.put(source.digest, decode(source.data, name=source.name))
+        return self._images.get_or(source.digest, lambda: decode(source.data, name=source.name))
 
     def picture(self, source: Source) -> bytes:
         """The picture for the browser, a JPEG file.
@@ -214,10 +211,7 @@ class Bench:
         Raises:
             ImageError: If it cannot be read.
         """
-        known = self._pictures.get(source.digest)
-        if known is not None:
-            return known
-        return self._pictures.put(source.digest, display_jpeg(self.image(source)))
+        return self._pictures.get_or(source.digest, lambda: display_jpeg(self.image(source)))
 
     def run(self, source: Source, detector: Detector) -> Outcome:
         """Analyse a picture now and keep the outcome, be it an error."""

@@ -10,17 +10,15 @@ import plotly.graph_objects as go
 
 from allcell.ui.charts import COLOURS, LEGEND, SHARE, SYMBOLS
 
+#: Name, measured, its interval, published; None where there is no number.
+ForestRow = tuple[str, float | None, tuple[float, float] | None, float | None]
 
-def forest(
-    rows: Sequence[tuple[str, float | None, tuple[float, float] | None, float | None]],
-    *,
-    title: str,
-    x_title: str,
-) -> go.Figure:
+
+def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
     """Published (open) and measured (filled, with its interval) one below the other.
 
     Args:
-        rows: Name, measured, its interval, published; None where there is no number.
+        rows: One a model.
         title: Of the figure.
         x_title: Of the abscissa, with its unit.
     """

@@ -17,9 +17,11 @@ from allcell.report.table1 import (
     wide_table,
 )
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui import compare_charts, own_table
+from allcell.ui import own_table
 from allcell.ui.answers import answers, own_is_shown
 from allcell.ui.catalog import catalog
+from allcell.ui.compare_charts import ForestRow
+from allcell.ui.compare_forest import forests
 from allcell.ui.measured import classifier_rows
 from allcell.ui.model_overview import test_metrics
 from allcell.ui.table_downloads import table_downloads
@@ -109,17 +111,8 @@ def _downloads(cells: tuple[Cell, ...]) -> None:
 
 
 def _chart(cells: tuple[Cell, ...]) -> None:
-    metric = st.segmented_control(
-        "Score in the chart",
-        METRICS,
-        default="ap50",
-        required=True,
-        format_func=METRIC_TITLES.__getitem__,
-        key="compare.chart_metric",
-        persist_state="session",
-    )
-    for column, class_name in zip(st.columns(2, gap="medium"), ("blast", "healthy"), strict=True):
-        rows = [
+    def rows(class_name: str, metric: str) -> list[ForestRow]:
+        return [
             (
                 c.title,
                 c.measured,
@@ -130,16 +123,8 @@ def _chart(cells: tuple[Cell, ...]) -> None:
             if (c.class_name, c.metric) == (class_name, metric)
             and (c.measured is not None or c.published is not None)
         ]
-        with column:
-            st.plotly_chart(
-                compare_charts.forest(
-                    rows,
-                    title=f"{CLASS_ROWS[class_name]}: {METRIC_TITLES[metric]}",
-                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
-                ),
-                key=f"compare.forest.{class_name}",
-                config={"displayModeBar": False},
-            )
+
+    forests(rows, key="compare.forest")
 
 
 def _cnn() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import streamlit as st
 
@@ -18,6 +19,8 @@ from allcell.ui.session_models import is_own
 #: A red cell is rarely imaged smaller or larger than this.
 RED_CELL_RANGE_PX = (4.0, 800.0)
 _NAMES = "detect.file_names"
+
+Spec = TypeVar("Spec", ModelSpec, ModelSpec | ClassifierSpec)
 
 
 @dataclass(frozen=True)
@@ -53,28 +56,37 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | No
     """The model to use; None if none can be used, which the page then says."""
     usable = [entry.spec for entry in listings if entry.usable]
     lacking = [entry for entry in listings if not entry.usable]
-    if usable:
-        names = [spec.name for spec in usable]
-        default = settings().default_model
-        titles = {spec.name: spec.title for spec in usable}
-        name = st.selectbox(
-            "Model",
-            names,
-            index=names.index(default) if default in names else 0,
-            format_func=lambda n: titles[n],
-            key="detect.model",
-            persist_state="session",
-            help="  \n".join(f"**{spec.title}**: {spec.summary}" for spec in usable),
-        )
-        chosen = next((spec for spec in usable if spec.name == name), usable[0])
-    else:
-        chosen = None
+    chosen = pick_model(usable, key="detect.model") if usable else None
+    if chosen is None:
         st.error("No model can be used here.")
     if lacking:
         with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
             for entry in lacking:
                 st.markdown(f"**{entry.spec.title}**: {entry.missing} {entry.remedy}")
     return chosen
+
+
+def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
+    """A list of models that begins with the default one.
+
+    Args:
+        usable: The models, at least one.
+        key: Of the widget.
+    """
+    names = [spec.name for spec in usable]
+    default = settings().default_model
+    titles = {spec.name: spec.title for spec in usable}
+    name = st.selectbox(
+        "Model",
+        names,
+        index=names.index(default) if default in names else 0,
+        format_func=lambda n: titles[n],
+        key=key,
+        persist_state="session",
+        help="  \n".join(f"**{spec.title}**: {spec.summary}" for spec in usable),
+    )
+    # One's own model may have been removed since it was chosen.
+    return next((spec for spec in usable if spec.name == name), usable[0])
 
 
 def choose_view(spec: ModelSpec) -> ViewChoice:

@@ -13,7 +13,7 @@ from allcell.settings import settings
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker, open_live
 from allcell.ui.catalog import Listing
-from allcell.ui.controls import threshold_text, title_of
+from allcell.ui.controls import pick_model, threshold_text, title_of
 from allcell.ui.session_models import own_model
 
 #: Models in memory at a time for live video.
@@ -55,20 +55,7 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
     if not usable:
         st.error("No model can be used here. The Models page says what is missing.")
         return None
-    names = [spec.name for spec in usable]
-    default = settings().default_model
-    titles = {spec.name: spec.title for spec in usable}
-    name = st.selectbox(
-        "Model",
-        names,
-        index=names.index(default) if default in names else 0,
-        format_func=lambda n: titles[n],
-        key="live.model",
-        persist_state="session",
-        help="  \n".join(f"**{spec.title}**: {spec.summary}" for spec in usable),
-    )
-    # One's own model may have been removed since it was chosen.
-    return next((spec for spec in usable if spec.name == name), usable[0])
+    return pick_model(usable, key="live.model")
 
 
 def choose_settings(worker: ModelWorker) -> LiveSettings:

@@ -49,6 +49,10 @@ class Lru(Generic[Key, Value]):
         self._items.move_to_end(key)
         return self._items[key]
 
+    def get_or(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value as `get` has it; made and kept if it is not there."""
+        return self._items[key] if self.get(key) is not None else self.put(key, make())
+
     def put(self, key: Key, value: Value) -> Value:
         """Keep a value, drop what no longer fits, and return it."""
         self._items[key] = value

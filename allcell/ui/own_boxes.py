@@ -142,12 +142,12 @@ def _step(words: str, icon: str, by: int, n: int) -> None:
 def _picture(answers: Answers, index: int) -> _Picture:
     kept: Lru[tuple[str, int], _Picture] = st.session_state.setdefault(PICTURES, Lru(_MAX_PICTURES))
     key = (answers.own.data_sha256 if answers.own else "", index)
-    known = kept.get(key)
-    if known is None:
+
+    def make() -> _Picture:
         image = answers.images[index].pixels()
-        picture = _Picture(display_jpeg(image), image.shape[1], image.shape[0])
-        known = kept.put(key, picture)
-    return known
+        return _Picture(display_jpeg(image), image.shape[1], image.shape[0])
+
+    return kept.get_or(key, make)
 
 
 def _boxes(seen: Outcomes) -> list[Box]:

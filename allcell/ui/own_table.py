@@ -6,13 +6,13 @@ import streamlit as st
 
 from allcell.evaluation.fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
-from allcell.report.own_scores import ROW_TITLES, field_scores, scores_csv, wide_scores
-from allcell.report.paper import METRIC_TITLES, METRICS
+from allcell.report.own_scores import field_scores, scores_csv, wide_scores
 from allcell.report.table1 import table_latex, table_markdown
 from allcell.settings import RESEARCH_USE
-from allcell.ui import compare_charts
 from allcell.ui.answers import Answers
 from allcell.ui.catalog import short_title
+from allcell.ui.compare_charts import ForestRow
+from allcell.ui.compare_forest import forests
 from allcell.ui.own_run import OwnRun
 from allcell.ui.table_downloads import table_downloads
 
@@ -93,31 +93,15 @@ def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
 
 
 def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
-    metric = st.segmented_control(
-        "Score in the chart",
-        METRICS,
-        default="ap50",
-        required=True,
-        format_func=METRIC_TITLES.__getitem__,
-        key="compare.own_metric",
-        persist_state="session",
-    )
-    for column, name in zip(st.columns(2, gap="medium"), ("blast", "healthy"), strict=True):
-        rows = [
-            (title, getattr(result.classes[name], metric), interval, None)
-            for title, result in scored
-            for interval in [result.intervals.get(f"{name}.{metric}")]
-        ]
-        with column:
-            if all(value is None for _, value, *_ in rows):
-                st.caption(f"The set has no {ROW_TITLES[name].lower()}.")
-                continue
-            st.plotly_chart(
-                compare_charts.forest(
-                    rows,
-                    title=f"{ROW_TITLES[name]}: {METRIC_TITLES[metric]}",
-                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
-                ),
-                key=f"compare.own_forest.{name}",
-                config={"displayModeBar": False},
+    def rows(name: str, metric: str) -> list[ForestRow]:
+        return [
+            (
+                title,
+                getattr(result.classes[name], metric),
+                result.intervals.get(f"{name}.{metric}"),
+                None,
             )
+            for title, result in scored
+        ]
+
+    forests(rows, key="compare.own_forest")

@@ -53,10 +53,7 @@ class SideDesk:
         Raises:
             ImageError: If it cannot be read, or is outside the limits.
         """
-        known = self._images.get(picture.digest)
-        if known is not None:
-            return known
-        return self._images.put(picture.digest, decode(picture.data, name=picture.name))
+        return self._images.get_or(picture.digest, lambda: decode(picture.data, name=picture.name))
 
     def jpeg(self, picture: Picture) -> bytes:
         """The picture for the browser.
@@ -64,10 +61,7 @@ class SideDesk:
         Raises:
             ImageError: If it cannot be read.
         """
-        known = self._jpegs.get(picture.digest)
-        if known is not None:
-            return known
-        return self._jpegs.put(picture.digest, display_jpeg(self.image(picture)))
+        return self._jpegs.get_or(picture.digest, lambda: display_jpeg(self.image(picture)))
 
     def scale(self, picture: Picture) -> Scale:
         """How large its red cells are, for all models alike.
@@ -76,10 +70,9 @@ class SideDesk:
             ImageError: If it cannot be read.
         """
         given = self.red_cells.get(picture.digest)
-        known = self._scales.get((picture.digest, given))
-        if known is not None:
-            return known
-        return self._scales.put((picture.digest, given), resolve_scale(self.image(picture), given))
+        return self._scales.get_or(
+            (picture.digest, given), lambda: resolve_scale(self.image(picture), given)
+        )
 
     def found(self, picture: Picture, model: str) -> Analysis | Refused | None:
         """What is known of a picture and a detector; None if it has not run yet."""

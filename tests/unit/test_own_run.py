@@ -11,45 +11,18 @@ import pytest
 
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
-from allcell.engines.base import InterruptedRun
 from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
-from allcell.models.registry import get_classifier, get_spec
+from allcell.models.registry import get_classifier
 from allcell.ui import own_run
 from allcell.ui.heavy_work import turn
 from allcell.ui.own_bundle import bundle
 from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet
 from tests.own_sets import coco_files, coco_folder, packed
+from tests.unit.held_engine import SPEC, Engine
 
 MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}
-SPEC = get_spec("live")
 IMAGES = 3
-
-
-class Engine:
-    """Sees one blast in the middle; may wait for a sign, or for being interrupted."""
-
-    description = "engine of the test"
-
-    def __init__(self, gate=None, free_runs=0):
-        self.gate, self.free_runs, self.runs = gate, free_runs, 0
-        self.reached = threading.Event()
-        self.given_up = threading.Event()
-
-    def interrupt(self):
-        self.given_up.set()
-
-    def run(self, image):
-        self.runs += 1
-        if self.gate is not None and self.runs > self.free_runs:
-            self.reached.set()
-            while not self.gate.wait(0.01):
-                if self.given_up.is_set():
-                    raise InterruptedRun
-        height, width = image.shape[:2]
-        output = np.zeros((4 + len(SPEC.classes), 1), np.float32)
-        output[:5, 0] = (width / 2, height / 2, width / 4, height / 4, 0.9)
-        return output
 
 
 def job(engine, name="live", sha256="0" * 64):

@@ -5,41 +5,17 @@ import threading
 import time
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from allcell.detector import Detector
-from allcell.engines.base import InterruptedRun
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare_speed import speed_csv
 from allcell.ui.heavy_work import turn
 from allcell.ui.speed_run import Job, SpeedRun
-
-
-class Engine:
-    """Sees nothing; may wait for a sign after some runs, or for being interrupted."""
-
-    description = "engine of the test"
-
-    def __init__(self, gate=None, free_runs=0):
-        self.gate, self.free_runs, self.runs = gate, free_runs, 0
-        self.reached = threading.Event()
-        self.given_up = threading.Event()
-
-    def interrupt(self):
-        self.given_up.set()
-
-    def run(self, image):
-        self.runs += 1
-        if self.gate is not None and self.runs > self.free_runs:
-            self.reached.set()
-            while not self.gate.wait(0.01):
-                if self.given_up.is_set():
-                    raise InterruptedRun
-        return np.zeros((4 + len(get_spec("live").classes), 1), np.float32)
+from tests.unit.held_engine import Engine
 
 
 def test_all_jobs_are_measured_at_their_size():
