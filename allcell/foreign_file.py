@@ -16,6 +16,7 @@ from allcell.engines.onnx_engine import OnnxEngine, Signature
 from allcell.engines.onnx_file import OnnxFacts, read_facts
 from allcell.errors import ModelError
 from allcell.foreign_answer import Fit, answer, fits
+from allcell.foreign_trial import try_apart
 
 #: Larger files are refused.
 MAX_BYTES = 300 * 2**20
@@ -135,6 +136,8 @@ def open_file(
 ) -> Opened:
     """Check that a file is a network of one picture with one answer, and run it twice.
 
+    It is tried in a process of its own first.
+
     Args:
         content: Of the ONNX file.
         input_px: Width and height of its input; what the file says if None.
@@ -143,6 +146,28 @@ def open_file(
     Raises:
         ModelError: If it is not; the message says what was found.
     """
+    _read(content)
+    try_apart(content, input_px, threads)
+    return open_untried(content, input_px=input_px, threads=threads)
+
+
+def open_untried(
+    content: bytes, *, input_px: tuple[int, int] | None = None, threads: int = 0
+) -> Opened:
+    """As `open_file`, in this process at once."""
+    facts = _read(content)
+    engine = OnnxEngine(content, threads=threads)
+    _check_signature(engine.signature)
+    size = _input_size(engine, input_px, facts)
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    _run(engine, noise)  # the first run plans its memory
+    start = time.perf_counter()
+    output = _run(engine, noise)
+    return Opened(engine, facts, size, output, 1e3 * (time.perf_counter() - start))
+
+
+def _read(content: bytes) -> OnnxFacts:
+    """What the file says of itself, if that is a detector of a size that can be used."""
     if len(content) > MAX_BYTES:
         raise ModelError(
             f"The file has {len(content) / 2**20:.0f} MB, more than {MAX_BYTES // 2**20} MB.",
@@ -154,14 +179,7 @@ def open_file(
             f"The file says that it is made to {task[:_LONGEST_NAME]}, not to detect.",
             "Export a detector.",
         )
-    engine = OnnxEngine(content, threads=threads)
-    _check_signature(engine.signature)
-    size = _input_size(engine, input_px, facts)
-    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    _run(engine, noise)  # the first run plans its memory
-    start = time.perf_counter()
-    output = _run(engine, noise)
-    return Opened(engine, facts, size, output, 1e3 * (time.perf_counter() - start))
+    return facts
 
 
 def _check_signature(said: Signature) -> None:

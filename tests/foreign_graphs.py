@@ -100,6 +100,45 @@ def endless(*, only_on_light: bool = False) -> bytes:
     return model.SerializeToString()
 
 
+def greedy(numbers: int, *, when_run: bool) -> bytes:
+    """A network that fills an array of so many floats before it answers as YOLOv8 does.
+
+    Args:
+        numbers: How many.
+        when_run: With each picture; else a runtime may do it while it opens the file.
+    """
+    value = helper.make_tensor_value_info
+    start = anchor_free()[None].astype(np.float32)
+    length = "counted" if when_run else "length"
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Cast", ["nothing"], ["none"], to=TensorProto.INT64),
+        helper.make_node("Add", ["length", "none"], ["counted"]),
+        helper.make_node("ConstantOfShape", [length], ["large"]),
+        helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=0),
+        helper.make_node("Mul", ["sum", "nothing"], ["still"]),
+        helper.make_node("Add", ["start", "still"], ["output0"]),
+    ]
+    constants = {
+        "start": start,
+        "length": np.array([numbers], np.int64),
+        "zero": np.zeros((), np.float32),
+    }
+    model = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "g",
+            [value("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+            [value("output0", TensorProto.FLOAT, start.shape)],
+            [numpy_helper.from_array(array, name) for name, array in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    return model.SerializeToString()
+
+
 #: Three boxes and many empty ones: cx cy w h in input pixels, and scores of (normal, ALL, RBC).
 EMPTY = 20
 BOXES = ((16, 16, 8, 8), (40, 16, 10, 10), (40, 40, 12, 12), *[(8, 8, 4, 4)] * EMPTY)

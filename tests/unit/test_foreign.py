@@ -15,7 +15,7 @@ from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
 from allcell.foreign import ForeignModel, open_foreign
 from allcell.foreign_answer import Fit, fits
-from allcell.foreign_file import MAX_BYTES, inspect, open_file
+from allcell.foreign_file import MAX_BYTES, inspect, open_untried
 from tests.foreign_graphs import (
     NAMES,
     SIDE,
@@ -358,7 +358,7 @@ def test_a_network_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
     start = time.perf_counter()
     with pytest.raises(ModelError, match="not answered within"):
-        open_file(endless())
+        open_untried(endless())
     assert time.perf_counter() - start < 5
 
 
