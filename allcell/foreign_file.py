@@ -146,16 +146,21 @@ def open_file(
     Raises:
         ModelError: If it is not; the message says what was found.
     """
-    _read(content)
+    facts = _read(content)
     try_apart(content, input_px, threads)
-    return open_untried(content, input_px=input_px, threads=threads)
+    return _open(content, facts, input_px, threads)
 
 
 def open_untried(
     content: bytes, *, input_px: tuple[int, int] | None = None, threads: int = 0
 ) -> Opened:
     """As `open_file`, in this process at once."""
-    facts = _read(content)
+    return _open(content, _read(content), input_px, threads)
+
+
+def _open(
+    content: bytes, facts: OnnxFacts, input_px: tuple[int, int] | None, threads: int
+) -> Opened:
     engine = OnnxEngine(content, threads=threads)
     _check_signature(engine.signature)
     size = _input_size(engine, input_px, facts)
