@@ -92,7 +92,7 @@ MODELS: tuple[ModelSpec, ...] = (
     ),
     ModelSpec(
         name="yolov5s-scratch",
-        title="YOLOv5s from random weights",
+        title="YOLOv5s from scratch",
         summary="The network of YOLOv5s without pre-training: what pre-training is worth.",
         output="anchor_free",
         confidence=0.50,

@@ -141,7 +141,8 @@ def speed_against_score(
         text=[p.name for p in published],
         name="published, on a Colab GPU",
         mode="markers+text",
-        textposition=[("middle right", "middle left")[n % 2] for n in range(len(published))],
+        # Beside the mark a name would be cut at the chart's side on a phone.
+        textposition="bottom center",
         marker={"color": "#7f7f7f", "symbol": "diamond-open", "size": 11, "line": {"width": 2}},
         hovertemplate="%{text}, published: %{x:.1f} frames a second, %{y:.3f}<extra></extra>",
     )

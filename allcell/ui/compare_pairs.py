@@ -55,6 +55,7 @@ def differences() -> None:
     if pairs:
         st.dataframe(
             difference_table(pairs, titles),
+            column_config={"_index": st.column_config.TextColumn(width=165)},
             alt="Difference of each pair of models: row minus column, with its interval",
         )
         st.caption(
