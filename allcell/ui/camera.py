@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,23 +12,14 @@ from typing import Any
 import av
 import numpy as np
 import streamlit as st
-from aiortc.contrib.media import MediaRelay
-from aiortc.mediastreams import MediaStreamError
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit_webrtc import WebRtcMode, create_video_source_track, webrtc_streamer
-from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from allcell.formats.pixels import RGBImage
 from allcell.settings import settings
 from allcell.stream.frames import PATIENCE_S
 from allcell.ui.frame import page_stays
-
-# It warns of each frame that came late; the page's readout says so in numbers.
-logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
-
-#: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
-#: a 720p camera at 640x360 for its first half minute.
-_START_BPS, _LEAST_BPS, _MOST_BPS = 3_000_000, 1_000_000, 6_000_000
+from allcell.ui.webrtc_tuning import tune
 
 _WORDS = {
     "start": "Start",
@@ -58,8 +45,6 @@ CURES = {
 }
 
 
-#: Longest wait for a frame to be drawn before the one before it is shown again.
-_AWAITED_S = 0.03
 _SHOWN = "live.component"
 
 
@@ -166,40 +151,6 @@ def _stream(key: str, **how: Any) -> Link:
     return Link(context.state.playing, context.state.signalling)
 
 
-async def _prompt_recv(track: Any) -> Any:
-    """What `AsyncVideoProcessTrack.recv` does, without its delay of one to two frames.
-
-    The library hands back what was finished when a frame arrives, so always an older one. Here the
-    frame's own result is awaited, a few milliseconds as a rule and never longer than a frame lasts.
-    """
-    if track.readyState != "live":
-        raise MediaStreamError
-    with track._worker_exception_lock:
-        if track._worker_exception:
-            raise track._worker_exception
-    track._start()
-    frame = await track.track.recv()
-    track._in_queue.put(frame)
-    patience_s = time.monotonic() + _AWAITED_S
-    while not track._out_deque and time.monotonic() < patience_s:
-        await asyncio.sleep(0.002)
-    with track._out_lock:
-        if track._out_deque:
-            track._last_out_frame = track._out_deque[-1]
-            track._out_deque.clear()
-    shown = track._last_out_frame or frame
-    shown.pts, shown.time_base = frame.pts, frame.time_base
-    return shown
-
-
-_subscribe = MediaRelay.subscribe
-
-
-def _subscribe_to_newest(relay: MediaRelay, track: Any, buffered: bool = False) -> Any:
-    """`MediaRelay.subscribe`, which buffers unless told otherwise."""
-    return _subscribe(relay, track, buffered)
-
-
 def _keep_connection(key: str) -> None:
     """Tell the library that its component has been on the page all the time, if it has.
 
@@ -220,31 +171,6 @@ def ice_servers() -> list[dict[str, Any]]:
         return [dict(server) for server in st.secrets.get("ice_servers", [])]
     except StreamlitSecretNotFoundError:
         return []
-
-
-@lru_cache(maxsize=1)
-def tune() -> None:
-    """Let VP8 start with a sharp picture, and frames go out as soon as they are drawn; once."""
-    from aiortc import codecs
-    from aiortc.codecs import vpx
-
-    # Between its tracks the library keeps every frame that a busy machine has not sent yet: the
-    # video would fall behind by minutes and fill the memory. Here the newest one is enough.
-    setattr(MediaRelay, "subscribe", _subscribe_to_newest)  # noqa: B010 (likewise)
-    # A thread of Python waits up to this long for another one, again and again while a frame is
-    # made: the usual 5 ms, beside a page's script, would be seen.
-    sys.setswitchinterval(0.001)
-    setattr(AsyncVideoProcessTrack, "recv", _prompt_recv)  # noqa: B010 (mypy knows it as fixed)
-    vpx.DEFAULT_BITRATE, vpx.MIN_BITRATE, vpx.MAX_BITRATE = _START_BPS, _LEAST_BPS, _MOST_BPS
-    for codec in codecs.CODECS["video"]:
-        if codec.mimeType.lower() == "video/vp8":
-            codec.parameters.update(
-                {
-                    "x-google-start-bitrate": str(_START_BPS // 1000),
-                    "x-google-min-bitrate": str(_LEAST_BPS // 1000),
-                    "x-google-max-bitrate": str(_MOST_BPS // 1000),
-                }
-            )
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.ui import camera
 from allcell.ui.camera import Link, ice_servers
 from allcell.ui.live_desk import LiveDesk
+from allcell.ui.webrtc_tuning import tune
 
 WAIT_S = 20.0
 
@@ -179,7 +180,7 @@ def test_ice_servers_come_from_the_settings_and_are_none_by_default(limits: obje
 def test_vp8_starts_with_a_sharp_picture() -> None:
     from aiortc.codecs import CODECS, vpx
 
-    camera.tune()
+    tune()
     assert vpx.DEFAULT_BITRATE == 3_000_000
     (vp8,) = [c for c in CODECS["video"] if c.mimeType == "video/VP8"]
     assert vp8.parameters["x-google-start-bitrate"] == "3000"

@@ -1,0 +1,111 @@
+"""The WebRTC libraries, made prompt and sharp: they hold frames back that could go on at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from functools import lru_cache
+from typing import Any
+
+from aiortc import codecs
+from aiortc.codecs import vpx
+from aiortc.contrib.media import MediaRelay
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.mediastreams import MediaStreamError
+from streamlit_webrtc.process import AsyncVideoProcessTrack
+
+#: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
+#: a 720p camera at 640x360 for its first half minute.
+_START_BPS, _LEAST_BPS, _MOST_BPS = 3_000_000, 1_000_000, 6_000_000
+#: Longest wait for a frame to be drawn before the one before it is shown again.
+_AWAITED_S = 0.03
+
+
+_remove_frame = JitterBuffer._remove_frame
+
+
+def _whole_frame(buffer: Any, sequence_number: int) -> JitterFrame | None:
+    """What `JitterBuffer._remove_frame` does, without its delay of one frame.
+
+    The library takes a frame for whole when the first packet of the next one is there. Its last
+    packet says so itself (the marker of RTP: RFC 7741, section 4.1).
+    """
+    if buffer._prefetch or not buffer._is_video:
+        return _remove_frame(buffer, sequence_number)
+    packets: list[Any] = []
+    for count in range(buffer.capacity):
+        packet = buffer._packets[(buffer._origin + count) % buffer.capacity]
+        if packet is None:
+            return None
+        ended = bool(packets) and packet.timestamp != packets[0].timestamp
+        if not ended:
+            packets.append(packet)
+        if ended or packet.marker:
+            buffer.remove(len(packets))
+            data = b"".join(part._data for part in packets)
+            if data:
+                return JitterFrame(data=data, timestamp=packets[0].timestamp)
+            # Nothing but padding, by which a browser tries how much the network can take.
+            return _whole_frame(buffer, sequence_number)
+    return None
+
+
+async def _prompt_recv(track: Any) -> Any:
+    """What `AsyncVideoProcessTrack.recv` does, without its delay of one to two frames.
+
+    The library hands back what was finished when a frame arrives, so always an older one. Here the
+    frame's own result is awaited, a few milliseconds as a rule and never longer than a frame lasts.
+    """
+    if track.readyState != "live":
+        raise MediaStreamError
+    with track._worker_exception_lock:
+        if track._worker_exception:
+            raise track._worker_exception
+    track._start()
+    frame = await track.track.recv()
+    track._in_queue.put(frame)
+    patience_s = time.monotonic() + _AWAITED_S
+    while not track._out_deque and time.monotonic() < patience_s:
+        await asyncio.sleep(0.002)
+    with track._out_lock:
+        if track._out_deque:
+            track._last_out_frame = track._out_deque[-1]
+            track._out_deque.clear()
+    shown = track._last_out_frame or frame
+    shown.pts, shown.time_base = frame.pts, frame.time_base
+    return shown
+
+
+_subscribe = MediaRelay.subscribe
+
+
+def _subscribe_to_newest(relay: MediaRelay, track: Any, buffered: bool = False) -> Any:
+    """`MediaRelay.subscribe`, which buffers unless told otherwise."""
+    return _subscribe(relay, track, buffered)
+
+
+@lru_cache(maxsize=1)
+def tune() -> None:
+    """Let VP8 start with a sharp picture, and frames go on as soon as they are there; once."""
+    # It warns of each frame that came late; the page's readout says so in numbers.
+    logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
+    setattr(JitterBuffer, "_remove_frame", _whole_frame)  # noqa: B010 (mypy knows it as fixed)
+    # Between its tracks the library keeps every frame that a busy machine has not sent yet: the
+    # video would fall behind by minutes and fill the memory. Here the newest one is enough.
+    setattr(MediaRelay, "subscribe", _subscribe_to_newest)  # noqa: B010
+    # A thread of Python waits up to this long for another one, again and again while a frame is
+    # made: the usual 5 ms, beside a page's script, would be seen.
+    sys.setswitchinterval(0.001)
+    setattr(AsyncVideoProcessTrack, "recv", _prompt_recv)  # noqa: B010
+    vpx.DEFAULT_BITRATE, vpx.MIN_BITRATE, vpx.MAX_BITRATE = _START_BPS, _LEAST_BPS, _MOST_BPS
+    for codec in codecs.CODECS["video"]:
+        if codec.mimeType.lower() == "video/vp8":
+            codec.parameters.update(
+                {
+                    "x-google-start-bitrate": str(_START_BPS // 1000),
+                    "x-google-min-bitrate": str(_LEAST_BPS // 1000),
+                    "x-google-max-bitrate": str(_MOST_BPS // 1000),
+                }
+            )
