@@ -1,12 +1,14 @@
 """Run by `allcell.foreign_trial` in a process of its own: opens a network from standard input.
 
-Prints a JSON object: empty, or the message and the remedy of what went wrong.
+Prints a JSON object: the input size that it ran with, or message and remedy of what went wrong.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from typing import Any
 
 from allcell.errors import ModelError
 from allcell.foreign_file import open_untried
@@ -16,13 +18,17 @@ _NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")
 
 
 def main() -> None:
-    """Arguments: bytes of memory it may take, CPU threads, and perhaps width and height."""
-    most_bytes, threads, *size = (int(argument) for argument in sys.argv[1:])
+    """Arguments: bytes it may take, seconds it may last, CPU threads, perhaps width and height."""
+    most_bytes, longest_s, threads, *size = (int(argument) for argument in sys.argv[1:])
+    if hasattr(signal, "alarm"):
+        # The server that waits for it may have ended.
+        signal.alarm(longest_s)
     content = sys.stdin.buffer.read()
     _limit_memory(most_bytes)
-    said: dict[str, str] = {}
+    said: dict[str, Any]
     try:
-        open_untried(content, input_px=(size[0], size[1]) if size else None, threads=threads)
+        wanted = (size[0], size[1]) if size else None
+        said = {"input_px": open_untried(content, input_px=wanted, threads=threads).input_px}
     except ModelError as error:
         short = any(words in str(error.__cause__) for words in _NO_MEMORY)
         said = _too_large(most_bytes) if short else _said(error)

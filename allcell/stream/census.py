@@ -65,8 +65,7 @@ class Census:
             inferred: The frame with its boxes.
             now_s: By a monotonic clock.
         """
-        if not inferred.job.settings.frozen and now_s - self._counted_s >= _COUNT_EVERY_S:
-            self._counted_s = now_s
+        if not inferred.job.settings.frozen:
             self._count(tally, settings, inferred, now_s)
         if inferred.job.settings.red_cell_px is None:
             with self._lock:
@@ -75,10 +74,13 @@ class Census:
     def _count(
         self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
     ) -> None:
-        frame, grey = inferred.job.frame, inferred.job.grey
-        # Hidden classes are counted too: hiding is for the eye.
-        boxes = replace(settings, classes=None).visible(inferred.candidates)
         with self._lock:
+            if now_s - self._counted_s < _COUNT_EVERY_S:
+                return
+            self._counted_s = now_s
+            frame, grey = inferred.job.frame, inferred.job.grey
+            # Hidden classes are counted too: hiding is for the eye.
+            boxes = replace(settings, classes=None).visible(inferred.candidates)
             paused = self._watch.objection(frame, now_s) or scale_objection(
                 settings.spec, inferred.red_cell_px, inferred.input_scale
             )

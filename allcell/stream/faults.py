@@ -1,4 +1,4 @@
-"""What went wrong lately in a stream: logged once, shown for a while."""
+"""What went wrong lately in a stream: logged when it is another error, shown for a while."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None
         rows = rows_of(name, metric)
         with column:
             if all(measured is None and published is None for _, measured, _, published in rows):
-                st.caption(f"No score of {CLASS_ROWS[name].lower()}: none are labelled here.")
+                st.caption(f"No score of {CLASS_ROWS[name].lower()}: nothing to score here.")
                 continue
             st.plotly_chart(
                 forest(

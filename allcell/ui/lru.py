@@ -51,7 +51,8 @@ class Lru(Generic[Key, Value]):
 
     def get_or(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value as `get` has it; made and kept if it is not there."""
-        return self._items[key] if self.get(key) is not None else self.put(key, make())
+        known = self.get(key)
+        return self.put(key, make()) if known is None else known
 
     def put(self, key: Key, value: Value) -> Value:
         """Keep a value, drop what no longer fits, and return it."""

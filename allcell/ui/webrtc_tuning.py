@@ -30,7 +30,8 @@ def _whole_frame(buffer: Any, sequence_number: int) -> JitterFrame | None:
     """What `JitterBuffer._remove_frame` does, without its delay of one frame.
 
     The library takes a frame for whole when the first packet of the next one is there. Its last
-    packet says so itself (the marker of RTP: RFC 7741, section 4.1).
+    packet says so itself: RTP's marker (RFC 7741, section 4.1, for VP8, which browsers choose here;
+    they set it for H.264 as well). As in the library one packet brings one frame at most.
     """
     if buffer._prefetch or not buffer._is_video:
         return _remove_frame(buffer, sequence_number)
@@ -57,6 +58,7 @@ async def _prompt_recv(track: Any) -> Any:
 
     The library hands back what was finished when a frame arrives, so always an older one. Here the
     frame's own result is awaited, a few milliseconds as a rule and never longer than a frame lasts.
+    One that came too late is not taken for the next frame's.
     """
     if track.readyState != "live":
         raise MediaStreamError
@@ -65,17 +67,22 @@ async def _prompt_recv(track: Any) -> Any:
             raise track._worker_exception
     track._start()
     frame = await track.track.recv()
+    _take_newest(track)
     track._in_queue.put(frame)
     patience_s = time.monotonic() + _AWAITED_S
     while not track._out_deque and time.monotonic() < patience_s:
         await asyncio.sleep(0.002)
+    _take_newest(track)
+    shown = track._last_out_frame or frame
+    shown.pts, shown.time_base = frame.pts, frame.time_base
+    return shown
+
+
+def _take_newest(track: Any) -> None:
     with track._out_lock:
         if track._out_deque:
             track._last_out_frame = track._out_deque[-1]
             track._out_deque.clear()
-    shown = track._last_out_frame or frame
-    shown.pts, shown.time_base = frame.pts, frame.time_base
-    return shown
 
 
 _subscribe = MediaRelay.subscribe

@@ -1,5 +1,7 @@
 """A process of its own meets what would harm the server."""
 
+import signal
+import subprocess
 import sys
 import time
 
@@ -10,7 +12,7 @@ from allcell.benchmark import resident_mb
 from allcell.errors import ModelError
 from allcell.foreign_file import open_file
 from allcell.foreign_trial import MOST_MEMORY_BYTES, try_apart
-from tests.foreign_graphs import anchor_free, endless, graph, greedy
+from tests.foreign_graphs import SIDE, anchor_free, endless, graph, greedy
 
 TOO_MANY = MOST_MEMORY_BYTES // 4 + 1
 
@@ -57,6 +59,35 @@ def test_what_went_well_is_not_tried_again(monkeypatch):
     content = graph(anchor_free(), metadata={"tried": "once"})
     open_file(content)
     monkeypatch.setattr(foreign_trial, "_run", lambda *_: {"message": "again", "remedy": ""})
-    open_file(content)
+    for size in (None, (SIDE, SIDE)):
+        open_file(content, input_px=size)
     with pytest.raises(ModelError, match="again"):
-        open_file(content, input_px=(64, 64))
+        open_file(graph(anchor_free(), metadata={"tried": "never"}))
+
+
+def test_a_known_file_does_not_wait_for_the_trial_of_another(monkeypatch):
+    content = graph(anchor_free(), metadata={"known": "yes"})
+    open_file(content)
+    monkeypatch.setattr(foreign_trial, "_LONGEST_S", 0.2)
+    with foreign_trial._TURN:
+        open_file(content)
+        with pytest.raises(ModelError, match="Other networks are being tried"):
+            open_file(graph(anchor_free(), metadata={"known": "no"}))
+
+
+def test_no_process_can_be_started(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    with pytest.raises(ModelError, match="No process could be started"):
+        open_file(graph(anchor_free(), metadata={"started": "no"}))
+
+
+@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="no alarm on this system")
+def test_it_ends_by_itself_if_nobody_waits_for_it():
+    child = subprocess.run(
+        [sys.executable, "-m", "allcell.foreign_child", str(MOST_MEMORY_BYTES), "2", "1"],
+        input=endless(),
+        timeout=20,
+        capture_output=True,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGALRM

@@ -1,10 +1,16 @@
 """A frame of WebRTC goes on as soon as its last packet is there."""
 
+import asyncio
 import random
+import threading
+import time
+from collections import deque
+from types import SimpleNamespace
 
 import pytest
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
+from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from allcell.ui.webrtc_tuning import tune
 
@@ -68,17 +74,17 @@ def test_frames_come_out_whole_and_at_once(buffer, packets, expected):
 def test_whatever_the_order_no_frame_is_broken(buffer):
     rng = random.Random(3)
     packets, whole = [], {}
-    for time in range(200):
-        parts = [bytes([time, n]) for n in range(rng.randint(1, 4))]
-        whole[time] = b"".join(parts)
+    for stamp in range(200):
+        parts = [bytes([stamp, n]) for n in range(rng.randint(1, 4))]
+        whole[stamp] = b"".join(parts)
         for n, part in enumerate(parts):
-            packets.append(packet(len(packets), time, part, last=n == len(parts) - 1))
+            packets.append(packet(len(packets), stamp, part, last=n == len(parts) - 1))
     # Neighbours change places, as on a real network.
     for n in range(1, len(packets) - 1, 3):
         packets[n], packets[n + 1] = packets[n + 1], packets[n]
     found = [frame for frame in given(buffer, *packets) if frame]
-    assert all(whole[time] == data for time, data in found)
-    assert [time for time, _ in found] == sorted(time for time, _ in found)
+    assert all(whole[stamp] == data for stamp, data in found)
+    assert [stamp for stamp, _ in found] == sorted(stamp for stamp, _ in found)
     assert len(found) >= 195
 
 
@@ -86,3 +92,42 @@ def test_sound_is_left_as_it_was():
     tune()
     sound = JitterBuffer(capacity=16, prefetch=4)
     assert given(sound, packet(0, 1, last=True), packet(1, 2, last=True)) == [None, None]
+
+
+def test_one_slow_frame_delays_only_itself():
+    tune()
+    numbers = iter(range(12))
+
+    async def arrive():
+        return SimpleNamespace(number=next(numbers), pts=0, time_base=None)
+
+    results, lock = deque(), threading.Lock()
+
+    def draw(frame):
+        def finish():
+            time.sleep(0.06 if frame.number == 4 else 0)
+            with lock:
+                results.append(SimpleNamespace(number=frame.number))
+
+        threading.Thread(target=finish).start()
+
+    track = SimpleNamespace(
+        readyState="live",
+        _worker_exception_lock=threading.Lock(),
+        _worker_exception=None,
+        _start=lambda: None,
+        track=SimpleNamespace(recv=arrive),
+        _in_queue=SimpleNamespace(put=draw),
+        _out_deque=results,
+        _out_lock=lock,
+        _last_out_frame=None,
+    )
+
+    async def play():
+        shown = []
+        for _ in range(12):
+            shown.append((await AsyncVideoProcessTrack.recv(track)).number)
+            await asyncio.sleep(0.08)
+        return shown
+
+    assert asyncio.run(play()) == [0, 1, 2, 3, 3, 5, 6, 7, 8, 9, 10, 11]
