@@ -22,7 +22,7 @@ from allcell.versions import installed_versions, machine_name
 #: Larger bundles, packed or unpacked, are refused.
 MAX_BYTES = 512 * 2**20
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
-_PREDICTIONS, _METRICS = "predictions/", "metrics/"
+_PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
         DataError: If there are none, or they are not of the same images, or a name is there twice.
     """
     predictions = [m.predictions for m in models]
-    _check_comparable(predictions)
+    _check_comparable(predictions, fields)
     first = predictions[0]
     names = [p.setting.model for p in predictions]
     right = {name: m.result.right for name, m in zip(names, models, strict=True)}
@@ -111,38 +111,45 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
 
 
 def evaluate_all(
-    predictions: Sequence[Predictions],
+    predictions: Sequence[Predictions], fields: Sequence[JudgedFields] = ()
 ) -> tuple[tuple[EvaluationResult, ...], Comparison]:
     """Score several models on the same images and compare all pairs.
 
     Args:
         predictions: Of one model each, on the same images.
+        fields: See `compare_scored`.
 
     Raises:
         DataError: If there are none, or they are not of the same images, or a name is there twice.
     """
-    _check_comparable(predictions)
+    _check_comparable(predictions, fields)
     models = [Scored.of(p) for p in predictions]
-    return tuple(m.result for m in models), compare_scored(models)
+    return tuple(m.result for m in models), compare_scored(models, fields)
 
 
-def _check_comparable(predictions: Sequence[Predictions]) -> None:
-    names = [p.setting.model for p in predictions]
+def _check_comparable(predictions: Sequence[Predictions], fields: Sequence[JudgedFields]) -> None:
+    names = [p.setting.model for p in predictions] + [f.model for f in fields]
     if not predictions or len(set(names)) != len(names):
         raise DataError("Each model must be there once.", "Leave out what is there twice.")
-    if any(p.data_sha256 != predictions[0].data_sha256 for p in predictions):
+    number = len(predictions[0].images)
+    if any(p.data_sha256 != predictions[0].data_sha256 for p in predictions) or any(
+        len(f.right) != number for f in fields
+    ):
         raise DataError(
             "The models were not run on the same images.", "Run all of them on the same set."
         )
 
 
-def write_bundle(predictions: Sequence[Predictions]) -> bytes:
+def write_bundle(predictions: Sequence[Predictions], fields: Sequence[JudgedFields] = ()) -> bytes:
     """Score several models and `pack` it; see `evaluate_all`."""
-    return pack(predictions, *evaluate_all(predictions))
+    return pack(predictions, *evaluate_all(predictions, fields), fields)
 
 
 def pack(
-    predictions: Sequence[Predictions], results: Sequence[EvaluationResult], comparison: Comparison
+    predictions: Sequence[Predictions],
+    results: Sequence[EvaluationResult],
+    comparison: Comparison,
+    fields: Sequence[JudgedFields] = (),
 ) -> bytes:
     """A ZIP of the answers, what they score, the comparison, and where they were made.
 
@@ -150,6 +157,7 @@ def pack(
         predictions: Of one model each, on the same images.
         results: What they score, in the same order.
         comparison: Of all pairs.
+        fields: Of the whole-field classifiers that are compared, too.
     """
     about = {
         "notice": RESEARCH_USE,
@@ -168,15 +176,29 @@ def pack(
             # Numbered: a model's name is what somebody called it, not a file name.
             archive.writestr(f"{_PREDICTIONS}{n:02d}.json", item.to_json() + "\n")
             archive.writestr(f"{_METRICS}{n:02d}.json", result.to_json() + "\n")
+        for n, judged in enumerate(fields, 1):
+            archive.writestr(f"{_FIELDS}{n:02d}.json", judged.to_json() + "\n")
         archive.writestr(_COMPARISON, comparison.to_json() + "\n")
     return buffer.getvalue()
 
 
-def read_bundle(content: bytes) -> tuple[tuple[Predictions, ...], dict[str, str]]:
-    """What `write_bundle` wrote.
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """What is in a bundle.
 
-    Returns:
-        The answers, and the text of every metrics file and of the comparison by name.
+    Attributes:
+        answers: Of the detectors.
+        fields: Of the whole-field classifiers.
+        scored: The text of every metrics file and of the comparison, by its name in the ZIP.
+    """
+
+    answers: tuple[Predictions, ...]
+    fields: tuple[JudgedFields, ...]
+    scored: dict[str, str]
+
+
+def read_bundle(content: bytes) -> Bundle:
+    """What `write_bundle` wrote.
 
     Raises:
         DataError: If it is not such a file, or too large.
@@ -190,6 +212,11 @@ def read_bundle(content: bytes) -> tuple[tuple[Predictions, ...], dict[str, str]
                 Predictions.from_json(archive.read(name).decode())
                 for name in names
                 if name.startswith(_PREDICTIONS)
+            )
+            fields = tuple(
+                JudgedFields.from_json(archive.read(name).decode())
+                for name in names
+                if name.startswith(_FIELDS)
             )
             scored = {
                 name: archive.read(name).decode()
@@ -206,7 +233,7 @@ def read_bundle(content: bytes) -> tuple[tuple[Predictions, ...], dict[str, str]
             "This ZIP holds no predictions.",
             "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
         )
-    return answers, scored
+    return Bundle(answers, fields, scored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,11 +257,11 @@ def rescore(content: bytes) -> Rescored:
     Raises:
         DataError: See `read_bundle`.
     """
-    answers, scored = read_bundle(content)
-    results, comparison = evaluate_all(answers)
+    kept = read_bundle(content)
+    results, comparison = evaluate_all(kept.answers, kept.fields)
     anew = {f"{_METRICS}{n:02d}.json": r.to_json() for n, r in enumerate(results, 1)}
     anew[_COMPARISON] = comparison.to_json()
-    wrong = [name for name, text in anew.items() if _numbers(scored.get(name)) != _numbers(text)]
+    wrong = [n for n, text in anew.items() if _numbers(kept.scored.get(n)) != _numbers(text)]
     return Rescored(results, comparison, wrong)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from statistics import median
 from typing import Any, Protocol
 
@@ -88,14 +90,56 @@ class JudgedFields:
     Attributes:
         model: Its name.
         model_sha256: Of its checkpoint.
-        right: Whether each field was judged rightly, in the order of the images.
-        counts: Right answers.
+        threshold: Lowest probability at which a field is called cancerous.
+        cancerous: Whether each field is, in the order of the images.
+        probability: That it is, 0 to 1, likewise.
     """
 
     model: str
     model_sha256: str
-    right: tuple[bool, ...]
-    counts: FieldCounts
+    threshold: float
+    cancerous: tuple[bool, ...]
+    probability: tuple[float, ...]
+
+    @cached_property
+    def right(self) -> tuple[bool, ...]:
+        """Whether each field was judged rightly."""
+        pairs = zip(self.cancerous, self.probability, strict=True)
+        return tuple((p >= self.threshold) == truth for truth, p in pairs)
+
+    @cached_property
+    def counts(self) -> FieldCounts:
+        """Right answers."""
+        return FieldCounts.of(self.cancerous, self.right)
+
+    def to_json(self) -> str:
+        """What was said, from which the rest follows."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> JudgedFields:
+        """What `to_json` wrote.
+
+        Raises:
+            DataError: If it is something else.
+        """
+        try:
+            said = json.loads(text)
+            judged = cls(
+                str(said["model"]),
+                str(said["model_sha256"]),
+                float(said["threshold"]),
+                tuple(bool(truth) for truth in said["cancerous"]),
+                tuple(float(p) for p in said["probability"]),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(
+                f"This is not a file of judged fields ({type(error).__name__}: {error}).",
+                "Use one that allcell wrote.",
+            ) from error
+        if len(judged.cancerous) != len(judged.probability):
+            raise DataError("A field is without its answer.", "Use a file that allcell wrote.")
+        return judged
 
 
 @dataclass(frozen=True)
@@ -194,14 +238,13 @@ def judge_fields(
         ModelError: If the network fails.
         ImageError: If an image cannot be read.
     """
-    right = []
+    said = []
     for done, item in enumerate(images, 1):
-        called = classifier.classify(item.pixels())[0].probability >= threshold
-        right.append(called == item.has_blast)
+        said.append(float(classifier.classify(item.pixels())[0].probability))
         if on_image:
             on_image(done, len(images))
-    counts = FieldCounts.of([item.has_blast for item in images], right)
-    return JudgedFields(model, model_sha256, tuple(right), counts)
+    truth = tuple(item.has_blast for item in images)
+    return JudgedFields(model, model_sha256, threshold, truth, tuple(said))
 
 
 def evaluate_fields(

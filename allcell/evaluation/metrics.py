@@ -115,6 +115,26 @@ def curve(matches: ClassMatches, iou_index: int = 0) -> Curve:
     return Curve(confidence, tp / (tp + fp), tp / max(matches.n_truth, 1), fp / len(matches.truths))
 
 
+def threshold_curve(matches: ClassMatches) -> Curve:
+    """As `curve`, at IoU 0.5, with a point for each threshold, begun above the surest box.
+
+    Whatever the threshold, precision, recall and false alarms there (`counts_at`) are a point of
+    it. Above all boxes precision is that of the surest ones.
+    """
+    confidence, tp, fp = _cumulative(matches, 0)
+    # Boxes of one confidence come and go together.
+    last = np.flatnonzero(np.diff(confidence, append=-np.inf))
+    confidence, tp, fp = confidence[last], tp[last], fp[last]
+    precision = tp / (tp + fp)
+    start = min(1, len(precision))
+    return Curve(
+        np.concatenate([np.ones(start), confidence]),
+        np.concatenate([precision[:1], precision]),
+        np.concatenate([np.zeros(start), tp / max(matches.n_truth, 1)]),
+        np.concatenate([np.zeros(start), fp / len(matches.truths)]),
+    )
+
+
 def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
     """P and R as YOLOv5 prints them (`ap_per_class`, in ultralytics still the same), at IoU 0.5.
 

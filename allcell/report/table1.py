@@ -13,12 +13,19 @@ from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
 from allcell.report.paper import METRIC_TITLES, METRICS, published
+from allcell.settings import RESEARCH_USE
 
 #: What a person reads for the rows of the table, by the names of `PublishedModel.value`.
 CLASS_ROWS = {"blast": "Blasts", "healthy": "Healthy white cells", "all": "Both classes"}
 
 #: Ends the names of the columns of `wide_table` that hold measured minus published.
 DIFFERENCE = "ours - paper"
+
+#: To be said wherever bootstrap intervals stand.
+NO_WIDTH = (
+    "An interval without width says only that every resample gives the same number, as when all "
+    "cells are found; it is no certainty."
+)
 
 #: Where the evaluator keeps the means over both classes.
 MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
@@ -59,10 +66,13 @@ class Cell:
 
     @property
     def apart(self) -> bool:
-        """Whether the interval of the measurement leaves the published number out."""
+        """Whether the interval of the measurement leaves the published number out.
+
+        One without width does not: see `NO_WIDTH`.
+        """
         if self.published is None or self.low is None or self.high is None:
             return False
-        return not self.low <= self.published <= self.high
+        return self.low < self.high and not self.low <= self.published <= self.high
 
 
 def table_1(weights_dir: Path) -> tuple[Cell, ...]:
@@ -160,8 +170,9 @@ def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
 
 
 def to_csv(cells: tuple[Cell, ...]) -> str:
-    """`long_table` as CSV."""
-    return str(long_table(cells).to_csv(index=False, float_format="%.6g"))
+    """`long_table` as CSV; the title of its last column, which is empty, is the notice."""
+    table = long_table(cells).assign(**{RESEARCH_USE: ""})
+    return str(table.to_csv(index=False, float_format="%.6g"))
 
 
 def to_markdown(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:

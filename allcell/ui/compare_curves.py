@@ -11,6 +11,7 @@ from allcell.detections import IntArray
 from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.operating import Interval, operating_point
 from allcell.models.registry import CLASSES
+from allcell.report.table1 import NO_WIDTH
 from allcell.statistics import resamples
 from allcell.ui import charts, own_boxes
 from allcell.ui.answers import Answers, answers
@@ -19,6 +20,7 @@ from allcell.ui.controls import title_of
 from allcell.ui.kept_answers import KeptAnswers
 from allcell.ui.model_overview import training_curve
 
+_OWN = "compare.own"
 #: Resamples behind the intervals that follow the slider.
 _DRAWS = 1000
 
@@ -95,9 +97,13 @@ def _at_threshold(of_set: Answers) -> None:
         },
         alt="Counts and scores of each model at its threshold",
     )
+    st.caption(f"Intervals: 95 %, bootstrap over images. {NO_WIDTH}")
     if of_set.own:
         own_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
-    draw_curves(views, of_set.fields)
+    if any(view.matches.n_truth for view in views):
+        draw_curves(views, of_set.fields)
+    else:
+        st.info(f"No {title_of(kind).lower()} is labelled here: there are no curves of it.")
     draw_confusion(views)
 
 
@@ -113,11 +119,13 @@ def _threshold() -> tuple[bool, float]:
             0.01,
             key="compare.threshold",
             persist_state="session",
+            # The switch beside it, which is drawn after it.
+            disabled=bool(st.session_state.get(_OWN)),
         )
     with right:
         own = st.toggle(
             "Each at its own",
-            key="compare.own",
+            key=_OWN,
             persist_state="session",
             help="Each model's operating threshold, chosen on the validation fields.",
         )

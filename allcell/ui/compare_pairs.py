@@ -10,12 +10,15 @@ import streamlit as st
 
 from allcell.evaluation.bundle import write_bundle
 from allcell.evaluation.compare import ALPHA, COMPARED
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.evaluation.fields import JudgedFields
+from allcell.evaluation.predictions import Predictions
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.ui import own_bundle
 from allcell.ui.answers import Answers, answers
-from allcell.ui.catalog import short_title
+from allcell.ui.catalog import catalog, short_title
+from allcell.ui.model_overview import test_metrics
 
 #: What a person reads for the measures of the comparison.
 MEASURES = {
@@ -106,16 +109,39 @@ def _bundle(kept: Answers) -> None:
     st.download_button(
         "Download everything to check this (ZIP)",
         # Made when it is asked for: the resampling takes some seconds.
-        lambda: write_bundle(predictions),
+        lambda: write_bundle(predictions, _kept_fields(predictions[0])),
         "comparison.zip",
         "application/zip",
         icon=":material/download:",
         on_click="ignore",
         key="compare.bundle",
-        help="Every box of every model on the test fields, with scores, settings, hashes, versions "
-        "and machine; without pictures and the experts' centroids, which are not ours to give. "
+        help="Every box of every model on the test fields, what whole-field models said, "
+        "with scores, settings, hashes, versions and machine; without pictures and the experts' "
+        "centroids, which are not ours to give. "
         "`python -m allcell evaluate --from comparison.zip` scores it anew.",
     )
+
+
+def _kept_fields(first: Predictions) -> list[JudgedFields]:
+    """What the whole-field classifiers said of the images of other models' answers."""
+    found = []
+    for entry in catalog():
+        if not isinstance(entry.spec, ClassifierSpec):
+            continue
+        metrics = test_metrics(entry)
+        if metrics is None or metrics["data_sha256"] != first.data_sha256:
+            continue
+        said = [metrics["fields"][image.name] for image in first.images]
+        found.append(
+            JudgedFields(
+                entry.spec.name,
+                metrics["model_sha256"],
+                entry.spec.threshold,
+                tuple(field["cancerous"] for field in said),
+                tuple(field["probability"] for field in said),
+            )
+        )
+    return found
 
 
 def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:

@@ -41,10 +41,12 @@ def speed_here() -> None:
     if not usable:
         st.error("No model can be used here. The Models page says what is missing.")
         return
-    _choose(usable, run)
+    busy = run is not None and run.running
+    _choose(usable, run, busy=busy)
     if run is not None:
         done = run.done
-        if run.running:
+        # As it was when the controls were drawn: if it has ended since, this draws them anew.
+        if busy:
             # Asks twice a second how far it is; tables and charts would disturb the measurement.
             st.fragment(_progress, run_every=0.5)(run, done)
         _results(run)
@@ -55,8 +57,7 @@ def _usable() -> dict[str, ModelSpec]:
     return {e.spec.name: e.spec for e in catalog() if e.usable and isinstance(e.spec, ModelSpec)}
 
 
-def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None) -> None:
-    busy = run is not None and run.running
+def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None, *, busy: bool) -> None:
     st.pills(
         "Models",
         list(usable),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
 from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
+    NO_WIDTH,
     Cell,
     table_1,
     to_csv,
@@ -29,8 +30,8 @@ from allcell.ui.table_downloads import table_downloads
 _ASTERISK = "* The 95 % interval of the measurement leaves the published number out."
 _SETS = (
     "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
-    "over fields. Published: on other fields and the authors' own boxes. Read the difference with "
-    "that in mind."
+    f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
+    "difference with that in mind."
 )
 
 
@@ -65,7 +66,11 @@ def published_and_measured() -> None:
     cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
     table = wide_table(cells)
     if table.empty:
-        st.info("Choose at least one kind of cells and one score.")
+        st.info(
+            "There is no such score of both classes together."
+            if classes and metrics
+            else "Choose at least one kind of cells and one score."
+        )
         return
     st.dataframe(
         table,
@@ -100,7 +105,7 @@ def _say_what_is_missing(cells: tuple[Cell, ...]) -> None:
 
 
 def _downloads(cells: tuple[Cell, ...]) -> None:
-    notes = (_ASTERISK, _SETS, FOOTNOTES[0], RESEARCH_USE)
+    notes = (_ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
     table_downloads(
         "compare.download",
         "table-1",
@@ -151,15 +156,33 @@ def _cnn() -> None:
 
 def _notes() -> None:
     st.subheader("What is not like the paper", anchor=False)
-    lines = [f"- {FOOTNOTES[0]}"]
+    st.markdown("\n".join(f"- {line}" for line in (FOOTNOTES[0], *_model_notes())))
+
+
+def _model_notes() -> list[str]:
+    """What is to be known of each model beside the paper's, a line each."""
+    lines = []
     for spec in MODELS:
         paper = published(spec.name)
         if paper is None:
-            lines.append(f"- **{spec.title}**: the paper has no such model. {spec.summary}")
+            lines.append(f"**{spec.title}**: the paper has no such model. {spec.summary}")
             continue
         notes = " ".join(FOOTNOTES[n - 1] for n in paper.footnotes)
         lines.append(
-            f"- **{spec.title}** stands beside the paper's {paper.name}. "
-            f"Ours: {spec.unlike_paper}. {notes}".rstrip()
+            f"**{spec.title}** stands beside the paper's {paper.name} ({paper.inference_ms:g} ms "
+            f"an image on its GPU). Ours: {spec.unlike_paper}. {notes}".rstrip()
         )
-    st.markdown("\n".join(lines))
+    return lines
+
+
+def _cnn_notes() -> list[str]:
+    """The CNN's row, which has other columns than the table."""
+    lines = []
+    for entry in catalog():
+        if isinstance(entry.spec, ClassifierSpec) and (metrics := test_metrics(entry)):
+            right = metrics["counts"]["accuracy"]
+            lines.append(
+                f"**{entry.spec.title}**: {right['k']} of {right['n']} fields right (exact 95 % "
+                f"interval {right['low']:.3f} to {right['high']:.3f}). Published: {CNN_FOOTNOTE}"
+            )
+    return lines

@@ -14,7 +14,7 @@ from plotly.graph_objects import Figure
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.matching import ClassMatches
-from allcell.evaluation.metrics import calibration, curve
+from allcell.evaluation.metrics import calibration, threshold_curve
 from allcell.evaluation.operating import OperatingPoint
 from allcell.models.registry import CLASSES
 from allcell.ui import charts
@@ -59,7 +59,7 @@ def draw_curves(views: list[View], fields: str) -> None:
         views: The models, all for one class.
         fields: What the images are called in a sentence.
     """
-    curves = {view.title: curve(view.matches) for view in views}
+    curves = {view.title: threshold_curve(view.matches) for view in views}
     at = {view.title: view.point.counts for view in views}
     left, right = st.columns(2, gap="medium")
     with left:

@@ -26,7 +26,7 @@ def download(run: OwnRun) -> None:
             on_click="ignore",
             key="compare.own_bundle",
             help="Every box of every model and every label of your set, with scores, settings, "
-            "hashes, versions and machine; without pictures and the whole-field CNN. "
+            "hashes, versions and machine, and what whole-field models said; without pictures. "
             "`python -m allcell evaluate --from comparison.zip` scores it anew.",
         )
         choose_names()
@@ -50,4 +50,10 @@ def bundle(run: OwnRun, *, named: bool) -> bytes:
         scored.renamed(data, run.own_set.split, names)
         for _, scored in sorted(dict(run.results).items())
     ]
-    return pack([m.predictions for m in models], [m.result for m in models], compare_scored(models))
+    fields = [judged for _, judged in sorted(dict(run.fields).items())]
+    return pack(
+        [m.predictions for m in models],
+        [m.result for m in models],
+        compare_scored(models, fields),
+        fields,
+    )

@@ -67,7 +67,8 @@ def your_data() -> None:
             st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.own_stop")
     if run is not None:
         done = run.done
-        if run.running:
+        # As it was when the controls were drawn: if it has ended since, this draws them anew.
+        if busy:
             # Asks twice a second how far it is.
             st.fragment(_progress, run_every=0.5)(run, done)
         _outcome(run)

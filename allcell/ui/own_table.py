@@ -7,7 +7,7 @@ import streamlit as st
 from allcell.evaluation.fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.own_scores import field_scores, scores_csv, wide_scores
-from allcell.report.table1 import table_latex, table_markdown
+from allcell.report.table1 import NO_WIDTH, table_latex, table_markdown
 from allcell.settings import RESEARCH_USE
 from allcell.ui.answers import Answers
 from allcell.ui.catalog import short_title
@@ -19,7 +19,7 @@ from allcell.ui.table_downloads import table_downloads
 _RULES = (
     "mAP as COCO computes it, P and R at the confidence of the best F1 of blasts and healthy "
     "cells, as YOLOv5 prints them; found, false alarms and missed at each model's operating "
-    "threshold, IoU 0.5. Intervals: 95 %, bootstrap over images."
+    f"threshold, IoU 0.5. Intervals: 95 %, bootstrap over images. {NO_WIDTH}"
 )
 
 

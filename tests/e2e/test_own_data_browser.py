@@ -93,7 +93,7 @@ def test_ap_of_a_coco_set_equals_pycocotools(measured: Page) -> None:
     open_tab(measured, "Real differences?")
     bundle = download(measured, "Download everything")
     assert rescore(bundle).differing == []
-    (answers,), _ = read_bundle(bundle)
+    (answers,) = read_bundle(bundle).answers
     truth = json.loads(coco_files(IMAGES)["annotations/instances_test.json"])
     theirs = pycocotools_ap(truth, answers)
     assert (theirs[0, :2] > 0.3).all(), "the model must see something"

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ import allcell.cli.evaluate  # noqa: F401  (registers the commands)
 from allcell.cli.base import app
 from allcell.errors import DataError
 from allcell.evaluation.bundle import read_bundle, rescore, write_bundle
+from allcell.evaluation.fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.settings import settings
 
@@ -28,6 +30,14 @@ def answers():
 @pytest.fixture(scope="module")
 def bundle(answers):
     return write_bundle(answers)
+
+
+@pytest.fixture(scope="module")
+def judged(answers):
+    """A classifier that is wrong of the first field only."""
+    truth = tuple(n % 2 == 0 for n in range(len(answers[0].images)))
+    said = tuple(0.9 if (holds != (n == 0)) else 0.1 for n, holds in enumerate(truth))
+    return JudgedFields("judge", "c" * 64, 0.5, truth, said)
 
 
 def changed(bundle, name, change):
@@ -75,6 +85,30 @@ def test_a_changed_number_is_found(bundle):
     assert rescore(changed(bundle, "comparison.json", lambda _: None)).differing == [
         "comparison.json"
     ]
+
+
+def test_a_whole_field_classifier_is_checked_too(answers, judged):
+    bundle = write_bundle(answers, [judged])
+    assert read_bundle(bundle).fields == (judged,)
+    again = rescore(bundle)
+    assert again.differing == []
+    assert again.comparison.models["judge"] == "c" * 64
+    assert {(d.first, d.second) for d in again.comparison.fields} == {
+        ("live", "yolov6"),
+        ("live", "judge"),
+        ("yolov6", "judge"),
+    }
+
+    def wrong_of_all(text):
+        said = json.loads(text)
+        said["probability"] = [1 - p for p in said["probability"]]
+        return json.dumps(said)
+
+    assert rescore(changed(bundle, "fields/01.json", wrong_of_all)).differing == ["comparison.json"]
+    with pytest.raises(DataError, match="not a file of judged fields"):
+        read_bundle(changed(bundle, "fields/01.json", lambda _: "{}"))
+    with pytest.raises(DataError, match="not run on the same images"):
+        write_bundle(answers, [replace(judged, cancerous=(True,), probability=(1.0,))])
 
 
 def test_other_files_are_refused(bundle):

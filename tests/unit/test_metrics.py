@@ -13,6 +13,7 @@ from allcell.evaluation.metrics import (
     counts_at,
     curve,
     froc_sensitivity,
+    threshold_curve,
 )
 from allcell.models.registry import BLAST, HEALTHY
 
@@ -83,6 +84,32 @@ def test_curve_has_a_point_for_each_find():
     assert points.precision.tolist() == [1.0, 2 / 3]
     assert points.recall.tolist() == [0.25, 0.5]
     assert points.false_alarms_per_image.tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_threshold_is_a_point_of_its_curve(seed):
+    rng = np.random.default_rng(seed)
+    # Confidences of two decimals: some are there twice.
+    boxes = [
+        (round(float(c), 2), k)
+        for c, k in zip(rng.random(60), rng.choice([*"ttfi"], 60), strict=True)
+    ]
+    case = matches(*sorted(boxes, reverse=True), truths=(40, 30))
+    points = threshold_curve(case)
+    on_it = list(zip(points.recall, points.precision, points.false_alarms_per_image, strict=True))
+    assert on_it[0][0] == on_it[0][2] == 0
+    for threshold in np.linspace(0, 1, 41):
+        counts = counts_at(case, threshold)
+        if counts.precision is None:
+            continue
+        place = (counts.recall, counts.precision, counts.fp / len(case.truths))
+        assert any(np.allclose(place, point) for point in on_it), threshold
+    assert np.all(np.diff(points.recall) >= 0)
+    assert np.all(np.diff(points.false_alarms_per_image) >= 0)
+
+
+def test_a_curve_of_nothing_is_empty():
+    assert len(threshold_curve(matches()).recall) == 0
 
 
 def test_best_f1_by_hand():

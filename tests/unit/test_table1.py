@@ -11,7 +11,7 @@ import pytest
 from allcell.models.registry import MODELS
 from allcell.report.paper import METRICS, published
 from allcell.report.table1 import long_table, table_1, to_csv, to_latex, to_markdown, wide_table
-from allcell.settings import settings
+from allcell.settings import RESEARCH_USE, settings
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ def test_exports_hold_every_number():
     cells = table_1(settings().weights_dir)
     table = pd.read_csv(io.StringIO(to_csv(cells)))
     assert len(table) == len(long_table(cells))
+    assert list(table)[-1] == RESEARCH_USE
     row = table[(table["model"] == "yolov7") & (table["class"] == "blast")].iloc[0]
     assert row["published"] == 0.554
     assert row["metric"] == "P"
