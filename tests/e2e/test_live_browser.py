@@ -22,6 +22,7 @@ from allcell.detections import FloatArray
 from allcell.images import RGBImage, decode
 from allcell.models.registry import BLAST, HEALTHY
 from allcell.synth import FieldSpec, SyntheticField, render
+from allcell.ui import camera
 from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
 WAIT_MS = 30_000
+ASSETS = Path(camera.__file__).parent / "assets"
 #: What the page promises of a change, as the median of several.
 SOON_S = 1.0
 
@@ -414,3 +416,27 @@ def test_a_camera_that_does_not_come_says_what_to_do(
     assert page.get_by_text(cure).count() == 0
     component(page).get_by_role("button", name="Start").click()
     page.get_by_text(cure).wait_for(timeout=WAIT_MS)
+
+
+def test_the_cure_stays_though_the_first_call_was_never_ended(page: Page) -> None:
+    # As Streamlit does now and then on a change of source: it calls again and ends nothing.
+    source = (ASSETS / "video_help.js").read_text(encoding="utf-8")
+    texts = page.evaluate(
+        """async (source) => {
+             const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+             const { default: help } = await import(url);
+             const parentElement = document.body;  // about:blank: a page without https
+             const rest = () => new Promise((done) => setTimeout(done, 50));
+             help({ parentElement, data: { cures: {} } });
+             await rest();
+             help({ parentElement, data: { cures: { insecure: "the cure" } } });
+             const texts = new Set();
+             for (let k = 0; k < 20; k += 1) {
+               await rest();
+               texts.add(document.querySelector(".video-help").textContent);
+             }
+             return [...texts];
+           }""",
+        source,
+    )
+    assert texts == ["the cure"]

@@ -51,6 +51,8 @@ export default function ({ parentElement, data }) {
     box.hidden = !cure;
   };
   look();
-  const timer = setInterval(look, LOOK_MS);
+  // Streamlit may call again without having ended the call before; two would undo each other.
+  clearInterval(box.timer);
+  const timer = (box.timer = setInterval(look, LOOK_MS));
   return () => clearInterval(timer);
 }
