@@ -14,10 +14,10 @@ from allcell.evaluation.bundle import evaluate_all, pack, rescore
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.evaluate import score
 from allcell.evaluation.predictions import Setting, predict
-from allcell.evaluation.publish import answer, publish, write
+from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
-from allcell.models.registry import MODELS
-from allcell.models.weights import read_manifest
+from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.weights import has_checkpoint, read_manifest
 from allcell.settings import settings
 
 
@@ -135,16 +135,28 @@ def compare_command(
     device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
 ) -> None:
     """Run several models on a labelled set, compare all pairs, and keep all of it in one ZIP."""
+    judges = {spec.name for spec in CLASSIFIERS}
     manifest = read_manifest(settings().weights_dir)
-    names = model or [spec.name for spec in MODELS if spec.name in manifest]
+    names = model or [
+        *(spec.name for spec in MODELS if spec.name in manifest),
+        *filter(has_checkpoint, sorted(judges)),
+    ]
     images = read_labelled(data, split, mapping=_mapping(mapping))
-    answers = []
+    answers, fields = [], []
     for name in names:
         say(f"{name} on {len(images)} images")
-        answers.append(answer(name, images, data.resolve().name, split, device=device))
-    results, comparison = evaluate_all(answers)
-    bundle.write_bytes(pack(answers, results, comparison))
+        if name in judges:
+            fields.append(judge(name, images, device=device))
+        else:
+            answers.append(answer(name, images, data.resolve().name, split, device=device))
+    if not answers:
+        raise DataError("Whole-field models alone are not compared.", "Add a detector: --model.")
+    results, comparison = evaluate_all(answers, fields)
+    bundle.write_bytes(pack(answers, results, comparison, fields))
     _print_comparison(results, comparison)
+    for judged in fields:
+        right = judged.counts.accuracy
+        typer.echo(f"{judged.model}: {right.k} of {right.n} fields judged rightly")
 
 
 def _check(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from allcell.engines.base import Precision, open_checkpoint
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
-from allcell.evaluation.fields import evaluate_fields
+from allcell.evaluation.fields import JudgedFields, evaluate_fields, judge_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
-from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, get_spec
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, get_classifier, get_spec
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
 
 #: Folder and split of every published set. Thresholds are chosen on the first.
@@ -191,6 +191,34 @@ def answer(
 def write(path: Path, text: str) -> None:
     """One JSON file, with the newline that editors expect at its end."""
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def judge(
+    name: str,
+    images: Sequence[LabelledImage],
+    *,
+    device: str = "cpu",
+    on_image: Callable[[int, int], None] | None = None,
+) -> JudgedFields:
+    """What one whole-field classifier of the registry says of labelled images, as they lie.
+
+    Args:
+        name: The classifier.
+        images: See `answer`.
+        device: auto, cpu or cuda.
+        on_image: See `judge_fields`.
+
+    Raises:
+        ModelError: If its weights are not here.
+    """
+    return judge_fields(
+        FieldClassifier.open(name, device=device),
+        images,
+        model=name,
+        model_sha256=model_files(name).checkpoint.sha256,
+        threshold=get_classifier(name).threshold,
+        on_image=on_image,
+    )
 
 
 def _precisions(files: ModelFiles, of: tuple[str, str]) -> tuple[Precision, ...]:

@@ -90,6 +90,13 @@ def model_files(name: str) -> ModelFiles:
     return manifest[name]
 
 
+def has_checkpoint(name: str) -> bool:
+    """Whether a model's checkpoint lies here; that of the largest is not part of the project."""
+    folder = settings().weights_dir
+    files = read_manifest(folder).get(name)
+    return files is not None and (folder / files.checkpoint.file).is_file()
+
+
 def verified(file: WeightFile) -> Path:
     """The path of a weight file whose SHA-256 is right.
 

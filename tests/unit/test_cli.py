@@ -3,16 +3,19 @@
 import csv
 import io
 import json
+from itertools import combinations
 
 import pytest
 from typer.testing import CliRunner
 
 from allcell import foreign_file
 from allcell.__main__ import app
+from allcell.evaluation.bundle import read_bundle
 from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
+from tests import own_sets
 from tests.foreign_graphs import NAMES, anchor_free, graph
 
 
@@ -270,3 +273,44 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
     assert result["model"] == "mine"
     assert result["classes"]["blast"]["ap50"] == pytest.approx(1.0)
     assert result["classes"]["healthy"]["ap50"] == pytest.approx(0.0)
+
+
+@pytest.fixture
+def compare(tmp_path):
+    """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
+    for name, content in own_sets.coco_files().items():
+        path = tmp_path / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    meaning = zip(own_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
+    mapping = [part for pair in meaning for part in ("--map", "=".join(pair))]
+    bundle = tmp_path / "all.zip"
+
+    def run_compare(*names):
+        asked = [part for name in names for part in ("--model", name)]
+        data = ("--data", tmp_path / "set", *mapping)
+        return run("compare", *data, "--bundle", bundle, *asked), bundle
+
+    return run_compare
+
+
+def test_compare_takes_whole_field_models_too(compare):
+    names = ("live", "yolov6", "cnn")
+    done, bundle = compare(*names)
+    assert done.exit_code == 0, done.output
+    kept = read_bundle(bundle.read_bytes())
+    assert [item.setting.model for item in kept.answers] == ["live", "yolov6"]
+    (judged,) = kept.fields
+    assert (judged.model, len(judged.probability)) == ("cnn", 3)
+    assert f"cnn: {sum(judged.right)} of 3 fields judged rightly" in done.stdout
+    pairs = json.loads(kept.scored["comparison.json"])["fields"]
+    assert [(p["first"], p["second"]) for p in pairs] == list(combinations(names, 2))
+    again = run("evaluate", "--from", bundle)
+    assert (again.exit_code, "every number equals" in again.stdout) == (0, True)
+
+
+def test_whole_field_models_alone_are_not_compared(compare):
+    done, bundle = compare("cnn")
+    assert done.exit_code != 0
+    assert "Add a detector" in done.stderr
+    assert not bundle.exists()
