@@ -17,8 +17,13 @@ from allcell.ui import (  # noqa: E402
     side_by_side,
 )
 
+_TAB, _LAST_TAB = "compare.tab", "compare.last_tab"
+
 st.title("Compare models", anchor=False)
 answers.measured_on()
+# Unlike other controls, tabs are not kept by Streamlit while one is on another page.
+if _TAB not in st.session_state and _LAST_TAB in st.session_state:
+    st.session_state[_TAB] = st.session_state[_LAST_TAB]
 # Only the open one is made.
 table, speed, curves, pairs, side, data, own = st.tabs(
     [
@@ -30,9 +35,10 @@ table, speed, curves, pairs, side, data, own = st.tabs(
         "Your data",
         "Your model",
     ],
-    key="compare.tab",
+    key=_TAB,
     on_change="rerun",
 )
+st.session_state[_LAST_TAB] = st.session_state[_TAB]
 if table.open:
     with table:
         compare_table.published_and_measured()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -20,9 +22,51 @@ LEGEND = {
     "x": 0.02,
     "y": 0.01,
     "yanchor": "bottom",
+    "font": {"size": 11},
 }
 #: Limits of a score's axis, with room for a line at 1.
 SHARE = (0.0, 1.02)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one of several models is drawn.
+
+    Attributes:
+        colour: Of its line and marks.
+        dash: Of its line.
+        symbol: Of its marks.
+    """
+
+    colour: str
+    dash: str
+    symbol: str
+
+
+def looks(names: Iterable[str], everyone: Sequence[str] = ()) -> dict[str, Look]:
+    """How each of some models is drawn; 36 differ from one another.
+
+    Args:
+        names: Those that are drawn.
+        everyone: All that there could be, so that each looks the same whichever of the others are
+            drawn.
+    """
+    found = {}
+    for n, name in enumerate(dict.fromkeys([*everyone, *names])):
+        shifted = n + n // len(COLOURS)
+        found[name] = Look(
+            COLOURS[n % len(COLOURS)],
+            DASHES[shifted % len(DASHES)],
+            SYMBOLS[shifted % len(SYMBOLS)],
+        )
+    return found
+
+
+def upper_share(values: Iterable[float]) -> tuple[float, float]:
+    """Limits of an axis of scores that lie near 1: from a little below the lowest."""
+    lowest = min(values, default=0.0)
+    return max(0.0, math.floor(10 * lowest - 0.5) / 10), SHARE[1]
+
 
 #: What of a detector's training curve is drawn: column, title.
 DETECTOR_CURVES = (
@@ -50,7 +94,8 @@ def lines(
     y_range: tuple[float, float] | None = None,
     x_range: tuple[float, float] | None = None,
     marks: Mapping[str, tuple[float, float]] | None = None,
-    height_px: int = 340,
+    everyone: Sequence[str] = (),
+    height_px: int = 380,
 ) -> go.Figure:
     """Some lines over one another, told apart by colour and by dash.
 
@@ -62,39 +107,48 @@ def lines(
         y_range: Limits of the ordinate; those of the data if None.
         x_range: Likewise of the abscissa.
         marks: A point on some of the lines, by name; its shape differs from line to line.
+        everyone: See `looks`.
         height_px: Height of the figure.
     """
     figure = go.Figure()
-    for n, (name, (x, y)) in enumerate(series.items()):
+    look_of = looks(series, everyone)
+    for name, (x, y) in series.items():
+        mine = look_of[name]
+        line = {"color": mine.colour, "dash": mine.dash, "width": 2}
+        symbol = {"color": mine.colour, "symbol": mine.symbol}
+        marked = marks is not None and name in marks
         figure.add_scatter(
             x=x,
             y=y,
             name=name,
             mode="lines",
-            line={
-                "color": COLOURS[n % len(COLOURS)],
-                "dash": DASHES[n % len(DASHES)],
-                "width": 2,
-            },
+            line=line,
             hovertemplate=f"{name}: %{{y:.3f}}<extra></extra>",
             legendgroup=name,
+            showlegend=not marked,
         )
-        if marks and name in marks:
-            figure.add_scatter(
-                x=[marks[name][0]],
-                y=[marks[name][1]],
-                name=name,
-                mode="markers",
-                marker={
-                    "color": COLOURS[n % len(COLOURS)],
-                    "symbol": SYMBOLS[n % len(SYMBOLS)],
-                    "size": 12,
-                    "line": {"width": 1.5, "color": "white"},
-                },
-                hovertemplate=f"{name} here: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
-                legendgroup=name,
-                showlegend=False,
-            )
+        if marks is None or not marked:
+            continue
+        figure.add_scatter(
+            x=[marks[name][0]],
+            y=[marks[name][1]],
+            name=name,
+            mode="markers",
+            marker=symbol | {"size": 12, "line": {"width": 1.5, "color": "white"}},
+            hovertemplate=f"{name} here: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+            legendgroup=name,
+            showlegend=False,
+        )
+        # The legend names line and mark together.
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            name=name,
+            mode="lines+markers",
+            line=line,
+            marker=symbol | {"size": 9},
+            legendgroup=name,
+        )
     figure.update_layout(
         height=height_px,
         title={"text": title, "font": {"size": 15}},

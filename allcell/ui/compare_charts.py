@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from allcell.ui.charts import COLOURS, LEGEND, SHARE, SYMBOLS
+from allcell.ui.charts import COLOURS, LEGEND, looks, upper_share
 
 #: Name, measured, its interval, published; None where there is no number.
 ForestRow = tuple[str, float | None, tuple[float, float] | None, float | None]
@@ -43,7 +43,8 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         },
         hovertemplate="%{y}, measured: %{x:.3f}<extra></extra>",
     )
-    if paper := [row for row in rows if row[3] is not None]:
+    paper = [row for row in rows if row[3] is not None]
+    if paper:
         figure.add_scatter(
             x=[value for *_, value in paper],
             y=[name for name, *_ in paper],
@@ -62,7 +63,15 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         title={"text": title, "font": {"size": 15}},
         margin={"l": 10, "r": 10, "t": 40, "b": 80},
         legend=LEGEND,
-        xaxis={"title": {"text": x_title}, "range": list(SHARE)},
+        xaxis={
+            "title": {"text": x_title},
+            "range": list(
+                upper_share(
+                    [min(value, ends[0]) for _, value, ends in measured]
+                    + [value for *_, value in paper if value is not None]
+                )
+            ),
+        },
         yaxis={
             "categoryorder": "array",
             "categoryarray": [name for name, *_ in reversed(rows)],
@@ -99,7 +108,7 @@ def pareto(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
 
 
 def speed_against_score(
-    points: Sequence[SpeedPoint], *, paper_fps: float, y_title: str
+    points: Sequence[SpeedPoint], *, paper_fps: float, y_title: str, everyone: Sequence[str] = ()
 ) -> go.Figure:
     """Speed against mAP: what was measured here, the Pareto front, and the paper's points.
 
@@ -107,21 +116,20 @@ def speed_against_score(
         points: Of this machine, and of the paper.
         paper_fps: The paper's figure, a line in the chart.
         y_title: Of the ordinate, with its unit.
+        everyone: See `charts.looks`.
     """
     figure = go.Figure()
     here = [p for p in points if p.measured]
-    for n, name in enumerate(dict.fromkeys(p.name for p in here)):
+    look_of = looks((p.name for p in here), everyone)
+    for name in dict.fromkeys(p.name for p in here):
         mine = [p for p in here if p.name == name]
+        its = look_of[name]
         figure.add_scatter(
             x=[p.fps for p in mine],
             y=[p.score for p in mine],
             name=name,
             mode="markers",
-            marker={
-                "color": COLOURS[n % len(COLOURS)],
-                "symbol": SYMBOLS[n % len(SYMBOLS)],
-                "size": 13,
-            },
+            marker={"color": its.colour, "symbol": its.symbol, "size": 13},
             hovertemplate=f"{name}: %{{x:.1f}} frames a second, %{{y:.3f}}<extra></extra>",
         )
     front = pareto(here)
@@ -173,13 +181,20 @@ def speed_against_score(
     return figure
 
 
-def confusion_map(matrix: Sequence[Sequence[int]], names: Sequence[str], title: str) -> go.Figure:
+#: From no cells to the most, on a light page and on a dark one.
+_FEW_TO_MANY = {False: ["#eaf2fb", "#08306b"], True: ["#1d2a33", "#8cc8f5"]}
+
+
+def confusion_map(
+    matrix: Sequence[Sequence[int]], names: Sequence[str], title: str, *, dark: bool = False
+) -> go.Figure:
     """Cells in rows, calls in columns, background last; the count stands in each field.
 
     Args:
         matrix: Counts.
         names: Of its rows and columns.
         title: Of the figure.
+        dark: Whether the page is.
     """
     figure = go.Figure(
         go.Heatmap(
@@ -193,7 +208,7 @@ def confusion_map(matrix: Sequence[Sequence[int]], names: Sequence[str], title: 
             ],
             texttemplate="%{text}",
             textfont={"size": 15},
-            colorscale="Blues",
+            colorscale=_FEW_TO_MANY[dark],
             showscale=False,
             xgap=2,
             ygap=2,

@@ -101,7 +101,7 @@ def _at_threshold(of_set: Answers) -> None:
     if of_set.own:
         own_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
     if any(view.matches.n_truth for view in views):
-        draw_curves(views, of_set.fields)
+        draw_curves(views, of_set.fields, list(titles.values()))
     else:
         st.info(f"No {title_of(kind).lower()} is labelled here: there are no curves of it.")
     draw_confusion(views)

@@ -33,6 +33,9 @@ MEASURES = {
     "white_cells.recall": "White cells found",
 }
 
+_DECISIVE = " ●"
+_CELLS = {"difference": "Difference (95 % interval)", "p": "p, Holm-adjusted"}
+
 
 def differences() -> None:
     """The matrix of paired differences, and McNemar's test on whole fields."""
@@ -56,16 +59,25 @@ def differences() -> None:
     pairs = [d for d in comparison["differences"] if d["measure"] == measure]
     st.markdown(f"**{verdict(pairs, titles)}**")
     if pairs:
+        shown = st.segmented_control(
+            "In the table",
+            list(_CELLS),
+            default="difference",
+            required=True,
+            format_func=_CELLS.__getitem__,
+            key="compare.cells",
+            persist_state="session",
+        )
         st.dataframe(
-            difference_table(pairs, titles),
+            difference_table(pairs, titles, p_values=shown == "p"),
             column_config={"_index": st.column_config.TextColumn(width=165)},
-            alt="Difference of each pair of models: row minus column, with its interval",
+            alt=f"Each pair of models: {_CELLS[shown]}",
         )
         st.caption(
-            "Row minus column, with the 95 % interval of the paired bootstrap: both models on the "
-            f"same resamples of {chosen.fields}. ● decisive: Holm's adjusted p is below {ALPHA:g} "
-            "and the interval leaves 0 out. Few fields hide small differences; not decisive is not "
-            "equal."
+            "Differences: row minus column. Interval and p: paired bootstrap, both models on the "
+            f"same resamples of {chosen.fields}; p is adjusted after Holm over all pairs. ● "
+            f"decisive: p is below {ALPHA:g} and the interval leaves 0 out. Few fields hide small "
+            "differences; not decisive is not equal."
         )
     if chosen.own:
         own_bundle.download(chosen.own)
@@ -155,7 +167,7 @@ def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:
     if not pairs:
         return "Nothing to compare: fewer than two models are measured."
     if not decisive:
-        return f"No decisive difference among {len(pairs)} pairs of models."
+        return _none_decisive(len(pairs))
     better = "; ".join(
         f"{_title(d['first' if d['value'] > 0 else 'second'], titles)} over "
         f"{_title(d['second' if d['value'] > 0 else 'first'], titles)}"
@@ -170,12 +182,25 @@ def field_verdict(fields: Sequence[dict[str, Any]]) -> str:
     if not fields:
         return "Nothing to compare: fewer than two models are measured."
     if not decisive:
-        return f"No decisive difference among {len(fields)} pairs of models."
+        return _none_decisive(len(fields))
     return f"Decisive in {len(decisive)} of {len(fields)} pairs."
 
 
-def difference_table(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
-    """Models by models: row minus column. See `verdict`."""
+def _none_decisive(pairs: int) -> str:
+    among = "between the two models" if pairs == 1 else f"among {pairs} pairs of models"
+    return f"No decisive difference {among}."
+
+
+def difference_table(
+    pairs: Sequence[dict[str, Any]], titles: Mapping[str, str], *, p_values: bool = False
+) -> pd.DataFrame:
+    """Models by models.
+
+    Args:
+        pairs: See `verdict`.
+        titles: See `verdict`.
+        p_values: Holm's adjusted p of each pair, instead of row minus column with its interval.
+    """
     names = list(dict.fromkeys(name for d in pairs for name in (d["first"], d["second"])))
     table = pd.DataFrame(
         "",
@@ -185,6 +210,9 @@ def difference_table(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str])
     )
     for d in pairs:
         first, second = _title(d["first"], titles), _title(d["second"], titles)
+        if p_values:
+            table.at[first, second] = table.at[second, first] = _p(d["p_adjusted"], d["decisive"])
+            continue
         ends = d["interval"]
         turned = (-ends[1], -ends[0]) if ends else None
         table.at[first, second] = _difference(d["value"], ends, d["decisive"])
@@ -203,7 +231,7 @@ def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> 
                 "Second": _title(f["second"], titles),
                 "Only first right (fields)": f["only_first"],
                 "Only second right (fields)": f["only_second"],
-                "p, Holm-adjusted": f"{f['p_adjusted']:.3f}",
+                _CELLS["p"]: _p(f["p_adjusted"]),
             }
             for f in fields
         ]
@@ -211,8 +239,13 @@ def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> 
 
 
 def _difference(value: float, ends: Sequence[float] | None, decisive: bool) -> str:
-    mark = " ●" if decisive else ""
-    return f"{value:+.3f}{mark}" + (f" ({ends[0]:+.3f} to {ends[1]:+.3f})" if ends else "")
+    # z: what rounds to zero has no minus.
+    interval = f" ({ends[0]:+z.3f} to {ends[1]:+z.3f})" if ends else ""
+    return f"{value:+z.3f}{_DECISIVE * decisive}{interval}"
+
+
+def _p(adjusted: float, decisive: bool = False) -> str:
+    return ("below 0.001" if adjusted < 0.001 else f"{adjusted:.3f}") + _DECISIVE * decisive
 
 
 def _title(name: str, titles: Mapping[str, str]) -> str:

@@ -170,7 +170,8 @@ def _results(run: SpeedRun) -> None:
     st.caption(
         f"{first.machine}; {_threads()}; {first.runtime}. Frame "
         f"{first.frame_px[0]}x{first.frame_px[1]}, {first.frames} frames after "
-        f"{run.warm_up} of warm-up. Times in milliseconds: median (p95)."
+        f"{run.warm_up} of warm-up. Times in milliseconds: median (p95). "
+        "Frames a second: of the whole run, slow frames included."
     )
     _chart(run)
     if not run.running:
@@ -223,7 +224,10 @@ def _chart(run: SpeedRun) -> None:
             )
     st.plotly_chart(
         compare_charts.speed_against_score(
-            points, paper_fps=PAPER_FPS, y_title="Blasts, mAP@0.5 (0 to 1)"
+            points,
+            paper_fps=PAPER_FPS,
+            y_title="Blasts, mAP@0.5 (0 to 1)",
+            everyone=[spec.title for spec in _usable().values()],
         ),
         key="compare.speed.chart",
         config={"displayModeBar": False},

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
@@ -52,12 +50,13 @@ class View:
         return self.kept.spec.title
 
 
-def draw_curves(views: list[View], fields: str) -> None:
+def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None:
     """Precision and recall, FROC, a score against the threshold, reliability.
 
     Args:
         views: The models, all for one class.
         fields: What the images are called in a sentence.
+        everyone: Titles of all models that could be chosen.
     """
     curves = {view.title: threshold_curve(view.matches) for view in views}
     at = {view.title: view.point.counts for view in views}
@@ -70,12 +69,15 @@ def draw_curves(views: list[View], fields: str) -> None:
                 x_title="Recall (0 to 1)",
                 y_title="Precision (0 to 1)",
                 x_range=charts.SHARE,
-                y_range=_top([c.precision for c in curves.values()]),
+                y_range=charts.upper_share(
+                    float(c.precision.min()) for c in curves.values() if len(c.precision)
+                ),
                 marks={
                     t: (c.recall, c.precision)
                     for t, c in at.items()
                     if c.precision is not None and c.recall is not None
                 },
+                everyone=everyone,
             ),
             "pr",
         )
@@ -95,6 +97,7 @@ def draw_curves(views: list[View], fields: str) -> None:
                     for view in views
                     if view.point.counts.recall is not None
                 },
+                everyone=everyone,
             ),
             "froc",
         )
@@ -109,9 +112,9 @@ def draw_curves(views: list[View], fields: str) -> None:
             key="compare.against",
             persist_state="session",
         )
-        draw_chart(_against_threshold(views, score), "against")
+        draw_chart(_against_threshold(views, score, everyone), "against")
     with right:
-        draw_chart(_reliability(views), "reliability")
+        draw_chart(_reliability(views, everyone), "reliability")
         st.caption(
             "Reliability: a model whose confidence can be taken at its word lies on the diagonal. "
             "Boxes to the right of the dotted line are shown."
@@ -121,12 +124,6 @@ def draw_curves(views: list[View], fields: str) -> None:
         f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
         "mAP follow YOLOv5, where a box counts for each class it reaches."
     )
-
-
-def _top(curves: Iterable[npt.NDArray[np.float64]]) -> tuple[float, float]:
-    """Limits of an axis of scores that lie near 1: from a tenth below the lowest."""
-    lowest = min((float(c.min()) for c in curves if len(c)), default=0.0)
-    return max(0.0, np.floor(10 * lowest - 0.5) / 10), charts.SHARE[1]
 
 
 def _on_grid(view: View, score: str) -> tuple[pd.Series, pd.Series]:
@@ -140,7 +137,7 @@ def _value(point: OperatingPoint, score: str) -> float:
     return float("nan") if found is None else float(found)
 
 
-def _against_threshold(views: list[View], score: str) -> Figure:
+def _against_threshold(views: list[View], score: str, everyone: Sequence[str]) -> Figure:
     return charts.lines(
         {view.title: _on_grid(view, score) for view in views},
         title=f"{_AGAINST[score]} against the threshold",
@@ -149,11 +146,12 @@ def _against_threshold(views: list[View], score: str) -> Figure:
         x_range=(0.0, 1.0),
         y_range=charts.SHARE,
         marks={view.title: (view.threshold, _value(view.point, score)) for view in views},
+        everyone=everyone,
     )
 
 
-def _reliability(views: list[View]) -> Figure:
-    series = {}
+def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
+    series, boxes = {}, {}
     for view in views:
         if not len(view.matches.confidence):
             continue
@@ -162,6 +160,7 @@ def _reliability(views: list[View]) -> Figure:
             pd.Series([b["avg_confidence"] for b in bins]),
             pd.Series([b["avg_accuracy"] for b in bins]),
         )
+        boxes[view.title] = [b["count"] for b in bins]
     figure = charts.lines(
         series,
         title="Reliability",
@@ -169,8 +168,16 @@ def _reliability(views: list[View]) -> Figure:
         y_title="Right (share, 0 to 1)",
         x_range=charts.SHARE,
         y_range=charts.SHARE,
-        height_px=380,
+        everyone=everyone,
+        # Its neighbour has a control above it.
+        height_px=420,
     )
+    for name, counts in boxes.items():
+        figure.update_traces(
+            selector={"name": name},
+            customdata=counts,
+            hovertemplate=f"{name}: %{{y:.3f}} of %{{customdata}} boxes<extra></extra>",
+        )
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#7f7f7f", "width": 1})
     for threshold in sorted({view.threshold for view in views}):
         figure.add_vline(x=threshold, line={"color": "#7f7f7f", "width": 1.5, "dash": "dot"})
@@ -197,6 +204,7 @@ def draw_confusion(views: list[View]) -> None:
             confusion(shown).matrix.tolist(),
             names,
             f"{chosen.title} at {chosen.threshold:.2f}",
+            dark=st.context.theme.type == "dark",
         ),
         "confusion",
     )

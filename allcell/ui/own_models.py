@@ -27,6 +27,8 @@ _ROUND = "own.round"
 _INSPECTED = "own.inspected"
 _ADDED = "own.added"
 _LONGEST_NAME = 40
+#: Told apart from a model of ours by this.
+_MINE = " (mine)"
 _MOST_CLASSES = 1000
 
 
@@ -118,7 +120,7 @@ def _form(content: bytes, file: ForeignFile, stem: str) -> None:
     with left:
         title = st.text_input(
             "Name",
-            value=_clean(stem) or "My model",
+            value=_free(_clean(stem) or "My model"),
             max_chars=_LONGEST_NAME,
             key=f"{key}.title",
             persist_state="session",
@@ -245,6 +247,9 @@ def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] 
     if twice:
         st.warning(f"Chosen twice: {', '.join(plain(names[n]) for n in twice)}. Choose one each.")
         return None
+    if not chosen:
+        st.info("Say above which of its classes are which cells; at least one.")
+        return None
     left_out = [plain(name) for n, name in enumerate(names) if n not in chosen]
     if left_out:
         more = f" and {len(left_out) - 8} more" if len(left_out) > 8 else ""
@@ -257,11 +262,19 @@ def _clean(name: str) -> str:
     return re.sub(r"[^\w .()+-]+", " ", name).strip(" _.+-")[:_LONGEST_NAME]
 
 
+def _taken(title: str) -> bool:
+    return title.casefold() in {entry.spec.title.casefold() for entry in catalog()}
+
+
+def _free(title: str) -> str:
+    """The same, with a word more where a model has that name already."""
+    return f"{title[: _LONGEST_NAME - len(_MINE)]}{_MINE}" if _taken(title) else title
+
+
 def _check_title(title: str) -> None:
     if not title:
         raise ModelError("The model has no name.", "Give it one, with a letter or a number.")
-    taken = {entry.spec.title.casefold() for entry in catalog()}
-    if title.casefold() in taken:
+    if _taken(title):
         raise ModelError(f"There is a model named {title} already.", "Give it another name.")
 
 

@@ -107,3 +107,18 @@ def test_the_comparison_can_be_checked_elsewhere(compare: Page) -> None:
     again = rescore(waiting.value.path().read_bytes())
     assert again.differing == []
     assert [r.model for r in again.results] == [spec.name for spec in MODELS]
+
+
+def test_on_a_phone_every_tab_is_in_view_and_the_chosen_one_is_kept(compare: Page) -> None:
+    compare.set_viewport_size({"width": 390, "height": 844})
+    tabs = compare.get_by_role("tab").all()
+    boxes = [tab.bounding_box() for tab in tabs]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+    open_tab(compare, "Your model")
+    compare.get_by_text("Add a detector of your own").wait_for(timeout=WAIT_MS)
+    for page, title in (("Models", "Models"), ("Compare", "Compare models")):
+        compare.get_by_role("link", name=page).locator("visible=true").first.click()
+        compare.get_by_role("heading", name=title, exact=True).wait_for(timeout=WAIT_MS)
+    compare.get_by_text("Add a detector of your own").wait_for(timeout=WAIT_MS)
+    chosen = compare.get_by_role("tab", name="Your model")
+    assert chosen.get_attribute("aria-selected") == "true"

@@ -166,14 +166,19 @@ def test_threshold_moves_counts_and_boxes(three: Page) -> None:
     assert few == [len(drawn) for drawn in boxes(three).values()]
 
 
-def test_a_row_shows_its_cell_in_all_panes(three: Page) -> None:
-    table = three.get_by_test_id("stDataFrame").last
+def click_first_row(page: Page) -> None:
+    """Choose the most disputed cell in the table."""
+    table = page.get_by_test_id("stDataFrame").last
     table.scroll_into_view_if_needed()
-    whole = views(three)[0]
     place = table.bounding_box()
     assert place is not None
-    three.mouse.click(place["x"] + 250, place["y"] + HEADER_PX + 0.5 * ROW_PX)
-    settled(three)
+    page.mouse.click(place["x"] + 250, place["y"] + HEADER_PX + 0.5 * ROW_PX)
+    settled(page)
+
+
+def test_a_row_shows_its_cell_in_all_panes(three: Page) -> None:
+    whole = views(three)[0]
+    click_first_row(three)
     marks = three.locator(".pane").evaluate_all(
         "panes => panes.map(p => p.querySelectorAll('.box.chosen, .spot').length)"
     )
@@ -208,3 +213,11 @@ def test_phone_stacks_the_panes(three: Page, scheme: Any) -> None:
     assert all(place and place["width"] > 340 for place in places)
     assert tops == sorted(tops)
     assert len(set(tops)) == 3
+    # A pane comes into view with what was chosen a screen below it.
+    table = three.get_by_test_id("stDataFrame").last
+    table.evaluate("table => table.scrollIntoView({ block: 'start' })")
+    three.wait_for_timeout(300)
+    click_first_row(three)
+    three.wait_for_timeout(500)
+    places = [stage.bounding_box() for stage in three.locator(".pane .stage").all()]
+    assert any(p and p["y"] >= 0 and p["y"] + p["height"] <= 844 for p in places)

@@ -114,6 +114,27 @@ def test_pairs_say_whether_a_difference_is_decisive(app: AppTest, weights: Path)
     assert app.dataframe[0].value.loc["YOLOv5s", "allcell live"] == "-0.200 ● (-0.300 to -0.100)"
 
 
+def test_the_p_of_each_pair_can_be_seen(app: AppTest) -> None:
+    kept = settings().weights_dir / "metrics" / "comparison_allidb1_test.json"
+    shown = show(app, "Real differences?")
+    control = next(c for c in shown.segmented_control if c.key == "compare.cells")
+    control.set_value("p").run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    titles = {spec.name: spec.title for spec in MODELS}
+    pairs = [
+        d
+        for d in json.loads(kept.read_text())["differences"]
+        if d["measure"] == app.selectbox(key="compare.measure").value
+    ]
+    assert len(pairs) == len(MODELS) * (len(MODELS) - 1) // 2
+    for d in pairs:
+        first, second = titles[d["first"]], titles[d["second"]]
+        p = "below 0.001" if d["p_adjusted"] < 0.001 else f"{d['p_adjusted']:.3f}"
+        assert table.loc[first, second].removesuffix(" ●") == p
+        assert table.loc[second, first] == table.loc[first, second]
+
+
 def test_other_weights_than_the_compared_ones_are_named(app: AppTest, weights: Path) -> None:
     manifest = json.loads((weights / "manifest.json").read_text())
     manifest["yolov5s"]["checkpoint"]["sha256"] = "0" * 64

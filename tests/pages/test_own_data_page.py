@@ -199,7 +199,7 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
     assert "On the 3 images of smears (test)" in texts(app)
 
     tab(app, "Real differences?")
-    assert "No decisive difference among 1 pairs of models." in texts(app)
+    assert "No decisive difference between the two models." in texts(app)
 
     next(g for g in app.button_group if g.label == "Measured on").set_value("kept")
     table = tab(app.run(), "Published and measured").dataframe[0].value

@@ -119,12 +119,12 @@ def test_what_is_wrong_with_a_file_is_said(app: AppTest, content: bytes, parts: 
 def test_what_is_wrong_with_an_answer_is_said(app: AppTest) -> None:
     upload(app, graph(end_to_end()))  # three classes, and the user says two
     app.number_input[0].set_value(2).run()
-    app.multiselect[0].set_value([0])
+    app.multiselect[0].set_value([0]).run()
     app.button(key="own.add").click().run()
     assert "class 2, but 2 are named" in app.error[0].value
     app.number_input[0].set_value(3).run()
-    app.button(key="own.add").click().run()
-    assert "No class of the network" in app.error[0].value
+    assert "at least one" in app.info[0].value
+    assert app.button(key="own.add").disabled
 
 
 def test_a_class_cannot_be_two_things(app: AppTest) -> None:
@@ -132,6 +132,11 @@ def test_a_class_cannot_be_two_things(app: AppTest) -> None:
     app.multiselect[0].set_value([0, 1]).run()
     assert "Chosen twice: 0\\: normal" in words(app)
     assert app.button(key="own.add").disabled
+
+
+def test_a_name_that_is_taken_is_not_suggested(app: AppTest) -> None:
+    upload(app, graph(anchor_free(), metadata={"names": NAMES}), "yolov5s.onnx")
+    assert app.text_input[0].value == "yolov5s (mine)"
 
 
 def test_names_of_ours_and_more_than_three_are_refused(app: AppTest) -> None:

@@ -1,6 +1,8 @@
 // One field, a pane for each model, side by side: zoom or move one, and all follow. Comes after
 // zoom.js and stage.js.
 
+const LEAST_SEEN_PX = 150;
+
 export default (component) => keepView(PanesView, component);
 
 class PanesView {
@@ -47,7 +49,12 @@ class PanesView {
       if (view) pane.stage.pane.follow(view);
     });
     this.following = false;
-    if (data.spot && same && data.focus !== before.focus) this.panes[0].stage.show(data.spot);
+    if (data.spot && same && data.focus !== before.focus) {
+      this.panes[0].stage.show(data.spot);
+      // On a phone the row that was tapped is a screen below what it shows.
+      const { bottom } = this.grid.getBoundingClientRect();
+      if (bottom < LEAST_SEEN_PX) this.grid.scrollIntoView({ block: "nearest" });
+    }
   }
 
   makePane() {
