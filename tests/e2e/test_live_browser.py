@@ -24,13 +24,13 @@ from allcell.models.registry import BLAST, HEALTHY
 from allcell.synth import FieldSpec, SyntheticField, render
 from allcell.ui import camera
 from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
+from tests.e2e.live_video import WAIT_MS, component, frames_shown, open_live, start
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Frame, Page
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
-WAIT_MS = 30_000
 ASSETS = Path(camera.__file__).parent / "assets"
 #: What the page promises of a change, as the median of several.
 SOON_S = 1.0
@@ -63,13 +63,6 @@ def browser(field: SyntheticField, tmp_path_factory: pytest.TempPathFactory) -> 
     yield from launch([*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={clip}"])
 
 
-def open_live(page: Page, url: str) -> None:
-    page.goto(url)
-    page.locator("[data-testid=stFileUploader]").first.wait_for(timeout=WAIT_MS)
-    page.get_by_role("link", name="Live").first.click()
-    page.get_by_role("heading", name="Live microscope").wait_for(timeout=WAIT_MS)
-
-
 def choose_camera(page: Page) -> None:
     """Take the browser's camera; the component of the microscope gives way to another."""
     before = component(page)
@@ -82,41 +75,6 @@ def choose_small_picture(page: Page) -> None:
     page.get_by_role("combobox", name="Picture").click()
     page.get_by_role("option", name="640 x 360, fast").click()
     page.wait_for_timeout(1500)  # a camera's component gives way to another
-
-
-def component(page: Page) -> Frame:
-    """The frame of the video component that is on the page now."""
-    patience = time.monotonic() + WAIT_MS / 1e3
-    while time.monotonic() < patience:
-        frames = [f for f in page.frames if "webrtc_streamer" in f.url and not f.is_detached()]
-        if frames and frames[-1].locator("button").count():
-            return frames[-1]
-        page.wait_for_timeout(100)
-    pytest.fail("the video component did not appear")
-
-
-def frames_shown(video: Frame) -> int:
-    return int(
-        video.evaluate(
-            "() => document.querySelector('video')?.getVideoPlaybackQuality().totalVideoFrames ?? 0"
-        )
-    )
-
-
-def start(page: Page, more: int = 20) -> Frame:
-    """Press Start, once more if it did not take, and wait until some frames were shown."""
-    video = component(page)
-    button = video.get_by_role("button", name="Start")
-    button.click()
-    patience = time.monotonic() + 2 * WAIT_MS / 1e3
-    pressed = time.monotonic()
-    while frames_shown(video) < more:
-        assert time.monotonic() < patience, "the video does not start"
-        if time.monotonic() - pressed > 10 and button.count():
-            button.click()
-            pressed = time.monotonic()
-        page.wait_for_timeout(100)
-    return video
 
 
 def flows(page: Page, video: Frame, more: int = 20) -> None:

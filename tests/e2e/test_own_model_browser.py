@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.live_video import frames_shown, start
 from tests.foreign_graphs import random_yolo, random_yolov5
 
 if TYPE_CHECKING:
@@ -115,6 +117,18 @@ def test_each_output_shape_is_added_and_runs(tab: Page, networks: dict[str, Path
         assert model.input_value() == name
         assert not tab.get_by_test_id("stException").count()
     assert len(set(seen)) == len(networks)
+
+    tab.get_by_role("link", name="Live", exact=True).locator("visible=true").first.click()
+    tab.get_by_role("heading", name="Live microscope").wait_for(timeout=WAIT_MS)
+    video = start(tab)
+    for name in networks:
+        choose(tab, tab.get_by_role("combobox", name="Model"), name)
+        # The readout names the model whose boxes are shown, once it has given some.
+        tab.get_by_text(re.compile(rf"{name}\. ONNX Runtime")).wait_for(timeout=WAIT_MS)
+        shown = frames_shown(video)
+        tab.wait_for_timeout(1000)
+        assert frames_shown(video) > shown, f"the video stands still with {name}"
+    assert not tab.get_by_test_id("stException").count()
 
 
 def cpu_s(pid: int) -> float:
