@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         (), description="folders of the server with labelled sets that visitors may evaluate on"
     )
 
+    max_own_models_bytes: int = Field(
+        2 * 2**30, gt=0, description="models that visitors add, of all open sessions together"
+    )
+
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
         (),
         description="STUN and TURN servers of live video: urls, username, credential; none works "

@@ -5,10 +5,12 @@ They live in the memory of the session and go with it. Call these in the script'
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import streamlit as st
 
@@ -27,6 +29,8 @@ MAX_OWN = 3
 #: Names of the registry do not begin so.
 PREFIX = "own-"
 _KEY = "allcell.own_models"
+#: Those of all sessions that are still open.
+_OF_ALL: WeakSet[OwnModel] = WeakSet()
 
 
 @dataclass(eq=False)
@@ -110,7 +114,8 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
         said: What the user says of it; `title` must be set, `name` is made here.
 
     Raises:
-        ModelError: If it does not fit, is here already, or there are too many.
+        ModelError: If it does not fit, is here already, there are too many, or all sessions
+            together hold too much.
     """
     # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
     from allcell.foreign import open_foreign
@@ -122,9 +127,27 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
         raise ModelError(f"{kept[name].spec.title} is in the list already, just like this.")
     if len(kept) >= MAX_OWN:
         raise ModelError(f"A session keeps at most {MAX_OWN} models.", "Remove one first.")
+    _check_room(len(content))
     detector = open_foreign(content, replace(said, name=name), threads=settings().threads)
     kept[name] = OwnModel(detector, file, said, content)
+    _OF_ALL.add(kept[name])
     return kept[name]
+
+
+def _check_room(more_bytes: int) -> None:
+    """Whether this computer may hold so much more for all who use it now."""
+    most = settings().max_own_models_bytes
+    if _held_bytes() + more_bytes > most:
+        gc.collect()  # sessions that have ended may still lie about
+    if _held_bytes() + more_bytes > most:
+        raise ModelError(
+            "The models that people have added here take all the memory there is for them.",
+            "Remove one of yours, or try again when others have left.",
+        )
+
+
+def _held_bytes() -> int:
+    return sum(len(model.content) for model in _OF_ALL)
 
 
 def remove(name: str) -> None:

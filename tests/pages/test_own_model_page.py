@@ -7,6 +7,7 @@ import time
 import zipfile
 from io import BytesIO
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.report.exports import to_coco, to_csv, to_summary_csv
-from allcell.ui import camera
+from allcell.ui import camera, session_models
 from allcell.ui.bench import Finished
 from allcell.ui.camera import Link
 from allcell.ui.session_models import is_own
@@ -214,6 +215,23 @@ def test_a_removed_model_leaves_the_lists(app: AppTest) -> None:
     app.switch_page("pages/detect.py").run()
     assert not app.exception
     assert app.selectbox(key="detect.model").value != name
+
+
+def test_all_sessions_share_one_budget(
+    app: AppTest, other: AppTest, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = graph(anchor_free(), metadata={"names": NAMES})
+    # Without those that other tests have left.
+    monkeypatch.setattr(session_models, "_OF_ALL", WeakSet())
+    limits(max_own_models_bytes=len(content))
+    name = add(app, content)
+    upload(other, content)
+    other.button(key="own.add").click().run()
+    assert "take all the memory there is for them" in other.error[0].value
+    app.button(key=f"own.remove.{name}").click().run()
+    other.button(key="own.add").click().run()
+    assert not other.error
+    assert other.session_state["allcell.own_models"]
 
 
 def test_no_session_sees_the_model_of_another(app: AppTest, other: AppTest) -> None:
