@@ -44,7 +44,9 @@ class Settings(BaseSettings):
     )
 
     max_own_models_bytes: int = Field(
-        2 * 2**30, gt=0, description="models that visitors add, of all open sessions together"
+        2 * 2**30,
+        gt=0,
+        description="files of models that visitors add, of all open sessions together",
     )
 
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(

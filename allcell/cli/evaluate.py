@@ -141,6 +141,13 @@ def compare_command(
         *(spec.name for spec in MODELS if spec.name in manifest),
         *filter(has_checkpoint, sorted(judges)),
     ]
+    # Before the models run, which takes minutes.
+    if len(set(names)) < len(names):
+        raise DataError("A model is named twice.", "Name each once.")
+    if judges.issuperset(names):
+        raise DataError("Whole-field models alone are not compared.", "Add a detector: --model.")
+    if not bundle.resolve().parent.is_dir():
+        raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
     images = read_labelled(data, split, mapping=_mapping(mapping))
     answers, fields = [], []
     for name in names:
@@ -149,8 +156,6 @@ def compare_command(
             fields.append(judge(name, images, device=device))
         else:
             answers.append(answer(name, images, data.resolve().name, split, device=device))
-    if not answers:
-        raise DataError("Whole-field models alone are not compared.", "Add a detector: --model.")
     results, comparison = evaluate_all(answers, fields)
     bundle.write_bytes(pack(answers, results, comparison, fields))
     _print_comparison(results, comparison)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +24,17 @@ from allcell.versions import installed_versions, machine_name
 MAX_BYTES = 512 * 2**20
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
 _PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
+
+
+#: What reading a damaged ZIP, or one that asks for a password, may raise.
+_NO_BUNDLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    UnicodeDecodeError,
+    OSError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +106,7 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
     first = predictions[0]
     names = [p.setting.model for p in predictions]
     right = {name: m.result.right for name, m in zip(names, models, strict=True)}
-    images = [field.name for field in models[0].result.fields]
-    right |= {f.model: dict(zip(images, f.right, strict=True)) for f in fields}
+    right |= {f.model: f.right for f in fields}
     return Comparison(
         first.setting.data,
         first.setting.split,
@@ -131,10 +142,10 @@ def _check_comparable(predictions: Sequence[Predictions], fields: Sequence[Judge
     names = [p.setting.model for p in predictions] + [f.model for f in fields]
     if not predictions or len(set(names)) != len(names):
         raise DataError("Each model must be there once.", "Leave out what is there twice.")
-    number = len(predictions[0].images)
-    if any(p.data_sha256 != predictions[0].data_sha256 for p in predictions) or any(
-        len(f.right) != number for f in fields
-    ):
+    first = predictions[0]
+    asked = {(p.data_sha256, len(p.images)) for p in predictions}
+    asked |= {(f.data_sha256, len(f.right)) for f in fields}
+    if asked != {(first.data_sha256, len(first.images))}:
         raise DataError(
             "The models were not run on the same images.", "Run all of them on the same set."
         )
@@ -163,10 +174,7 @@ def pack(
         "notice": RESEARCH_USE,
         "machine": machine_name(),
         "versions": installed_versions(),
-        "data": comparison.data,
-        "split": comparison.split,
-        "data_sha256": comparison.data_sha256,
-        "weights_sha256": comparison.models,
+        **_compared(comparison),
         "check": "python -m allcell evaluate --from THIS.zip",
     }
     buffer = io.BytesIO()
@@ -182,6 +190,16 @@ def pack(
     return buffer.getvalue()
 
 
+def _compared(comparison: Comparison) -> dict[str, Any]:
+    """What was compared, as the bundle's first file says it."""
+    return {
+        "data": comparison.data,
+        "split": comparison.split,
+        "data_sha256": comparison.data_sha256,
+        "weights_sha256": comparison.models,
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """What is in a bundle.
@@ -189,7 +207,8 @@ class Bundle:
     Attributes:
         answers: Of the detectors.
         fields: Of the whole-field classifiers.
-        scored: The text of every metrics file and of the comparison, by its name in the ZIP.
+        scored: The text of what follows from these, by its name in the ZIP: every metrics file,
+            the comparison, and what it says about itself.
     """
 
     answers: tuple[Predictions, ...]
@@ -205,7 +224,8 @@ def read_bundle(content: bytes) -> Bundle:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(item.file_size for item in archive.infolist()) > MAX_BYTES:
+            unpacked = sum(item.file_size for item in archive.infolist())
+            if max(len(content), unpacked) > MAX_BYTES:
                 raise DataError("This bundle is too large.", "Split the comparison.")
             names = sorted(archive.namelist())
             answers = tuple(
@@ -221,9 +241,9 @@ def read_bundle(content: bytes) -> Bundle:
             scored = {
                 name: archive.read(name).decode()
                 for name in names
-                if name.startswith(_METRICS) or name == _COMPARISON
+                if name.startswith(_METRICS) or name in (_COMPARISON, _ABOUT)
             }
-    except (zipfile.BadZipFile, UnicodeDecodeError, OSError, NotImplementedError) as error:
+    except _NO_BUNDLE as error:
         raise DataError(
             f"This is no bundle of allcell ({error}).",
             "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
@@ -261,12 +281,19 @@ def rescore(content: bytes) -> Rescored:
     results, comparison = evaluate_all(kept.answers, kept.fields)
     anew = {f"{_METRICS}{n:02d}.json": r.to_json() for n, r in enumerate(results, 1)}
     anew[_COMPARISON] = comparison.to_json()
-    wrong = [n for n, text in anew.items() if _numbers(kept.scored.get(n)) != _numbers(text)]
+    said = dict(kept.scored)
+    about = _content(said.pop(_ABOUT, None))
+    wrong = sorted(
+        name for name in said.keys() | anew if _content(said.get(name)) != _content(anew.get(name))
+    )
+    compared = _compared(comparison)
+    if not isinstance(about, dict) or {k: about.get(k) for k in compared} != compared:
+        wrong.append(_ABOUT)
     return Rescored(results, comparison, wrong)
 
 
-def _numbers(text: str | None) -> Any:
+def _content(text: str | None) -> Any:
     try:
         return None if text is None else json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
@@ -127,18 +127,18 @@ def compare_measures(
     return tuple(differences)
 
 
-def compare_fields(right: Mapping[str, Mapping[str, bool]]) -> tuple[FieldDifference, ...]:
+def compare_fields(right: Mapping[str, Sequence[bool]]) -> tuple[FieldDifference, ...]:
     """McNemar's test for all pairs of models.
 
     Args:
-        right: By model: by image, whether it was right about there being a blast. Only images that
-            both models of a pair know are compared.
+        right: By model: for each image, the same ones in the same order, whether it was right
+            about there being a blast.
     """
     rows = []
     for first, second in combinations(right, 2):
-        shared = right[first].keys() & right[second].keys()
-        only_first = sum(right[first][k] and not right[second][k] for k in shared)
-        only_second = sum(right[second][k] and not right[first][k] for k in shared)
+        pairs = list(zip(right[first], right[second], strict=True))
+        only_first = sum(a and not b for a, b in pairs)
+        only_second = sum(b and not a for a, b in pairs)
         p = mcnemar_exact(only_first, only_second)
         rows.append((first, second, only_first, only_second, p))
     adjusted = holm([row[-1] for row in rows])

@@ -185,7 +185,7 @@ def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float])
 
 def _healthy_with_blasts(evidence: Evidence) -> Proportion:
     healthy = evidence.user_matches[HEALTHY]
-    found = (healthy.confidence >= evidence.confidence) & healthy.correct[0]
+    found = healthy.counted_at(evidence.confidence) & healthy.correct[0]
     k = int(np.sum(found & evidence.blast_present[healthy.image]))
     return Proportion.of(k, int(healthy.truths[evidence.blast_present].sum()))
 

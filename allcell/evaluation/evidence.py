@@ -123,14 +123,14 @@ class Evidence:
     def blast_suggested(self) -> BoolArray:
         """Shape (I,): images in which a blast is suggested at the threshold."""
         blasts = self.user_matches[BLAST]
-        used = (blasts.confidence >= self.confidence) & ~blasts.ignored[0]
+        used = blasts.counted_at(self.confidence)
         return np.isin(np.arange(self.n_images), blasts.image[used])
 
     @property
     def false_blast(self) -> BoolArray:
         """Shape (I,): images with a blast suggested where there is none."""
         blasts = self.user_matches[BLAST]
-        wrong = (blasts.confidence >= self.confidence) & ~blasts.ignored[0] & ~blasts.correct[0]
+        wrong = blasts.counted_at(self.confidence) & ~blasts.correct[0]
         return np.isin(np.arange(self.n_images), blasts.image[wrong])
 
     def best_f1(self) -> tuple[BestF1, BestF1]:

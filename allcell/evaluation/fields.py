@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -90,6 +90,7 @@ class JudgedFields:
     Attributes:
         model: Its name.
         model_sha256: Of its checkpoint.
+        data_sha256: Of all images and labels.
         threshold: Lowest probability at which a field is called cancerous.
         cancerous: Whether each field is, in the order of the images.
         probability: That it is, 0 to 1, likewise.
@@ -97,6 +98,7 @@ class JudgedFields:
 
     model: str
     model_sha256: str
+    data_sha256: str
     threshold: float
     cancerous: tuple[bool, ...]
     probability: tuple[float, ...]
@@ -117,6 +119,24 @@ class JudgedFields:
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
+    def from_result(cls, kept: Mapping[str, Any], threshold: float) -> JudgedFields:
+        """What is kept of a classifier on a split.
+
+        Args:
+            kept: `ClassifierResult.to_json`, read back.
+            threshold: See `evaluate_fields`.
+        """
+        said = kept["fields"].values()
+        return cls(
+            kept["model"],
+            kept["model_sha256"],
+            kept["data_sha256"],
+            threshold,
+            tuple(field["cancerous"] for field in said),
+            tuple(field["probability"] for field in said),
+        )
+
+    @classmethod
     def from_json(cls, text: str) -> JudgedFields:
         """What `to_json` wrote.
 
@@ -128,11 +148,12 @@ class JudgedFields:
             judged = cls(
                 str(said["model"]),
                 str(said["model_sha256"]),
-                float(said["threshold"]),
-                tuple(bool(truth) for truth in said["cancerous"]),
-                tuple(float(p) for p in said["probability"]),
+                str(said["data_sha256"]),
+                _share(said["threshold"]),
+                tuple(truth is True for truth in said["cancerous"]),
+                tuple(_share(p) for p in said["probability"]),
             )
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"This is not a file of judged fields ({type(error).__name__}: {error}).",
                 "Use one that allcell wrote.",
@@ -140,6 +161,13 @@ class JudgedFields:
         if len(judged.cancerous) != len(judged.probability):
             raise DataError("A field is without its answer.", "Use a file that allcell wrote.")
         return judged
+
+
+def _share(value: Any) -> float:
+    share = float(value)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{share} is not between 0 and 1")
+    return share
 
 
 @dataclass(frozen=True)
@@ -223,6 +251,7 @@ def judge_fields(
     model_sha256: str,
     threshold: float,
     on_image: Callable[[int, int], None] | None = None,
+    sha256: str | None = None,
 ) -> JudgedFields:
     """Run a classifier over labelled images as they lie.
 
@@ -233,6 +262,7 @@ def judge_fields(
         model_sha256: Of its checkpoint.
         threshold: See `evaluate_fields`.
         on_image: Called with the number of images done, and of all; may raise to stop.
+        sha256: See `predictions.predict`.
 
     Raises:
         ModelError: If the network fails.
@@ -244,7 +274,8 @@ def judge_fields(
         if on_image:
             on_image(done, len(images))
     truth = tuple(item.has_blast for item in images)
-    return JudgedFields(model, model_sha256, threshold, truth, tuple(said))
+    digest = data_sha256(images) if sha256 is None else sha256
+    return JudgedFields(model, model_sha256, digest, threshold, truth, tuple(said))
 
 
 def evaluate_fields(

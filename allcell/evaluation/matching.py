@@ -79,6 +79,15 @@ class ClassMatches:
         """True cells of the class in all images."""
         return int(self.truths.sum())
 
+    def counted_at(self, confidence: float, iou_index: int = 0) -> BoolArray:
+        """Shape (N,): which are at least this sure, and count.
+
+        As `Detections.at_least` takes them, which compares in 32 bits: a box at 0.7 is shown, and
+        counted, at the threshold 0.7.
+        """
+        sure = self.confidence >= np.float32(confidence)
+        return np.asarray(sure & ~self.ignored[iou_index], bool)
+
     def resample(self, times: IntArray) -> ClassMatches:
         """The same with image i counted `times[i]` times (shape (I,)), as a bootstrap draws it.
 

@@ -52,10 +52,10 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The curves of one class at one IoU, a point for each cell found (P of them).
+    """The curves of one class at one IoU, as the threshold falls.
 
-    Between two finds recall stands still and precision only falls, so that average precision and
-    FROC lose nothing by leaving the other predictions out.
+    Its P points are those at which a cell is found (`curve`: in between recall stands still and
+    precision only falls) or those of all thresholds (`threshold_curve`).
 
     Attributes:
         confidence: Shape (P,), falling.
@@ -102,7 +102,7 @@ def average_precision(matches: ClassMatches) -> Array:
 
 def counts_at(matches: ClassMatches, confidence: float, iou_index: int = 0) -> Counts:
     """Counts among predictions of at least this confidence, at one of the IoU thresholds."""
-    used = (matches.confidence >= confidence) & ~matches.ignored[iou_index]
+    used = matches.counted_at(confidence, iou_index)
     tp = int(np.sum(used & matches.correct[iou_index]))
     return Counts.of(tp, int(used.sum()) - tp, matches.n_truth - tp)
 
@@ -219,7 +219,7 @@ def froc_sensitivity(matches: ClassMatches) -> Array:
     """
     if matches.n_truth == 0:
         return np.full(len(FROC_FALSE_ALARMS), np.nan)
-    points = curve(matches)
+    points = threshold_curve(matches)
     allowed = points.false_alarms_per_image[None, :] <= np.array(FROC_FALSE_ALARMS)[:, None]
     return np.asarray(np.where(allowed, points.recall, 0.0).max(axis=1, initial=0.0))
 

@@ -47,7 +47,7 @@ def operating_point(
         draws: Resamples of the images (B, I) from `statistics.resamples`; no intervals if None.
     """
     n = len(matches.truths)
-    used = (matches.confidence >= confidence) & ~matches.ignored[0]
+    used = matches.counted_at(confidence)
     correct = used & matches.correct[0]
     tp = np.bincount(matches.image[correct], minlength=n)
     fp = np.bincount(matches.image[used], minlength=n) - tp

@@ -50,6 +50,10 @@ class ImageDetector(Protocol):
         ...
 
 
+#: What reading somebody's JSON in place of ours may raise.
+_NO_PREDICTIONS = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
+
+
 @dataclass(frozen=True)
 class Setting:
     """Which model was run on which images, and how.
@@ -168,11 +172,21 @@ class Predictions:
                 )
                 for item in content["images"]
             )
-            setting = Setting(**{name: content[name] for name in Setting.__dataclass_fields__})
+            if not images:
+                raise ValueError("no images")
+            setting = Setting(
+                model=str(content["model"]),
+                model_sha256=str(content["model_sha256"]),
+                device=str(content["device"]),
+                data=str(content["data"]),
+                split=str(content["split"]),
+                confidence=float(content["confidence"]),
+                iou=float(content["iou"]),
+            )
             return cls(
                 setting, images, content["data_sha256"], content["date"], content["versions"]
             )
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except _NO_PREDICTIONS as error:
             raise DataError(
                 f"This is not a file of predictions ({error}).",
                 "Use one that `python -m allcell evaluate` wrote.",

@@ -46,7 +46,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
     names = [spec.name for spec in MODELS if spec.name in manifest]
     measured: dict[str, dict[str, float]] = {}
     replicates: dict[str, dict[str, Array]] = {}
-    right: dict[str, dict[str, bool]] = {}
+    right: dict[str, tuple[bool, ...]] = {}
     data_sha256 = ""
     for data, split in SETS:
         if not (data_dir / data).is_dir() and (data, split) not in KEPT:
@@ -82,7 +82,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
 
 def _classifiers(
     data_dir: Path, weights_dir: Path, say: Callable[[str], None], data_sha256: str
-) -> dict[str, dict[str, bool]]:
+) -> dict[str, tuple[bool, ...]]:
     """Measure the whole-field classifiers; returns which test fields each judged rightly.
 
     One whose weights are not here is compared by what is kept of it, if that is of this data.
@@ -128,7 +128,7 @@ def _classifier(
 
 def _kept_right(
     spec: ClassifierSpec, files: ModelFiles | None, weights_dir: Path, data_sha256: str
-) -> dict[str, bool] | None:
+) -> tuple[bool, ...] | None:
     """Which test fields a model judged rightly, by what is kept of it; None if unknown."""
     path = weights_dir / "metrics" / f"{spec.name}_{'_'.join(TEST)}.json"
     if files is None or not path.is_file():
@@ -136,10 +136,7 @@ def _kept_right(
     kept = json.loads(path.read_text(encoding="utf-8"))
     if (kept["model_sha256"], kept["data_sha256"]) != (files.checkpoint.sha256, data_sha256):
         return None
-    return {
-        name: (field["probability"] >= spec.threshold) == field["cancerous"]
-        for name, field in kept["fields"].items()
-    }
+    return JudgedFields.from_result(kept, spec.threshold).right
 
 
 def answer(

@@ -134,9 +134,9 @@ class EvaluationResult:
     median_ms: float
 
     @property
-    def right(self) -> dict[str, bool]:
-        """By image: whether the model was right about there being a blast."""
-        return {field.name: field.blast_suggested == field.blast_present for field in self.fields}
+    def right(self) -> tuple[bool, ...]:
+        """For each image: whether the model was right about there being a blast."""
+        return tuple(field.blast_suggested == field.blast_present for field in self.fields)
 
     def to_json(self) -> str:
         """The whole result as JSON, numbers to six decimals so that files compare."""

@@ -217,13 +217,16 @@ def classifier_losses(curve: pd.DataFrame) -> go.Figure:
     )
 
 
-def training_overlay(curves: Mapping[str, pd.DataFrame], column: str, title: str) -> go.Figure:
+def training_overlay(
+    curves: Mapping[str, pd.DataFrame], column: str, title: str, everyone: Sequence[str] = ()
+) -> go.Figure:
     """One score of several models over one another, epoch by epoch (the paper's Figure 6).
 
     Args:
         curves: Training curves by model.
         column: Of the curve.
         title: What a person reads for it.
+        everyone: See `looks`.
     """
     return lines(
         {name: (curve["epoch"], curve[column]) for name, curve in curves.items()},
@@ -231,4 +234,5 @@ def training_overlay(curves: Mapping[str, pd.DataFrame], column: str, title: str
         x_title="Epoch",
         y_title=f"{title} (0 to 1)",
         y_range=SHARE,
+        everyone=everyone,
     )

@@ -154,11 +154,12 @@ def _score(value: float | None, interval: Interval | None) -> str:
 
 
 def _training(models: Sequence[KeptAnswers]) -> None:
+    everyone = [a.spec.title for a in models]
     learned = {a.spec.title: c for a in models if (c := training_curve(a.spec.name)) is not None}
     columns = st.columns(2, gap="medium")
     for n, (column, title) in enumerate(charts.DETECTOR_CURVES):
         with columns[n % 2]:
-            draw_chart(charts.training_overlay(learned, column, title), f"training-{n}")
+            draw_chart(charts.training_overlay(learned, column, title, everyone), f"training-{n}")
     st.caption(
         "After the paper's Figures 4 to 6: mean over all classes on the 13 validation fields, "
         "epoch by epoch of the training on ALL-IDB1; pre-training is not drawn."

@@ -12,13 +12,13 @@ from allcell.evaluation.bundle import write_bundle
 from allcell.evaluation.compare import ALPHA, COMPARED
 from allcell.evaluation.fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
-from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
+from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
+from allcell.report.metrics_files import read_current
 from allcell.settings import settings
 from allcell.ui import own_bundle
 from allcell.ui.answers import Answers, answers
-from allcell.ui.catalog import catalog, short_title
-from allcell.ui.model_overview import test_metrics
+from allcell.ui.catalog import short_title
 
 #: What a person reads for the measures of the comparison.
 MEASURES = {
@@ -136,24 +136,14 @@ def _bundle(kept: Answers) -> None:
 
 def _kept_fields(first: Predictions) -> list[JudgedFields]:
     """What the whole-field classifiers said of the images of other models' answers."""
-    found = []
-    for entry in catalog():
-        if not isinstance(entry.spec, ClassifierSpec):
-            continue
-        metrics = test_metrics(entry)
-        if metrics is None or metrics["data_sha256"] != first.data_sha256:
-            continue
-        said = [metrics["fields"][image.name] for image in first.images]
-        found.append(
-            JudgedFields(
-                entry.spec.name,
-                metrics["model_sha256"],
-                entry.spec.threshold,
-                tuple(field["cancerous"] for field in said),
-                tuple(field["probability"] for field in said),
-            )
-        )
-    return found
+    weights = settings().weights_dir
+    manifest = read_manifest(weights)
+    return [
+        JudgedFields.from_result(kept, spec.threshold)
+        for spec in CLASSIFIERS
+        if (kept := read_current(weights, spec.name, manifest.get(spec.name), "allidb1_test"))
+        and kept["data_sha256"] == first.data_sha256
+    ]
 
 
 def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:

@@ -16,10 +16,12 @@ _UNNAMED = "own-data"
 
 def download(run: OwnRun) -> None:
     """The button, and whether file names go into the file."""
+    # Asked here: the file is made later, in a thread that belongs to no session.
+    named = kept_names()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Download everything to check this (ZIP)",
-            lambda: bundle(run, named=kept_names()),
+            lambda: bundle(run, named=named),
             "comparison.zip",
             "application/zip",
             icon=":material/download:",

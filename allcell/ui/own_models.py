@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain, count
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,6 @@ _ROUND = "own.round"
 _INSPECTED = "own.inspected"
 _ADDED = "own.added"
 _LONGEST_NAME = 40
-#: Told apart from a model of ours by this.
-_MINE = " (mine)"
 _MOST_CLASSES = 1000
 
 
@@ -267,8 +266,9 @@ def _taken(title: str) -> bool:
 
 
 def _free(title: str) -> str:
-    """The same, with a word more where a model has that name already."""
-    return f"{title[: _LONGEST_NAME - len(_MINE)]}{_MINE}" if _taken(title) else title
+    """The same, with a number more where a model has that name already."""
+    tries = (f"{title[: _LONGEST_NAME - 4]} ({n})" for n in count(2))
+    return next(name for name in chain([title], tries) if not _taken(name))
 
 
 def _check_title(title: str) -> None:

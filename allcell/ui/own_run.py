@@ -272,6 +272,7 @@ class OwnRun(BackgroundRun):
             model_sha256=job.sha256,
             threshold=job.spec.threshold,
             on_image=self._on(0.0, 1.0),
+            sha256=self.data_sha256,
         )
 
     def _on(self, begin: float, end: float) -> Callable[[int, int], None]:

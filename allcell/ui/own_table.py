@@ -63,9 +63,7 @@ def _whole_fields(run: OwnRun) -> None:
     found: dict[int, FieldCounts] = {n: judged.counts for n, judged in run.fields.items()}
     for n, scored in run.results.items():
         fields = scored.result.fields
-        found[n] = FieldCounts.of(
-            [f.blast_present for f in fields], list(scored.result.right.values())
-        )
+        found[n] = FieldCounts.of([f.blast_present for f in fields], scored.result.right)
     table = field_scores([(short_title(run.jobs[n].spec), c) for n, c in sorted(found.items())])
     st.dataframe(
         table,

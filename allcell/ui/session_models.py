@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -29,8 +30,18 @@ MAX_OWN = 3
 #: Names of the registry do not begin so.
 PREFIX = "own-"
 _KEY = "allcell.own_models"
-#: Those of all sessions that are still open.
-_OF_ALL: WeakSet[OwnModel] = WeakSet()
+
+
+@dataclass(eq=False)
+class _Space:
+    """Memory that a model of some session takes, for as long as this exists."""
+
+    size_bytes: int
+
+
+_LOCK = threading.Lock()
+#: Of all sessions that are still open.
+_TAKEN: WeakSet[_Space] = WeakSet()
 
 
 @dataclass(eq=False)
@@ -42,12 +53,14 @@ class OwnModel:
         file: What its file was found to be.
         said: What the user said of it.
         content: Of its file.
+        space: What it takes of the memory for all sessions.
     """
 
     detector: Detector
     file: ForeignFile
     said: ForeignModel
     content: bytes = field(repr=False)
+    space: _Space = field(repr=False)
     _worker: ModelWorker | None = None
 
     def worker(self) -> ModelWorker:
@@ -127,27 +140,30 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
         raise ModelError(f"{kept[name].spec.title} is in the list already, just like this.")
     if len(kept) >= MAX_OWN:
         raise ModelError(f"A session keeps at most {MAX_OWN} models.", "Remove one first.")
-    _check_room(len(content))
+    space = _take(len(content))
     detector = open_foreign(content, replace(said, name=name), threads=settings().threads)
-    kept[name] = OwnModel(detector, file, said, content)
-    _OF_ALL.add(kept[name])
+    kept[name] = OwnModel(detector, file, said, content, space)
     return kept[name]
 
 
-def _check_room(more_bytes: int) -> None:
-    """Whether this computer may hold so much more for all who use it now."""
-    most = settings().max_own_models_bytes
-    if _held_bytes() + more_bytes > most:
-        gc.collect()  # sessions that have ended may still lie about
-    if _held_bytes() + more_bytes > most:
-        raise ModelError(
-            "The models that people have added here take all the memory there is for them.",
-            "Remove one of yours, or try again when others have left.",
-        )
+def _take(size_bytes: int) -> _Space:
+    """Room for one more file among those of all who use this computer now."""
+    most = settings().max_own_models_bytes - size_bytes
+    with _LOCK:
+        if _taken_bytes() > most:
+            gc.collect()  # sessions that have ended may still lie about
+        if _taken_bytes() > most:
+            raise ModelError(
+                "The models that people have added here take all the memory there is for them.",
+                "Remove one of yours, or try again when others have left.",
+            )
+        space = _Space(size_bytes)
+        _TAKEN.add(space)
+        return space
 
 
-def _held_bytes() -> int:
-    return sum(len(model.content) for model in _OF_ALL)
+def _taken_bytes() -> int:
+    return sum(space.size_bytes for space in _TAKEN)
 
 
 def remove(name: str) -> None:

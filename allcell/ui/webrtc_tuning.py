@@ -31,7 +31,8 @@ def _whole_frame(buffer: Any, sequence_number: int) -> JitterFrame | None:
 
     The library takes a frame for whole when the first packet of the next one is there. Its last
     packet says so itself: RTP's marker (RFC 7741, section 4.1, for VP8, which browsers choose here;
-    they set it for H.264 as well). As in the library one packet brings one frame at most.
+    they set it for H.264 as well). As in the library one packet brings one frame at most: after a
+    packet that was sent again, frames of a single packet stay behind by those that waited for it.
     """
     if buffer._prefetch or not buffer._is_video:
         return _remove_frame(buffer, sequence_number)
@@ -58,7 +59,7 @@ async def _prompt_recv(track: Any) -> Any:
 
     The library hands back what was finished when a frame arrives, so always an older one. Here the
     frame's own result is awaited, a few milliseconds as a rule and never longer than a frame lasts.
-    One that came too late is not taken for the next frame's.
+    One that came too late is shown in the next one's place only if it comes while that is awaited.
     """
     if track.readyState != "live":
         raise MediaStreamError

@@ -94,6 +94,14 @@ def test_ap_of_a_coco_set_equals_pycocotools(measured: Page) -> None:
     bundle = download(measured, "Download everything")
     assert rescore(bundle).differing == []
     (answers,) = read_bundle(bundle).answers
+    # A file name may hold a patient's: it is in the file only if that is asked for.
+    numbers = [f"image-{n:03d}" for n in range(1, IMAGES + 1)]
+    assert [image.name for image in answers.images] == numbers
+    measured.get_by_text("File names in downloads").click()
+    measured.wait_for_timeout(1000)
+    (named,) = read_bundle(download(measured, "Download everything")).answers
+    names = [f"{number}-field_{n}" for n, number in enumerate(numbers)]
+    assert [image.name for image in named.images] == names
     truth = json.loads(coco_files(IMAGES)["annotations/instances_test.json"])
     theirs = pycocotools_ap(truth, answers)
     assert (theirs[0, :2] > 0.3).all(), "the model must see something"

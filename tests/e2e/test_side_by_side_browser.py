@@ -217,7 +217,12 @@ def test_phone_stacks_the_panes(three: Page, scheme: Any) -> None:
     table = three.get_by_test_id("stDataFrame").last
     table.evaluate("table => table.scrollIntoView({ block: 'start' })")
     three.wait_for_timeout(300)
+
+    def a_pane_is_in_view() -> bool:
+        places = [stage.bounding_box() for stage in three.locator(".pane .stage").all()]
+        return any(p and p["y"] >= 0 and p["y"] + p["height"] <= 844 for p in places)
+
+    assert not a_pane_is_in_view()
     click_first_row(three)
     three.wait_for_timeout(500)
-    places = [stage.bounding_box() for stage in three.locator(".pane .stage").all()]
-    assert any(p and p["y"] >= 0 and p["y"] + p["height"] <= 844 for p in places)
+    assert a_pane_is_in_view()

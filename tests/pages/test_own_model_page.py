@@ -137,7 +137,11 @@ def test_a_class_cannot_be_two_things(app: AppTest) -> None:
 
 def test_a_name_that_is_taken_is_not_suggested(app: AppTest) -> None:
     upload(app, graph(anchor_free(), metadata={"names": NAMES}), "yolov5s.onnx")
-    assert app.text_input[0].value == "yolov5s (mine)"
+    assert app.text_input[0].value == "yolov5s (2)"
+    app.button(key="own.add").click().run()
+    assert not app.error
+    upload(app, graph(anchor_free(), side=96, metadata={"names": NAMES}), "yolov5s.onnx")
+    assert app.text_input[0].value == "yolov5s (3)"
 
 
 def test_names_of_ours_and_more_than_three_are_refused(app: AppTest) -> None:
@@ -222,7 +226,7 @@ def test_all_sessions_share_one_budget(
 ) -> None:
     content = graph(anchor_free(), metadata={"names": NAMES})
     # Without those that other tests have left.
-    monkeypatch.setattr(session_models, "_OF_ALL", WeakSet())
+    monkeypatch.setattr(session_models, "_TAKEN", WeakSet())
     limits(max_own_models_bytes=len(content))
     name = add(app, content)
     upload(other, content)

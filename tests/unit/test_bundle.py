@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import allcell.cli.evaluate  # noqa: F401  (registers the commands)
 from allcell.cli.base import app
 from allcell.errors import DataError
-from allcell.evaluation.bundle import read_bundle, rescore, write_bundle
+from allcell.evaluation.bundle import evaluate_all, read_bundle, rescore, write_bundle
 from allcell.evaluation.fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.settings import settings
@@ -37,7 +37,7 @@ def judged(answers):
     """A classifier that is wrong of the first field only."""
     truth = tuple(n % 2 == 0 for n in range(len(answers[0].images)))
     said = tuple(0.9 if (holds != (n == 0)) else 0.1 for n, holds in enumerate(truth))
-    return JudgedFields("judge", "c" * 64, 0.5, truth, said)
+    return JudgedFields("judge", "c" * 64, answers[0].data_sha256, 0.5, truth, said)
 
 
 def changed(bundle, name, change):
@@ -87,6 +87,28 @@ def test_a_changed_number_is_found(bundle):
     ]
 
 
+def test_more_than_was_compared_is_found(bundle):
+    more = io.BytesIO(bundle)
+    with zipfile.ZipFile(more, "a") as archive:
+        archive.writestr("metrics/99.json", '{"map50": 1.0}')
+    assert rescore(more.getvalue()).differing == ["metrics/99.json"]
+
+    def other_weights(text):
+        about = json.loads(text)
+        about["weights_sha256"]["live"] = "0" * 64
+        return json.dumps(about)
+
+    assert rescore(changed(bundle, "about.json", other_weights)).differing == ["about.json"]
+
+
+def test_two_images_of_one_name_are_two(answers):
+    named_alike = [
+        replace(item, images=tuple(replace(image, name="field") for image in item.images))
+        for item in answers
+    ]
+    assert evaluate_all(named_alike)[1].fields == evaluate_all(answers)[1].fields
+
+
 def test_a_whole_field_classifier_is_checked_too(answers, judged):
     bundle = write_bundle(answers, [judged])
     assert read_bundle(bundle).fields == (judged,)
@@ -107,8 +129,58 @@ def test_a_whole_field_classifier_is_checked_too(answers, judged):
     assert rescore(changed(bundle, "fields/01.json", wrong_of_all)).differing == ["comparison.json"]
     with pytest.raises(DataError, match="not a file of judged fields"):
         read_bundle(changed(bundle, "fields/01.json", lambda _: "{}"))
-    with pytest.raises(DataError, match="not run on the same images"):
-        write_bundle(answers, [replace(judged, cancerous=(True,), probability=(1.0,))])
+    for other in (
+        replace(judged, cancerous=(True,), probability=(1.0,)),
+        replace(judged, data_sha256="d" * 64),
+    ):
+        with pytest.raises(DataError, match="not run on the same images"):
+            write_bundle(answers, [other])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("images", [], id="no images"),
+        pytest.param("confidence", "sure", id="a word for a number"),
+        pytest.param("iou", 10**400, id="a number too large"),
+        pytest.param("versions", None, id="deep"),
+    ],
+)
+def test_answers_that_are_none_are_refused(bundle, key, value):
+    def with_value(text):
+        said = json.loads(text)
+        said[key] = value
+        deep = 100_000
+        return json.dumps(said) if value is not None else "[" * deep + "]" * deep
+
+    with pytest.raises(DataError, match="not a file of predictions"):
+        read_bundle(changed(bundle, "predictions/01.json", with_value))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2.0, -0.1, "much", 10**400])
+def test_probabilities_that_are_none_are_refused(answers, judged, value):
+    def with_value(text):
+        said = json.loads(text)
+        said["probability"][0] = value
+        return json.dumps(said)
+
+    bundle = write_bundle(answers, [judged])
+    with pytest.raises(DataError, match="not a file of judged fields"):
+        read_bundle(changed(bundle, "fields/01.json", with_value))
+
+
+def test_a_damaged_or_locked_bundle_is_refused(bundle):
+    damaged = bytearray(bundle)
+    damaged[200:260] = bytes(60)
+    locked = bytearray(bundle)
+    for head, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = locked.find(head)
+        while at >= 0:
+            locked[at + flags] |= 1
+            at = locked.find(head, at + 1)
+    for content in (damaged, locked):
+        with pytest.raises(DataError, match="no bundle"):
+            read_bundle(bytes(content))
 
 
 def test_other_files_are_refused(bundle):

@@ -86,6 +86,22 @@ def test_curve_has_a_point_for_each_find():
     assert points.false_alarms_per_image.tolist() == [0.0, 0.5]
 
 
+def test_boxes_of_one_confidence_come_together():
+    case = matches((0.9, "t"), (0.9, "f"), truths=(1,))
+    # No threshold finds the cell without the false alarm: one an image.
+    assert froc_sensitivity(case).tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_box_counts_at_the_threshold_at_which_it_is_shown():
+    cells = Detections(
+        np.array([[0, 0, 9, 9]], np.float32), np.array([0.7], np.float32), np.array([0])
+    )
+    (blast, *_) = match([ScoredImage(cells, cells)])
+    assert len(cells.at_least(0.7)) == 1
+    assert counts_at(blast, 0.7).tp == 1
+    assert counts_at(blast, 0.71).tp == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_every_threshold_is_a_point_of_its_curve(seed):
     rng = np.random.default_rng(seed)

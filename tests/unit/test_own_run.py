@@ -88,7 +88,7 @@ def test_a_whole_field_model_is_compared_on_whole_fields():
     (pair,) = run.comparison.fields
     assert (pair.first, pair.second) == ("live", "cnn")
     assert pair.only_first == sum(
-        r and not j for r, j in zip(right.values(), run.fields[0].right, strict=True)
+        r and not j for r, j in zip(right, run.fields[0].right, strict=True)
     )
     assert run.comparison.models == {"live": "0" * 64, "cnn": "2" * 64}
     assert not run.comparison.differences

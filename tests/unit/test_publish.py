@@ -99,6 +99,7 @@ def test_a_model_without_its_weights_is_compared_by_what_is_kept(data_dir, weigh
     manifest["cnn"] = {"checkpoint": entry, "parameters": 1}
     (weights_dir / "manifest.json").write_text(json.dumps(manifest))
     kept = {
+        "model": "cnn",
         "model_sha256": entry["sha256"],
         "data_sha256": live["data_sha256"],
         "fields": {

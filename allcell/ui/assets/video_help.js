@@ -10,7 +10,11 @@ function component() {
 
 function hurry() {
   const inside = component()?.contentWindow;
-  if (!inside?.RTCPeerConnection || inside.allcellHurries) return;
+  try {
+    if (!inside?.RTCPeerConnection || inside.allcellHurries) return;
+  } catch {
+    return; // The browser's own page about an error, which nobody may look into.
+  }
   inside.allcellHurries = true;
   const Connection = inside.RTCPeerConnection;
   inside.RTCPeerConnection = class extends Connection {
