@@ -29,6 +29,8 @@ desk = live_desk(settings)
 desk.source_error = ""
 
 with picture:
+    # Above the picture, which stays dark then.
+    trouble = st.container()
     expected_fps: float | None = 30.0
     if choice.kind == "browser":
         desk.stop()
@@ -48,7 +50,8 @@ with picture:
                 desk.stop()
         except AllcellError as error:
             desk.source_error = f"{error.message} {error.remedy}"
+            trouble.error(f"**{error.message}**  \n{error.remedy}")
     live_sources.stage_controls(desk)
-    live_keep.buttons(desk, running=link.on)
+    live_keep.buttons(desk, running=link.on and not desk.source_error)
     live_readout.readout(desk, link, expected_fps)
 live_keep.kept(desk, settings)

@@ -37,6 +37,13 @@ class Census:
         """Count from nothing, for a model with these classes."""
         self.tally = Tally(classes)
 
+    def start_over(self) -> None:
+        """Count from nothing, and forget what the picture was like: it has another source."""
+        with self._lock:
+            self.tally.reset()
+            self._magnification.start_over()
+            self._watch = Watch()
+
     def red_cell_px(self, job: Job, now_s: float) -> float | None:
         """Red-cell diameter in a frame, in its pixels, as given, known or just measured.
 
@@ -81,7 +88,7 @@ class Census:
             frame, grey = inferred.job.frame, inferred.job.grey
             # Hidden classes are counted too: hiding is for the eye.
             boxes = replace(settings, classes=None).visible(inferred.candidates)
-            paused = self._watch.objection(frame, now_s) or scale_objection(
+            paused = self._watch.objection(frame, now_s, inferred.red_cell_px) or scale_objection(
                 settings.spec, inferred.red_cell_px, inferred.input_scale
             )
             fields = tally.fields

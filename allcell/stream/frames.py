@@ -134,6 +134,10 @@ class Viewer:
         """Count from nothing."""
         self._census.tally.reset()
 
+    def start_over(self) -> None:
+        """Count from nothing, and judge the picture anew: another source begins."""
+        self._census.start_over()
+
     def snapshot(self) -> Snapshot | None:
         """The newest inferred frame (frozen: that frame) at full resolution with its own boxes.
 

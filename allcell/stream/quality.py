@@ -65,16 +65,21 @@ class Watch:
 
     def __init__(self) -> None:
         self._best = 0.0
+        self._red_cell_px: float | None = None
         self._last_s: float | None = None
         self._objection = ""
 
-    def objection(self, frame: RGBImage, now_s: float) -> str:
+    def objection(self, frame: RGBImage, now_s: float, red_cell_px: float | None = None) -> str:
         """Why the frame should not be counted on, in a sentence; empty if it is fine.
 
         Args:
             frame: RGB uint8 (H, W, 3).
             now_s: Of a monotonic clock.
+            red_cell_px: The diameter in use, in pixels of the frame. Another one is another
+                objective, which sets its own standard of sharpness.
         """
+        if red_cell_px != self._red_cell_px:
+            self._red_cell_px, self._best = red_cell_px, 0.0
         if self._last_s is not None:
             if now_s - self._last_s < _LOOKS_AGAIN_S:
                 return self._objection

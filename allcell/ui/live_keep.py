@@ -71,7 +71,7 @@ def _record(desk: LiveDesk, running: bool) -> None:
     recording = desk.recording
     if recording is not None and recording.running:
         st.button(
-            f"Stop recording ({recording.seconds:.0f} s)",
+            "Stop recording",
             icon=":material/stop_circle:",
             key="live.record.stop",
             type="primary",
@@ -117,7 +117,7 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
         if analyse_it.button("Analyse at full resolution", key="live.analyse", width="stretch"):
             try:
                 found = analyse(get_detector(settings.spec.name), frame, "frozen")
-                st.session_state[_FROZEN_RESULT] = (id(frame), found)
+                st.session_state[_FROZEN_RESULT] = (id(frame), settings.spec.name, found)
             except AllcellError as error:
                 st.error(f"**{error.message}**  \n{error.remedy}")
         if open_it.button("Open it on the Detect page", key="live.to_detect", width="stretch"):
@@ -125,9 +125,11 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
             bench().add(Source.of(name, encode_png(frame), "camera"))
             st.switch_page("pages/detect.py")
         known = st.session_state.get(_FROZEN_RESULT)
-        if known is None or known[0] != id(frame):
+        # Another model's answer is not this one's.
+        if known is None or known[:2] != (id(frame), settings.spec.name):
             return
-        shown = known[1].result(
+        analysis = known[2]
+        shown = analysis.result(
             confidence=settings.confidence, iou=settings.iou, classes=settings.classes
         )
         left, right = st.columns([2, 1], gap="large")
@@ -136,12 +138,12 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
             alt="The frozen picture with its boxes",
         )
         with right:
-            results.answer(known[1].result(confidence=settings.confidence, iou=settings.iou))
+            results.answer(analysis.result(confidence=settings.confidence, iou=settings.iou))
             st.button(
                 "Keep it in the strip",
                 key="live.keep_frozen",
                 on_click=desk.strip.add,
-                args=(_snapshot_of(settings, known[1], shown.detections, frame),),
+                args=(_snapshot_of(settings, analysis, shown.detections, frame),),
             )
 
 

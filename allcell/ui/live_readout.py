@@ -27,11 +27,13 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
         link: How the connection stands.
         expected_fps: Frames a second that the source sends.
     """
+    if desk.source_error:  # the page says it; what was measured is of another source
+        return
     status = desk.viewer.status(expected_fps)
     _trouble(desk, link, status)
     left, right = st.columns(2, gap="large")
     with left:
-        _tally(desk, desk.viewer.tally())
+        _tally(desk, desk.viewer.tally(), running=link.on)
     if not link.on or status.frame_px is None:
         return
     with right:
@@ -42,8 +44,6 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
 
 
 def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
-    if desk.source_error:
-        st.error(desk.source_error)
     source = desk.watched.feed.source if desk.watched else None
     if source is not None and source.error:
         st.error(source.error)
@@ -52,7 +52,7 @@ def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
     unseen = st.session_state.get(_UNSEEN, 0)
     unseen = unseen + 1 if link.on and status.frames_in <= 0 else 0
     st.session_state[_UNSEEN] = unseen
-    if unseen < _PATIENCE or desk.source_error:
+    if unseen < _PATIENCE:
         return
     if link.playing:
         st.warning(
@@ -67,7 +67,7 @@ def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
         )
 
 
-def _tally(desk: LiveDesk, tally: TallyState) -> None:
+def _tally(desk: LiveDesk, tally: TallyState, *, running: bool) -> None:
     with st.container(key="allcell-tally", gap="xsmall"):
         known = desk.viewer.settings.spec.classes
         blasts, healthy, smudges = st.columns(3, wrap=False)
@@ -92,7 +92,7 @@ def _tally(desk: LiveDesk, tally: TallyState) -> None:
                 "cell that comes back after a jump of the stage counts again: "
                 f"{tally.fields} {'field' if tally.fields == 1 else 'fields'} so far."
             )
-        if tally.paused:
+        if tally.paused and running:
             st.warning(f"Counting pauses. {tally.paused}")
         st.button(
             "Count from nothing",

@@ -97,7 +97,8 @@ def _start_over() -> None:
     """Another source: what stood still and what was counted belong to the last one."""
     st.session_state[FROZEN] = False
     if (desk := known_desk()) is not None:
-        desk.viewer.reset_tally()
+        desk.end_recording()
+        desk.viewer.start_over()
 
 
 def _choose_file(size: tuple[int, int]) -> SourceChoice:
@@ -107,6 +108,7 @@ def _choose_file(size: tuple[int, int]) -> SourceChoice:
         type=["mp4", "m4v", "mov", "webm", "mkv", "avi", "ogv"],
         max_upload_size=max(1, limits.max_video_bytes // 2**20),
         key="live.file",
+        on_change=_start_over,
         help=f"Up to {limits.max_video_s / 60:.0f} minutes. The decoder reads it from a temporary "
         "file, which is deleted with the session.",
     )

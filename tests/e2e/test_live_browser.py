@@ -246,6 +246,11 @@ def test_stop_and_start_and_another_page_and_back(camera: tuple[Page, Frame]) ->
     video.get_by_role("button", name="Stop").click()
     video.get_by_role("button", name="Start").wait_for(timeout=WAIT_MS)
     video = start(page)
+    # At once: the press waits until the component has stopped, and is not lost.
+    video.get_by_role("button", name="Stop").click()
+    video.get_by_role("button", name="Start").click()
+    wait_until(page, lambda: video.get_by_role("button", name="Stop").count() == 1, "it starts")
+    flows(page, video)
     page.get_by_role("link", name="Models").first.click()
     page.get_by_role("heading", name="Models").wait_for(timeout=WAIT_MS)
     page.get_by_role("link", name="Live").first.click()
@@ -385,9 +390,10 @@ def test_the_cure_stays_though_the_first_call_was_never_ended(page: Page) -> Non
              const { default: help } = await import(url);
              const parentElement = document.body;  // about:blank: a page without https
              const rest = () => new Promise((done) => setTimeout(done, 50));
-             help({ parentElement, data: { cures: {} } });
+             const words = {};
+             help({ parentElement, data: { words, cures: {} } });
              await rest();
-             help({ parentElement, data: { cures: { insecure: "the cure" } } });
+             help({ parentElement, data: { words, cures: { insecure: "the cure" } } });
              const texts = new Set();
              for (let k = 0; k < 20; k += 1) {
                await rest();

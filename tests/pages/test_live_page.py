@@ -84,6 +84,10 @@ def test_play_snapshot_freeze_stop(live: AppTest, playing: dict[str, bool]) -> N
     assert "Blasts suggested" in "\n".join(s.value for s in live.subheader)
     live.button(key="live.keep_frozen").click().run()
     assert len(desk.strip) == 2
+    # What one model said is not shown as another's.
+    for name, shown in (("yolov6", False), ("live", True)):
+        live.selectbox(key="live.model").set_value(name).run()
+        assert ("Blasts suggested" in "\n".join(s.value for s in live.subheader)) == shown
 
     playing["on"] = False
     live.run()
@@ -153,6 +157,28 @@ def test_another_source_thaws_the_picture_and_counts_anew(
     desk = desk_of(live)
     assert not desk.viewer.settings.frozen
     assert desk.watched is None
+
+
+def test_another_video_counts_anew_and_ends_the_recording(
+    live: AppTest, playing: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.segmented_control(key="live.source").set_value("file").run()
+    playing["on"] = True
+    anew = []
+    desk = desk_of(live)
+    monkeypatch.setattr(desk.viewer, "start_over", lambda: anew.append(True))
+    for n in (1, 2):
+        desk.record(".mp4")
+        content = b"no video" * n
+        live.get("file_uploader")[0].set_value([("slide.mp4", content, "video/mp4")]).run()
+        assert not live.exception
+        assert len(anew) == n
+        assert desk.recording is not None
+        assert not desk.recording.running
+    # What is wrong is said above the picture, and nothing can be kept of it.
+    assert "video" in live.error[0].value
+    assert live.button(key="live.snapshot").disabled
+    assert not live.metric, "no figures of another source"
 
 
 def test_the_servers_cameras_are_off_unless_the_settings_name_them(

@@ -87,6 +87,14 @@ class TestWatch:
         assert watch.objection(soft, 1.0)
         assert watch.objection(soft, 300.0) == ""
 
+    def test_another_objective_sets_its_own_standard(self, slide):
+        watch = Watch()
+        watch.objection(at(slide, 0, 0), 0.0, 22.0)
+        larger = cv2.resize(at(slide, 0, 0), None, fx=2.5, fy=2.5, interpolation=cv2.INTER_CUBIC)
+        assert "blurred" in watch.objection(larger, 1.0, 22.0), "it has less fine detail"
+        assert watch.objection(larger, 2.0, 55.0) == ""
+        assert "blurred" in watch.objection(cv2.blur(larger, (25, 25)), 3.0, 55.0)
+
     def test_it_does_not_look_at_every_frame(self, slide):
         watch = Watch()
         watch.objection(at(slide, 0, 0), 0.0)
