@@ -20,6 +20,7 @@ from allcell.stream.microscope import VirtualMicroscope
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Strip
 from allcell.stream.sources import Source
+from allcell.ui.session_watch import session_is_open
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ class WatchedFeed:
         open_source: Opens the source.
         process: See `Feed`.
         choice: What it is opened for.
+        is_open: Whether the user's tab is still there. Where a browser vanishes, the connection
+            asks for frames for half a minute more.
 
     Raises:
         AllcellError: If the source cannot be opened.
@@ -47,10 +50,12 @@ class WatchedFeed:
         open_source: Callable[[], Source],
         process: Callable[[RGBImage], RGBImage],
         choice: object,
+        is_open: Callable[[], bool] = lambda: True,
     ) -> None:
         self.choice = choice
         self._open_source = open_source
         self._process = process
+        self._is_open = is_open
         self.feed = Feed(open_source(), process)
         self._seen_s = time.monotonic() + 5.0  # a browser takes a moment to connect
         self._paused = False
@@ -59,7 +64,8 @@ class WatchedFeed:
 
     def newest(self) -> RGBImage | None:
         """What to show now; says that somebody looks."""
-        self._seen_s = max(self._seen_s, time.monotonic())
+        if self._is_open():
+            self._seen_s = max(self._seen_s, time.monotonic())
         return self.feed.newest()
 
     @property
@@ -135,7 +141,7 @@ class LiveDesk:
             self.watched.newest()  # opens it again if it was closed
             return
         self.stop()
-        self.watched = WatchedFeed(open_source, self.viewer.process, choice)
+        self.watched = WatchedFeed(open_source, self.viewer.process, choice, session_is_open())
 
     def stop(self) -> None:
         """Close the server's source, if one runs."""

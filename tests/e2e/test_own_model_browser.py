@@ -128,6 +128,9 @@ def test_each_output_shape_is_added_and_runs(tab: Page, networks: dict[str, Path
         shown = frames_shown(video)
         tab.wait_for_timeout(1000)
         assert frames_shown(video) > shown, f"the video stands still with {name}"
+    # The next test measures how busy the server is.
+    video.get_by_role("button", name="Stop").click()
+    video.get_by_role("button", name="Start").wait_for(timeout=WAIT_MS)
     assert not tab.get_by_test_id("stException").count()
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.stream.microscope import VirtualMicroscope
 from allcell.ui import camera
 from allcell.ui.camera import Link, ice_servers
-from allcell.ui.live_desk import LiveDesk
+from allcell.ui.live_desk import LiveDesk, WatchedFeed
 from allcell.ui.webrtc_tuning import tune
 
 WAIT_S = 20.0
@@ -144,6 +145,24 @@ def test_a_source_that_nobody_watches_is_closed_within_two_seconds(
         watched.newest()
         time.sleep(0.05)
     assert not watched.feed.source.ended
+
+
+def test_frames_asked_for_after_the_tab_is_gone_keep_nothing_open() -> None:
+    is_open = [True]
+    feed = WatchedFeed(
+        lambda: VirtualMicroscope(320, 180), lambda frame: frame, "", lambda: is_open[0]
+    )
+    try:
+        feed._seen_s = time.monotonic()
+        is_open[0] = False
+        gone = time.monotonic()
+        while not feed.closed and time.monotonic() < gone + 5:
+            feed.newest()  # as a connection does that has not noticed yet
+            time.sleep(0.03)
+        assert time.monotonic() - gone < 2.5
+        assert feed.feed.source.ended
+    finally:
+        feed.close()
 
 
 def test_another_source_thaws_the_picture_and_counts_anew(
