@@ -170,7 +170,7 @@ def _checkpoint(spec: ClassifierSpec) -> WeightFile:
     """The manifest's entry of the weights; a model that is not shipped says how to get them."""
     folder = settings().weights_dir
     files = read_manifest(folder).get(spec.name)
-    if not spec.shipped and (files is None or not (folder / files.checkpoint.file).is_file()):
+    if not spec.shipped and (files is None or not files.has_checkpoint(folder)):
         raise ModelError(
             f"The weights of {spec.name!r} are too large to be shipped and are not here.",
             f"Train it with `python -m allcell train {spec.name} --release`, or choose another.",

@@ -26,11 +26,11 @@ with side:
         st.stop()
     settings = live_controls.choose_settings(worker)
 desk = live_desk(settings)
-desk.source_error = ""
 
 with picture:
     # Above the picture, which stays dark then.
     trouble = st.container()
+    opened = True
     expected_fps: float | None = 30.0
     if choice.kind == "browser":
         desk.stop()
@@ -49,9 +49,10 @@ with picture:
             else:
                 desk.stop()
         except AllcellError as error:
-            desk.source_error = f"{error.message} {error.remedy}"
+            opened = False
             trouble.error(f"**{error.message}**  \n{error.remedy}")
     live_sources.stage_controls(desk)
-    live_keep.buttons(desk, running=link.on and not desk.source_error)
-    live_readout.readout(desk, link, expected_fps)
+    live_keep.buttons(desk, running=link.on and opened)
+    if opened:  # else what was measured is of another source
+        live_readout.readout(desk, link, expected_fps)
 live_keep.kept(desk, settings)

@@ -17,7 +17,7 @@ from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import CLASSIFIERS, MODELS
-from allcell.models.weights import has_checkpoint, read_manifest
+from allcell.models.weights import read_manifest
 from allcell.settings import settings
 
 
@@ -136,10 +136,11 @@ def compare_command(
 ) -> None:
     """Run several models on a labelled set, compare all pairs, and keep all of it in one ZIP."""
     judges = {spec.name for spec in CLASSIFIERS}
-    manifest = read_manifest(settings().weights_dir)
+    weights = settings().weights_dir
+    manifest = read_manifest(weights)
     names = model or [
         *(spec.name for spec in MODELS if spec.name in manifest),
-        *filter(has_checkpoint, sorted(judges)),
+        *(n for n in sorted(judges & manifest.keys()) if manifest[n].has_checkpoint(weights)),
     ]
     # Before the models run, which takes minutes.
     if len(set(names)) < len(names):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from allcell.data.zipped import ZipLimits, open_zip
 from allcell.errors import DataError
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
-from allcell.evaluation.fields import JudgedFields
+from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.evaluation.results import EvaluationResult
 from allcell.settings import RESEARCH_USE
@@ -22,19 +22,10 @@ from allcell.versions import installed_versions, machine_name
 
 #: Larger bundles, packed or unpacked, are refused.
 MAX_BYTES = 512 * 2**20
+_LIMITS = ZipLimits(MAX_BYTES, MAX_BYTES, MAX_BYTES, max_files=1000)
+_ANOTHER = "Use one that `python -m allcell compare --bundle` or the Compare page wrote."
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
 _PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
-
-
-#: What reading a damaged ZIP, or one that asks for a password, may raise.
-_NO_BUNDLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    UnicodeDecodeError,
-    OSError,
-    RuntimeError,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,36 +214,24 @@ def read_bundle(content: bytes) -> Bundle:
         DataError: If it is not such a file, or too large.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unpacked = sum(item.file_size for item in archive.infolist())
-            if max(len(content), unpacked) > MAX_BYTES:
-                raise DataError("This bundle is too large.", "Split the comparison.")
-            names = sorted(archive.namelist())
-            answers = tuple(
-                Predictions.from_json(archive.read(name).decode())
-                for name in names
-                if name.startswith(_PREDICTIONS)
-            )
-            fields = tuple(
-                JudgedFields.from_json(archive.read(name).decode())
-                for name in names
-                if name.startswith(_FIELDS)
-            )
-            scored = {
-                name: archive.read(name).decode()
-                for name in names
-                if name.startswith(_METRICS) or name in (_COMPARISON, _ABOUT)
-            }
-    except _NO_BUNDLE as error:
-        raise DataError(
-            f"This is no bundle of allcell ({error}).",
-            "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
-        ) from error
+        root = open_zip(content, "it", _LIMITS)
+        texts = {name: (root / name).read_text() for name in sorted(root.archive.entries)}
+    except (DataError, UnicodeDecodeError) as error:
+        why = error.message if isinstance(error, DataError) else f"{error}."
+        raise DataError(f"This is no bundle of allcell: {why}", _ANOTHER) from error
+    answers = tuple(
+        Predictions.from_json(text) for name, text in texts.items() if name.startswith(_PREDICTIONS)
+    )
+    fields = tuple(
+        JudgedFields.from_json(text) for name, text in texts.items() if name.startswith(_FIELDS)
+    )
     if not answers:
-        raise DataError(
-            "This ZIP holds no predictions.",
-            "Use one that `python -m allcell compare --bundle` or the Compare page wrote.",
-        )
+        raise DataError("This ZIP holds no predictions.", _ANOTHER)
+    scored = {
+        name: text
+        for name, text in texts.items()
+        if name.startswith(_METRICS) or name in (_COMPARISON, _ABOUT)
+    }
     return Bundle(answers, fields, scored)
 
 

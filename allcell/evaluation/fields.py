@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from allcell.classifier import FieldClass, centre_crop, turned
+from allcell.classifier import centre_crop, turned
 from allcell.data.dataset import LabelledImage
 from allcell.errors import DataError
-from allcell.evaluation.predictions import TotalTime, data_sha256
+from allcell.evaluation.judged_fields import FieldCounts, ImageClassifier
+from allcell.evaluation.predictions import data_sha256
 from allcell.evaluation.results import to_json
-from allcell.statistics import Proportion
 from allcell.versions import installed_versions
 
 #: The angles of the paper's notebook `cnn_test.ipynb`, beginning with the field as it is.
@@ -31,14 +28,6 @@ _RULES = (
     "multiple of 45 degrees in a frame of the same size, with mirrored surroundings). The copies "
     "of a field are not independent, so they have no interval; n counts copies, not fields."
 )
-
-
-class ImageClassifier(Protocol):
-    """What `allcell.classifier.FieldClassifier` and the stubs of tests have in common."""
-
-    def classify(self, image: npt.NDArray[np.uint8]) -> tuple[FieldClass, TotalTime]:
-        """The class of an RGB image (H, W, 3) (see `allcell.classifier`)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -54,120 +43,6 @@ class FieldProbabilities:
     cancerous: bool
     probability: float
     turned: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class FieldCounts:
-    """Right answers, a field counted once.
-
-    Attributes:
-        accuracy: Of all fields.
-        sensitivity: Of the cancerous ones.
-        specificity: Of the healthy ones.
-    """
-
-    accuracy: Proportion
-    sensitivity: Proportion
-    specificity: Proportion
-
-    @classmethod
-    def of(cls, cancerous: npt.ArrayLike, right: npt.ArrayLike) -> FieldCounts:
-        """Count right answers.
-
-        Args:
-            cancerous: Shape (N,): whether each field is.
-            right: Shape (N,): whether it was judged rightly.
-        """
-        truth, hits = np.asarray(cancerous, bool), np.asarray(right, bool)
-        parts = (hits, hits[truth], hits[~truth])
-        return cls(*(Proportion.of(int(part.sum()), len(part)) for part in parts))
-
-
-@dataclass(frozen=True)
-class JudgedFields:
-    """What a classifier said of whole fields, each once and as it lies.
-
-    Attributes:
-        model: Its name.
-        model_sha256: Of its checkpoint.
-        data_sha256: Of all images and labels.
-        threshold: Lowest probability at which a field is called cancerous.
-        cancerous: Whether each field is, in the order of the images.
-        probability: That it is, 0 to 1, likewise.
-    """
-
-    model: str
-    model_sha256: str
-    data_sha256: str
-    threshold: float
-    cancerous: tuple[bool, ...]
-    probability: tuple[float, ...]
-
-    @cached_property
-    def right(self) -> tuple[bool, ...]:
-        """Whether each field was judged rightly."""
-        pairs = zip(self.cancerous, self.probability, strict=True)
-        return tuple((p >= self.threshold) == truth for truth, p in pairs)
-
-    @cached_property
-    def counts(self) -> FieldCounts:
-        """Right answers."""
-        return FieldCounts.of(self.cancerous, self.right)
-
-    def to_json(self) -> str:
-        """What was said, from which the rest follows."""
-        return json.dumps(asdict(self), indent=1)
-
-    @classmethod
-    def from_result(cls, kept: Mapping[str, Any], threshold: float) -> JudgedFields:
-        """What is kept of a classifier on a split.
-
-        Args:
-            kept: `ClassifierResult.to_json`, read back.
-            threshold: See `evaluate_fields`.
-        """
-        said = kept["fields"].values()
-        return cls(
-            kept["model"],
-            kept["model_sha256"],
-            kept["data_sha256"],
-            threshold,
-            tuple(field["cancerous"] for field in said),
-            tuple(field["probability"] for field in said),
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> JudgedFields:
-        """What `to_json` wrote.
-
-        Raises:
-            DataError: If it is something else.
-        """
-        try:
-            said = json.loads(text)
-            judged = cls(
-                str(said["model"]),
-                str(said["model_sha256"]),
-                str(said["data_sha256"]),
-                _share(said["threshold"]),
-                tuple(truth is True for truth in said["cancerous"]),
-                tuple(_share(p) for p in said["probability"]),
-            )
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise DataError(
-                f"This is not a file of judged fields ({type(error).__name__}: {error}).",
-                "Use one that allcell wrote.",
-            ) from error
-        if len(judged.cancerous) != len(judged.probability):
-            raise DataError("A field is without its answer.", "Use a file that allcell wrote.")
-        return judged
-
-
-def _share(value: Any) -> float:
-    share = float(value)
-    if not 0 <= share <= 1:
-        raise ValueError(f"{share} is not between 0 and 1")
-    return share
 
 
 @dataclass(frozen=True)
@@ -241,41 +116,6 @@ class ClassifierResult:
     def to_json(self) -> str:
         """The whole result as JSON, numbers to six decimals so that files compare."""
         return to_json(asdict(self))
-
-
-def judge_fields(
-    classifier: ImageClassifier,
-    images: Sequence[LabelledImage],
-    *,
-    model: str,
-    model_sha256: str,
-    threshold: float,
-    on_image: Callable[[int, int], None] | None = None,
-    sha256: str | None = None,
-) -> JudgedFields:
-    """Run a classifier over labelled images as they lie.
-
-    Args:
-        classifier: What is evaluated.
-        images: The images.
-        model: Its name.
-        model_sha256: Of its checkpoint.
-        threshold: See `evaluate_fields`.
-        on_image: Called with the number of images done, and of all; may raise to stop.
-        sha256: See `predictions.predict`.
-
-    Raises:
-        ModelError: If the network fails.
-        ImageError: If an image cannot be read.
-    """
-    said = []
-    for done, item in enumerate(images, 1):
-        said.append(float(classifier.classify(item.pixels())[0].probability))
-        if on_image:
-            on_image(done, len(images))
-    truth = tuple(item.has_blast for item in images)
-    digest = data_sha256(images) if sha256 is None else sha256
-    return JudgedFields(model, model_sha256, digest, threshold, truth, tuple(said))
 
 
 def evaluate_fields(

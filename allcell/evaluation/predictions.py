@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
@@ -48,10 +49,6 @@ class ImageDetector(Protocol):
     ) -> tuple[Detections, TotalTime]:
         """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
         ...
-
-
-#: What reading somebody's JSON in place of ours may raise.
-_NO_PREDICTIONS = (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -174,19 +171,12 @@ class Predictions:
             )
             if not images:
                 raise ValueError("no images")
-            setting = Setting(
-                model=str(content["model"]),
-                model_sha256=str(content["model_sha256"]),
-                device=str(content["device"]),
-                data=str(content["data"]),
-                split=str(content["split"]),
-                confidence=float(content["confidence"]),
-                iou=float(content["iou"]),
-            )
+            setting = TypeAdapter(Setting).validate_python(content)
             return cls(
                 setting, images, content["data_sha256"], content["date"], content["versions"]
             )
-        except _NO_PREDICTIONS as error:
+        # The last two: numbers too large for a float, lists in lists in lists.
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"This is not a file of predictions ({error}).",
                 "Use one that `python -m allcell evaluate` wrote.",

@@ -14,7 +14,8 @@ from allcell.engines.base import Precision, open_checkpoint
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
-from allcell.evaluation.fields import JudgedFields, evaluate_fields, judge_fields
+from allcell.evaluation.fields import evaluate_fields
+from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, get_classifier, get_spec
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
@@ -91,7 +92,7 @@ def _classifiers(
     manifest = read_manifest(weights_dir)
     for spec in CLASSIFIERS:
         files = manifest.get(spec.name)
-        if files is None or not (weights_dir / files.checkpoint.file).is_file():
+        if files is None or not files.has_checkpoint(weights_dir):
             say(f"{spec.name} has no weights here: its numbers are left as they are")
         else:
             _classifier(spec, files, data_dir, weights_dir, say)
@@ -185,11 +186,6 @@ def answer(
     return predict(detector, images, setting, classes=spec.classes, on_image=on_image)
 
 
-def write(path: Path, text: str) -> None:
-    """One JSON file, with the newline that editors expect at its end."""
-    path.write_text(text + "\n", encoding="utf-8")
-
-
 def judge(
     name: str,
     images: Sequence[LabelledImage],
@@ -216,6 +212,11 @@ def judge(
         threshold=get_classifier(name).threshold,
         on_image=on_image,
     )
+
+
+def write(path: Path, text: str) -> None:
+    """One JSON file, with the newline that editors expect at its end."""
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _precisions(files: ModelFiles, of: tuple[str, str]) -> tuple[Precision, ...]:

@@ -48,6 +48,10 @@ class ModelFiles(BaseModel):
     onnx: WeightFile | None = None
     onnx_int8: WeightFile | None = None
 
+    def has_checkpoint(self, weights_dir: Path) -> bool:
+        """Whether the checkpoint lies there; the largest are not part of the project."""
+        return (weights_dir / self.checkpoint.file).is_file()
+
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
@@ -88,13 +92,6 @@ def model_files(name: str) -> ModelFiles:
             "Train it with `python -m allcell train`, or choose another model.",
         )
     return manifest[name]
-
-
-def has_checkpoint(name: str) -> bool:
-    """Whether a model's checkpoint lies here; that of the largest is not part of the project."""
-    folder = settings().weights_dir
-    files = read_manifest(folder).get(name)
-    return files is not None and (folder / files.checkpoint.file).is_file()
 
 
 def verified(file: WeightFile) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from allcell.evaluation.fields import FieldCounts
+from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.paper import METRIC_TITLES, METRICS
 from allcell.report.table1 import CLASS_ROWS, MEANS, short

@@ -147,10 +147,7 @@ def _stream(key: str, **how: Any) -> Link:
     cures = CURES if how["mode"] is WebRtcMode.SENDRECV else {}
     st.components.v2.component(
         "allcell_video_help", js=_asset("video_help.js"), css=_asset("video_help.css")
-    )(
-        key="live.video_help",
-        data={"cures": cures, "words": _WORDS},
-    )
+    )(key="live.video_help", data={"cures": cures, "words": _WORDS})
     return Link(context.state.playing, context.state.signalling)
 
 

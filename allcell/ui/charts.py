@@ -116,7 +116,7 @@ def lines(
         mine = look_of[name]
         line = {"color": mine.colour, "dash": mine.dash, "width": 2}
         symbol = {"color": mine.colour, "symbol": mine.symbol}
-        marked = marks is not None and name in marks
+        mark = (marks or {}).get(name)
         figure.add_scatter(
             x=x,
             y=y,
@@ -125,13 +125,13 @@ def lines(
             line=line,
             hovertemplate=f"{name}: %{{y:.3f}}<extra></extra>",
             legendgroup=name,
-            showlegend=not marked,
+            showlegend=mark is None,
         )
-        if marks is None or not marked:
+        if mark is None:
             continue
         figure.add_scatter(
-            x=[marks[name][0]],
-            y=[marks[name][1]],
+            x=[mark[0]],
+            y=[mark[1]],
             name=name,
             mode="markers",
             marker=symbol | {"size": 12, "line": {"width": 1.5, "color": "white"}},

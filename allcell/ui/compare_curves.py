@@ -16,7 +16,7 @@ from allcell.statistics import resamples
 from allcell.ui import charts, own_boxes
 from allcell.ui.answers import Answers, answers
 from allcell.ui.compare_views import View, draw_chart, draw_confusion, draw_curves
-from allcell.ui.controls import title_of
+from allcell.ui.controls import choose_one, title_of
 from allcell.ui.kept_answers import KeptAnswers
 from allcell.ui.model_overview import training_curve
 
@@ -62,14 +62,8 @@ def _at_threshold(of_set: Answers) -> None:
             persist_state="session",
         )
     with right:
-        kind = st.segmented_control(
-            "Cells",
-            CLASSES,
-            default=CLASSES[0],
-            required=True,
-            format_func=title_of,
-            key="compare.kind",
-            persist_state="session",
+        kind = choose_one(
+            "Cells", {c: title_of(c) for c in CLASSES}, key="compare.kind", default=CLASSES[0]
         )
     shown = [a for a in of_set.models if a.spec.name in names]
     if not shown:

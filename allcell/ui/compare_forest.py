@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from allcell.report.paper import METRIC_TITLES, METRICS
+from allcell.report.paper import METRIC_TITLES
 from allcell.report.table1 import CLASS_ROWS
 from allcell.ui.compare_charts import ForestRow, forest
+from allcell.ui.controls import choose_one
 
 _CLASSES = ("blast", "healthy")
 
@@ -21,15 +22,7 @@ def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None
             stands in the chart's place.
         key: Of the widgets.
     """
-    metric = st.segmented_control(
-        "Score in the chart",
-        METRICS,
-        default="ap50",
-        required=True,
-        format_func=METRIC_TITLES.__getitem__,
-        key=f"{key}.metric",
-        persist_state="session",
-    )
+    metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
     for column, name in zip(st.columns(2, gap="medium"), _CLASSES, strict=True):
         rows = rows_of(name, metric)
         with column:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from allcell.evaluation.bundle import write_bundle
 from allcell.evaluation.compare import ALPHA, COMPARED
-from allcell.evaluation.fields import JudgedFields
+from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
@@ -19,6 +19,7 @@ from allcell.settings import settings
 from allcell.ui import own_bundle
 from allcell.ui.answers import Answers, answers
 from allcell.ui.catalog import short_title
+from allcell.ui.controls import choose_one
 
 #: What a person reads for the measures of the comparison.
 MEASURES = {
@@ -59,15 +60,7 @@ def differences() -> None:
     pairs = [d for d in comparison["differences"] if d["measure"] == measure]
     st.markdown(f"**{verdict(pairs, titles)}**")
     if pairs:
-        shown = st.segmented_control(
-            "In the table",
-            list(_CELLS),
-            default="difference",
-            required=True,
-            format_func=_CELLS.__getitem__,
-            key="compare.cells",
-            persist_state="session",
-        )
+        shown = choose_one("In the table", _CELLS, key="compare.cells", default="difference")
         st.dataframe(
             difference_table(pairs, titles, p_values=shown == "p"),
             column_config={"_index": st.column_config.TextColumn(width=165)},

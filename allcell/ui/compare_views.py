@@ -17,7 +17,7 @@ from allcell.evaluation.operating import OperatingPoint
 from allcell.models.registry import CLASSES
 from allcell.ui import charts
 from allcell.ui.compare_charts import confusion_map
-from allcell.ui.controls import title_of
+from allcell.ui.controls import choose_one, title_of
 from allcell.ui.kept_answers import KeptAnswers
 
 _AGAINST = {"precision": "P", "recall": "R", "f1": "F1"}
@@ -103,14 +103,8 @@ def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None
         )
     left, right = st.columns(2, gap="medium")
     with left:
-        score = st.segmented_control(
-            "Score against the threshold",
-            list(_AGAINST),
-            default="f1",
-            required=True,
-            format_func=_AGAINST.__getitem__,
-            key="compare.against",
-            persist_state="session",
+        score = choose_one(
+            "Score against the threshold", _AGAINST, key="compare.against", default="f1"
         )
         draw_chart(_against_threshold(views, score, everyone), "against")
     with right:

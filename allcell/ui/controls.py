@@ -5,7 +5,7 @@ Their values survive a change of page: Streamlit keeps them for the session (`pe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,6 +43,26 @@ class ViewChoice:
 def title_of(class_name: str) -> str:
     """What a person reads for a class; a foreign model's class keeps its own name."""
     return CLASS_TITLES.get(class_name, class_name)
+
+
+def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str) -> str:
+    """One of a few in a row; one is always chosen.
+
+    Args:
+        label: Of the control.
+        titles: What a person reads for each.
+        key: Of the widget.
+        default: Chosen at first.
+    """
+    return st.segmented_control(
+        label,
+        list(titles),
+        default=default,
+        required=True,
+        format_func=titles.__getitem__,
+        key=key,
+        persist_state="session",
+    )
 
 
 def threshold_text(spec: ModelSpec) -> str:

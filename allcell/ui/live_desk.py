@@ -105,7 +105,6 @@ class LiveDesk:
         viewer: Draws the boxes.
         strip: Snapshots that were kept.
         watched: The running source of the server, if there is one.
-        source_error: Why the chosen source could not be opened.
         recording: The file being written, or written last.
     """
 
@@ -113,7 +112,6 @@ class LiveDesk:
         self.viewer = Viewer(settings)
         self.strip = Strip()
         self.watched: WatchedFeed | None = None
-        self.source_error = ""
         self.recording: Recorder | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 

@@ -117,7 +117,7 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
         if analyse_it.button("Analyse at full resolution", key="live.analyse", width="stretch"):
             try:
                 found = analyse(get_detector(settings.spec.name), frame, "frozen")
-                st.session_state[_FROZEN_RESULT] = (id(frame), settings.spec.name, found)
+                st.session_state[_FROZEN_RESULT] = (id(frame), found)
             except AllcellError as error:
                 st.error(f"**{error.message}**  \n{error.remedy}")
         if open_it.button("Open it on the Detect page", key="live.to_detect", width="stretch"):
@@ -126,9 +126,9 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
             st.switch_page("pages/detect.py")
         known = st.session_state.get(_FROZEN_RESULT)
         # Another model's answer is not this one's.
-        if known is None or known[:2] != (id(frame), settings.spec.name):
+        if known is None or (known[0], known[1].spec) != (id(frame), settings.spec):
             return
-        analysis = known[2]
+        analysis = known[1]
         shown = analysis.result(
             confidence=settings.confidence, iou=settings.iou, classes=settings.classes
         )

@@ -27,8 +27,6 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
         link: How the connection stands.
         expected_fps: Frames a second that the source sends.
     """
-    if desk.source_error:  # the page says it; what was measured is of another source
-        return
     status = desk.viewer.status(expected_fps)
     _trouble(desk, link, status)
     left, right = st.columns(2, gap="large")

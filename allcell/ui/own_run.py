@@ -17,7 +17,7 @@ from allcell.detector import Detector
 from allcell.errors import AllcellError, DataError, DeviceError, ModelError
 from allcell.evaluation.bundle import Scored, compare_scored
 from allcell.evaluation.compare import Comparison
-from allcell.evaluation.fields import JudgedFields, judge_fields
+from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.ui.heavy_work import turn

@@ -10,7 +10,7 @@ import streamlit as st
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.evaluation.bundle import Scored
-from allcell.evaluation.fields import JudgedFields
+from allcell.evaluation.judged_fields import JudgedFields
 from allcell.ui.lru import Lru
 from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet, ScoreKey
 from allcell.ui.session_watch import session_is_open

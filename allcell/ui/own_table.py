@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from allcell.evaluation.fields import FieldCounts
+from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.own_scores import field_scores, scores_csv, wide_scores
 from allcell.report.table1 import NO_WIDTH, table_latex, table_markdown

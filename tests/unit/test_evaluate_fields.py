@@ -12,7 +12,8 @@ from allcell.classifier import FieldClass
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.errors import DataError
-from allcell.evaluation.fields import ANGLES_DEG, evaluate_fields, judge_fields
+from allcell.evaluation.fields import ANGLES_DEG, evaluate_fields
+from allcell.evaluation.judged_fields import judge_fields
 from allcell.models.registry import BLAST, HEALTHY
 from allcell.statistics import clopper_pearson
 

@@ -2,8 +2,7 @@
 // 1. It shows the bare name of an error where the browser gives no camera; here is what to do.
 // 2. It offers Start while it is still stopping, and takes no notice of it.
 // 3. It lets the browser hold frames back, some 50 ms, for an even flow; here the newest is wanted.
-/** Well below what an answer of the server takes. */
-const LOOK_MS = 60;
+const LOOK_MS = 400;
 /** The component closes a connection in half a second; it starts none before. */
 const STOPS_MS = 600;
 /** How long a press of Start waits for the server to have stopped, too. */
