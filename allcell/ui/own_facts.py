@@ -11,7 +11,7 @@ from allcell.ui.controls import title_of
 from allcell.ui.session_models import OwnModel
 
 if TYPE_CHECKING:
-    from allcell.foreign_file import ForeignFile
+    from allcell.untrusted.file import UntrustedFile
 
 #: What a network's answer is, for those who know it by the networks that give it.
 LAYOUTS: dict[OutputLayout, str] = {
@@ -22,7 +22,7 @@ LAYOUTS: dict[OutputLayout, str] = {
 _SHORT_SHA = 12
 
 
-def megabytes(file: ForeignFile) -> str:
+def megabytes(file: UntrustedFile) -> str:
     """Size of a file, as the uploader says it."""
     return f"{file.size_bytes / 1e6:.1f} MB"
 

@@ -20,8 +20,8 @@ from allcell.ui.session_models import MAX_OWN, add, own_models, remove
 from allcell.ui.wording import plain
 
 if TYPE_CHECKING:
-    from allcell.foreign_answer import Fit
-    from allcell.foreign_file import ForeignFile
+    from allcell.untrusted.answer import Fit
+    from allcell.untrusted.file import UntrustedFile
 
 #: Goes up when the uploader is to be empty again.
 _ROUND = "own.round"
@@ -60,7 +60,7 @@ def _card(name: str) -> None:
 
 
 def _add_one() -> None:
-    from allcell.foreign_file import MAX_BYTES
+    from allcell.untrusted.file import MAX_BYTES
 
     upload = st.file_uploader(
         "ONNX file",
@@ -83,11 +83,11 @@ def _add_one() -> None:
     _form(content, file, PurePath(upload.name).stem)
 
 
-def _inspected(file_id: str, content: bytes) -> ForeignFile:
+def _inspected(file_id: str, content: bytes) -> UntrustedFile:
     """What a file is found to be; found out once."""
-    from allcell.foreign_file import inspect
+    from allcell.untrusted.file import inspect
 
-    known: tuple[str, ForeignFile | ModelError] | None = st.session_state.get(_INSPECTED)
+    known: tuple[str, UntrustedFile | ModelError] | None = st.session_state.get(_INSPECTED)
     if known is None or known[0] != file_id:
         with st.spinner("Looking into the file"):
             try:
@@ -100,7 +100,7 @@ def _inspected(file_id: str, content: bytes) -> ForeignFile:
     return known[1]
 
 
-def _describe(file: ForeignFile) -> None:
+def _describe(file: UntrustedFile) -> None:
     size = f"{file.input_px[0]} x {file.input_px[1]} px"
     rows, columns = file.output_shape
     st.caption(
@@ -111,8 +111,8 @@ def _describe(file: ForeignFile) -> None:
         st.warning(file.remark)
 
 
-def _form(content: bytes, file: ForeignFile, stem: str) -> None:
-    from allcell.foreign import ForeignModel
+def _form(content: bytes, file: UntrustedFile, stem: str) -> None:
+    from allcell.untrusted.model import UntrustedModel
 
     key = f"own.{file.sha256[:12]}"
     left, right = st.columns([3, 2], gap="medium")
@@ -146,7 +146,7 @@ def _form(content: bytes, file: ForeignFile, stem: str) -> None:
         disabled=classes is None,
     )
     if pressed and classes is not None:
-        said = ForeignModel("", classes, fit.layout, size, confidence, _clean(title))
+        said = UntrustedModel("", classes, fit.layout, size, confidence, _clean(title))
         try:
             _check_title(said.title)
             with st.spinner("Checking"):
@@ -160,7 +160,7 @@ def _form(content: bytes, file: ForeignFile, stem: str) -> None:
         st.rerun()
 
 
-def _choose_layout(file: ForeignFile, key: str) -> Fit:
+def _choose_layout(file: UntrustedFile, key: str) -> Fit:
     fits: dict[OutputLayout, Fit] = {fit.layout: fit for fit in file.fits}
     if len(fits) == 1:
         (only,) = file.fits
@@ -177,11 +177,11 @@ def _choose_layout(file: ForeignFile, key: str) -> Fit:
     return fits[layout]
 
 
-def _choose_size(file: ForeignFile, key: str) -> tuple[int, int] | None:
+def _choose_size(file: UntrustedFile, key: str) -> tuple[int, int] | None:
     if file.fixed:
         st.caption(f"Input: {file.input_px[0]} x {file.input_px[1]} px, as the file insists on.")
         return None
-    from allcell.foreign_file import MAX_INPUT_PX, MIN_INPUT_PX
+    from allcell.untrusted.file import MAX_INPUT_PX, MIN_INPUT_PX
 
     sides = []
     for column, name, side in zip(
@@ -201,7 +201,7 @@ def _choose_size(file: ForeignFile, key: str) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[1])
 
 
-def _class_names(file: ForeignFile, fit: Fit, key: str) -> tuple[str, ...]:
+def _class_names(file: UntrustedFile, fit: Fit, key: str) -> tuple[str, ...]:
     """Its classes: number and the file's own word, or the number alone."""
     if file.names and fit.classes in (None, len(file.names)):
         return tuple(f"{n}: {name}" for n, name in enumerate(file.names))

@@ -22,8 +22,8 @@ from allcell.stream.model_worker import ModelWorker
 
 if TYPE_CHECKING:
     from allcell.detector import Detector
-    from allcell.foreign import ForeignModel
-    from allcell.foreign_file import ForeignFile
+    from allcell.untrusted.file import UntrustedFile
+    from allcell.untrusted.model import UntrustedModel
 
 #: A session keeps this many; each is held in memory.
 MAX_OWN = 3
@@ -57,8 +57,8 @@ class OwnModel:
     """
 
     detector: Detector
-    file: ForeignFile
-    said: ForeignModel
+    file: UntrustedFile
+    said: UntrustedModel
     content: bytes = field(repr=False)
     space: _Space = field(repr=False)
     _worker: ModelWorker | None = None
@@ -70,10 +70,10 @@ class OwnModel:
             ModelError: If it cannot be opened again.
         """
         if self._worker is None:
-            from allcell.foreign import open_foreign
+            from allcell.untrusted.model import open_untrusted
 
             said = replace(self.said, name=self.spec.name)
-            again = open_foreign(self.content, said, threads=settings().threads)
+            again = open_untrusted(self.content, said, threads=settings().threads)
             self._worker = ModelWorker(again)
         return self._worker
 
@@ -115,7 +115,7 @@ def is_own(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
+def add(content: bytes, file: UntrustedFile, said: UntrustedModel) -> OwnModel:
     """Check a file against what is said of it and keep it for this session.
 
     The same file with other settings is another model, so that no result of one is taken for one
@@ -131,7 +131,7 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
             together hold too much.
     """
     # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
-    from allcell.foreign import open_foreign
+    from allcell.untrusted.model import open_untrusted
 
     kept = _kept()
     digest = hashlib.sha256(f"{file.sha256}{replace(said, name='')}".encode()).hexdigest()
@@ -141,7 +141,7 @@ def add(content: bytes, file: ForeignFile, said: ForeignModel) -> OwnModel:
     if len(kept) >= MAX_OWN:
         raise ModelError(f"A session keeps at most {MAX_OWN} models.", "Remove one first.")
     space = _take(len(content))
-    detector = open_foreign(content, replace(said, name=name), threads=settings().threads)
+    detector = open_untrusted(content, replace(said, name=name), threads=settings().threads)
     kept[name] = OwnModel(detector, file, said, content, space)
     return kept[name]
 

@@ -20,7 +20,8 @@ from allcell.ui.bench import Finished
 from allcell.ui.camera import Link
 from allcell.ui.session_models import is_own
 from allcell.ui.speed_run import Job, SpeedRun
-from tests.foreign_graphs import (
+from tests.pages.conftest import ROOT
+from tests.untrusted_graphs import (
     NAMES,
     anchor_based,
     anchor_free,
@@ -28,7 +29,6 @@ from tests.foreign_graphs import (
     end_to_end,
     graph,
 )
-from tests.pages.conftest import ROOT
 
 WAIT_S = 20.0
 

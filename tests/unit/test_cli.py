@@ -8,15 +8,15 @@ from itertools import combinations
 import pytest
 from typer.testing import CliRunner
 
-from allcell import foreign_file
 from allcell.__main__ import app
 from allcell.evaluation.bundle import read_bundle
 from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
+from allcell.untrusted import file as untrusted_file
 from tests import own_sets
-from tests.foreign_graphs import NAMES, anchor_free, graph
+from tests.untrusted_graphs import NAMES, anchor_free, graph
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +240,9 @@ def test_options_that_a_network_of_ones_own_would_ignore_are_refused(
 
 def test_a_network_of_ones_own_is_opened_once(folder, tmp_path, monkeypatch):
     opened = []
-    original = foreign_file.read_facts
+    original = untrusted_file.read_facts
     monkeypatch.setattr(
-        foreign_file, "read_facts", lambda content: opened.append(1) or original(content)
+        untrusted_file, "read_facts", lambda content: opened.append(1) or original(content)
     )
     file = tmp_path / "mine.onnx"
     file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))

@@ -1,4 +1,4 @@
-"""Run by `allcell.foreign_trial` in a process of its own: opens a network from standard input.
+"""Run by `allcell.untrusted.trial` in a process of its own: opens a network from standard input.
 
 Prints a JSON object: the input size that it ran with, or message and remedy of what went wrong.
 """
@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from allcell.errors import ModelError
-from allcell.foreign_file import open_untried
+from allcell.untrusted.file import open_untried
 
 #: How ONNX Runtime and C++ say that memory is short.
 _NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from allcell import foreign_trial
 from allcell.benchmark import resident_mb
 from allcell.errors import ModelError
-from allcell.foreign_file import open_file
-from allcell.foreign_trial import MOST_MEMORY_BYTES, try_apart
-from tests.foreign_graphs import SIDE, anchor_free, endless, graph, greedy
+from allcell.untrusted import trial as untrusted_trial
+from allcell.untrusted.file import open_file
+from allcell.untrusted.trial import MOST_MEMORY_BYTES, try_apart
+from tests.untrusted_graphs import SIDE, anchor_free, endless, graph, greedy
 
 TOO_MANY = MOST_MEMORY_BYTES // 4 + 1
 
@@ -32,7 +32,7 @@ def test_one_that_asks_for_a_little_is_not():
 
 
 def test_a_process_that_takes_too_long_is_ended(monkeypatch):
-    monkeypatch.setattr(foreign_trial, "_LONGEST_S", 2.0)
+    monkeypatch.setattr(untrusted_trial, "_LONGEST_S", 2.0)
     start = time.perf_counter()
     with pytest.raises(ModelError, match="not answered within 2 s"):
         open_file(endless())
@@ -58,7 +58,7 @@ def test_its_words_are_those_of_the_check():
 def test_what_went_well_is_not_tried_again(monkeypatch):
     content = graph(anchor_free(), metadata={"tried": "once"})
     open_file(content)
-    monkeypatch.setattr(foreign_trial, "_run", lambda *_: {"message": "again", "remedy": ""})
+    monkeypatch.setattr(untrusted_trial, "_run", lambda *_: {"message": "again", "remedy": ""})
     for size in (None, (SIDE, SIDE)):
         open_file(content, input_px=size)
     with pytest.raises(ModelError, match="again"):
@@ -68,8 +68,8 @@ def test_what_went_well_is_not_tried_again(monkeypatch):
 def test_a_known_file_does_not_wait_for_the_trial_of_another(monkeypatch):
     content = graph(anchor_free(), metadata={"known": "yes"})
     open_file(content)
-    monkeypatch.setattr(foreign_trial, "_LONGEST_S", 0.2)
-    with foreign_trial._TURN:
+    monkeypatch.setattr(untrusted_trial, "_LONGEST_S", 0.2)
+    with untrusted_trial._TURN:
         open_file(content)
         with pytest.raises(ModelError, match="Other networks are being tried"):
             open_file(graph(anchor_free(), metadata={"known": "no"}))
@@ -84,7 +84,7 @@ def test_no_process_can_be_started(monkeypatch, tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="no alarm on this system")
 def test_it_ends_by_itself_if_nobody_waits_for_it():
     child = subprocess.run(
-        [sys.executable, "-m", "allcell.foreign_child", str(MOST_MEMORY_BYTES), "2", "1"],
+        [sys.executable, "-m", "allcell.untrusted.child", str(MOST_MEMORY_BYTES), "2", "1"],
         input=endless(),
         timeout=20,
         capture_output=True,

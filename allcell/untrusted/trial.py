@@ -77,7 +77,7 @@ def _run(arguments: Sequence[str], content: bytes) -> dict[str, Any]:
     paths = os.pathsep.join([str(root), known] if known else [str(root)])
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "allcell.foreign_child", *arguments],
+            [sys.executable, "-m", "allcell.untrusted.child", *arguments],
             input=content,
             capture_output=True,
             timeout=_LONGEST_S,

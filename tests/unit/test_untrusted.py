@@ -13,10 +13,10 @@ from allcell.engines import time_limit
 from allcell.engines.base import InterruptedRun
 from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
-from allcell.foreign import ForeignModel, open_foreign
-from allcell.foreign_answer import Fit, fits
-from allcell.foreign_file import MAX_BYTES, inspect, open_untried
-from tests.foreign_graphs import (
+from allcell.untrusted.answer import Fit, fits
+from allcell.untrusted.file import MAX_BYTES, inspect, open_untried
+from allcell.untrusted.model import UntrustedModel, open_untrusted
+from tests.untrusted_graphs import (
     NAMES,
     SIDE,
     anchor_based,
@@ -38,7 +38,7 @@ DARK = np.zeros((SIDE, SIDE, 3), np.uint8)
 @pytest.mark.parametrize("answer", [anchor_free, anchor_based, end_to_end])
 @pytest.mark.parametrize("image_size", [(64, 64), (128, 64), (200, 300)])
 def test_each_layout_is_told_and_decoded(answer, image_size):
-    detector = open_foreign(graph(answer()), ForeignModel("mine", CLASSES))
+    detector = open_untrusted(graph(answer()), UntrustedModel("mine", CLASSES))
     assert detector.spec.output == answer.__name__
     assert detector.spec.classes == ("blast", "healthy")
     height, width = image_size
@@ -55,7 +55,9 @@ def test_each_layout_is_told_and_decoded(answer, image_size):
 
 
 def test_two_classes_may_become_one():
-    detector = open_foreign(graph(anchor_free()), ForeignModel("m", ("blast", "blast", "smudge")))
+    detector = open_untrusted(
+        graph(anchor_free()), UntrustedModel("m", ("blast", "blast", "smudge"))
+    )
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
     assert detector.spec.classes == ("blast", "smudge")
     assert sorted(found.class_id.tolist()) == [0, 0, 1]
@@ -64,20 +66,20 @@ def test_two_classes_may_become_one():
 @pytest.mark.parametrize(
     ("content", "model", "words"),
     [
-        (b"just some text", ForeignModel("m", CLASSES), "not an ONNX network"),
-        (b"", ForeignModel("m", CLASSES), "not an ONNX network"),
-        (b"\x80\x04\x95pickle", ForeignModel("m", CLASSES), "not an ONNX network"),
-        (None, ForeignModel("m", ("blast", "healthy")), "fits no detector with 2 classes"),
-        (None, ForeignModel("m", CLASSES, layout="anchor_based"), "of the layout anchor_based"),
-        (None, ForeignModel("m", ("blast", "healthy")), r"room for 3 \(anchor_free\)"),
-        (None, ForeignModel("m", CLASSES, input_px=(640, 640)), "takes 64x64 pixels only"),
-        (None, ForeignModel("m", ("lymphoblast", None, None)), "does not know: lymphoblast"),
-        (None, ForeignModel("m", (None, None, None)), "No class of the network"),
+        (b"just some text", UntrustedModel("m", CLASSES), "not an ONNX network"),
+        (b"", UntrustedModel("m", CLASSES), "not an ONNX network"),
+        (b"\x80\x04\x95pickle", UntrustedModel("m", CLASSES), "not an ONNX network"),
+        (None, UntrustedModel("m", ("blast", "healthy")), "fits no detector with 2 classes"),
+        (None, UntrustedModel("m", CLASSES, layout="anchor_based"), "of the layout anchor_based"),
+        (None, UntrustedModel("m", ("blast", "healthy")), r"room for 3 \(anchor_free\)"),
+        (None, UntrustedModel("m", CLASSES, input_px=(640, 640)), "takes 64x64 pixels only"),
+        (None, UntrustedModel("m", ("lymphoblast", None, None)), "does not know: lymphoblast"),
+        (None, UntrustedModel("m", (None, None, None)), "No class of the network"),
     ],
 )
 def test_what_does_not_fit_is_said(content, model, words):
     with pytest.raises(ModelError, match=words):
-        open_foreign(graph(anchor_free()) if content is None else content, model)
+        open_untrusted(graph(anchor_free()) if content is None else content, model)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_weights_in_other_files_are_never_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights.bin").write_bytes(anchor_free().astype(np.float32).tobytes())
     with pytest.raises(ModelError, match="in other files"):
-        open_foreign(graph(anchor_free(), weights_in="weights.bin"), ForeignModel("m", CLASSES))
+        open_untrusted(graph(anchor_free(), weights_in="weights.bin"), UntrustedModel("m", CLASSES))
 
 
 OTHER_FILE = part(1, b"location") + part(2, b"weights.bin")
@@ -215,7 +217,7 @@ def test_messages_without_end_within_each_other_are_refused():
 )
 def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
     with pytest.raises(ModelError, match=words):
-        open_foreign(graph(answer), ForeignModel("m", CLASSES, layout=layout))
+        open_untrusted(graph(answer), UntrustedModel("m", CLASSES, layout=layout))
 
 
 @pytest.mark.parametrize(
@@ -289,13 +291,13 @@ def test_a_network_that_takes_any_size_gets_one(metadata, wanted, expected):
     content = graph(anchor_free(), side="any", metadata=metadata)
     if wanted is None:
         assert (inspect(content).input_px, inspect(content).fixed) == (expected, False)
-    detector = open_foreign(content, ForeignModel("m", CLASSES, input_px=wanted))
+    detector = open_untrusted(content, UntrustedModel("m", CLASSES, input_px=wanted))
     assert detector.spec.fixed_input_px == expected
 
 
 def test_half_precision_is_taken():
-    detector = open_foreign(
-        graph(anchor_free(), kind=TensorProto.FLOAT16), ForeignModel("m", CLASSES)
+    detector = open_untrusted(
+        graph(anchor_free(), kind=TensorProto.FLOAT16), UntrustedModel("m", CLASSES)
     )
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
     assert len(found) == 2
@@ -324,7 +326,7 @@ def test_known_names_are_guessed(name, mine):
 
 def test_a_box_likelier_of_a_class_left_out_is_left_out():
     # The third box is a red cell by 0.95, and healthy or a blast by 0.1.
-    detector = open_foreign(graph(anchor_free()), ForeignModel("m", CLASSES))
+    detector = open_untrusted(graph(anchor_free()), UntrustedModel("m", CLASSES))
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.05)
     assert len(found) == 2
 
@@ -332,7 +334,7 @@ def test_a_box_likelier_of_a_class_left_out_is_left_out():
 def test_a_network_that_is_sure_of_everything_does_not_hang():
     rng = np.random.default_rng(0)
     many = np.vstack([rng.uniform(5, 600, (4, 20_000)), rng.uniform(0.5, 0.9, (3, 20_000))])
-    detector = open_foreign(graph(many, side=640), ForeignModel("m", CLASSES))
+    detector = open_untrusted(graph(many, side=640), UntrustedModel("m", CLASSES))
     found, timing = detector.detect(np.zeros((640, 640, 3), np.uint8))
     assert len(found) == 300
     assert timing.total_ms < 5_000
@@ -351,7 +353,7 @@ def test_facts_are_found_in_our_own_files():
 
 def test_an_end_to_end_network_with_more_classes_than_named_is_refused():
     with pytest.raises(ModelError, match="class 2, but 2 are named"):
-        open_foreign(graph(end_to_end()), ForeignModel("m", ("healthy", "blast")))
+        open_untrusted(graph(end_to_end()), UntrustedModel("m", ("healthy", "blast")))
 
 
 def test_a_network_that_never_answers_is_given_up(monkeypatch):
@@ -363,7 +365,7 @@ def test_a_network_that_never_answers_is_given_up(monkeypatch):
 
 
 def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeypatch):
-    detector = open_foreign(endless(only_on_light=True), ForeignModel("m", CLASSES))
+    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
     for _ in range(2):
         start = time.perf_counter()
@@ -375,7 +377,7 @@ def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeyp
 
 
 def test_who_interrupts_a_run_is_not_told_of_a_limit():
-    detector = open_foreign(endless(only_on_light=True), ForeignModel("m", CLASSES))
+    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
     done = threading.Event()
 
     def interrupt():
@@ -393,7 +395,7 @@ def test_who_interrupts_a_run_is_not_told_of_a_limit():
 
 
 def test_a_run_of_another_thread_is_not_interrupted():
-    detector = open_foreign(endless(only_on_light=True), ForeignModel("m", CLASSES))
+    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
     ended = []
 
     def run():
@@ -432,7 +434,7 @@ def _one_is(value):
     ],
 )
 def test_an_answer_that_breaks_only_on_some_picture_is_refused_there(broken, words):
-    detector = open_foreign(breaks_on_light(anchor_free(), broken), ForeignModel("m", CLASSES))
+    detector = open_untrusted(breaks_on_light(anchor_free(), broken), UntrustedModel("m", CLASSES))
     with pytest.raises(ModelError, match=words):
         detector.detect(LIGHT)
     assert len(detector.detect(DARK)[0]) == 2
@@ -448,12 +450,12 @@ def test_an_answer_that_breaks_only_on_some_picture_is_refused_there(broken, wor
 def test_a_class_that_breaks_only_on_some_picture_is_refused_there(number, words):
     broken = end_to_end()
     broken[1, 5] = number
-    detector = open_foreign(breaks_on_light(end_to_end(), broken), ForeignModel("m", CLASSES))
+    detector = open_untrusted(breaks_on_light(end_to_end(), broken), UntrustedModel("m", CLASSES))
     with pytest.raises(ModelError, match=words):
         detector.detect(LIGHT)
 
 
 def test_a_picture_without_any_box_has_none():
     nothing = np.zeros((7, 0))
-    detector = open_foreign(breaks_on_light(anchor_free(), nothing), ForeignModel("m", CLASSES))
+    detector = open_untrusted(breaks_on_light(anchor_free(), nothing), UntrustedModel("m", CLASSES))
     assert len(detector.detect(LIGHT)[0]) == 0

@@ -15,8 +15,8 @@ from allcell.detections import FloatArray
 from allcell.engines.onnx_engine import OnnxEngine, Signature
 from allcell.engines.onnx_file import OnnxFacts, read_facts
 from allcell.errors import ModelError
-from allcell.foreign_answer import Fit, answer, fits
-from allcell.foreign_trial import try_apart
+from allcell.untrusted.answer import Fit, answer, fits
+from allcell.untrusted.trial import try_apart
 
 #: Larger files are refused.
 MAX_BYTES = 300 * 2**20
@@ -30,7 +30,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
-class ForeignFile:
+class UntrustedFile:
     """What a file is found to be.
 
     Attributes:
@@ -77,7 +77,7 @@ class Opened:
     run_ms: float
 
 
-def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
+def inspect(content: bytes, *, threads: int = 0) -> UntrustedFile:
     """Open a file, run it, and say what it can be used as.
 
     Args:
@@ -90,7 +90,7 @@ def inspect(content: bytes, *, threads: int = 0) -> ForeignFile:
     return describe(content, open_file(content, threads=threads))
 
 
-def describe(content: bytes, opened: Opened) -> ForeignFile:
+def describe(content: bytes, opened: Opened) -> UntrustedFile:
     """Say what a file that is open can be used as.
 
     Args:
@@ -117,7 +117,7 @@ def describe(content: bytes, opened: Opened) -> ForeignFile:
             f"The file names {len(said)} classes, but its output has room for {room}. It may be "
             "more than a detector, with masks or key points for example."
         )
-    return ForeignFile(
+    return UntrustedFile(
         len(content),
         hashlib.sha256(content).hexdigest(),
         opened.facts,

@@ -17,10 +17,10 @@ from allcell.detector import Detector
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
 from allcell.errors import ModelError
-from allcell.foreign_answer import answer, check_values, fits
-from allcell.foreign_file import Opened, open_file
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
+from allcell.untrusted.answer import answer, check_values, fits
+from allcell.untrusted.file import Opened, open_file
 
 #: Candidates beyond the best of so many are dropped. A network that is sure of everything would
 #: otherwise take minutes and gigabytes to be relieved of its overlaps.
@@ -32,7 +32,7 @@ _BEFORE_CLASSES: dict[OutputLayout, int] = {"anchor_based": 5, "anchor_free": 4}
 
 
 @dataclass(frozen=True)
-class ForeignModel:
+class UntrustedModel:
     """What is said of a file.
 
     Attributes:
@@ -142,7 +142,7 @@ class _MappedEngine:
             )
 
 
-def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> Detector:
+def open_untrusted(content: bytes, model: UntrustedModel, *, threads: int = 0) -> Detector:
     """Check a file against what is said of it, and make it ready.
 
     Args:
@@ -156,7 +156,7 @@ def open_foreign(content: bytes, model: ForeignModel, *, threads: int = 0) -> De
     return ready(open_file(content, input_px=model.input_px, threads=threads), model)
 
 
-def ready(opened: Opened, model: ForeignModel) -> Detector:
+def ready(opened: Opened, model: UntrustedModel) -> Detector:
     """Check a file that is open against what is said of it, and make it ready.
 
     Args:
