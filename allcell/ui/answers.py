@@ -13,9 +13,9 @@ import streamlit as st
 
 from allcell.data.dataset import LabelledImage
 from allcell.report.metrics_files import read_comparison
+from allcell.runs.evaluation import Job, OwnRun
 from allcell.settings import settings
 from allcell.ui.kept_answers import KeptAnswers, kept_answers
-from allcell.ui.own_run import Job, OwnRun
 from allcell.ui.own_session import own_run
 from allcell.ui.wording import plain
 

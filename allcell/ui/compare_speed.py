@@ -13,14 +13,14 @@ from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
 from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
+from allcell.runs.speed import Job, SpeedRun
+from allcell.runs.turn import WAITS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui import compare_charts
 from allcell.ui.cache import get_detector
 from allcell.ui.catalog import catalog
-from allcell.ui.heavy_work import WAITS
 from allcell.ui.session_models import is_own
 from allcell.ui.session_watch import session_is_open
-from allcell.ui.speed_run import Job, SpeedRun
 from allcell.ui.wording import plain
 
 _RUN = "compare.speed_run"

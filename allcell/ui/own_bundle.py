@@ -7,8 +7,8 @@ from pathlib import PurePath
 import streamlit as st
 
 from allcell.evaluation.bundle import compare_scored, pack
+from allcell.runs.evaluation import OwnRun, numbered
 from allcell.ui.controls import choose_names, kept_names
-from allcell.ui.own_run import OwnRun, numbered
 
 #: What a set is called where file names are not wanted: its name may be a patient's, too.
 _UNNAMED = "own-data"

@@ -9,12 +9,12 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
+from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet
+from allcell.runs.turn import WAITS
 from allcell.settings import settings
 from allcell.ui.answers import measure_on_own, set_title
 from allcell.ui.cache import get_detector
 from allcell.ui.catalog import Listing, catalog
-from allcell.ui.heavy_work import WAITS
-from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet
 from allcell.ui.own_session import own_run, start_run
 from allcell.ui.own_set import choose_set
 from allcell.ui.wording import plain

@@ -11,8 +11,8 @@ from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.evaluation.bundle import Scored
 from allcell.evaluation.judged_fields import JudgedFields
+from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet, ScoreKey
 from allcell.ui.lru import Lru
-from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet, ScoreKey
 from allcell.ui.session_watch import session_is_open
 
 #: Scores that are kept: a set or two with all models. One is some megabytes.

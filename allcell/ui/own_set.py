@@ -15,9 +15,9 @@ from allcell.data.labelled_sets import class_counts, find_set, find_splits
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSES
+from allcell.runs.evaluation import OwnSet
 from allcell.settings import settings
 from allcell.ui.controls import title_of
-from allcell.ui.own_run import OwnSet
 from allcell.ui.own_session import let_go
 from allcell.ui.wording import plain
 

@@ -8,12 +8,12 @@ from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.report.own_scores import field_scores, scores_csv, wide_scores
 from allcell.report.table1 import NO_WIDTH, table_latex, table_markdown
+from allcell.runs.evaluation import OwnRun
 from allcell.settings import RESEARCH_USE
 from allcell.ui.answers import Answers
 from allcell.ui.catalog import short_title
 from allcell.ui.compare_charts import ForestRow
 from allcell.ui.compare_forest import forests
-from allcell.ui.own_run import OwnRun
 from allcell.ui.table_downloads import table_downloads
 
 _RULES = (

@@ -19,9 +19,9 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
+from allcell.runs.evaluation import OwnRun, OwnSet
 from allcell.ui import own_data, own_set
 from allcell.ui.own_bundle import bundle
-from allcell.ui.own_run import OwnRun, OwnSet
 from allcell.ui.own_session import LoadedImage
 from tests.own_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 from tests.pages.test_compare_page import show, texts

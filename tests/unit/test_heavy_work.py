@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from allcell.ui.heavy_work import turn
+from allcell.runs.turn import turn
 
 
 class GaveUpError(Exception):

@@ -14,10 +14,10 @@ from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier
-from allcell.ui import own_run
-from allcell.ui.heavy_work import turn
+from allcell.runs import evaluation as own_run
+from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet
+from allcell.runs.turn import turn
 from allcell.ui.own_bundle import bundle
-from allcell.ui.own_run import FieldJob, Job, OwnRun, OwnSet
 from tests.own_sets import coco_files, coco_folder, packed
 from tests.unit.held_engine import SPEC, Engine
 

@@ -11,10 +11,10 @@ import pytest
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
+from allcell.runs.speed import Job, SpeedRun
+from allcell.runs.turn import turn
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare_speed import speed_csv
-from allcell.ui.heavy_work import turn
-from allcell.ui.speed_run import Job, SpeedRun
 from tests.unit.held_engine import Engine
 
 

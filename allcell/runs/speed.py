@@ -12,9 +12,9 @@ from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark
 from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.images import RGBImage
+from allcell.runs.guard import BackgroundRun, RunGuard, StoppedError
+from allcell.runs.turn import turn
 from allcell.synth.field import random_spec, render
-from allcell.ui.heavy_work import turn
-from allcell.ui.run_guard import BackgroundRun, RunGuard, StoppedError
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from allcell.evaluation.compare import Comparison
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.models.registry import ClassifierSpec, ModelSpec
-from allcell.ui.heavy_work import turn
-from allcell.ui.run_guard import BackgroundRun, RunGuard, StoppedError
+from allcell.runs.guard import BackgroundRun, RunGuard, StoppedError
+from allcell.runs.turn import turn
 
 log = logging.getLogger(__name__)
 
