@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from allcell import images
+from allcell.analysis import analyse
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
 from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
@@ -17,10 +18,9 @@ from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSIFIERS
-from allcell.report.analysis import analyse
 from allcell.report.exports import to_csv, to_json_line
 from allcell.report.names import file_stems, unique_names
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE, settings
 

@@ -19,7 +19,7 @@ from allcell.report.exports import (
     with_classes,
 )
 from allcell.report.names import file_stems
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.settings import RESEARCH_USE
 
 #: ZIP entries carry a time; a fixed one keeps equal results equal byte by byte.

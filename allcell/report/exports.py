@@ -21,7 +21,7 @@ import numpy as np
 from allcell import boxes
 from allcell.detections import Detections
 from allcell.report.names import file_stems, safe_name, spreadsheet_text, unique_names
-from allcell.report.results import STAGES, ImageResult
+from allcell.result import STAGES, ImageResult
 from allcell.settings import RESEARCH_USE
 
 CONFIDENCE_DECIMALS = 4

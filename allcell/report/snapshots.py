@@ -12,7 +12,7 @@ from allcell.draw import draw
 from allcell.images import encode_png
 from allcell.report.bundle import ZIP_TIME, bundle_zip
 from allcell.report.exports import export_names
-from allcell.report.results import STAGES, ImageResult
+from allcell.result import STAGES, ImageResult
 from allcell.settings import RESEARCH_USE
 from allcell.stream.snapshots import Snapshot
 

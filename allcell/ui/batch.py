@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from allcell.detector import Detector
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.statistics import Proportion
 from allcell.ui.bench import Bench, Finished, Refused, Source
 from allcell.ui.controls import ViewChoice

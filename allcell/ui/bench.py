@@ -21,7 +21,7 @@ from allcell.ui.crops import display_jpeg
 from allcell.ui.lru import Lru
 
 if TYPE_CHECKING:
-    from allcell.report.analysis import Analysis
+    from allcell.analysis import Analysis
 
 #: Decoded pictures kept; the others are decoded again from their files when they are shown.
 MAX_IMAGES = 8
@@ -216,7 +216,7 @@ class Bench:
     def run(self, source: Source, detector: Detector) -> Outcome:
         """Analyse a picture now and keep the outcome, be it an error."""
         # Imported here: it brings the statistics along, which the first page need not wait for.
-        from allcell.report.analysis import analyse
+        from allcell.analysis import analyse
 
         choice = self.choice(source, detector.spec.name)
         outcome: Outcome

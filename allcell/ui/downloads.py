@@ -14,7 +14,7 @@ from allcell.images import decode, encode_png
 from allcell.report.bundle import bundle_zip, yolo_zip
 from allcell.report.exports import Failure, to_coco, to_csv
 from allcell.report.names import safe_name
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.ui.bench import Bench, Refused, Source
 from allcell.ui.controls import ViewChoice, choose_names, title_of
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from allcell.analysis import Analysis, analyse
 from allcell.detections import Detections
 from allcell.draw import draw
 from allcell.errors import AllcellError
 from allcell.images import RGBImage, encode_jpeg, encode_png
-from allcell.report.analysis import Analysis, analyse
 from allcell.report.snapshots import snapshots_zip, to_result
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.recorder import CODECS

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from allcell.models.registry import CLASSES
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.ui.bench import Bench, Finished, Source
 from allcell.ui.controls import RED_CELL_RANGE_PX, ViewChoice
 from allcell.ui.viewer import Box, Field, show_field

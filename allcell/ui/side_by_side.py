@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from allcell.analysis import Analysis
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec, ModelSpec
-from allcell.report.analysis import Analysis
 from allcell.ui.bench import Refused
 from allcell.ui.catalog import catalog
 from allcell.ui.controls import RED_CELL_RANGE_PX

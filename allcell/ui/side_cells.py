@@ -13,7 +13,7 @@ from allcell.classifier import FieldClass
 from allcell.images import RGBImage
 from allcell.models.registry import BLAST, CLASSES, FIELD_CLASSES
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.ui.controls import title_of
 from allcell.ui.crops import crop, data_uri
 from allcell.ui.side_pictures import Picture

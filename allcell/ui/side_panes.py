@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from allcell.analysis import Analysis
 from allcell.classifier import FieldClass
 from allcell.detections import Detections
 from allcell.models.registry import CLASSES, ClassifierSpec, ModelSpec
 from allcell.report.agreement import Agreement, Said, compare_cells
-from allcell.report.analysis import Analysis
-from allcell.report.results import ImageResult
+from allcell.result import ImageResult
 from allcell.settings import settings
 from allcell.ui.panes import Pane, Panes, show_panes
 from allcell.ui.side_cells import cells, field_text, unknown_text

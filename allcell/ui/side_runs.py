@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from allcell.analysis import Analysis, analyse
 from allcell.boxes import iou
 from allcell.classifier import FieldClass
 from allcell.errors import AllcellError
 from allcell.images import RGBImage, decode
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.report.agreement import SAME_CELL_IOU, Agreement, Xyxy
-from allcell.report.analysis import Analysis, analyse
 from allcell.scale import Scale, resolve_scale
 from allcell.ui.bench import MAX_IMAGE_BYTES, Refused
 from allcell.ui.cache import get_detector, get_field_classifier

@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from allcell.detections import Detections
 from allcell.report import bundle, exports
 from allcell.report.exports import Failure
-from allcell.report.results import ImageResult, without_names
+from allcell.result import ImageResult, without_names
 from allcell.settings import RESEARCH_USE
 
 TIMING_MS = {"preprocess": 1.0, "inference": 8.23456, "postprocess": 0.25, "total": 9.5}

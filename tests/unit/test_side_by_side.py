@@ -11,7 +11,7 @@ from allcell.classifier import FieldClass
 from allcell.detections import Detections
 from allcell.models.registry import CLASSES, FIELD_CLASSES, MODELS
 from allcell.report.agreement import Agreement, Call, Cell
-from allcell.report.results import STAGES, ImageResult
+from allcell.result import STAGES, ImageResult
 from allcell.ui.side_cells import agreement_text, field_text, table_of, unknown_text
 from allcell.ui.side_panes import titles_of
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector, Timing, choose
 from allcell.models.registry import ModelSpec
-from allcell.report.results import STAGES, ImageResult
+from allcell.result import STAGES, ImageResult
 from allcell.scale import Scale, resolve_scale
 
 
