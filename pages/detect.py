@@ -3,10 +3,11 @@
 import streamlit as st
 
 from allcell.models.registry import ModelSpec
-from allcell.ui import controls, preload, sources
-from allcell.ui.bench import bench
-from allcell.ui.catalog import catalog
-from allcell.ui.frame import require_frame
+from allcell.ui.detect import preload, sources
+from allcell.ui.field.bench import bench
+from allcell.ui.shell import controls
+from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.frame import require_frame
 
 require_frame()
 desk = bench()
@@ -33,21 +34,21 @@ if not desk.sources:
     with start:
         sources.use_camera(desk)
         st.subheader("No image at hand? Open a synthetic sample", anchor=False)
-        sources.gallery(desk)
+        sources.samples(desk)
     preload.start()
     st.stop()
 
 more, clear = st.columns([4, 1], gap="medium")
 with more.expander("Camera and samples", type="compact"):
     sources.use_camera(desk)
-    sources.gallery(desk)
+    sources.samples(desk)
 clear.button("Clear all images", on_click=desk.clear, width="stretch", type="tertiary")
 # Imported only now: statistics and tables take a second that the first page need not wait for.
 if isinstance(spec, ModelSpec):
-    from allcell.ui.workspace import workspace
+    from allcell.ui.detect.workspace import workspace
 
     workspace(desk, spec)
 elif spec is not None:
-    from allcell.ui.whole_fields import whole_fields
+    from allcell.ui.detect.whole_fields import whole_fields
 
     whole_fields(desk, spec)

@@ -3,13 +3,17 @@
 import streamlit as st
 
 from allcell.errors import AllcellError
-from allcell.ui.catalog import catalog, loading
-from allcell.ui.frame import require_frame
+from allcell.ui.shell.catalog import catalog, loading
+from allcell.ui.shell.frame import require_frame
 
 require_frame()
 # Imported only now: video over WebRTC takes a second that the other pages need not wait for.
-from allcell.ui import camera, live_controls, live_keep, live_readout, live_sources  # noqa: E402
-from allcell.ui.live_desk import live_desk  # noqa: E402
+from allcell.ui.live import camera  # noqa: E402
+from allcell.ui.live import controls as live_controls  # noqa: E402
+from allcell.ui.live import keep as live_keep  # noqa: E402
+from allcell.ui.live import readout as live_readout  # noqa: E402
+from allcell.ui.live import sources as live_sources  # noqa: E402
+from allcell.ui.live.desk import live_desk  # noqa: E402
 
 st.title("Live microscope", anchor=False)
 choice = live_sources.choose_source()

@@ -18,7 +18,7 @@ import torch  # isort: skip
 from ultralytics.nn.tasks import load_checkpoint  # isort: skip
 
 from allcell.detections import FloatArray
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.errors import DeviceError, ModelError
 
 #: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
@@ -110,7 +110,7 @@ class TorchEngine:
 
     def _go_on(self, *_: object) -> None:
         if self._given_up:
-            raise InterruptedRun
+            raise RunInterrupted
 
 
 class _FromBytes(torch.nn.Module):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from allcell.detector import Detector
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 
 #: How often it is looked whether somebody is there; seldom, for speed is measured meanwhile.
 _LOOK_S = 0.5
@@ -108,7 +108,7 @@ class RunGuard:
         ).start()
         try:
             yield
-        except InterruptedRun as error:
+        except RunInterrupted as error:
             if self.stopped:
                 raise StoppedError from error
             raise

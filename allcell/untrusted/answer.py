@@ -46,7 +46,7 @@ def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
 
     Raises:
         ModelError: If it fails, takes too long, or answers with something else.
-        InterruptedRun: If somebody interrupted it.
+        RunInterrupted: If somebody interrupted it.
     """
     try:
         with time_limit(engine):

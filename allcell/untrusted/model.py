@@ -84,7 +84,7 @@ class _MappedEngine:
         Raises:
             ModelError: If this picture's answer is none of a detector: what was checked once on
                 another picture need not hold.
-            InterruptedRun: If somebody interrupted it.
+            RunInterrupted: If somebody interrupted it.
         """
         return self.mapped(answer(self._engine, image))
 

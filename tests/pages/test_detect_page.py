@@ -24,8 +24,8 @@ from allcell.images import encode_png
 from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
 from allcell.synth import samples
-from allcell.ui import downloads, workspace
-from allcell.ui.bench import Bench, Source
+from allcell.ui.detect import downloads, workspace
+from allcell.ui.field.bench import Bench, Source
 from tests.pages.conftest import CountingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,8 +80,8 @@ def test_cpu_path_never_imports_torch() -> None:
     # The preloading thread may be half way at any time, so it is left out.
     script = f"""
 import sys
-import allcell.ui.preload
-allcell.ui.preload.start = bool
+import allcell.ui.detect.preload
+allcell.ui.detect.preload.start = bool
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=120).run()
 early = [m for m in ("scipy", "onnxruntime", "torch", "ultralytics") if m in sys.modules]

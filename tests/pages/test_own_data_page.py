@@ -20,9 +20,10 @@ from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
 from allcell.runs.evaluation import OwnRun, OwnSet
-from allcell.ui import own_data, own_set
-from allcell.ui.own_bundle import bundle
-from allcell.ui.own_session import LoadedImage
+from allcell.ui.compare.user_session import LoadedImage
+from allcell.ui.compare.your_data import choose_set as own_set
+from allcell.ui.compare.your_data import page as own_data
+from allcell.ui.compare.your_data.bundle import bundle
 from tests.own_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 from tests.pages.test_compare_page import show, texts
 
@@ -283,7 +284,9 @@ def test_the_boxes_follow_the_threshold(
     app: AppTest, engine: Boxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Any] = []
-    monkeypatch.setattr("allcell.ui.own_boxes.show_field", lambda field, pick: shown.append(field))
+    monkeypatch.setattr(
+        "allcell.ui.compare.your_data.boxes.show_field", lambda field, pick: shown.append(field)
+    )
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
     tab(app, "Curves and threshold")
     truths = [int(np.sum(f.truth.class_id == 0)) for _, f in fields(IMAGES)]
@@ -309,7 +312,7 @@ def test_the_boxes_follow_the_threshold(
 
 def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) -> None:
     from allcell.report.own_scores import scores_csv
-    from allcell.ui.own_table import scored_models
+    from allcell.ui.compare.your_data.table import scored_models
 
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
     table = pd.read_csv(io.StringIO(scores_csv(scored_models(run))))

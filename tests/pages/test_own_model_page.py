@@ -16,10 +16,11 @@ from streamlit.testing.v1 import AppTest
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.report.exports import to_coco, to_csv, to_summary_csv
 from allcell.runs.speed import Job, SpeedRun
-from allcell.ui import camera, session_models
-from allcell.ui.bench import Finished
-from allcell.ui.camera import Link
-from allcell.ui.session_models import is_own
+from allcell.ui.field.bench import Finished
+from allcell.ui.live import camera
+from allcell.ui.live.camera import Link
+from allcell.ui.shell import user_models as session_models
+from allcell.ui.shell.user_models import is_own
 from tests.pages.conftest import ROOT
 from tests.untrusted_graphs import (
     NAMES,

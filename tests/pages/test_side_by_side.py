@@ -21,7 +21,8 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, get_classifier, get_spec
-from allcell.ui import side_by_side, side_runs
+from allcell.ui.compare.side import page as side_by_side
+from allcell.ui.compare.side import runs as side_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 TAB = "Side by side"
@@ -110,8 +111,8 @@ import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file('app.py', default_timeout=60)
 app.session_state['compare.tab'] = {TAB!r}
-import allcell.ui.preload
-allcell.ui.preload.start = bool
+import allcell.ui.detect.preload
+allcell.ui.detect.preload.start = bool
 app.run().switch_page('pages/compare.py').run()
 assert not app.exception
 assert any('Choose an image' in m.value for m in app.markdown)

@@ -17,7 +17,7 @@ from allcell.models.registry import get_classifier
 from allcell.runs import evaluation as own_run
 from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet
 from allcell.runs.turn import turn
-from allcell.ui.own_bundle import bundle
+from allcell.ui.compare.your_data.bundle import bundle
 from tests.own_sets import coco_files, coco_folder, packed
 from tests.unit.held_engine import SPEC, Engine
 

@@ -12,8 +12,8 @@ from allcell.detections import Detections
 from allcell.models.registry import CLASSES, FIELD_CLASSES, MODELS
 from allcell.report.agreement import Agreement, Call, Cell
 from allcell.result import STAGES, ImageResult
-from allcell.ui.side_cells import agreement_text, field_text, table_of, unknown_text
-from allcell.ui.side_panes import titles_of
+from allcell.ui.compare.side.cells import agreement_text, field_text, table_of, unknown_text
+from allcell.ui.compare.side.panes import titles_of
 
 BLAST, HEALTHY = Call("blast", 0.9, 0), Call("healthy", 0.6, 0)
 

@@ -14,7 +14,7 @@ from allcell.models.registry import get_spec
 from allcell.runs.speed import Job, SpeedRun
 from allcell.runs.turn import turn
 from allcell.settings import RESEARCH_USE
-from allcell.ui.compare_speed import speed_csv
+from allcell.ui.compare.speed import speed_csv
 from tests.unit.held_engine import Engine
 
 

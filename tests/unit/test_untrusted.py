@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from allcell.data.class_names import guess_classes
 from allcell.engines import time_limit
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
 from allcell.untrusted.answer import Fit, fits
@@ -387,7 +387,7 @@ def test_who_interrupts_a_run_is_not_told_of_a_limit():
     thread = threading.Thread(target=interrupt)
     thread.start()
     try:
-        with pytest.raises(InterruptedRun):
+        with pytest.raises(RunInterrupted):
             detector.detect(LIGHT)
     finally:
         done.set()
@@ -401,7 +401,7 @@ def test_a_run_of_another_thread_is_not_interrupted():
     def run():
         try:
             detector.detect(LIGHT)
-        except InterruptedRun:
+        except RunInterrupted:
             ended.append("interrupted")
 
     thread = threading.Thread(target=run)

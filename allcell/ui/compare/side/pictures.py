@@ -1,0 +1,142 @@
+"""Side by side: the picture that the models are shown, and where it comes from.
+
+Each origin is a function that shows its own controls and returns the picture chosen with them, or
+None; a new one needs no more than a line in `ORIGINS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from allcell.detections import Detections
+from allcell.images import encode_png
+from allcell.settings import settings
+from allcell.synth.field import render
+from allcell.synth.samples import Sample, samples
+from allcell.ui.compare.user_session import SHOWN, loaded_images
+from allcell.ui.field.gallery import FORMATS, gallery
+
+_ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
+_SAMPLE, _FIELD = "side.sample", "side.field"
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A field to show to the models.
+
+    Attributes:
+        name: What the user calls it.
+        data: The bytes of its file, in any format that `images.decode` reads.
+        digest: SHA-256 of these bytes, shortened; up to 64 ASCII characters.
+        truth: The cells that are known to be there, in pixels of the field, with the classes of
+            `models.registry.CLASSES`; None if nobody knows.
+        synthetic: Whether it is one of ours, which is then written wherever it is shown.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    digest: str
+    truth: Detections | None = None
+    synthetic: bool = False
+
+    @classmethod
+    def of(
+        cls, name: str, data: bytes, truth: Detections | None = None, *, synthetic: bool = False
+    ) -> Picture:
+        """A picture with the digest of its bytes."""
+        return cls(name, data, hashlib.sha256(data).hexdigest()[:24], truth, synthetic)
+
+
+def choose_picture() -> Picture | None:
+    """Ask where the picture comes from, and for the picture; None if none is chosen yet."""
+    origin = st.segmented_control(
+        "Image",
+        list(ORIGINS),
+        default=next(iter(ORIGINS)),
+        required=True,
+        key=_ORIGIN,
+        persist_state="session",
+    )
+    return ORIGINS[origin]()
+
+
+def _sample() -> Picture | None:
+    known = {sample.name: sample for sample in samples()}
+    # The gallery is for the first choice; a list takes less room above the panes.
+    if st.session_state.get(_SAMPLE) is None:
+        gallery("side", _choose_sample)
+        return None
+    name = st.selectbox(
+        "Sample",
+        list(known),
+        format_func=lambda name: known[name].title,
+        key=_SAMPLE,
+        persist_state="session",
+        help="Rendered smears, of which every cell is known.",
+    )
+    return _rendered(name)
+
+
+def _choose_sample(sample: Sample) -> None:
+    st.session_state[_SAMPLE] = sample.name
+
+
+@st.cache_resource(show_spinner=False)
+def _rendered(name: str) -> Picture:
+    made = render({sample.name: sample for sample in samples()}[name].spec)
+    return Picture.of(f"{name} (synthetic).png", encode_png(made.image), made.truth, synthetic=True)
+
+
+def _uploaded() -> Picture | None:
+    def take() -> None:
+        file = st.session_state[_UPLOADER]
+        st.session_state[_UPLOADED] = file and Picture.of(file.name, file.getvalue())
+
+    st.file_uploader(
+        f"One photograph: {FORMATS}",
+        max_upload_size=max(1, settings().max_upload_bytes // 2**20),
+        key=_UPLOADER,
+        on_change=take,
+        help="It stays in the memory of the computer that runs this app; nothing is stored.",
+    )
+    # After a change of page the uploader is empty, but its picture stays.
+    picture: Picture | None = st.session_state.get(_UPLOADED)
+    return picture
+
+
+def _of_own_set() -> Picture | None:
+    images = loaded_images()
+    if not images:
+        st.info(
+            "Evaluate a model on a labelled set under *Your data* first: its fields are then here."
+        )
+        return None
+    # The control keeps what its titles are made of, beyond this run of the page: names alone.
+    names = [image.name for image in images]
+    number = st.selectbox(
+        "Field",
+        range(len(names)),
+        format_func=lambda n: f"{n + 1} of {len(names)}: {names[n]}",
+        key=_FIELD,
+        persist_state="session",
+    )
+    image = images[number]
+    kept = st.session_state.get(SHOWN)
+    if kept is None or kept[0] is not image.item:
+        # Unpacked and hashed once, not at each move of a slider.
+        picture = Picture.of(image.name, image.content, image.truth)
+        kept = st.session_state[SHOWN] = (image.item, picture)
+    shown: Picture = kept[1]
+    return shown
+
+
+#: What a person reads for each origin, and the function that asks for the picture.
+ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
+    "Synthetic sample": _sample,
+    "File of yours": _uploaded,
+    "Field of your set": _of_own_set,
+}
