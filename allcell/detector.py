@@ -14,7 +14,7 @@ from allcell.boxes import Letterbox, clip, suppress
 from allcell.detections import Detections, FloatArray
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
-from allcell.engines.opening import Precision, open_engine
+from allcell.engines.opening import Precision, Runtime, open_engine
 from allcell.models.registry import ModelSpec, get_spec
 from allcell.preprocess import empty_input, place, plan_tiles, uncut
 from allcell.settings import settings
@@ -123,6 +123,7 @@ class Detector:
         name: str,
         *,
         device: str = "auto",
+        runtime: Runtime = "auto",
         precision: Precision = "full",
         threads: int | None = None,
     ) -> Detector:
@@ -131,6 +132,7 @@ class Detector:
         Args:
             name: Its name.
             device: auto, cpu or cuda.
+            runtime: auto, onnx or torch.
             precision: See `allcell.engines.opening.open_engine`.
             threads: CPU threads, 0 = all cores; the settings' if None.
 
@@ -143,6 +145,7 @@ class Detector:
         engine = open_engine(
             spec,
             device=device,
+            runtime=runtime,
             precision=precision,
             threads=limits.threads if threads is None else threads,
         )

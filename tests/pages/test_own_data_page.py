@@ -20,7 +20,6 @@ from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
 from allcell.runs.evaluation import OwnRun, OwnSet
-from allcell.ui.compare.user_session import LoadedImage
 from allcell.ui.compare.your_data import choose_set as own_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
@@ -330,10 +329,10 @@ def test_another_set_takes_the_place_of_the_last_ones_pictures(app: AppTest, eng
     tab(app, "Side by side")
     next(g for g in app.button_group if g.label == "Image").set_value("Field of your set")
     app.run()
-    assert "side.field_shown" in app.session_state
+    assert "allcell.own_pictures" in app.session_state
     tab(app, "Curves and threshold")
     give(tab(app, TAB), coco_zip(1), "other.zip")
-    assert "side.field_shown" not in app.session_state
+    assert "allcell.own_pictures" not in app.session_state
     gc.collect()
     assert archive() is None
     # What was scored stays.
@@ -389,10 +388,9 @@ def test_only_folders_of_the_settings_are_offered_and_read(
 
 def test_what_is_loaded_can_be_shown_elsewhere(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(2)))
-    images = [LoadedImage(item) for item in run.images]
-    assert [i.name for i in images] == ["field_0.png", "field_1.png"]
-    for image, (png, field) in zip(images, fields(2), strict=True):
-        assert image.content == png
+    assert [item.path.name for item in run.images] == ["field_0.png", "field_1.png"]
+    for image, (png, field) in zip(run.images, fields(2), strict=True):
+        assert image.path.read_bytes() == png
         # By class, then as they are in the file.
         order = np.argsort(field.truth.class_id, kind="stable")
         np.testing.assert_array_equal(image.truth.class_id, field.truth.class_id[order])

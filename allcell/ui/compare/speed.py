@@ -19,9 +19,9 @@ from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.session_watch import session_is_open
 from allcell.ui.shell.user_models import is_own
-from allcell.ui.shell.wording import plain
 
 _RUN = "compare.speed_run"
 _MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
@@ -39,7 +39,7 @@ def speed_here() -> None:
         "machine that runs this app. Close other programs for steady numbers."
     )
     if not usable:
-        st.error("No model can be used here. The Models page says what is missing.")
+        show_problem(NO_MODEL)
         return
     busy = run is not None and run.running
     _choose(usable, run, busy=busy)
@@ -155,7 +155,7 @@ def _results(run: SpeedRun) -> None:
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
     for position, words in sorted(dict(run.failures).items()):
-        st.error(f"**{plain(run.jobs[position].title)}** {plain(words)}")
+        show_problem(words, of=run.jobs[position].title)
     if not run.results:
         return
     table = _table(run)

@@ -15,6 +15,7 @@ from allcell.models.registry import CLASSES, OutputLayout
 from allcell.settings import settings
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_facts import LAYOUTS, as_list, facts_of, megabytes
 from allcell.ui.shell.user_models import MAX_OWN, add, own_models, remove
 from allcell.ui.shell.wording import plain
@@ -279,4 +280,4 @@ def _check_title(title: str) -> None:
 
 
 def _explain(error: ModelError) -> None:
-    st.error(f"**{plain(error.message)}**  \n{plain(error.remedy)}")
+    show_problem(error)

@@ -14,10 +14,9 @@ import streamlit as st
 from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
 from allcell.settings import settings
 from allcell.ui.shell.catalog import Listing
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_models import is_own
 
-#: A red cell is rarely imaged smaller or larger than this.
-RED_CELL_RANGE_PX = (4.0, 800.0)
 _NAMES = "detect.file_names"
 
 Spec = TypeVar("Spec", ModelSpec, ModelSpec | ClassifierSpec)
@@ -78,7 +77,7 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | No
     lacking = [entry for entry in listings if not entry.usable]
     chosen = pick_model(usable, key="detect.model") if usable else None
     if chosen is None:
-        st.error("No model can be used here.")
+        show_problem("No model can be used here.")
     if lacking:
         with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
             for entry in lacking:

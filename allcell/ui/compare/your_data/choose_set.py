@@ -13,12 +13,13 @@ import streamlit as st
 from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
 from allcell.data.labelled_sets import class_counts, find_set, find_splits
 from allcell.data.zipped import DataPath, open_zip
-from allcell.errors import AllcellError
+from allcell.errors import AllcellError, DataError
 from allcell.models.registry import CLASSES
 from allcell.runs.evaluation import OwnSet
 from allcell.settings import settings
 from allcell.ui.compare.user_session import let_go
 from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class _Opened:
     name: str
     folder: DataPath
     splits: list[str]
-    counts: dict[str, dict[str, int] | str] = field(default_factory=dict)
+    counts: dict[str, dict[str, int] | AllcellError] = field(default_factory=dict)
 
 
 def choose_set(*, busy: bool) -> OwnSet | None:
@@ -64,7 +65,7 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     """
     _open(busy)
     if error := st.session_state.get(_ERROR):
-        st.error(error)
+        show_problem(error)
     opened = st.session_state.get(_OPENED)
     if not isinstance(opened, _Opened):
         return None
@@ -82,19 +83,19 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     if split not in opened.counts:
         opened.counts[split] = _counts(opened.folder, split)
     counts = opened.counts[split]
-    if isinstance(counts, str):
-        st.error(counts)
+    if isinstance(counts, AllcellError):
+        show_problem(counts)
         return None
     mapping = _mapping(opened, split, counts, busy)
     return None if mapping is None else OwnSet(opened.name, split, opened.folder, mapping)
 
 
-def _counts(folder: DataPath, split: str) -> dict[str, int] | str:
+def _counts(folder: DataPath, split: str) -> dict[str, int] | AllcellError:
     try:
         return class_counts(folder, split)
     # A stranger's files may do what nobody foresaw; the page must stay usable.
     except Exception as error:
-        return _words(error)
+        return _explained(error)
 
 
 def _open(busy: bool) -> None:
@@ -154,19 +155,19 @@ def _keep(identity: str, name: str, source: bytes | Path) -> None:
         folder = source if isinstance(source, Path) else find_set(open_zip(source, f"{name}.zip"))
         opened = _Opened(identity[:16], name, folder, find_splits(folder))
     except Exception as error:  # see _counts
-        st.session_state[_ERROR] = _words(error)
+        st.session_state[_ERROR] = _explained(error)
         return
     st.session_state[_OPENED] = opened
 
 
-def _words(error: Exception) -> str:
+def _explained(error: Exception) -> AllcellError:
     if isinstance(error, AllcellError):
-        return f"**{plain(error.message)}**  \n{plain(error.remedy)}"
+        return error
     # The message may hold a file's name or place: its type has to do.
     log.error("A set cannot be read: %s", type(error).__name__)
-    return (
-        f"**The set cannot be read ({type(error).__name__}).** Check that it still exists and is "
-        "whole."
+    return DataError(
+        f"The set cannot be read ({type(error).__name__}).",
+        "Check that it still exists and is whole.",
     )
 
 

@@ -17,7 +17,7 @@ from allcell.ui.compare.user_session import own_run, start_run
 from allcell.ui.compare.your_data.choose_set import choose_set
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import Listing, catalog
-from allcell.ui.shell.wording import plain
+from allcell.ui.shell.problems import NO_MODEL, show_problem
 
 _MODELS = "compare.own_jobs"
 #: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
@@ -38,7 +38,7 @@ def your_data() -> None:
     usable = {e.spec.name: e for e in catalog() if e.usable}
     finders = [name for name, e in usable.items() if isinstance(e.spec, ModelSpec)]
     if not finders:
-        st.error("No model can be used here. The Models page says what is missing.")
+        show_problem(NO_MODEL)
         return
     default = settings().default_model
     st.pills(
@@ -144,9 +144,9 @@ def _time(left_s: float) -> str:
 
 def _outcome(run: OwnRun) -> None:
     if run.error:
-        st.error(plain(run.error))
+        show_problem(run.error)
     for position, words in sorted(dict(run.failures).items()):
-        st.error(f"**{run.jobs[position].spec.title}** {plain(words)}")
+        show_problem(words, of=run.jobs[position].spec.title)
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results) + len(run.fields)} of {len(run.jobs)} models.")
     if not run.results:
