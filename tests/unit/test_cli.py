@@ -15,7 +15,7 @@ from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
 from allcell.untrusted import file as untrusted_file
-from tests import own_sets
+from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
 
 
@@ -281,11 +281,11 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
 @pytest.fixture
 def compare(tmp_path):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
-    for name, content in own_sets.coco_files().items():
+    for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    meaning = zip(own_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
+    meaning = zip(user_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
     mapping = [part for pair in meaning for part in ("--map", "=".join(pair))]
     bundle = tmp_path / "all.zip"
 

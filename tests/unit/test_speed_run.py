@@ -65,7 +65,7 @@ def test_a_run_that_does_not_end_is_interrupted(free_runs, how):
         lambda name: Detector(get_spec(name), engine),
         frames=3,
         warm_up=1,
-        is_watched=lambda: there[0],
+        is_open=lambda: there[0],
         gone_s=0.2,
     )
     run.start()
@@ -133,7 +133,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
         lambda name: Detector(get_spec(name), Slow()),
         frames=6,
         warm_up=1,
-        is_watched=lambda: not away(next(asked)),
+        is_open=lambda: not away(next(asked)),
         gone_s=0.6,
     )
     run.start()

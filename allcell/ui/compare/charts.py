@@ -1,14 +1,18 @@
-"""The figures of the Compare page alone. Pure functions, in the style of `charts`."""
+"""The figures of the Compare page alone, in the style of `shell.charts`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
+import streamlit as st
 
+from allcell.report.paper import METRIC_TITLES
+from allcell.report.table1 import CLASS_ROWS
 from allcell.ui.shell.charts import COLOURS, LEGEND, looks, upper_share
+from allcell.ui.shell.controls import choose_one
 
 #: Name, measured, its interval, published; None where there is no number.
 ForestRow = tuple[str, float | None, tuple[float, float] | None, float | None]
@@ -79,6 +83,36 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         },
     )
     return figure
+
+
+#: Classes of which each has a chart.
+_CLASSES = ("blast", "healthy")
+
+
+def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None:
+    """A choice of the score, and a chart for each class.
+
+    Args:
+        rows_of: Gives a chart's rows for a class and a score; where no row has a number, a word
+            stands in the chart's place.
+        key: Of the widgets.
+    """
+    metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
+    for column, name in zip(st.columns(2, gap="medium"), _CLASSES, strict=True):
+        rows = rows_of(name, metric)
+        with column:
+            if all(measured is None and published is None for _, measured, _, published in rows):
+                st.caption(f"No score of {CLASS_ROWS[name].lower()}: nothing to score here.")
+                continue
+            st.plotly_chart(
+                forest(
+                    rows,
+                    title=f"{CLASS_ROWS[name]}: {METRIC_TITLES[metric]}",
+                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
+                ),
+                key=f"{key}.{name}",
+                config={"displayModeBar": False},
+            )
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from allcell.evaluation.operating import Interval, operating_point
 from allcell.models.registry import CLASSES
 from allcell.report.table1 import NO_WIDTH
 from allcell.statistics import resamples
-from allcell.ui.compare.answers import Answers, answers
-from allcell.ui.compare.kept_answers import KeptAnswers
+from allcell.ui.compare.answers import Answers, KeptAnswers, answers
 from allcell.ui.compare.views import View, draw_chart, draw_confusion, draw_curves
-from allcell.ui.compare.your_data import boxes as own_boxes
+from allcell.ui.compare.your_data import boxes as user_boxes
 from allcell.ui.shell import charts
 from allcell.ui.shell.controls import choose_one, title_of
 from allcell.ui.shell.kept_metrics import training_curve
@@ -41,7 +40,7 @@ def curves_and_threshold() -> None:
         )
         return
     _at_threshold(chosen)
-    if chosen.own is None:
+    if chosen.run is None:
         st.subheader("How they learned", anchor=False)
         _training(chosen.models)
 
@@ -59,7 +58,7 @@ def _at_threshold(of_set: Answers) -> None:
             default=list(titles),
             format_func=titles.__getitem__,
             # An own set has other models, and more of them from one minute to the next.
-            key=f"compare.models.{'+'.join(titles)}" if of_set.own else "compare.models",
+            key=f"compare.models.{'+'.join(titles)}" if of_set.run else "compare.models",
             persist_state="session",
         )
     with right:
@@ -93,8 +92,8 @@ def _at_threshold(of_set: Answers) -> None:
         alt="Counts and scores of each model at its threshold",
     )
     st.caption(f"Intervals: 95 %, bootstrap over images. {NO_WIDTH}")
-    if of_set.own:
-        own_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
+    if of_set.run:
+        user_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
     if any(view.matches.n_truth for view in views):
         draw_curves(views, of_set.fields, list(titles.values()))
     else:

@@ -17,7 +17,7 @@ from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
 from allcell.settings import settings
 from allcell.ui.compare.answers import Answers, answers
-from allcell.ui.compare.your_data import bundle as own_bundle
+from allcell.ui.compare.your_data import bundle as user_bundle
 from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.controls import choose_one
 
@@ -45,7 +45,7 @@ def differences() -> None:
     if comparison is None:
         st.info("The models are not compared yet. `make evaluate DATA=folder` does it.")
         return
-    if chosen.own is None:
+    if chosen.run is None:
         _say_what_is_stale(comparison)
     titles = {a.spec.name: a.spec.title for a in chosen.models}
     known = {d["measure"] for d in comparison["differences"]}
@@ -54,7 +54,7 @@ def differences() -> None:
         # A set without blasts, for example, has no score of theirs.
         [name for name in COMPARED if name in MEASURES and (name in known or not known)],
         format_func=MEASURES.__getitem__,
-        key="compare.own_measure" if chosen.own else "compare.measure",
+        key="compare.user_measure" if chosen.run else "compare.measure",
         persist_state="session",
     )
     pairs = [d for d in comparison["differences"] if d["measure"] == measure]
@@ -72,8 +72,8 @@ def differences() -> None:
             f"decisive: p is below {ALPHA:g} and the interval leaves 0 out. Few fields hide small "
             "differences; not decisive is not equal."
         )
-    if chosen.own:
-        own_bundle.download(chosen.own)
+    if chosen.run:
+        user_bundle.download(chosen.run)
     else:
         _bundle(chosen)
     st.subheader("Whole fields: is there a blast?", anchor=False)

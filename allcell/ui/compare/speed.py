@@ -14,12 +14,12 @@ from allcell.models.registry import ModelSpec
 from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
 from allcell.runs.speed import Job, SpeedRun
-from allcell.runs.turn import WAITS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.problems import NO_MODEL, show_problem
+from allcell.ui.shell.progress import follow
 from allcell.ui.shell.session_watch import session_is_open
 from allcell.ui.shell.user_models import is_own
 
@@ -44,11 +44,9 @@ def speed_here() -> None:
     busy = run is not None and run.running
     _choose(usable, run, busy=busy)
     if run is not None:
-        done = run.done
         # As it was when the controls were drawn: if it has ended since, this draws them anew.
         if busy:
-            # Asks twice a second how far it is; tables and charts would disturb the measurement.
-            st.fragment(_progress, run_every=0.5)(run, done)
+            follow(run, lambda: _now(run))
         _results(run)
 
 
@@ -138,17 +136,14 @@ def _start() -> None:
         # Opened for this alone: the models that other pages hold stay in memory.
         return own[name] if name in own else Detector.open(name, device=device)
 
-    run = SpeedRun(jobs, open_detector, frames=frames, is_watched=session_is_open())
+    run = SpeedRun(jobs, open_detector, frames=frames, is_open=session_is_open())
     st.session_state[_RUN] = run
     run.start()
 
 
-def _progress(run: SpeedRun, drawn: int) -> None:
-    if not run.running or run.done != drawn:
-        st.rerun()
+def _now(run: SpeedRun) -> tuple[float, str]:
     position = min(run.position, len(run.jobs) - 1)
-    now = WAITS if run.waits else f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
-    st.progress(run.total_share, f"{now}{', stopping' if run.stopped else ''}")
+    return run.total_share, f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
 
 
 def _results(run: SpeedRun) -> None:

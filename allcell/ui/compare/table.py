@@ -18,10 +18,9 @@ from allcell.report.table1 import (
     wide_table,
 )
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui.compare.answers import answers, own_is_shown
-from allcell.ui.compare.charts import ForestRow
-from allcell.ui.compare.forest import forests
-from allcell.ui.compare.your_data import table as own_table
+from allcell.ui.compare.answers import answers, user_set_is_shown
+from allcell.ui.compare.charts import ForestRow, forests
+from allcell.ui.compare.your_data import table as user_table
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
 from allcell.ui.shell.table_downloads import table_downloads
@@ -36,8 +35,8 @@ _SETS = (
 
 def published_and_measured() -> None:
     """The table, its filters, a chart of one column, and downloads; a user's own set likewise."""
-    if own_is_shown():
-        own_table.measured(answers())
+    if user_set_is_shown():
+        user_table.measured(answers())
         return
     every = table_1(settings().weights_dir)
     _say_what_is_missing(every)

@@ -9,26 +9,26 @@ import streamlit as st
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.bundle import Scored
 from allcell.evaluation.judged_fields import JudgedFields
-from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet, ScoreKey
+from allcell.runs.evaluation import EvaluationRun, FieldJob, Job, ScoreKey, UserSet
 from allcell.ui.field.pictures import Picture, picture_memory
 from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.session_watch import session_is_open
 
 #: Scores that are kept: a set or two with all models. One is some megabytes.
 MAX_SCORES = 24
-_RUN, _SCORES = "allcell.own_run", "allcell.own_scores"
+_RUN, _SCORES = "allcell.user_run", "allcell.user_scores"
 #: Pictures of the set that were unpacked for a page: by content of the set, and number.
-_PICTURES = "allcell.own_pictures"
+_PICTURES = "allcell.user_pictures"
 _MAX_PICTURES = 8
 
 
-def own_run() -> OwnRun | None:
+def user_run() -> EvaluationRun | None:
     """The last evaluation of this browser session, running or done; None if there was none."""
     run = st.session_state.get(_RUN)
-    return run if isinstance(run, OwnRun) else None
+    return run if isinstance(run, EvaluationRun) else None
 
 
-def start_run(own_set: OwnSet, jobs: Sequence[Job | FieldJob]) -> None:
+def start_run(user_set: UserSet, jobs: Sequence[Job | FieldJob]) -> None:
     """Evaluate models on a set in the background, in place of the last run.
 
     Call it in the thread of the script: it asks which browser tab is to be watched.
@@ -36,13 +36,13 @@ def start_run(own_set: OwnSet, jobs: Sequence[Job | FieldJob]) -> None:
     scores: Lru[ScoreKey, Scored | JudgedFields] = st.session_state.setdefault(
         _SCORES, Lru(MAX_SCORES)
     )
-    old = own_run()
+    old = user_run()
     if old is not None:
         old.stop()
         for key, scored in old.scores().items():
             scores.put(key, scored)
     let_go()
-    run = OwnRun(own_set, jobs, known=scores.copy(), is_open=session_is_open())
+    run = EvaluationRun(user_set, jobs, known=scores.copy(), is_open=session_is_open())
     st.session_state[_RUN] = run
     run.start()
 
@@ -52,7 +52,7 @@ def let_go() -> None:
     pictures: Lru[tuple[str, int], Picture] | None = st.session_state.pop(_PICTURES, None)
     if pictures is not None:
         picture_memory().forget(pictures.copy().values())
-    run = own_run()
+    run = user_run()
     # One that runs needs them; it is stopped before another begins.
     if run is not None and (run.stopped or not run.running):
         run.let_go()
@@ -60,7 +60,7 @@ def let_go() -> None:
 
 def images_of_set() -> Sequence[LabelledImage]:
     """The images of the user's set, once an evaluation has read its labels; else none."""
-    run = own_run()
+    run = user_run()
     return run.images if run else ()
 
 
@@ -70,7 +70,7 @@ def picture_of_set(number: int) -> Picture:
     Args:
         number: Its place in `images_of_set`.
     """
-    run = own_run()
+    run = user_run()
     if run is None:
         raise LookupError("There is no set.")
     pictures: Lru[tuple[str, int], Picture] = st.session_state.setdefault(

@@ -15,8 +15,8 @@ from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, threshold_curve
 from allcell.evaluation.operating import OperatingPoint
 from allcell.models.registry import CLASSES
+from allcell.ui.compare.answers import KeptAnswers
 from allcell.ui.compare.charts import confusion_map
-from allcell.ui.compare.kept_answers import KeptAnswers
 from allcell.ui.shell import charts
 from allcell.ui.shell.controls import choose_one, title_of
 

@@ -99,7 +99,7 @@ def _on_the_bench() -> Picture | None:
     return pictures[chosen]
 
 
-def _of_own_set() -> Picture | None:
+def _of_user_set() -> Picture | None:
     images = images_of_set()
     if not images:
         st.info(
@@ -123,5 +123,5 @@ ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
     "Synthetic sample": _sample,
     "File of yours": _uploaded,
     "From Detect": _on_the_bench,
-    "Field of your set": _of_own_set,
+    "Field of your set": _of_user_set,
 }

@@ -10,8 +10,7 @@ from allcell.draw import FALSE_ALARM, FOUND, MISSED
 from allcell.errors import AllcellError
 from allcell.evaluation.outcomes import Outcomes, outcomes
 from allcell.models.registry import CLASSES
-from allcell.ui.compare.answers import Answers
-from allcell.ui.compare.kept_answers import KeptAnswers
+from allcell.ui.compare.answers import Answers, KeptAnswers
 from allcell.ui.compare.user_session import picture_of_set
 from allcell.ui.field.pictures import picture_memory
 from allcell.ui.field.viewer import Box, Field, show_field
@@ -31,7 +30,7 @@ def field_at_threshold(
         class_id: The class that is looked at.
         chosen: Models and their thresholds, 0 to 1.
     """
-    if answers.own is None:
+    if answers.run is None:
         return
     name = title_of(CLASSES[class_id])
     st.subheader("One field at this threshold", anchor=False)

@@ -15,7 +15,7 @@ from allcell.data.labelled_sets import class_counts, find_set, find_splits
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError, DataError
 from allcell.models.registry import CLASSES
-from allcell.runs.evaluation import OwnSet
+from allcell.runs.evaluation import UserSet
 from allcell.settings import settings
 from allcell.ui.compare.user_session import let_go
 from allcell.ui.shell.controls import title_of
@@ -24,8 +24,8 @@ from allcell.ui.shell.wording import plain
 
 log = logging.getLogger(__name__)
 
-_OPENED, _ERROR = "allcell.own_opened", "allcell.own_error"
-_UPLOADER, _FOLDER, _SOURCE = "compare.own_zip", "compare.own_folder", "compare.own_source"
+_OPENED, _ERROR = "allcell.user_opened", "allcell.user_error"
+_UPLOADER, _FOLDER, _SOURCE = "compare.user_zip", "compare.user_folder", "compare.user_source"
 _ZIP_FILE, _SERVER = "ZIP file", "Folder of the server"
 #: What a class may stand for.
 _TARGETS = (*CLASSES, IGNORED, LEFT_OUT)
@@ -57,7 +57,7 @@ class _Opened:
     counts: dict[str, dict[str, int] | AllcellError] = field(default_factory=dict)
 
 
-def choose_set(*, busy: bool) -> OwnSet | None:
+def choose_set(*, busy: bool) -> UserSet | None:
     """The controls for the set; None until all is chosen.
 
     Args:
@@ -73,7 +73,7 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     split = st.selectbox(
         "Part of the set",
         opened.splits,
-        key=f"compare.own_split.{opened.id}",
+        key=f"compare.user_split.{opened.id}",
         persist_state="session",
         disabled=busy,
         width=420,
@@ -87,7 +87,7 @@ def choose_set(*, busy: bool) -> OwnSet | None:
         show_problem(counts)
         return None
     mapping = _mapping(opened, split, counts, busy)
-    return None if mapping is None else OwnSet(opened.name, split, opened.folder, mapping)
+    return None if mapping is None else UserSet(opened.name, split, opened.folder, mapping)
 
 
 def _counts(folder: DataPath, split: str) -> dict[str, int] | AllcellError:
@@ -113,7 +113,7 @@ def _open(busy: bool) -> None:
     if source == _SERVER:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox("Folder", settings().data_sets, format_func=lambda p: p.name, key=_FOLDER)
-            st.button("Open", on_click=_take_folder, disabled=busy, key="compare.own_open")
+            st.button("Open", on_click=_take_folder, disabled=busy, key="compare.user_open")
         return
     st.file_uploader(
         "Labelled set as a ZIP: YOLO, COCO or Pascal VOC",
@@ -190,7 +190,7 @@ def _mapping(
                 index=None if suggested is None else _TARGETS.index(suggested),
                 format_func=lambda target: _TARGET_TITLES.get(target, title_of(target)),
                 placeholder="Choose",
-                key=f"compare.own_map.{opened.id}.{split}.{name}",
+                key=f"compare.user_map.{opened.id}.{split}.{name}",
                 persist_state="session",
                 disabled=busy,
             )

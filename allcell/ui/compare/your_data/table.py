@@ -6,13 +6,12 @@ import streamlit as st
 
 from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
-from allcell.report.own_scores import field_scores, scores_csv, wide_scores
 from allcell.report.table1 import NO_WIDTH, table_latex, table_markdown
-from allcell.runs.evaluation import OwnRun
+from allcell.report.user_scores import field_scores, scores_csv, wide_scores
+from allcell.runs.evaluation import EvaluationRun
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare.answers import Answers
-from allcell.ui.compare.charts import ForestRow
-from allcell.ui.compare.forest import forests
+from allcell.ui.compare.charts import ForestRow, forests
 from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.table_downloads import table_downloads
 
@@ -29,7 +28,7 @@ def measured(answers: Answers) -> None:
     Args:
         answers: On a set of the user's own.
     """
-    run = answers.own
+    run = answers.run
     if run is None:
         return
     scored = scored_models(run)
@@ -52,13 +51,13 @@ def measured(answers: Answers) -> None:
     _chart(scored)
 
 
-def scored_models(run: OwnRun) -> list[tuple[str, EvaluationResult]]:
+def scored_models(run: EvaluationRun) -> list[tuple[str, EvaluationResult]]:
     """What a person reads for each model that is done, and what it scores."""
     done = sorted(dict(run.results).items())
     return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
 
 
-def _whole_fields(run: OwnRun) -> None:
+def _whole_fields(run: EvaluationRun) -> None:
     st.subheader("Whole fields: is there a blast?", anchor=False)
     found: dict[int, FieldCounts] = {n: judged.counts for n, judged in run.fields.items()}
     for n, scored in run.results.items():
@@ -78,11 +77,11 @@ def _whole_fields(run: OwnRun) -> None:
     )
 
 
-def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
+def _downloads(run: EvaluationRun, scored: list[tuple[str, EvaluationResult]]) -> None:
     table = wide_scores(scored)
     notes = (f"{len(run.names)} images. {_RULES}", RESEARCH_USE)
     table_downloads(
-        "compare.own_download",
+        "compare.user_download",
         "own-scores",
         csv=lambda: scores_csv(scored),
         markdown=lambda: table_markdown(table, notes),
@@ -102,4 +101,4 @@ def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
             for title, result in scored
         ]
 
-    forests(rows, key="compare.own_forest")
+    forests(rows, key="compare.user_forest")

@@ -19,12 +19,12 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
-from allcell.runs.evaluation import OwnRun, OwnSet
-from allcell.ui.compare.your_data import choose_set as own_set
+from allcell.runs.evaluation import EvaluationRun, UserSet
+from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
-from tests.own_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 from tests.pages.test_compare_page import show, texts
+from tests.user_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 
 TAB = "Your data"
 IMAGES = 3
@@ -75,13 +75,13 @@ def button(app: AppTest, label: str) -> Any:
     return next(b for b in app.button if b.label == label)
 
 
-def evaluate(app: AppTest, models: tuple[str, ...] = ("live",)) -> OwnRun:
+def evaluate(app: AppTest, models: tuple[str, ...] = ("live",)) -> EvaluationRun:
     """Choose models, press the button and wait until all is done."""
-    app.session_state["compare.own_jobs"] = list(models)
+    app.session_state["compare.user_jobs"] = list(models)
     app.run()
     button(app, "Evaluate").click()
     app.run()
-    run: OwnRun = app.session_state["allcell.own_run"]
+    run: EvaluationRun = app.session_state["allcell.user_run"]
     run.wait(60)
     app.run()
     assert not app.exception
@@ -169,7 +169,7 @@ def test_what_nobody_foresaw_is_told_once_and_not_tried_again(
         calls.append(1)
         raise ZeroDivisionError("Jane Doe")
 
-    monkeypatch.setattr(own_set, name, fail)
+    monkeypatch.setattr(user_set, name, fail)
     give(show(app, TAB), coco_zip(1))
     app.run()
     assert "The set cannot be read (ZeroDivisionError)." in app.error[0].value
@@ -222,10 +222,10 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
 def test_it_says_how_far_it_is_before_a_model_runs(
     app: AppTest, far: dict[str, Any], words: str
 ) -> None:
-    run = OwnRun(OwnSet("smears", "test", coco_folder(1), {}), [])
+    run = EvaluationRun(UserSet("smears", "test", coco_folder(1), {}), [])
     for name, value in far.items():
         setattr(run, name, value)
-    app.session_state["allcell.own_run"] = run
+    app.session_state["allcell.user_run"] = run
     show(app, TAB)
     assert [p.proto.text for p in app.get("progress")] == [words]
 
@@ -245,7 +245,7 @@ def test_the_whole_field_model_is_compared(
     )
     give(show(app, TAB), coco_zip(IMAGES))
     # Alone it has nothing to be compared with.
-    app.session_state["compare.own_jobs"] = ["cnn"]
+    app.session_state["compare.user_jobs"] = ["cnn"]
     app.run()
     assert button(app, "Evaluate").disabled
     assert "Choose a model that finds cells" in texts(app)
@@ -270,7 +270,7 @@ def test_leaving_the_page_keeps_the_run(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
     app.switch_page("pages/models.py").run()
     app.switch_page("pages/compare.py").run()
-    assert app.session_state["allcell.own_run"] is run
+    assert app.session_state["allcell.user_run"] is run
     assert "Measured on smears (test)" in app.success[0].value
     # Again: the same content is not run again.
     again = evaluate(app)
@@ -310,7 +310,7 @@ def test_the_boxes_follow_the_threshold(
 
 
 def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) -> None:
-    from allcell.report.own_scores import scores_csv
+    from allcell.report.user_scores import scores_csv
     from allcell.ui.compare.your_data.table import scored_models
 
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
@@ -325,14 +325,14 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
 
 def test_another_set_takes_the_place_of_the_last_ones_pictures(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
-    archive = weakref.ref(run.own_set.folder.archive)  # type: ignore[union-attr]
+    archive = weakref.ref(run.user_set.folder.archive)  # type: ignore[union-attr]
     tab(app, "Side by side")
     next(g for g in app.button_group if g.label == "Image").set_value("Field of your set")
     app.run()
-    assert "allcell.own_pictures" in app.session_state
+    assert "allcell.user_pictures" in app.session_state
     tab(app, "Curves and threshold")
     give(tab(app, TAB), coco_zip(1), "other.zip")
-    assert "allcell.own_pictures" not in app.session_state
+    assert "allcell.user_pictures" not in app.session_state
     gc.collect()
     assert archive() is None
     # What was scored stays.
@@ -383,7 +383,7 @@ def test_only_folders_of_the_settings_are_offered_and_read(
     button(app, "Open").click()
     app.run()
     run = evaluate(app)
-    assert run.own_set.folder == tmp_path / "allowed"
+    assert run.user_set.folder == tmp_path / "allowed"
 
 
 def test_what_is_loaded_can_be_shown_elsewhere(app: AppTest, engine: Boxes) -> None:
