@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from allcell.evaluation.intervals import class_interval, interval_of
 from allcell.models.registry import ClassifierSpec
 from allcell.report.paper import (
     CNN_COPIES,
@@ -52,12 +53,14 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
         paper: The model of Table 1 beside it.
     """
     rows = []
+    intervals, images = metrics["intervals"], metrics["images"]
     for name in ("blast", "healthy"):
+        scores = metrics["classes"][name]
         for metric in METRICS:
             row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}
             row |= {
-                _MEASURED: _number(metrics["classes"][name][metric]),
-                _INTERVAL: _interval(metrics["intervals"][f"{name}.{metric}"]),
+                _MEASURED: _number(scores[metric]),
+                _INTERVAL: class_interval(intervals, images, name, metric, scores).text(_number),
             }
             row |= {_PUBLISHED: _number(paper.value(name, metric))} if paper else {}
             rows.append(row)
@@ -67,7 +70,7 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
                 {
                     "Score": f"Both, {METRIC_TITLES[metric]}",
                     _MEASURED: _number(metrics[key]),
-                    _INTERVAL: _interval(metrics["intervals"][key]),
+                    _INTERVAL: interval_of(intervals[key], images).text(_number),
                     _PUBLISHED: _number(paper.value("all", metric)),
                 }
             )
@@ -87,7 +90,7 @@ def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
             {
                 "Right answers": "Fields",
                 _MEASURED: f"{fields['k']} of {fields['n']}",
-                _INTERVAL: _interval((fields["low"], fields["high"])),
+                _INTERVAL: f"{_number(fields['low'])} to {_number(fields['high'])}",
                 _PUBLISHED: "",
             },
             {
@@ -102,11 +105,6 @@ def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def _interval(ends: Any) -> str:
-    low, high = ends
-    return f"{low:.3f} to {high:.3f}"
 
 
 def _table(rows: pd.DataFrame) -> None:
