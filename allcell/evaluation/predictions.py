@@ -22,6 +22,10 @@ from allcell.versions import installed_versions
 
 #: The curves need the unsure predictions too: YOLOv5 validates from here on.
 FLOOR_CONFIDENCE = 0.001
+#: YOLOv5 validates the best so many boxes of an image (its `max_det`; COCO's maxDets, which
+#: `allcell.evaluation.matching` applies, is for each class). Down to `FLOOR_CONFIDENCE` nearly all
+#: boxes are background. Scores only: what a detector shows and counts has no such limit.
+MAX_BOXES_AN_IMAGE = 300
 
 _DECIMALS_PX, _DECIMALS_CONFIDENCE = 2, 6
 
@@ -47,7 +51,7 @@ class ImageDetector(Protocol):
         iou: float | None = None,
         every_class: bool = False,
     ) -> tuple[Detections, TotalTime]:
-        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
+        """Boxes in an RGB image (H, W, 3), best first (see `allcell.detector`)."""
         ...
 
 
@@ -82,8 +86,8 @@ class PredictedImage:
         name: File name without its ending.
         width_px: Width of the image.
         height_px: Height of the image.
-        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches; classes are those
-            of allcell.
+        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches, the best
+            `MAX_BOXES_AN_IMAGE` of them; classes are those of allcell.
         truth: Cells of known class.
         ignore: Boxes (K, 4) of cells that count neither way.
         centroids: Expert blast centroids (M, 2); None if nobody placed any.
@@ -194,6 +198,8 @@ def predict(
 ) -> Predictions:
     """Run a detector over labelled images, each at its own estimated scale.
 
+    The best `MAX_BOXES_AN_IMAGE` boxes of an image are kept, as YOLOv5 and COCO do (maxDets).
+
     Args:
         detector: What is evaluated.
         images: From `dataset.read_yolo`.
@@ -225,6 +231,7 @@ def predict(
             iou=setting.iou,
             every_class=True,
         )
+        found = found[:MAX_BOXES_AN_IMAGE]
         height, width = image.shape[:2]
         # Rounded as they are written, so that scores from a file equal the first ones.
         predictions = Detections(

@@ -15,6 +15,7 @@ from allcell.evaluation.evaluate import evaluate, score, suggest_confidence
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.predictions import (
     FLOOR_CONFIDENCE,
+    MAX_BOXES_AN_IMAGE,
     Predictions,
     Setting,
     data_sha256,
@@ -116,6 +117,14 @@ def test_the_detector_is_asked_for_unsure_boxes_at_its_own_scale(case):
     detector, images = case
     run(detector, images, iou=0.6)
     assert detector.asked == [(None, FLOOR_CONFIDENCE, 0.6)] * len(images)
+
+
+def test_the_best_300_boxes_of_an_image_are_scored(tmp_path):
+    script = [(A, 1 - i / 1000, BLAST) for i in range(400)]
+    predictions = predict(Scripted([script]), [labelled(tmp_path, 0, [(A, BLAST)])], SETTING)
+    kept = predictions.images[0].predictions
+    assert len(kept) == MAX_BOXES_AN_IMAGE == 300
+    assert kept.confidence.min() == pytest.approx(0.701)
 
 
 def test_class_ids_are_the_detectors(case):
