@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import Detections
-from allcell.detector import MAX_IOU, Detector, Timing, choose
+from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.models.registry import ModelSpec
 from allcell.result import Caution, Result
 from allcell.scale import Scale, resolve_scale
@@ -138,7 +138,8 @@ class Analysis:
     def warnings(self) -> tuple[Caution, ...]:
         """Reasons not to trust the answer as it stands."""
         # A network of one input size sees the whole picture, whatever the size of its cells.
-        return () if self.spec.fixed_input_px else _scale_cautions(self.scale)
+        scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
+        return (*scale, *_limit_cautions(self.timing))
 
 
 def analyse(
@@ -185,3 +186,17 @@ def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:
             ),
         )
     return ()
+
+
+def _limit_cautions(timing: Timing) -> tuple[Caution, ...]:
+    if not timing.full_tiles:
+        return ()
+    return (
+        Caution(
+            "limit_reached",
+            f"In {timing.full_tiles} of {timing.tiles} parts of the picture the model suggests "
+            f"more than {MAX_TILE_CANDIDATES:,} boxes; the least sure were left out, so cells may "
+            "be missing.",
+            "Use a part of the picture, or a model that knows such smears.",
+        ),
+    )

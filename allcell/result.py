@@ -74,7 +74,7 @@ class Caution:
 
     Attributes:
         kind: What it is about, for programs: the red cells could not be measured, or only weakly;
-            or a part of the picture holds more cells than are counted.
+            or a limit was reached, so that cells may be missing.
         message: For people.
         remedy: What to do about it.
     """

@@ -56,7 +56,6 @@ class Settings(BaseSettings):
     )
 
     floor_confidence: float = Field(0.05, ge=0, le=1, description="what a detector still returns")
-    max_detections: int = Field(300, gt=0)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import numpy as np
 from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASSES, Array, Evidence
+from allcell.evaluation.evidence import PAPER_CLASSES, Array, Evidence
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
@@ -21,6 +21,7 @@ from allcell.evaluation.metrics import (
     froc_sensitivity,
 )
 from allcell.evaluation.predictions import (
+    CALIBRATION_FLOOR,
     FLOOR_CONFIDENCE,
     Predictions,
     Setting,

@@ -21,6 +21,11 @@ from allcell.versions import installed_versions
 
 #: The curves need the unsure predictions too: YOLOv5 validates from here on.
 FLOOR_CONFIDENCE = 0.001
+#: YOLOv5 validates the best so many boxes of an image (its `max_det`; COCO's maxDets, which
+#: `allcell.evaluation.matching` applies, is for each class). What a user sees has no such limit.
+MAX_BOXES_AN_IMAGE = 300
+#: Calibration is of what a user can be shown; below, nearly everything is background.
+CALIBRATION_FLOOR = 0.05
 
 _DECIMALS_PX, _DECIMALS_CONFIDENCE = 2, 6
 
@@ -56,8 +61,8 @@ class PredictedImage:
         name: File name without its ending.
         width_px: Width of the image.
         height_px: Height of the image.
-        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches; classes are those
-            of allcell.
+        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches, best first and as
+            many as `predict` says; classes are those of allcell.
         truth: Cells of known class.
         ignore: Boxes (K, 4) of cells that count neither way.
         centroids: Expert blast centroids (M, 2); None if nobody placed any.
@@ -168,6 +173,9 @@ def predict(
 ) -> Predictions:
     """Run a detector over labelled images, each at its own estimated scale.
 
+    Of each image the best `MAX_BOXES_AN_IMAGE` boxes are kept, which YOLOv5 validates, and beyond
+    them every box that a user can be shown (from `CALIBRATION_FLOOR` on).
+
     Args:
         detector: What is evaluated.
         images: From `dataset.read_yolo`.
@@ -196,6 +204,8 @@ def predict(
             detector, image, confidence=FLOOR_CONFIDENCE, iou=setting.iou, every_class=True
         )
         found = answer.candidates
+        shown = int(np.count_nonzero(found.confidence >= CALIBRATION_FLOOR))
+        found = found[: max(MAX_BOXES_AN_IMAGE, shown)]
         height, width = image.shape[:2]
         # Rounded as they are written, so that scores from a file equal the first ones.
         predictions = Detections(

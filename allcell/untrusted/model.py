@@ -22,9 +22,6 @@ from allcell.settings import settings
 from allcell.untrusted.answer import answer, check_values, fits
 from allcell.untrusted.file import Opened, open_file
 
-#: Candidates beyond the best of so many are dropped. A network that is sure of everything would
-#: otherwise take minutes and gigabytes to be relieved of its overlaps.
-_MOST_CANDIDATES = 3000
 #: Larger numbers are no boxes, and turn infinite when they are reckoned with.
 _LARGEST = 1e30
 #: Boxes start with this many numbers in each layout, before the classes.
@@ -119,10 +116,6 @@ class _MappedEngine:
         if self._left_out:
             others = rows[[head + c for c in self._left_out]].max(axis=0)
             scores[:, others > scores.max(axis=0)] = 0
-        if rows.shape[1] > _MOST_CANDIDATES:
-            best = scores.max(axis=0) * (rows[4] if head == 5 else 1)
-            kept = np.sort(np.argpartition(-best, _MOST_CANDIDATES)[:_MOST_CANDIDATES])
-            rows, scores = rows[:, kept], scores[:, kept]
         merged = np.concatenate([rows[:head], scores])
         return np.ascontiguousarray(merged if self._layout == "anchor_free" else merged.T)
 
@@ -191,13 +184,7 @@ def ready(opened: Opened, model: UntrustedModel) -> Detector:
         max_input_px=max(opened.input_px),
         confidence=model.confidence,
     )
-    limits = settings()
-    return Detector(
-        spec,
-        engine,
-        floor_confidence=limits.floor_confidence,
-        max_detections=limits.max_detections,
-    )
+    return Detector(spec, engine, floor_confidence=settings().floor_confidence)
 
 
 def _layout(

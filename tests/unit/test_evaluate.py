@@ -118,6 +118,30 @@ def test_the_detector_is_asked_for_unsure_boxes_at_its_own_scale(case):
     assert detector.asked == [(None, FLOOR_CONFIDENCE, 0.6)] * len(images)
 
 
+@pytest.mark.parametrize(
+    ("step", "kept", "lowest"),
+    [
+        pytest.param(1 / 5000, 300, 0.0402, id="yolov5 validates the best 300"),
+        pytest.param(-1 / 5000, 400, 0.1, id="beyond them all that a user can be shown"),
+    ],
+)
+def test_how_many_boxes_of_an_image_are_kept(tmp_path, step, kept, lowest):
+    script = [(A, 0.1 - i * step, BLAST) for i in range(400)]
+    script.sort(key=lambda row: -row[1])
+    predictions = predict(Scripted([script]), [labelled(tmp_path, 0, [(A, BLAST)])], SETTING)
+    found = predictions.images[0].predictions
+    assert len(found) == kept
+    assert found.confidence.min() == pytest.approx(lowest)
+
+
+def test_a_field_of_400_cells_is_counted_whole(tmp_path):
+    places = [(30 * (i % 20), 30 * (i // 20)) for i in range(400)]
+    cells = [((x, y, x + 20, y + 20), BLAST) for x, y in places]
+    script = [(box, 0.9 - i / 1000, kind) for i, (box, kind) in enumerate(cells)]
+    result = run(Scripted([script]), [labelled(tmp_path, 0, cells)])
+    assert result.classes["blast"].at_operating_point.tp == 400
+
+
 def test_class_ids_are_the_detectors(case):
     detector, images = case
     for rows in detector.scripts:

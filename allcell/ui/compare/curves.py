@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from allcell.detections import IntArray
-from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.intervals import (
     ShownInterval,
     counts_interval,
@@ -17,6 +16,7 @@ from allcell.evaluation.intervals import (
     score_text,
 )
 from allcell.evaluation.operating import Interval, operating_point
+from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
 from allcell.statistics import resamples
 from allcell.ui.compare.answers import Answers, KeptAnswers, answers
