@@ -13,7 +13,7 @@ from allcell import images
 from allcell.analysis import analyse
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
-from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
+from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
@@ -68,7 +68,7 @@ def detect(
     if onnx is None:
         detector = Detector.open(model, device=device)
     else:
-        detector, _ = open_own(onnx, classes)
+        detector, _ = open_user_model(onnx, classes)
     if annotated:
         annotated.mkdir(parents=True, exist_ok=True)
     stems = file_stems(unique_names(path.name for path in files))

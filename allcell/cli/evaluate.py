@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, explained, say
-from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
+from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.data.labelled_sets import read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
@@ -91,7 +91,7 @@ def evaluate_command(
     images = read_labelled(data, split, mapping=_mapping(mapping))
     name = data.resolve().name
     if onnx is not None:
-        detector, digest = open_own(onnx, classes)
+        detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
         setting = Setting(
             model=spec.name,

@@ -14,7 +14,7 @@ from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
-from allcell.untrusted import file as untrusted_file
+from allcell.untrusted import session as untrusted_session
 from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
 
@@ -236,16 +236,18 @@ def test_options_that_a_network_of_ones_own_would_ignore_are_refused(
     where = [folder] if command == "detect" else ["--data", folder]
     done = run(command, *where, "--onnx", file, *option)
     assert done.exit_code == 1
-    assert f"{option[0]} has no say beside --onnx" in done.stderr
+    assert f"{option[0]} cannot be used with --onnx" in done.stderr
     if option[0] == "--device":
-        assert "has no say" not in run(command, *where, "--onnx", file, "--device", "cpu").stderr
+        assert (
+            "cannot be used" not in run(command, *where, "--onnx", file, "--device", "cpu").stderr
+        )
 
 
 def test_a_network_of_ones_own_is_opened_once(folder, tmp_path, monkeypatch):
     opened = []
-    original = untrusted_file.read_facts
+    original = untrusted_session.read_facts
     monkeypatch.setattr(
-        untrusted_file, "read_facts", lambda content: opened.append(1) or original(content)
+        untrusted_session, "read_facts", lambda content: opened.append(1) or original(content)
     )
     file = tmp_path / "mine.onnx"
     file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))

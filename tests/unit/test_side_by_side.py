@@ -141,12 +141,12 @@ def test_models_that_know_fewer_classes_are_named(
 
 
 def test_models_of_one_title_are_told_apart() -> None:
-    own = replace(MODELS[1], name="own-1")
-    titles = titles_of([MODELS[0], MODELS[1], own])
+    added = replace(MODELS[1], name="user-1")
+    titles = titles_of([MODELS[0], MODELS[1], added])
     assert titles == {
         "live": "allcell live",
         "yolov5s": "YOLOv5s (yolov5s)",
-        "own-1": "YOLOv5s (own-1)",
+        "user-1": "YOLOv5s (user-1)",
     }
 
 

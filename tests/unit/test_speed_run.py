@@ -145,7 +145,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
 
 def test_a_model_that_insists_on_its_input_is_measured_with_it():
     spec = replace(get_spec("live"), fixed_input_px=(64, 32), default_long_side_px=64)
-    run = SpeedRun([Job("own-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
+    run = SpeedRun([Job("user-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
     run.start()
     run.wait(30)
     assert run.results[0].input_px == (64, 32)

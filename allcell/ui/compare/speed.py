@@ -21,7 +21,7 @@ from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.progress import follow
 from allcell.ui.shell.session_watch import session_is_open
-from allcell.ui.shell.user_models import is_own
+from allcell.ui.shell.user_models import is_user_model
 
 _RUN = "compare.speed_run"
 _MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
@@ -128,13 +128,13 @@ def _start() -> None:
     old: SpeedRun | None = st.session_state.get(_RUN)
     if old is not None:
         old.stop()
-    # Those of the session are looked up here: the run's own thread belongs to no session.
-    own = {job.model: get_detector(job.model) for job in jobs if is_own(job.model)}
+    # The session's models are looked up here: the run's own thread belongs to no session.
+    added = {job.model: get_detector(job.model) for job in jobs if is_user_model(job.model)}
     device = settings().device
 
     def open_detector(name: str) -> Detector:
         # Opened for this alone: the models that other pages hold stay in memory.
-        return own[name] if name in own else Detector.open(name, device=device)
+        return added[name] if name in added else Detector.open(name, device=device)
 
     run = SpeedRun(jobs, open_detector, frames=frames, is_open=session_is_open())
     st.session_state[_RUN] = run

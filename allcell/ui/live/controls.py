@@ -15,7 +15,7 @@ from allcell.stream.model_worker import ModelWorker, open_live
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.controls import pick_model, threshold_text, title_of
 from allcell.ui.shell.problems import NO_MODEL, show_problem
-from allcell.ui.shell.user_models import own_model
+from allcell.ui.shell.user_models import user_model
 
 #: Models in memory at a time for live video.
 MAX_WORKERS = 3
@@ -38,8 +38,8 @@ def get_worker(name: str) -> ModelWorker:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device of the settings is not there.
     """
-    own = own_model(name)
-    return own.worker() if own else _shared_worker(name)
+    added = user_model(name)
+    return added.worker() if added else _shared_worker(name)
 
 
 @st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming the model up")

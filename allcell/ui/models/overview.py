@@ -42,7 +42,7 @@ def overview(entries: Sequence[Listing]) -> None:
 def _row(entry: Listing) -> dict[str, Any]:
     spec, files = entry.spec, entry.files
     metrics = test_metrics(entry)
-    state = "yours" if entry.own else "ready" if entry.usable else "not here"
+    state = "yours" if entry.user_model else "ready" if entry.usable else "not here"
     row: dict[str, Any] = {
         "Model": spec.title,
         "Blasts, mAP@0.5": "",
@@ -52,8 +52,8 @@ def _row(entry: Listing) -> dict[str, Any]:
         "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
         "Parameters (million)": files.parameters / 1e6 if files else None,
     }
-    if entry.own is not None:
-        row["Weights (MB)"] = entry.own.file.size_bytes / 1e6
+    if entry.user_model is not None:
+        row["Weights (MB)"] = entry.user_model.network.size_bytes / 1e6
     if metrics is None:
         return row
     if isinstance(spec, ClassifierSpec):
