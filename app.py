@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from allcell.ui.frame import ICON, frame
+from allcell.ui.shell.frame import ICON, frame
 
 st.set_page_config(page_title="allcell", page_icon=ICON, layout="wide")
 pages = [

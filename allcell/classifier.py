@@ -6,14 +6,14 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from allcell.detector import Timing
-from allcell.engines.base import Network, require_torch, resolve_device
+from allcell.engines.base import Network
+from allcell.engines.opening import Runtime, require_torch, resolve_device, resolve_runtime
 from allcell.errors import ModelError
 from allcell.models.registry import FIELD_CLASSES, ClassifierSpec, get_classifier
 from allcell.models.weights import (
@@ -97,7 +97,7 @@ class FieldClassifier:
         name: str,
         *,
         device: str = "cpu",
-        runtime: Literal["auto", "onnx", "torch"] = "auto",
+        runtime: Runtime = "auto",
         threads: int | None = None,
     ) -> FieldClassifier:
         """Load a classifier of the registry.
@@ -105,7 +105,7 @@ class FieldClassifier:
         Args:
             name: Its name.
             device: auto, cpu or cuda.
-            runtime: auto is ONNX Runtime on a CPU and torch on CUDA.
+            runtime: See `engines.opening.resolve_runtime`.
             threads: CPU threads, 0 = all cores; the settings' if None.
 
         Raises:
@@ -115,11 +115,9 @@ class FieldClassifier:
         spec = get_classifier(name)
         threads = settings().threads if threads is None else threads
         where = resolve_device(device)
-        if runtime == "auto":
-            runtime = "torch" if where == "cuda" else "onnx"
         checkpoint = _checkpoint(spec)
         size = (spec.height_px, spec.width_px)
-        if runtime == "torch":
+        if resolve_runtime(runtime, where) == "torch":
             require_torch("The torch runtime")
             from allcell.models.cnn import CnnEngine
 

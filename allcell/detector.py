@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from allcell.boxes import Letterbox, clip, suppress
 from allcell.detections import Detections, FloatArray
-from allcell.engines.base import Engine, Precision, open_engine
+from allcell.engines.base import Engine
 from allcell.engines.decode import decode
+from allcell.engines.opening import Precision, Runtime, open_engine
 from allcell.models.registry import ModelSpec, get_spec
 from allcell.preprocess import empty_input, place, plan_tiles, uncut
 from allcell.settings import settings
@@ -122,6 +123,7 @@ class Detector:
         name: str,
         *,
         device: str = "auto",
+        runtime: Runtime = "auto",
         precision: Precision = "full",
         threads: int | None = None,
     ) -> Detector:
@@ -130,7 +132,8 @@ class Detector:
         Args:
             name: Its name.
             device: auto, cpu or cuda.
-            precision: See `allcell.engines.base.open_engine`.
+            runtime: auto, onnx or torch.
+            precision: See `allcell.engines.opening.open_engine`.
             threads: CPU threads, 0 = all cores; the settings' if None.
 
         Raises:
@@ -142,6 +145,7 @@ class Detector:
         engine = open_engine(
             spec,
             device=device,
+            runtime=runtime,
             precision=precision,
             threads=limits.threads if threads is None else threads,
         )
@@ -179,7 +183,7 @@ class Detector:
         Raises:
             ValueError: If the image is not RGB uint8.
             ModelError: If the network fails or its output does not fit.
-            InterruptedRun: If it was interrupted.
+            RunInterrupted: If it was interrupted.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(f"expected RGB uint8 (H, W, 3), got {image.shape} {image.dtype}")
@@ -231,13 +235,13 @@ class Detector:
 
         Raises:
             ModelError: If the network fails.
-            InterruptedRun: If it was interrupted.
+            RunInterrupted: If it was interrupted.
         """
         with self._turn:
             return self.engine.run(ready)
 
     def interrupt(self, thread_id: int | None = None) -> bool:
-        """Let the detection of another thread, if there is one, end with `InterruptedRun`.
+        """Let the detection of another thread, if there is one, end with `RunInterrupted`.
 
         Args:
             thread_id: See `threading.get_ident`: only a run of this thread is interrupted, not one

@@ -2,20 +2,18 @@
 
 import streamlit as st
 
-from allcell.ui.frame import require_frame
+from allcell.ui.shell.frame import require_frame
 
 require_frame()
 # Imported only now: the charts' library takes a moment that the other pages need not wait for.
-from allcell.ui import (  # noqa: E402
-    answers,
-    compare_curves,
-    compare_pairs,
-    compare_speed,
-    compare_table,
-    own_data,
-    own_models,
-    side_by_side,
-)
+from allcell.ui.compare import answers  # noqa: E402
+from allcell.ui.compare.curves import curves_and_threshold  # noqa: E402
+from allcell.ui.compare.pairs import differences  # noqa: E402
+from allcell.ui.compare.side.page import side_by_side  # noqa: E402
+from allcell.ui.compare.speed import speed_here  # noqa: E402
+from allcell.ui.compare.table import published_and_measured  # noqa: E402
+from allcell.ui.compare.user_model import your_model  # noqa: E402
+from allcell.ui.compare.your_data.page import your_data  # noqa: E402
 
 _TAB, _LAST_TAB = "compare.tab", "compare.last_tab"
 
@@ -25,38 +23,18 @@ answers.measured_on()
 if _TAB not in st.session_state and _LAST_TAB in st.session_state:
     st.session_state[_TAB] = st.session_state[_LAST_TAB]
 # Only the open one is made.
-table, speed, curves, pairs, side, data, own = st.tabs(
-    [
-        "Published and measured",
-        "Speed here",
-        "Curves and threshold",
-        "Real differences?",
-        "Side by side",
-        "Your data",
-        "Your model",
-    ],
-    key=_TAB,
-    on_change="rerun",
-)
+_TABS = {
+    "Published and measured": published_and_measured,
+    "Speed here": speed_here,
+    "Curves and threshold": curves_and_threshold,
+    "Real differences?": differences,
+    "Side by side": side_by_side,
+    "Your data": your_data,
+    "Your model": your_model,
+}
+tabs = st.tabs(list(_TABS), key=_TAB, on_change="rerun")
 st.session_state[_LAST_TAB] = st.session_state[_TAB]
-if table.open:
-    with table:
-        compare_table.published_and_measured()
-if speed.open:
-    with speed:
-        compare_speed.speed_here()
-if curves.open:
-    with curves:
-        compare_curves.curves_and_threshold()
-if pairs.open:
-    with pairs:
-        compare_pairs.differences()
-if side.open:
-    with side:
-        side_by_side.side_by_side()
-if data.open:
-    with data:
-        own_data.your_data()
-if own.open:
-    with own:
-        own_models.your_model()
+for tab, show in zip(tabs, _TABS.values(), strict=True):
+    if tab.open:
+        with tab:
+            show()

@@ -3,13 +3,18 @@
 import streamlit as st
 
 from allcell.errors import AllcellError
-from allcell.ui.catalog import catalog, loading
-from allcell.ui.frame import require_frame
+from allcell.ui.shell.catalog import catalog, loading
+from allcell.ui.shell.frame import require_frame
+from allcell.ui.shell.problems import show_problem
 
 require_frame()
 # Imported only now: video over WebRTC takes a second that the other pages need not wait for.
-from allcell.ui import camera, live_controls, live_keep, live_readout, live_sources  # noqa: E402
-from allcell.ui.live_desk import live_desk  # noqa: E402
+from allcell.ui.live import camera  # noqa: E402
+from allcell.ui.live import controls as live_controls  # noqa: E402
+from allcell.ui.live import keep as live_keep  # noqa: E402
+from allcell.ui.live import readout as live_readout  # noqa: E402
+from allcell.ui.live import sources as live_sources  # noqa: E402
+from allcell.ui.live.desk import live_desk  # noqa: E402
 
 st.title("Live microscope", anchor=False)
 choice = live_sources.choose_source()
@@ -22,7 +27,7 @@ with side:
         with loading(spec):
             worker = live_controls.get_worker(spec.name)
     except AllcellError as error:
-        st.error(f"**{error.message}**  \n{error.remedy}")
+        show_problem(error)
         st.stop()
     settings = live_controls.choose_settings(worker)
 desk = live_desk(settings)
@@ -50,7 +55,7 @@ with picture:
                 desk.stop()
         except AllcellError as error:
             opened = False
-            trouble.error(f"**{error.message}**  \n{error.remedy}")
+            show_problem(error, place=trouble)
     live_sources.stage_controls(desk)
     live_keep.buttons(desk, running=link.on and opened)
     if opened:  # else what was measured is of another source

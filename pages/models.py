@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from allcell.ui.cards import show_model
-from allcell.ui.catalog import catalog
-from allcell.ui.frame import require_frame
-from allcell.ui.model_overview import figure_6, overview
+from allcell.ui.models.cards import show_model
+from allcell.ui.models.overview import figure_6, overview
+from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.frame import require_frame
 
 require_frame()
 st.title("Models", anchor=False)

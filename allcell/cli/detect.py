@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from allcell import images
+from allcell.analysis import analyse
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
 from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
@@ -17,11 +18,9 @@ from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSIFIERS
-from allcell.report.analysis import analyse
-from allcell.report.exports import to_csv, to_json_line
-from allcell.report.names import file_stems, unique_names
-from allcell.report.results import ImageResult
-from allcell.scale import Scale
+from allcell.names import file_stems, unique_names
+from allcell.result import Result, boxes_csv
+from allcell.scale import Scale, resolve_scale
 from allcell.settings import RESEARCH_USE, settings
 
 
@@ -74,12 +73,13 @@ def detect(
         annotated.mkdir(parents=True, exist_ok=True)
     stems = file_stems(unique_names(path.name for path in files))
     say(RESEARCH_USE)
-    results: list[ImageResult] = []
+    results: list[Result] = []
     failed = len(missing)
     for path, stem in zip(files, stems, strict=True):
         try:
             image = images.decode(path)
-            analysis = analyse(detector, image, str(path), red_cell_px=red_cell_px, confidence=conf)
+            scale = resolve_scale(image, red_cell_px)
+            analysis = analyse(detector, image, str(path), scale=scale, confidence=conf)
         except AllcellError as error:
             failed += 1
             say(f"failed: {path}: {error}")
@@ -89,13 +89,13 @@ def detect(
             picture = draw(image, result.detections, result.classes)
             (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))
         if as_json:
-            typer.echo(to_json_line(result))
+            typer.echo(result.to_json())
         elif as_csv:
             results.append(result)
         else:
             typer.echo(_sentence(result, analysis.scale))
     if as_csv:
-        typer.echo(to_csv(results), nl=False)
+        typer.echo(boxes_csv(results), nl=False)
     _finish(failed, len(files) + len(missing))
 
 
@@ -142,8 +142,8 @@ def _classify(
     _finish(failed, len(files) + missing)
 
 
-def _sentence(result: ImageResult, scale: Scale) -> str:
-    counts = result.counts()
+def _sentence(result: Result, scale: Scale) -> str:
+    counts = result.counts
     best = result.highest_blast_confidence
     blasts = f"{counts.blasts} suggested blasts" + (f" (surest {best:.2f})" if best else "")
     said = {
@@ -155,4 +155,4 @@ def _sentence(result: ImageResult, scale: Scale) -> str:
     weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
     origin = "weakly measured" if weak else scale.origin
     size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
-    return f"{result.name}: {cells}; red cells {size}; {result.timing_ms['total']:.0f} ms"
+    return f"{result.name}: {cells}; red cells {size}; {result.timing.total_ms:.0f} ms"

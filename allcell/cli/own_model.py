@@ -58,8 +58,8 @@ def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
         ModelError: If there is no such file, or it does not fit.
     """
     # Imported here: they bring ONNX Runtime along, which other commands need not wait for.
-    from allcell.foreign import ForeignModel, ready
-    from allcell.foreign_file import describe, open_file
+    from allcell.untrusted.file import describe, open_file
+    from allcell.untrusted.model import UntrustedModel, ready
 
     if not path.is_file():
         raise ModelError(f"There is no file {path}.", "Check --onnx.")
@@ -81,4 +81,4 @@ def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
         mapped = guess_classes(file.names)
         pairs = zip(file.names, mapped, strict=True)
         say("classes: " + ", ".join(f"{name} = {mine or 'left out'}" for name, mine in pairs))
-    return ready(opened, ForeignModel(path.stem, mapped)), file.sha256
+    return ready(opened, UntrustedModel(path.stem, mapped)), file.sha256

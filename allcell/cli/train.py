@@ -9,7 +9,7 @@ import typer
 
 from allcell.cli.base import app, explained, say
 from allcell.data.dataset import read_yolo
-from allcell.engines.base import require_torch
+from allcell.engines.opening import require_torch
 from allcell.errors import DataError
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.publish import answer

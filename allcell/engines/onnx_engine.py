@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from allcell.detections import FloatArray
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.errors import DeviceError, ModelError
 
 #: Graphs compiled for one input size each; a field, its tiles and a live picture need few.
@@ -157,7 +157,7 @@ class OnnxEngine:
             (output,) = session.run([self._output], {self._input: tensor}, options)
         except Exception as error:  # likewise
             if options.terminate:
-                raise InterruptedRun from error
+                raise RunInterrupted from error
             raise ModelError(
                 f"{self._name} failed on a {image.shape[1]}x{image.shape[0]} input "
                 f"({_first(error)}).",

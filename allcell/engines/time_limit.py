@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from allcell.engines.base import Engine, InterruptedRun
+from allcell.engines.base import Engine, RunInterrupted
 from allcell.errors import ModelError
 
 #: A network that takes longer for one picture is of no use here.
@@ -80,13 +80,13 @@ def time_limit(engine: Engine) -> Iterator[None]:
 
     Raises:
         ModelError: If it took longer.
-        InterruptedRun: If somebody else interrupted it.
+        RunInterrupted: If somebody else interrupted it.
     """
     run = _Run(time.monotonic() + LONGEST_RUN_S, engine.interrupt)
     _WATCHDOG.add(run)
     try:
         yield
-    except InterruptedRun as error:
+    except RunInterrupted as error:
         if not run.overdue:
             raise
         raise ModelError(

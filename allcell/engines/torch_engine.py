@@ -15,7 +15,7 @@ import torch
 from ultralytics.nn.tasks import load_checkpoint
 
 from allcell.detections import FloatArray
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.errors import DeviceError, ModelError
 
 #: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
@@ -107,7 +107,7 @@ class TorchEngine:
 
     def _go_on(self, *_: object) -> None:
         if self._given_up:
-            raise InterruptedRun
+            raise RunInterrupted
 
 
 class _FromBytes(torch.nn.Module):

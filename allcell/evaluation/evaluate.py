@@ -7,6 +7,7 @@ from statistics import median
 
 import numpy as np
 
+from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASSES, Array, Evidence
@@ -21,7 +22,6 @@ from allcell.evaluation.metrics import (
 )
 from allcell.evaluation.predictions import (
     FLOOR_CONFIDENCE,
-    ImageDetector,
     Predictions,
     Setting,
     predict,

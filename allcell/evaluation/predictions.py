@@ -7,48 +7,22 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from allcell.analysis import ImageDetector, find
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError, ModelError
 from allcell.models.registry import CLASSES
-from allcell.scale import resolve_scale
 from allcell.versions import installed_versions
 
 #: The curves need the unsure predictions too: YOLOv5 validates from here on.
 FLOOR_CONFIDENCE = 0.001
 
 _DECIMALS_PX, _DECIMALS_CONFIDENCE = 2, 6
-
-
-class TotalTime(Protocol):
-    """What a detector says of the time it took."""
-
-    @property
-    def total_ms(self) -> float:
-        """From the decoded image to boxes, in milliseconds."""
-        ...
-
-
-class ImageDetector(Protocol):
-    """What `allcell.detector.Detector` and the stubs of tests have in common."""
-
-    def detect(
-        self,
-        image: npt.NDArray[np.uint8],
-        *,
-        red_cell_px: float | None = None,
-        confidence: float | None = None,
-        iou: float | None = None,
-        every_class: bool = False,
-    ) -> tuple[Detections, TotalTime]:
-        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -218,13 +192,10 @@ def predict(
     answers = []
     for done, item in enumerate(images, 1):
         image = item.pixels()
-        found, timing = detector.detect(
-            image,
-            red_cell_px=resolve_scale(image).red_cell_px,
-            confidence=FLOOR_CONFIDENCE,
-            iou=setting.iou,
-            every_class=True,
+        answer = find(
+            detector, image, confidence=FLOOR_CONFIDENCE, iou=setting.iou, every_class=True
         )
+        found = answer.candidates
         height, width = image.shape[:2]
         # Rounded as they are written, so that scores from a file equal the first ones.
         predictions = Detections(
@@ -241,7 +212,7 @@ def predict(
                 Detections.truth(_rounded(item.truth.xyxy), item.truth.class_id),
                 _rounded(item.ignore),
                 None if item.centroids is None else _rounded(item.centroids),
-                round(timing.total_ms, 3),
+                round(answer.timing.total_ms, 3),
             )
         )
         if on_image:

@@ -10,7 +10,7 @@ from pathlib import Path
 from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage, read_yolo
 from allcell.detector import Detector
-from allcell.engines.base import Precision, open_checkpoint
+from allcell.engines.opening import Precision, open_checkpoint
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence

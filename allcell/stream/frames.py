@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector
 from allcell.draw import draw_into
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.formats.pixels import RGBImage
 from allcell.preprocess import input_scale
 from allcell.stream.census import Census
@@ -304,7 +304,7 @@ class Viewer:
             if not self._closed:
                 self._running = job
                 self._infer(detector, job)
-        except InterruptedRun:
+        except RunInterrupted:
             log.debug("A frame was given up for a newer one.")
         except Exception as error:  # whatever a model raises, the video goes on
             self._faults.note("The model failed on a frame", error)

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from allcell.detector import Detector
-from allcell.engines.base import resolve_device
+from allcell.engines.opening import resolve_device
 from allcell.models.weights import model_files
 
 log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ SERVE = """
 import sys, threading, time
 slow_s = float(sys.argv.pop(1)) / 1e3
 if slow_s:
-    from allcell.engines.base import InterruptedRun
+    from allcell.engines.base import RunInterrupted
     from allcell.engines.onnx_engine import OnnxEngine
     run, interrupt = OnnxEngine.run, OnnxEngine.interrupt
     given_up = threading.Event()
@@ -52,7 +52,7 @@ if slow_s:
         end_s = time.perf_counter() + slow_s
         output = run(self, image)
         if given_up.wait(max(0.0, end_s - time.perf_counter())):
-            raise InterruptedRun
+            raise RunInterrupted
         return output
     def give_up(self):
         given_up.set()

@@ -301,7 +301,7 @@ def test_many_files_make_one_archive(start: Page, smear: Path, tmp_path: Path) -
     ],
 )
 def test_picture_comes_in_from_anywhere(start: Page, smear: Path, event: str, script: str) -> None:
-    start.locator(".st-key-allcell-gallery img").nth(5).wait_for(timeout=WAIT_MS)
+    start.locator(".st-key-allcell-gallery-detect img").nth(5).wait_for(timeout=WAIT_MS)
     settled(start)
     start.evaluate(
         """([data, script]) => {
@@ -317,8 +317,8 @@ def test_picture_comes_in_from_anywhere(start: Page, smear: Path, event: str, sc
 
 
 def test_sample_opens_with_one_click_and_is_labelled(start: Page) -> None:
-    thumbnail = start.locator(".st-key-allcell-sample-many-blasts img")
-    start.locator(".st-key-allcell-gallery img").nth(5).wait_for(timeout=WAIT_MS)
+    thumbnail = start.locator(".st-key-allcell-sample-detect-many-blasts img")
+    start.locator(".st-key-allcell-gallery-detect img").nth(5).wait_for(timeout=WAIT_MS)
     settled(start)
     thumbnail.click(force=True)  # its button lies over it
     start.locator(".box").first.wait_for(timeout=WAIT_MS)
@@ -340,7 +340,7 @@ def test_camera_is_asked_for_only_when_wanted(page: Page, app_url: str) -> None:
         media.getUserMedia = (wish) => { window.asked += 1; return original(wish); };"""
     )
     page.goto(app_url)
-    page.locator(".st-key-allcell-gallery img").nth(5).wait_for(timeout=WAIT_MS)
+    page.locator(".st-key-allcell-gallery-detect img").nth(5).wait_for(timeout=WAIT_MS)
     settled(page)
     assert page.evaluate("window.asked") == 0
     page.get_by_text("Take a photograph with the camera").click()

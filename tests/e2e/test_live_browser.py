@@ -22,7 +22,7 @@ from allcell.detections import FloatArray
 from allcell.images import RGBImage, decode
 from allcell.models.registry import BLAST, HEALTHY
 from allcell.synth import FieldSpec, SyntheticField, render
-from allcell.ui import camera
+from allcell.ui.shell.assets import ASSETS
 from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.e2e.live_video import WAIT_MS, component, frames_shown, open_live, start
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
-ASSETS = Path(camera.__file__).parent / "assets"
 #: What the page promises of a change, as the median of several.
 SOON_S = 1.0
 

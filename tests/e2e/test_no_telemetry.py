@@ -17,8 +17,8 @@ import pytest
 
 from allcell.images import encode_png
 from allcell.synth import FieldSpec, render
-from tests.foreign_graphs import NAMES, anchor_free, graph
 from tests.traced import ROOT, Traced, beyond_this_machine, outside, why_not
+from tests.untrusted_graphs import NAMES, anchor_free, graph
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.live_video import frames_shown, start
-from tests.foreign_graphs import random_yolo, random_yolov5
+from tests.untrusted_graphs import random_yolo, random_yolov5
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

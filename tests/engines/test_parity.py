@@ -11,7 +11,8 @@ import pytest
 
 from allcell.boxes import iou
 from allcell.detector import Detector
-from allcell.engines.base import InterruptedRun, open_engine, resolve_device
+from allcell.engines.base import RunInterrupted
+from allcell.engines.opening import open_engine, resolve_device
 from allcell.errors import DeviceError, ModelError
 from allcell.models.registry import MODELS, get_spec
 from allcell.models.weights import read_manifest, sha256
@@ -63,7 +64,7 @@ def test_a_run_can_be_given_up_and_the_next_one_is_whole(runtime):
     def run():
         try:
             outcome.append(engine.run(image))
-        except InterruptedRun:
+        except RunInterrupted:
             outcome.append("given up")
 
     thread = threading.Thread(target=run)

@@ -17,7 +17,7 @@ from allcell.images import encode_png
 from allcell.models.registry import get_spec
 from allcell.settings import settings
 from allcell.synth import FieldSpec, render
-from allcell.ui import workspace
+from allcell.ui.detect import workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 

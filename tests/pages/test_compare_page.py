@@ -160,7 +160,7 @@ def test_no_model_is_loaded_and_torch_stays_out() -> None:
 
 
 def test_a_benchmark_that_waits_for_another_run_says_so(app: AppTest) -> None:
-    from allcell.ui.speed_run import Job, SpeedRun
+    from allcell.runs.speed import Job, SpeedRun
 
     app.session_state["compare.speed_run"] = SpeedRun([Job("live", title="allcell live")], fail)
     app.session_state["compare.speed_run"].waits = True

@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from allcell.stream.microscope import VirtualMicroscope
-from allcell.ui import camera
-from allcell.ui.camera import Link, ice_servers
-from allcell.ui.live_desk import LiveDesk, WatchedFeed
-from allcell.ui.webrtc_tuning import tune
+from allcell.ui.live import camera
+from allcell.ui.live.camera import Link, ice_servers
+from allcell.ui.live.desk import LiveDesk, WatchedFeed
+from allcell.ui.live.webrtc_tuning import tune
 
 WAIT_S = 20.0
 

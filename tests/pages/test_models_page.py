@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import ModelFiles, describe, write_manifest
 from allcell.settings import RESEARCH_USE
-from allcell.ui.catalog import catalog
+from allcell.ui.shell.catalog import catalog
 
 
 def show(app: AppTest) -> str:
@@ -122,7 +122,7 @@ def test_what_is_missing_is_said_plainly(
         assert name in ("torch", "ultralytics")
         return object() if has_torch else None
 
-    monkeypatch.setattr("allcell.engines.base.find_spec", installed)
+    monkeypatch.setattr("allcell.engines.opening.find_spec", installed)
     text = show(app)
     for part in parts:
         assert part in text

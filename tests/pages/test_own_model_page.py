@@ -14,13 +14,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from allcell.models.registry import CLASSIFIERS, MODELS
-from allcell.report.exports import to_coco, to_csv, to_summary_csv
-from allcell.ui import camera, session_models
-from allcell.ui.bench import Finished
-from allcell.ui.camera import Link
-from allcell.ui.session_models import is_own
-from allcell.ui.speed_run import Job, SpeedRun
-from tests.foreign_graphs import (
+from allcell.report.exports import to_coco, to_summary_csv
+from allcell.result import boxes_csv
+from allcell.runs.speed import Job, SpeedRun
+from allcell.ui.field.bench import Finished
+from allcell.ui.live import camera
+from allcell.ui.live.camera import Link
+from allcell.ui.shell import user_models as session_models
+from allcell.ui.shell.user_models import is_own
+from tests.pages.conftest import ROOT
+from tests.untrusted_graphs import (
     NAMES,
     anchor_based,
     anchor_free,
@@ -28,7 +31,6 @@ from tests.foreign_graphs import (
     end_to_end,
     graph,
 )
-from tests.pages.conftest import ROOT
 
 WAIT_S = 20.0
 
@@ -174,10 +176,10 @@ def test_it_is_used_on_the_detect_page(app: AppTest, answer: object) -> None:
     assert "The model knows no smudges" in words(app)
     # All that can be downloaded.
     desk = app.session_state["allcell.bench"]
-    outcome = desk.outcome(next(iter(desk.sources.values())), name)
+    outcome = desk.outcome(next(iter(desk.pictures.values())), name)
     assert isinstance(outcome, Finished)
     result = outcome.analysis.result()
-    assert f",{name},blast," in to_csv([result])
+    assert f",{name},blast," in boxes_csv([result])
     assert [c["name"] for c in json.loads(to_coco([result]))["categories"]] == ["blast", "healthy"]
     assert f",{name}," in to_summary_csv([result])
     # Leaving and coming back keeps the choice.

@@ -15,7 +15,7 @@ from allcell.classifier import FieldClassifier
 from allcell.models.registry import get_classifier
 from allcell.models.weights import ModelFiles, describe, write_manifest
 from allcell.report.paper import METRICS
-from allcell.ui import whole_fields
+from allcell.ui.detect import whole_fields
 
 TRUE, FALSE = 2.0, -2.0  # logits of a field that is cancerous, and of one that is not
 

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.models.registry import get_spec
 
 SPEC = get_spec("live")
@@ -29,7 +29,7 @@ class Engine:
             self.reached.set()
             while not self.gate.wait(0.01):
                 if self.given_up.is_set():
-                    raise InterruptedRun
+                    raise RunInterrupted
         height, width = image.shape[:2]
         output = np.zeros((4 + len(SPEC.classes), 1), np.float32)
         output[:5, 0] = (width / 2, height / 2, width / 4, height / 4, 0.9)

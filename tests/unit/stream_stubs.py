@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from allcell.detector import Detector
-from allcell.engines.base import InterruptedRun
+from allcell.engines.base import RunInterrupted
 from allcell.models.registry import ModelSpec
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker
@@ -50,7 +50,7 @@ class Spots:
         self.open.wait(10)
         if self.given_up.wait(self.delay_s):
             self.times_given_up += 1
-            raise InterruptedRun
+            raise RunInterrupted
         mask = (image.min(axis=2) > 230).astype(np.uint8)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
         rows = [(x, y, x + w, y + h, min(w / 100, 1), 0) for x, y, w, h, n in stats[1:] if n >= 64]

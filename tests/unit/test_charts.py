@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from allcell.ui.charts import COLOURS, lines, looks, upper_share
-from allcell.ui.compare_charts import SpeedPoint, speed_against_score
+from allcell.ui.compare.charts import SpeedPoint, speed_against_score
+from allcell.ui.shell.charts import COLOURS, lines, looks, upper_share
 
 NAMES = [f"model {n}" for n in range(9)]
 

@@ -8,15 +8,15 @@ from itertools import combinations
 import pytest
 from typer.testing import CliRunner
 
-from allcell import foreign_file
 from allcell.__main__ import app
 from allcell.evaluation.bundle import read_bundle
 from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
-from tests import own_sets
-from tests.foreign_graphs import NAMES, anchor_free, graph
+from allcell.untrusted import file as untrusted_file
+from tests import user_sets
+from tests.untrusted_graphs import NAMES, anchor_free, graph
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,10 @@ def test_detect_json_has_the_documented_shape(folder):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["image"].rsplit("/", 1)[-1] for line in lines] == ["field1.png", "field2.png"]
     for line in lines:
-        assert set(line) == {"image", "width", "height", "model", "detections", "timing_ms"}
+        assert set(line) == {
+            *("image", "width", "height", "model"),
+            *("detections", "warnings", "timing_ms"),
+        }
         assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
         assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}
         for cell in line["detections"]:
@@ -240,9 +243,9 @@ def test_options_that_a_network_of_ones_own_would_ignore_are_refused(
 
 def test_a_network_of_ones_own_is_opened_once(folder, tmp_path, monkeypatch):
     opened = []
-    original = foreign_file.read_facts
+    original = untrusted_file.read_facts
     monkeypatch.setattr(
-        foreign_file, "read_facts", lambda content: opened.append(1) or original(content)
+        untrusted_file, "read_facts", lambda content: opened.append(1) or original(content)
     )
     file = tmp_path / "mine.onnx"
     file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))
@@ -278,11 +281,11 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
 @pytest.fixture
 def compare(tmp_path):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
-    for name, content in own_sets.coco_files().items():
+    for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    meaning = zip(own_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
+    meaning = zip(user_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
     mapping = [part for pair in meaning for part in ("--map", "=".join(pair))]
     bundle = tmp_path / "all.zip"
 

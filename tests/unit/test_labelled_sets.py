@@ -91,7 +91,7 @@ def test_coco_crowds_and_difficult_objects_count_neither_way(tmp_path):
     assert image.ignore.tolist() == [[20, 10, 60, 50]]
 
 
-def test_foreign_names_are_mapped(tmp_path):
+def test_untrusted_names_are_mapped(tmp_path):
     coco(tmp_path, categories=[{"id": 1, "name": "L1"}, {"id": 2, "name": "RBC"}])
     with pytest.raises(DataError, match="L1, RBC"):
         read_labelled(tmp_path, "test")

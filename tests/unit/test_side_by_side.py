@@ -9,11 +9,12 @@ import pytest
 
 from allcell.classifier import FieldClass
 from allcell.detections import Detections
+from allcell.detector import Timing
 from allcell.models.registry import CLASSES, FIELD_CLASSES, MODELS
 from allcell.report.agreement import Agreement, Call, Cell
-from allcell.report.results import STAGES, ImageResult
-from allcell.ui.side_cells import agreement_text, field_text, table_of, unknown_text
-from allcell.ui.side_panes import titles_of
+from allcell.result import Result
+from allcell.ui.compare.side.cells import agreement_text, field_text, table_of, unknown_text
+from allcell.ui.compare.side.panes import titles_of
 
 BLAST, HEALTHY = Call("blast", 0.9, 0), Call("healthy", 0.6, 0)
 
@@ -52,14 +53,14 @@ def test_agreement_in_a_sentence(cells: list[Cell], text: str) -> None:
     assert agreement_text(Agreement(tuple(cells)), models) == text
 
 
-def result(*names: str, classes: tuple[str, ...] = CLASSES) -> ImageResult:
+def result(*names: str, classes: tuple[str, ...] = CLASSES) -> Result:
     """What a detector shows: one box of each of these classes."""
     found = Detections(
         np.tile(np.array([[0, 0, 9, 9]], np.float32), (len(names), 1)),
         np.full(len(names), 0.8, np.float32),
         np.array([classes.index(name) for name in names], np.int64),
     )
-    return ImageResult("a", 40, 40, "m", found, classes, dict.fromkeys(STAGES, 1.0))
+    return Result("a", 40, 40, "m", found, classes, Timing(1.0, 1.0, 1.0, 3.0))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def result(*names: str, classes: tuple[str, ...] = CLASSES) -> ImageResult:
     ],
 )
 def test_cnn_against_detectors(
-    suggested: str, results: dict[str, ImageResult], differs: bool, against: str, with_it: str
+    suggested: str, results: dict[str, Result], differs: bool, against: str, with_it: str
 ) -> None:
     assert suggested in FIELD_CLASSES
     flagged, text = field_text("CNN", FieldClass(0.25, suggested), results)

@@ -11,10 +11,10 @@ import pytest
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
+from allcell.runs.speed import Job, SpeedRun
+from allcell.runs.turn import turn
 from allcell.settings import RESEARCH_USE
-from allcell.ui.compare_speed import speed_csv
-from allcell.ui.heavy_work import turn
-from allcell.ui.speed_run import Job, SpeedRun
+from allcell.ui.compare.speed import speed_csv
 from tests.unit.held_engine import Engine
 
 
@@ -65,7 +65,7 @@ def test_a_run_that_does_not_end_is_interrupted(free_runs, how):
         lambda name: Detector(get_spec(name), engine),
         frames=3,
         warm_up=1,
-        is_watched=lambda: there[0],
+        is_open=lambda: there[0],
         gone_s=0.2,
     )
     run.start()
@@ -133,7 +133,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
         lambda name: Detector(get_spec(name), Slow()),
         frames=6,
         warm_up=1,
-        is_watched=lambda: not away(next(asked)),
+        is_open=lambda: not away(next(asked)),
         gone_s=0.6,
     )
     run.start()

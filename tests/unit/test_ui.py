@@ -13,12 +13,12 @@ from allcell.images import decode
 from allcell.report.paper import METRICS, published
 from allcell.scale import RedCellEstimate, Scale
 from allcell.statistics import Proportion
-from allcell.ui.charts import DETECTOR_CURVES, training_scores
-from allcell.ui.crops import MAX_SIDE_PX, crop, data_uri, display_jpeg
-from allcell.ui.lru import Lru
-from allcell.ui.measured import detector_rows
-from allcell.ui.table import picked_row
-from allcell.ui.wording import (
+from allcell.ui.field.crops import MAX_SIDE_PX, crop, data_uri, display_jpeg
+from allcell.ui.field.table import picked_row
+from allcell.ui.models.measured import detector_rows
+from allcell.ui.shell.charts import DETECTOR_CURVES, training_scores
+from allcell.ui.shell.lru import Lru
+from allcell.ui.shell.wording import (
     interval_text,
     plain,
     scale_text,

@@ -12,7 +12,7 @@ from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 from streamlit_webrtc.process import AsyncVideoProcessTrack
 
-from allcell.ui.webrtc_tuning import tune
+from allcell.ui.live.webrtc_tuning import tune
 
 FIRST = 65_530  # sequence numbers begin anew during a test
 

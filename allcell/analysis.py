@@ -1,0 +1,187 @@
+"""One picture to one answer: scale, detection, and what is then shown of it.
+
+Every page, command and evaluation comes through here. The model runs once; confidence, overlap and
+classes are chosen afterwards, as often as one likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.detections import Detections
+from allcell.detector import MAX_IOU, Detector, Timing, choose
+from allcell.models.registry import ModelSpec
+from allcell.result import Caution, Result
+from allcell.scale import Scale, resolve_scale
+
+
+class ImageDetector(Protocol):
+    """What `allcell.detector.Detector` and the stubs of tests have in common."""
+
+    def detect(
+        self,
+        image: npt.NDArray[np.uint8],
+        *,
+        red_cell_px: float | None = None,
+        confidence: float | None = None,
+        iou: float | None = None,
+        every_class: bool = False,
+    ) -> tuple[Detections, Timing]:
+        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What one run of a detector found in an image.
+
+    Attributes:
+        candidates: Its boxes.
+        scale: The red-cell size used, and where it came from.
+        timing: Where the time went.
+    """
+
+    candidates: Detections
+    scale: Scale
+    timing: Timing
+
+
+def find(
+    detector: ImageDetector,
+    image: npt.NDArray[np.uint8],
+    *,
+    scale: Scale | None = None,
+    confidence: float | None = None,
+    iou: float = MAX_IOU,
+    every_class: bool = False,
+) -> Found:
+    """Measure the scale of an image and run a detector once.
+
+    Args:
+        detector: The model.
+        image: RGB uint8 (H, W, 3).
+        scale: How large its red cells are; measured if None.
+        confidence: Lowest confidence of a candidate; the detector's floor if None.
+        iou: Overlap (0 to 1) above which two boxes are one cell.
+        every_class: See `Detector.detect`.
+
+    Raises:
+        ModelError: If the network fails.
+    """
+    if scale is None:
+        scale = resolve_scale(image)
+    candidates, timing = detector.detect(
+        image,
+        red_cell_px=scale.red_cell_px,
+        confidence=confidence,
+        iou=iou,
+        every_class=every_class,
+    )
+    return Found(candidates, scale, timing)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything a model had to say of one image.
+
+    Attributes:
+        name: What the user calls the image.
+        width_px: Width of the image.
+        height_px: Height of the image.
+        spec: The model.
+        candidates: All boxes down to the detector's floor, overlapping ones included.
+        scale: The red-cell size used, and where it came from.
+        timing: Where the time went.
+    """
+
+    name: str
+    width_px: int
+    height_px: int
+    spec: ModelSpec
+    candidates: Detections
+    scale: Scale
+    timing: Timing
+
+    def result(
+        self,
+        *,
+        confidence: float | None = None,
+        iou: float | None = None,
+        classes: Collection[str] | None = None,
+    ) -> Result:
+        """What is shown and exported at a setting.
+
+        Args:
+            confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
+            iou: Overlap above which two boxes are one cell, up to `MAX_IOU`; the model's if None.
+            classes: Names of the classes to keep; all if None.
+        """
+        shown = choose(self.spec, self.candidates, confidence=confidence, iou=iou, classes=classes)
+        return Result(
+            self.name,
+            self.width_px,
+            self.height_px,
+            self.spec.name,
+            shown,
+            self.spec.classes,
+            self.timing,
+            self.scale,
+            self.warnings,
+        )
+
+    @property
+    def warnings(self) -> tuple[Caution, ...]:
+        """Reasons not to trust the answer as it stands."""
+        # A network of one input size sees the whole picture, whatever the size of its cells.
+        return () if self.spec.fixed_input_px else _scale_cautions(self.scale)
+
+
+def analyse(
+    detector: Detector,
+    image: npt.NDArray[np.uint8],
+    name: str,
+    *,
+    scale: Scale | None = None,
+    confidence: float | None = None,
+) -> Analysis:
+    """Measure the scale of an image and run the model once.
+
+    Args:
+        detector: The model.
+        image: RGB uint8 (H, W, 3).
+        name: What the user calls the image.
+        scale: How large its red cells are; measured if None.
+        confidence: Lowest confidence of a candidate; the detector's floor if None.
+
+    Raises:
+        ModelError: If the network fails.
+    """
+    found = find(detector, image, scale=scale, confidence=confidence)
+    height, width = image.shape[:2]
+    return Analysis(name, width, height, detector.spec, found.candidates, found.scale, found.timing)
+
+
+def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:
+    if scale.origin == "default":
+        return (
+            Caution(
+                "scale_unknown",
+                "The red cells could not be measured; the model's default size is used.",
+                "Cells seen at the wrong size are missed: set the red-cell diameter.",
+            ),
+        )
+    estimate = scale.estimate
+    if scale.origin == "measured" and estimate is not None and not estimate.reliable:
+        return (
+            Caution(
+                "scale_weak",
+                f"The red cells were measured weakly: {estimate.diameter_px:.0f} px.",
+                "Check that against the picture, and set the diameter if it is wrong.",
+            ),
+        )
+    return ()

@@ -1,0 +1,256 @@
+"""Models evaluated on the user's own set in a thread of its own, with progress and a stop."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from allcell.classifier import FieldClassifier
+from allcell.data.dataset import LabelledImage
+from allcell.data.labelled_sets import read_labelled
+from allcell.data.zipped import DataPath
+from allcell.detector import Detector
+from allcell.errors import AllcellError, DataError, DeviceError, ModelError
+from allcell.evaluation.bundle import Scored, compare_scored
+from allcell.evaluation.compare import Comparison
+from allcell.evaluation.judged_fields import JudgedFields, judge_fields
+from allcell.evaluation.predictions import Setting, data_sha256, predict
+from allcell.models.registry import ClassifierSpec, ModelSpec
+from allcell.runs.guard import BackgroundRun, StoppedError
+
+log = logging.getLogger(__name__)
+
+#: How long the bootstrap takes, as a share of running the model.
+_SCORING = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class UserSet:
+    """A part of somebody's labelled set, and what its classes stand for.
+
+    Attributes:
+        name: What the user calls it.
+        split: Which part of it.
+        folder: Where it lies; None once it is let go.
+        mapping: See `data.labelled_sets.read_labelled`.
+    """
+
+    name: str
+    split: str
+    folder: DataPath | None
+    mapping: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One model.
+
+    Attributes:
+        spec: The model.
+        sha256: Of the file that runs.
+        device: What is asked for: auto, cpu or cuda.
+        open_detector: Makes it ready; called in the run's thread.
+        weight: How long one image takes, in any unit that all jobs share.
+    """
+
+    spec: ModelSpec
+    sha256: str
+    device: str
+    open_detector: Callable[[], Detector]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class FieldJob:
+    """One whole-field classifier; see `Job`."""
+
+    spec: ClassifierSpec
+    sha256: str
+    device: str
+    open_classifier: Callable[[], FieldClassifier]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ScoreKey:
+    """What decides the score of a model on a set: the content of both, and the settings."""
+
+    data_sha256: str
+    spec: ModelSpec | ClassifierSpec
+    model_sha256: str
+    device: str
+
+
+@dataclass(eq=False)
+class EvaluationRun(BackgroundRun):
+    """Reads a set and scores models on it, one after the other; read its fields from any thread.
+
+    Attributes:
+        user_set: The set.
+        jobs: What is evaluated, in this order.
+        known: Scores of before: what is there needs no run.
+        read: Images whose labels are read, and all of them.
+        checked: Images whose content is known, and all of them.
+        images: The set, once it is read; empty again once it is let go.
+        names: The file names of its images; they stay.
+        data_sha256: Of its images and labels.
+        results: What is done, by position in `jobs`.
+        fields: The same of whole-field classifiers.
+        error: What ended the whole run, in words for the user.
+        comparison: Of the models that are done.
+    """
+
+    user_set: UserSet
+    jobs: Sequence[Job | FieldJob]
+    known: Mapping[ScoreKey, Scored | JudgedFields] = field(default_factory=dict)
+    # A phone may lose its network for a moment.
+    gone_s: float = field(default=30.0, kw_only=True)
+    read: tuple[int, int] = (0, 0)
+    checked: tuple[int, int] = (0, 0)
+    images: tuple[LabelledImage, ...] = ()
+    names: tuple[str, ...] = ()
+    data_sha256: str = ""
+    results: dict[int, Scored] = field(default_factory=dict)
+    fields: dict[int, JudgedFields] = field(default_factory=dict)
+    error: str = ""
+    comparison: Comparison | None = None
+    _started_s: float = 0.0
+
+    def let_go(self) -> None:
+        """Drop the pictures, which may hold a whole archive in memory; what is scored stays."""
+        self.images = ()
+        self.user_set = replace(self.user_set, folder=None)
+
+    @property
+    def done(self) -> int:
+        """Jobs that have a result or failed."""
+        return len(self.results) + len(self.fields) + len(self.failures)
+
+    def _weights(self) -> Sequence[float]:
+        return [job.weight for job in self.jobs]
+
+    @property
+    def left_s(self) -> float | None:
+        """About how long it will still take, in seconds; None as long as nobody can know."""
+        share = self.total_share
+        if not self._started_s or share < 0.02:
+            return None
+        return (time.monotonic() - self._started_s) * (1 - share) / share
+
+    def key(self, job: Job | FieldJob) -> ScoreKey:
+        """Under what a score is kept, once the set is read."""
+        return ScoreKey(self.data_sha256, job.spec, job.sha256, job.device)
+
+    def scores(self) -> dict[ScoreKey, Scored | JudgedFields]:
+        """What is done, to be known by the next run."""
+        done: dict[int, Scored | JudgedFields] = {**self.results, **self.fields}
+        return {self.key(self.jobs[n]): scored for n, scored in done.items()}
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, AllcellError):
+            self.error = f"{error.message} {error.remedy}"
+            return
+        # Nobody else would tell the user. The message may hold a file's name: log the type.
+        log.error("The evaluation failed: %s", type(error).__name__)
+        self.error = f"The evaluation failed ({type(error).__name__})."
+
+    def _do(self) -> None:
+        chosen = self.user_set
+        if chosen.folder is None:
+            raise DataError("The set was let go.", "Open it again.")
+
+        def on_labels(done: int, of: int) -> None:
+            self.read = done, of
+            self._guard.check()
+
+        def on_content(done: int, of: int) -> None:
+            self.checked = done, of
+            self._guard.check()
+
+        images = read_labelled(
+            chosen.folder, chosen.split, mapping=chosen.mapping, on_image=on_labels
+        )
+        self.data_sha256 = data_sha256(images, on_content)
+        self.names = tuple(item.path.name for item in images)
+        self.images = tuple(images)
+        self._started_s = time.monotonic()
+        for position, job in enumerate(self.jobs):
+            self.position, self.share = position, 0.0
+            try:
+                self._keep(position, self.known.get(self.key(job)) or self._done(job, images))
+            except (ModelError, DeviceError) as error:
+                self.failures[position] = f"{error.message} {error.remedy}"
+            except (StoppedError, AllcellError):
+                raise
+            except Exception as error:  # the other models can still be evaluated
+                log.error("Evaluating a model failed: %s", type(error).__name__)
+                self.failures[position] = f"The model failed ({type(error).__name__})."
+            gc.collect()
+        self.position, self.share = len(self.jobs), 0.0
+
+    def _keep(self, position: int, done: Scored | JudgedFields) -> None:
+        chosen = self.user_set
+        results, fields = dict(self.results), dict(self.fields)
+        if isinstance(done, JudgedFields):
+            fields[position] = done
+        else:
+            # By number: a file name may hold a patient's, and two folders the same one twice.
+            names = numbered(len(self.names))
+            results[position] = done.renamed(chosen.name, chosen.split, names)
+        if results:
+            self.comparison = compare_scored(list(results.values()), list(fields.values()))
+        self.results, self.fields = results, fields
+
+    def _done(self, job: Job | FieldJob, images: Sequence[LabelledImage]) -> Scored | JudgedFields:
+        self._guard.check()
+        return self._score(job, images) if isinstance(job, Job) else self._judge(job, images)
+
+    def _score(self, job: Job, images: Sequence[LabelledImage]) -> Scored:
+        detector = job.open_detector()
+        setting = Setting(
+            model=job.spec.name,
+            model_sha256=job.sha256,
+            device=detector.engine.description,
+            data=self.user_set.name,
+            split=self.user_set.split,
+            confidence=job.spec.confidence,
+            iou=job.spec.iou,
+        )
+        with self._guard.over(detector):
+            answers = predict(
+                detector,
+                images,
+                setting,
+                classes=detector.spec.classes,
+                on_image=self._on(0.0, 1 - _SCORING),
+                sha256=self.data_sha256,
+            )
+        return Scored.of(answers, self._on(1 - _SCORING, 1.0))
+
+    def _judge(self, job: FieldJob, images: Sequence[LabelledImage]) -> JudgedFields:
+        return judge_fields(
+            job.open_classifier(),
+            images,
+            model=job.spec.name,
+            model_sha256=job.sha256,
+            threshold=job.spec.threshold,
+            on_image=self._on(0.0, 1.0),
+            sha256=self.data_sha256,
+        )
+
+    def _on(self, begin: float, end: float) -> Callable[[int, int], None]:
+        """What follows a part of a job, between two shares of it."""
+
+        def on_step(done: int, of: int) -> None:
+            self.share = begin + (end - begin) * done / of
+            self._guard.check()
+
+        return on_step
+
+
+def numbered(images: int) -> list[str]:
+    """What the images of a set are called where their file names are not wanted."""
+    return [f"image-{n:03d}" for n in range(1, images + 1)]

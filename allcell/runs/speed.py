@@ -1,0 +1,103 @@
+"""A series of benchmarks in a thread of its own, with progress and a stop."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark
+from allcell.detector import Detector
+from allcell.errors import AllcellError
+from allcell.images import RGBImage
+from allcell.runs.guard import BackgroundRun, StoppedError
+from allcell.synth.field import random_spec, render
+
+log = logging.getLogger(__name__)
+
+#: Of a 1280x720 frame under a usual objective.
+_USUAL_RED_CELL_PX = 40.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model at one input size.
+
+    Attributes:
+        model: Its name.
+        long_side_px: Of the network's input; None is what the model was made for.
+        title: What a person reads; the name if empty.
+    """
+
+    model: str
+    long_side_px: int | None = None
+    title: str = ""
+
+
+@dataclass(eq=False)
+class SpeedRun(BackgroundRun):
+    """Benchmarks one after the other; ends by itself when nobody is there to see the results.
+
+    Attributes:
+        jobs: What is measured, in this order.
+        open_detector: Makes a model ready; its time is not measured. Called in the run's thread.
+        frames: Measured frames of each, after the warm-up.
+        warm_up: Frames that go before.
+        results: What is done, by position in `jobs`.
+    """
+
+    jobs: Sequence[Job]
+    open_detector: Callable[[str], Detector]
+    frames: int = 60
+    warm_up: int = 8
+    results: dict[int, BenchmarkResult] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        """Jobs that have a result or failed."""
+        return len(self.results) + len(self.failures)
+
+    def _weights(self) -> Sequence[float]:
+        return [1.0] * len(self.jobs)
+
+    def _do(self) -> None:
+        for position, job in enumerate(self.jobs):
+            self.position, self.share = position, 0.0
+            try:
+                self.results[position] = self._measure(job)
+            except AllcellError as error:
+                self.failures[position] = f"{error.message} {error.remedy}"
+            except StoppedError:
+                raise
+            except Exception as error:  # the other models can still be measured
+                log.exception("Measuring the model %s failed.", job.model)
+                self.failures[position] = f"The model failed ({type(error).__name__})."
+            gc.collect()
+        self.position, self.share = len(self.jobs), 0.0
+
+    def _measure(self, job: Job) -> BenchmarkResult:
+        self._guard.check()
+        detector = self.open_detector(job.model)
+        width, height = FRAME_SIZE_PX
+        spec = detector.spec
+        red_cell_px = spec.red_cell_px * width / (job.long_side_px or spec.default_long_side_px)
+        if spec.fixed_input_px is not None:
+            red_cell_px = _USUAL_RED_CELL_PX  # it decides nothing but what the frame looks like
+        with self._guard.over(detector):
+            return benchmark(
+                detector,
+                _frame(width, height, red_cell_px),
+                red_cell_px=red_cell_px,
+                frames=self.frames,
+                warm_up=self.warm_up,
+                on_frame=self._on_frame,
+            )
+
+    def _on_frame(self, done: int, of: int) -> None:
+        self.share = done / of
+        self._guard.check()
+
+
+def _frame(width_px: int, height_px: int, red_cell_px: float) -> RGBImage:
+    return render(random_spec(7, width_px, height_px, red_cell_px)).image

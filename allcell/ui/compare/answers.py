@@ -1,0 +1,150 @@
+"""What the Compare page compares: answers on the kept test fields, or on a set of the user's own.
+
+Tables, curves and pairs take both alike from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import streamlit as st
+
+from allcell.data.dataset import LabelledImage
+from allcell.evaluation.evidence import Evidence
+from allcell.evaluation.predictions import Predictions
+from allcell.models.registry import MODELS, ModelSpec
+from allcell.models.weights import read_manifest
+from allcell.report.metrics_files import read_comparison
+from allcell.runs.evaluation import EvaluationRun, Job
+from allcell.settings import settings
+from allcell.ui.compare.user_session import user_run
+from allcell.ui.shell.wording import plain
+
+KEPT, USERS = "kept", "users"
+_MEASURED_ON = "compare.measured_on"
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, eq=False)
+class KeptAnswers:
+    """One model on one set.
+
+    Attributes:
+        spec: The model.
+        predictions: Its answers, with the truth.
+        evidence: The same, matched.
+    """
+
+    spec: ModelSpec
+    predictions: Predictions
+    evidence: Evidence
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What models said of the images of one labelled set.
+
+    Attributes:
+        fields: What the images are called in a sentence.
+        models: The models and their answers.
+        comparison: The JSON of `evaluation.compare.Comparison`; None if nothing is compared.
+        run: The evaluation behind a set of the user's own; None for the kept test fields.
+    """
+
+    fields: str
+    models: Sequence[KeptAnswers]
+    comparison: dict[str, Any] | None
+    run: EvaluationRun | None = None
+
+    @property
+    def images(self) -> Sequence[LabelledImage]:
+        """The images, where they are at hand."""
+        return self.run.images if self.run else ()
+
+
+def measured_on() -> None:
+    """The control for the set; shown once there is a choice."""
+    run = _users_run()
+    if run is None:
+        return
+    titles = {KEPT: "ALL-IDB1 test fields (kept)", USERS: set_title(run)}
+    st.segmented_control(
+        "Measured on",
+        list(titles),
+        default=KEPT,
+        required=True,
+        format_func=titles.__getitem__,
+        key=_MEASURED_ON,
+        persist_state="session",
+        wrap=True,
+        help="What tables, curves and differences are of. Speed does not depend on it.",
+    )
+
+
+def measure_on_user_set() -> None:
+    """Let the page show the user's own set as soon as a model is evaluated on it."""
+    st.session_state[_MEASURED_ON] = USERS
+
+
+def user_set_is_shown() -> bool:
+    """Whether the page shows the user's own set."""
+    return _users_run() is not None and st.session_state.get(_MEASURED_ON) == USERS
+
+
+def answers() -> Answers:
+    """The answers on the set that is chosen."""
+    run = _users_run()
+    if run is None or not user_set_is_shown():
+        return Answers("the 17 ALL-IDB1 test fields", _kept_answers(), _kept_comparison())
+    results = dict(run.results)
+    models = [
+        KeptAnswers(job.spec, scored.predictions, scored.evidence)
+        for n, scored in sorted(results.items())
+        if isinstance(job := run.jobs[n], Job)
+    ]
+    comparison = asdict(run.comparison) if run.comparison else None
+    count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"
+    return Answers(f"the {count} of {set_title(run)}", models, comparison, run)
+
+
+def set_title(run: EvaluationRun) -> str:
+    """What a person reads for the set of a run, fit for Markdown."""
+    name = run.user_set.name
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 12]}...{name[-9:]}"
+    return f"{plain(name)} ({plain(run.user_set.split)})"
+
+
+def _users_run() -> EvaluationRun | None:
+    run = user_run()
+    return run if run is not None and run.results else None
+
+
+def _kept_comparison() -> dict[str, Any] | None:
+    return read_comparison(settings().weights_dir)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _read(path: str, modified_ns: int, size: int) -> tuple[Predictions, Evidence]:
+    """Read and matched once; a threshold then only counts."""
+    with open(path, encoding="utf-8") as file:
+        answers = Predictions.from_json(file.read())
+    return answers, Evidence.of(answers)
+
+
+def _kept_answers() -> list[KeptAnswers]:
+    """Of the models whose answers were kept with the weights that are here."""
+    weights = settings().weights_dir
+    manifest = read_manifest(weights)
+    found = []
+    for spec in MODELS:
+        path = weights / "metrics" / "predictions" / f"{spec.name}_allidb1_test.json"
+        if spec.name not in manifest or not path.is_file():
+            continue
+        stat = path.stat()
+        answers, evidence = _read(str(path), stat.st_mtime_ns, stat.st_size)
+        if answers.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
+            found.append(KeptAnswers(spec, answers, evidence))
+    return found

@@ -1,0 +1,259 @@
+"""The figures of the Compare page alone, in the style of `shell.charts`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from allcell.report.paper import METRIC_TITLES
+from allcell.report.table1 import CLASS_ROWS
+from allcell.ui.shell.charts import COLOURS, LEGEND, looks, upper_share
+from allcell.ui.shell.controls import choose_one
+
+#: Name, measured, its interval, published; None where there is no number.
+ForestRow = tuple[str, float | None, tuple[float, float] | None, float | None]
+
+
+def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
+    """Published (open) and measured (filled, with its interval) one below the other.
+
+    Args:
+        rows: One a model.
+        title: Of the figure.
+        x_title: Of the abscissa, with its unit.
+    """
+    figure = go.Figure()
+    measured = [
+        (name, value, ends or (value, value)) for name, value, ends, _ in rows if value is not None
+    ]
+    figure.add_scatter(
+        x=[value for _, value, _ in measured],
+        y=[name for name, *_ in measured],
+        name="measured by us, 95 % interval",
+        mode="markers",
+        marker={"color": COLOURS[0], "symbol": "circle", "size": 11},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [ends[1] - value for _, value, ends in measured],
+            "arrayminus": [value - ends[0] for _, value, ends in measured],
+            "color": COLOURS[0],
+            "thickness": 2,
+            "width": 6,
+        },
+        hovertemplate="%{y}, measured: %{x:.3f}<extra></extra>",
+    )
+    paper = [row for row in rows if row[3] is not None]
+    if paper:
+        figure.add_scatter(
+            x=[value for *_, value in paper],
+            y=[name for name, *_ in paper],
+            name="published",
+            mode="markers",
+            marker={
+                "color": COLOURS[1],
+                "symbol": "diamond-open",
+                "size": 12,
+                "line": {"width": 2.5},
+            },
+            hovertemplate="%{y}, published: %{x:.3f}<extra></extra>",
+        )
+    figure.update_layout(
+        height=130 + 38 * len(rows),
+        title={"text": title, "font": {"size": 15}},
+        margin={"l": 10, "r": 10, "t": 40, "b": 80},
+        legend=LEGEND,
+        xaxis={
+            "title": {"text": x_title},
+            "range": list(
+                upper_share(
+                    [min(value, ends[0]) for _, value, ends in measured]
+                    + [value for *_, value in paper if value is not None]
+                )
+            ),
+        },
+        yaxis={
+            "categoryorder": "array",
+            "categoryarray": [name for name, *_ in reversed(rows)],
+            "automargin": True,
+        },
+    )
+    return figure
+
+
+#: Classes of which each has a chart.
+_CLASSES = ("blast", "healthy")
+
+
+def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None:
+    """A choice of the score, and a chart for each class.
+
+    Args:
+        rows_of: Gives a chart's rows for a class and a score; where no row has a number, a word
+            stands in the chart's place.
+        key: Of the widgets.
+    """
+    metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
+    for column, name in zip(st.columns(2, gap="medium"), _CLASSES, strict=True):
+        rows = rows_of(name, metric)
+        with column:
+            if all(measured is None and published is None for _, measured, _, published in rows):
+                st.caption(f"No score of {CLASS_ROWS[name].lower()}: nothing to score here.")
+                continue
+            st.plotly_chart(
+                forest(
+                    rows,
+                    title=f"{CLASS_ROWS[name]}: {METRIC_TITLES[metric]}",
+                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
+                ),
+                key=f"{key}.{name}",
+                config={"displayModeBar": False},
+            )
+
+
+@dataclass(frozen=True)
+class SpeedPoint:
+    """One model at one input size.
+
+    Attributes:
+        name: What a person reads.
+        fps: Frames a second, frame to boxes.
+        score: mAP, 0 to 1.
+        measured: Whether it was measured on this machine; the paper's points were not.
+    """
+
+    name: str
+    fps: float
+    score: float
+    measured: bool = True
+
+
+def pareto(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
+    """Those that no other beats in speed without losing score, from slow to fast."""
+    front: list[SpeedPoint] = []
+    for point in sorted(points, key=lambda p: (-p.fps, -p.score)):
+        if not front or point.score > front[-1].score:
+            front.append(point)
+    return front[::-1]
+
+
+def speed_against_score(
+    points: Sequence[SpeedPoint], *, paper_fps: float, y_title: str, everyone: Sequence[str] = ()
+) -> go.Figure:
+    """Speed against mAP: what was measured here, the Pareto front, and the paper's points.
+
+    Args:
+        points: Of this machine, and of the paper.
+        paper_fps: The paper's figure, a line in the chart.
+        y_title: Of the ordinate, with its unit.
+        everyone: See `charts.looks`.
+    """
+    figure = go.Figure()
+    here = [p for p in points if p.measured]
+    look_of = looks((p.name for p in here), everyone)
+    for name in dict.fromkeys(p.name for p in here):
+        mine = [p for p in here if p.name == name]
+        its = look_of[name]
+        figure.add_scatter(
+            x=[p.fps for p in mine],
+            y=[p.score for p in mine],
+            name=name,
+            mode="markers",
+            marker={"color": its.colour, "symbol": its.symbol, "size": 13},
+            hovertemplate=f"{name}: %{{x:.1f}} frames a second, %{{y:.3f}}<extra></extra>",
+        )
+    front = pareto(here)
+    if len(front) > 1:
+        figure.add_scatter(
+            x=[p.fps for p in front],
+            y=[p.score for p in front],
+            name="Pareto front",
+            mode="lines",
+            line={"color": "#7f7f7f", "dash": "dot", "width": 2},
+            hoverinfo="skip",
+        )
+    published = [p for p in points if not p.measured]
+    figure.add_scatter(
+        x=[p.fps for p in published],
+        y=[p.score for p in published],
+        text=[p.name for p in published],
+        name="published, on a Colab GPU",
+        mode="markers+text",
+        # Beside the mark a name would be cut at the chart's side on a phone.
+        textposition="bottom center",
+        marker={"color": "#7f7f7f", "symbol": "diamond-open", "size": 11, "line": {"width": 2}},
+        hovertemplate="%{text}, published: %{x:.1f} frames a second, %{y:.3f}<extra></extra>",
+    )
+    figure.add_vline(
+        x=paper_fps,
+        line={"color": "#7f7f7f", "dash": "dash", "width": 1.5},
+    )
+    # Annotations of a logarithmic axis are placed by the exponent.
+    figure.add_annotation(
+        x=math.log10(paper_fps),
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        showarrow=False,
+        text=f"{paper_fps:.0f} frames a second (the paper)",
+    )
+    figure.update_layout(
+        height=460,
+        margin={"l": 10, "r": 10, "t": 40, "b": 130},
+        legend=LEGEND,
+        xaxis={
+            "title": {"text": "Speed (frames a second, logarithmic)"},
+            "type": "log",
+            "tickvals": [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+        },
+        yaxis={"title": {"text": y_title}},
+    )
+    return figure
+
+
+#: From no cells to the most, on a light page and on a dark one.
+_FEW_TO_MANY = {False: ["#eaf2fb", "#08306b"], True: ["#1d2a33", "#8cc8f5"]}
+
+
+def confusion_map(
+    matrix: Sequence[Sequence[int]], names: Sequence[str], title: str, *, dark: bool = False
+) -> go.Figure:
+    """Cells in rows, calls in columns, background last; the count stands in each field.
+
+    Args:
+        matrix: Counts.
+        names: Of its rows and columns.
+        title: Of the figure.
+        dark: Whether the page is.
+    """
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[value**0.5 for value in row] for row in matrix],
+            x=[f"called {name}" for name in names],
+            y=list(names),
+            # Background called background is not a count of anything.
+            text=[
+                ["" if i == j == len(names) - 1 else str(value) for j, value in enumerate(row)]
+                for i, row in enumerate(matrix)
+            ],
+            texttemplate="%{text}",
+            textfont={"size": 15},
+            colorscale=_FEW_TO_MANY[dark],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hovertemplate="%{y}, %{x}: %{text} cells<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=340,
+        title={"text": title, "font": {"size": 15}},
+        margin={"l": 10, "r": 10, "t": 40, "b": 10},
+        yaxis={"autorange": "reversed", "automargin": True},
+        xaxis={"automargin": True},
+    )
+    return figure

@@ -1,0 +1,193 @@
+"""Side by side: what follows the threshold: the panes, the CNN against the detectors, the cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from allcell.analysis import Analysis
+from allcell.detections import Detections
+from allcell.models.registry import CLASSES, ClassifierSpec, ModelSpec
+from allcell.report.agreement import Agreement, Said, compare_cells
+from allcell.result import Result
+from allcell.settings import settings
+from allcell.ui.compare.side.cells import cells, field_text, unknown_text
+from allcell.ui.compare.side.runs import SideDesk
+from allcell.ui.field.panes import Pane, Panes, show_panes
+from allcell.ui.field.pictures import Judged, Picture
+from allcell.ui.field.viewer import Box
+
+#: Fewer results than this have nothing to be compared with.
+FEWEST = 2
+_OWN, _COMMON = "Each model's own", "One for all"
+#: What the common threshold starts from.
+_COMMON_START = 0.40
+
+
+def titles_of(specs: Sequence[ModelSpec]) -> dict[str, str]:
+    """Titles by name, no two alike: a model of the user may be called as one of ours."""
+    times = Counter(spec.title for spec in specs)
+    return {
+        spec.name: spec.title if times[spec.title] == 1 else f"{spec.title} ({spec.name})"
+        for spec in specs
+    }
+
+
+@st.fragment
+def compared(
+    desk: SideDesk,
+    picture: Picture,
+    analyses: Mapping[str, Analysis],
+    classifier: ClassifierSpec | None,
+) -> None:
+    """Thresholds, panes and the cells on which the models disagree; no model runs here.
+
+    Args:
+        desk: The session's.
+        picture: The field, which the browser has been given.
+        analyses: What the detectors found in it, by name; at least one.
+        classifier: The whole-field model, if it was asked.
+    """
+    titles = titles_of([analysis.spec for analysis in analyses.values()])
+    thresholds, labels, truth = _settings(analyses, titles, picture)
+    results = {
+        name: analysis.result(confidence=thresholds[name]) for name, analysis in analyses.items()
+    }
+    if classifier is not None and isinstance(
+        judged := desk.memory.judged(picture, classifier.name), Judged
+    ):
+        differs, words = field_text(
+            classifier.title,
+            judged.field,
+            {titles[name]: result for name, result in results.items()},
+        )
+        if differs:
+            st.warning(f"CNN and detectors differ. {words}", icon=":material/flag:")
+        else:
+            st.markdown(words)
+    agreement = compare_cells(
+        [Said(result.detections, result.classes) for result in results.values()],
+        None if truth is None else Said(truth, CLASSES),
+    )
+    _panes(desk, picture, agreement, results, thresholds, titles, labels, truth)
+    limits = unknown_text({titles[name]: result.classes for name, result in results.items()})
+    if limits:
+        st.caption(limits)
+    if len(analyses) < FEWEST:
+        st.info("Only one model gave a result: there is nothing to compare it with.")
+        return
+    cells(desk, picture, agreement, titles, thresholds, truth=truth is not None)
+
+
+def _settings(
+    analyses: Mapping[str, Analysis], titles: Mapping[str, str], picture: Picture
+) -> tuple[dict[str, float], bool, Detections | None]:
+    """The threshold of each model, whether boxes are labelled, and the truth if it is shown."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = st.segmented_control(
+            "Lowest confidence (threshold, 0 to 1)",
+            [_OWN, _COMMON],
+            default=_OWN,
+            required=True,
+            key="side.thresholds",
+            persist_state="session",
+            help="Boxes below it are hidden and not counted. No model is run again.",
+        )
+        labels = st.toggle(
+            "Label the boxes", value=True, key="side.labels", persist_state="session"
+        )
+        truth = picture.truth
+        if truth is not None and not st.toggle(
+            "Show the truth",
+            value=True,
+            key="side.truth",
+            persist_state="session",
+            help="The cells that are known to be in this image, in a pane of their own.",
+        ):
+            truth = None
+    low = settings().floor_confidence
+    if kind == _COMMON:
+        common = st.slider(
+            "All models",
+            low,
+            0.95,
+            _COMMON_START,
+            0.01,
+            key="side.confidence",
+            persist_state="session",
+        )
+        return dict.fromkeys(analyses, common), labels, truth
+    thresholds = {}
+    grid = st.grid(3 if len(analyses) in (3, 5, 6) else 2, min_column_width=150)
+    for name, analysis in analyses.items():
+        with grid.cell():
+            thresholds[name] = st.slider(
+                titles[name],
+                low,
+                0.95,
+                analysis.spec.confidence,
+                0.01,
+                key=f"side.confidence.{name}",
+                persist_state="session",
+                help=f"Its operating threshold is {analysis.spec.confidence:.2f}.",
+            )
+    return thresholds, labels, truth
+
+
+def _panes(
+    desk: SideDesk,
+    picture: Picture,
+    agreement: Agreement,
+    results: Mapping[str, Result],
+    thresholds: Mapping[str, float],
+    titles: Mapping[str, str],
+    labels: bool,
+    truth: Detections | None,
+) -> None:
+    chosen = desk.selected(picture, agreement)
+    panes = []
+    if truth is not None:
+        known = "as rendered" if picture.synthetic else "as labelled"
+        boxes = _boxes(agreement, None, truth)
+        panes.append(Pane("Truth", known, boxes, CLASSES, scores=False, absent="No cell"))
+    for n, (name, result) in enumerate(results.items()):
+        note = f"from {thresholds[name]:.2f} on"
+        if truth is not None:
+            note += f", {agreement.right(n)} of {agreement.true_cells} true cells right"
+        boxes = _boxes(agreement, n, result.detections)
+        panes.append(Pane(titles[name], note, boxes, result.classes))
+
+    def pick(cell_id: str | None) -> None:
+        desk.select(picture, None if cell_id is None else agreement.cells[int(cell_id) - 1].xyxy)
+
+    any_result = next(iter(results.values()))
+    show_panes(
+        Panes(
+            name=picture.digest,
+            width_px=any_result.width_px,
+            height_px=any_result.height_px,
+            panes=panes,
+            labels=labels,
+            synthetic=picture.synthetic,
+            selected=None if chosen is None else str(chosen + 1),
+            spot=None if chosen is None else agreement.cells[chosen].xyxy,
+            focus=desk.focus,
+        ),
+        pick,
+    )
+
+
+def _boxes(agreement: Agreement, model: int | None, found: Detections) -> list[Box]:
+    """The boxes of one model (or the truth, if None), best first, by the number of their cell."""
+    calls = [
+        (n, cell.truth if model is None else cell.calls[model])
+        for n, cell in enumerate(agreement.cells, 1)
+    ]
+    boxes = [
+        Box(str(n), n, call.class_name, call.confidence, *found.xyxy[call.box].tolist())
+        for n, call in calls
+        if call is not None
+    ]
+    return sorted(boxes, key=lambda box: -box.confidence)

@@ -1,0 +1,127 @@
+"""Side by side: the picture that the models are shown, and where it comes from.
+
+Each origin is a function that shows its own controls and returns the picture chosen with them, or
+None; a new one needs no more than a line in `ORIGINS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from allcell.images import encode_png
+from allcell.settings import settings
+from allcell.synth.field import render
+from allcell.synth.samples import Sample, samples
+from allcell.ui.compare.user_session import images_of_set, picture_of_set
+from allcell.ui.field.bench import bench
+from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.pictures import Picture
+
+_ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
+_SAMPLE, _FIELD, _BENCH = "side.sample", "side.field", "side.bench"
+
+
+def choose_picture() -> Picture | None:
+    """Ask where the picture comes from, and for the picture; None if none is chosen yet."""
+    origin = st.segmented_control(
+        "Image",
+        list(ORIGINS),
+        default=next(iter(ORIGINS)),
+        required=True,
+        key=_ORIGIN,
+        persist_state="session",
+    )
+    return ORIGINS[origin]()
+
+
+def _sample() -> Picture | None:
+    known = {sample.name: sample for sample in samples()}
+    # The gallery is for the first choice; a list takes less room above the panes.
+    if st.session_state.get(_SAMPLE) is None:
+        gallery("side", _choose_sample)
+        return None
+    name = st.selectbox(
+        "Sample",
+        list(known),
+        format_func=lambda name: known[name].title,
+        key=_SAMPLE,
+        persist_state="session",
+        help="Rendered smears, of which every cell is known.",
+    )
+    return _rendered(name)
+
+
+def _choose_sample(sample: Sample) -> None:
+    st.session_state[_SAMPLE] = sample.name
+
+
+@st.cache_resource(show_spinner=False)
+def _rendered(name: str) -> Picture:
+    made = render({sample.name: sample for sample in samples()}[name].spec)
+    return Picture.of(f"{name} (synthetic).png", encode_png(made.image), "sample", made.truth)
+
+
+def _uploaded() -> Picture | None:
+    def take() -> None:
+        file = st.session_state[_UPLOADER]
+        st.session_state[_UPLOADED] = file and Picture.of(file.name, file.getvalue())
+
+    st.file_uploader(
+        f"One photograph: {FORMATS}",
+        max_upload_size=max(1, settings().max_upload_bytes // 2**20),
+        key=_UPLOADER,
+        on_change=take,
+        help="It stays in the memory of the computer that runs this app; nothing is stored.",
+    )
+    # After a change of page the uploader is empty, but its picture stays.
+    picture: Picture | None = st.session_state.get(_UPLOADED)
+    return picture
+
+
+def _on_the_bench() -> Picture | None:
+    pictures = bench().pictures
+    if not pictures:
+        st.info("Nothing is open on the *Detect* page. What you drop there can be chosen here.")
+        return None
+    ids = list(pictures)
+    names = {picture.id: picture.name for picture in pictures.values()}
+    if st.session_state.get(_BENCH) not in ids:
+        st.session_state[_BENCH] = bench().shown or ids[0]
+    chosen = st.selectbox(
+        "Image on the Detect page",
+        ids,
+        format_func=names.__getitem__,
+        key=_BENCH,
+        persist_state="session",
+    )
+    return pictures[chosen]
+
+
+def _of_user_set() -> Picture | None:
+    images = images_of_set()
+    if not images:
+        st.info(
+            "Evaluate a model on a labelled set under *Your data* first: its fields are then here."
+        )
+        return None
+    # The control keeps what its titles are made of, beyond this run of the page: names alone.
+    names = [image.path.name for image in images]
+    number = st.selectbox(
+        "Field",
+        range(len(names)),
+        format_func=lambda n: f"{n + 1} of {len(names)}: {names[n]}",
+        key=_FIELD,
+        persist_state="session",
+    )
+    return picture_of_set(number)
+
+
+#: What a person reads for each origin, and the function that asks for the picture.
+ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
+    "Synthetic sample": _sample,
+    "File of yours": _uploaded,
+    "From Detect": _on_the_bench,
+    "Field of your set": _of_user_set,
+}

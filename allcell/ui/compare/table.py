@@ -1,0 +1,186 @@
+"""Compare: the paper's Table 1 beside our own measurements."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
+from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
+from allcell.report.table1 import (
+    CLASS_ROWS,
+    DIFFERENCE,
+    NO_WIDTH,
+    Cell,
+    table_1,
+    to_csv,
+    to_latex,
+    to_markdown,
+    wide_table,
+)
+from allcell.settings import RESEARCH_USE, settings
+from allcell.ui.compare.answers import answers, user_set_is_shown
+from allcell.ui.compare.charts import ForestRow, forests
+from allcell.ui.compare.your_data import table as user_table
+from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
+from allcell.ui.shell.table_downloads import table_downloads
+
+_ASTERISK = "* The 95 % interval of the measurement leaves the published number out."
+_SETS = (
+    "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
+    f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
+    "difference with that in mind."
+)
+
+
+def published_and_measured() -> None:
+    """The table, its filters, a chart of one column, and downloads; a user's own set likewise."""
+    if user_set_is_shown():
+        user_table.measured(answers())
+        return
+    every = table_1(settings().weights_dir)
+    _say_what_is_missing(every)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        classes = st.pills(
+            "Cells",
+            list(CLASS_ROWS),
+            selection_mode="multi",
+            default=list(CLASS_ROWS),
+            format_func=CLASS_ROWS.__getitem__,
+            key="compare.classes",
+            persist_state="session",
+        )
+    with right:
+        metrics = st.pills(
+            "Scores",
+            METRICS,
+            selection_mode="multi",
+            default=METRICS,
+            format_func=METRIC_TITLES.__getitem__,
+            key="compare.metrics",
+            persist_state="session",
+        )
+    cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
+    table = wide_table(cells)
+    if table.empty:
+        st.info(
+            "There is no such score of both classes together."
+            if classes and metrics
+            else "Choose at least one kind of cells and one score."
+        )
+        return
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=38 + 35 * len(table),
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True, width=190),
+            **{
+                name: st.column_config.NumberColumn(format="%+.3f")
+                for name in map(str, table)
+                if name.endswith(DIFFERENCE)
+            },
+        },
+        placeholder="",
+        alt="Table 1 of the paper, each published score beside the measured one",
+    )
+    st.caption(f"\\{_ASTERISK} {_SETS}")
+    _downloads(cells)
+    _chart(every)
+    _cnn()
+    _notes()
+
+
+def _say_what_is_missing(cells: tuple[Cell, ...]) -> None:
+    measured = {c.model for c in cells if c.measured is not None}
+    lacking = [spec.title for spec in MODELS if spec.name not in measured]
+    if lacking:
+        st.info(
+            f"Not measured with the weights that are here: {', '.join(lacking)}. "
+            "`make evaluate DATA=folder` measures every model that has weights."
+        )
+
+
+def _downloads(cells: tuple[Cell, ...]) -> None:
+    notes = (_ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
+    table_downloads(
+        "compare.download",
+        "table-1",
+        csv=lambda: to_csv(cells),
+        markdown=lambda: to_markdown(cells, notes),
+        latex=lambda: to_latex(cells, notes),
+    )
+
+
+def _chart(cells: tuple[Cell, ...]) -> None:
+    def rows(class_name: str, metric: str) -> list[ForestRow]:
+        return [
+            (
+                c.title,
+                c.measured,
+                None if c.low is None or c.high is None else (c.low, c.high),
+                c.published,
+            )
+            for c in cells
+            if (c.class_name, c.metric) == (class_name, metric)
+            and (c.measured is not None or c.published is not None)
+        ]
+
+    forests(rows, key="compare.forest")
+
+
+def _cnn() -> None:
+    st.subheader("The whole-field CNN", anchor=False)
+    names = {spec.name for spec in CLASSIFIERS}
+    for entry in catalog():
+        if entry.spec.name not in names:
+            continue
+        metrics = test_metrics(entry)
+        st.markdown(f"**{entry.spec.title}**")
+        if metrics is None:
+            st.caption("Not measured yet.")
+            continue
+        rows = classifier_rows(metrics)
+        st.dataframe(
+            rows,
+            hide_index=True,
+            width="content",
+            height=38 + 35 * len(rows),
+            alt="Right answers of the whole-field CNN: measured and published",
+        )
+    st.caption(f"Published: {CNN_FOOTNOTE} Interval of ours: exact, over the fields.")
+
+
+def _notes() -> None:
+    st.subheader("What is not like the paper", anchor=False)
+    st.markdown("\n".join(f"- {line}" for line in (FOOTNOTES[0], *_model_notes())))
+
+
+def _model_notes() -> list[str]:
+    """What is to be known of each model beside the paper's, a line each."""
+    lines = []
+    for spec in MODELS:
+        paper = published(spec.name)
+        if paper is None:
+            lines.append(f"**{spec.title}**: the paper has no such model. {spec.summary}")
+            continue
+        notes = " ".join(FOOTNOTES[n - 1] for n in paper.footnotes)
+        lines.append(
+            f"**{spec.title}** stands beside the paper's {paper.name} ({paper.inference_ms:g} ms "
+            f"an image on its GPU). Ours: {spec.unlike_paper}. {notes}".rstrip()
+        )
+    return lines
+
+
+def _cnn_notes() -> list[str]:
+    """The CNN's row, which has other columns than the table."""
+    lines = []
+    for entry in catalog():
+        if isinstance(entry.spec, ClassifierSpec) and (metrics := test_metrics(entry)):
+            right = metrics["counts"]["accuracy"]
+            lines.append(
+                f"**{entry.spec.title}**: {right['k']} of {right['n']} fields right (exact 95 % "
+                f"interval {right['low']:.3f} to {right['high']:.3f}). Published: {CNN_FOOTNOTE}"
+            )
+    return lines

@@ -1,0 +1,283 @@
+"""Compare: a model of the user's own, checked before it is used, in every list of the session."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain, count
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from allcell.data.class_names import guess_classes
+from allcell.errors import ModelError
+from allcell.models.registry import CLASSES, OutputLayout
+from allcell.settings import settings
+from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.user_facts import LAYOUTS, as_list, facts_of, megabytes
+from allcell.ui.shell.user_models import MAX_OWN, add, own_models, remove
+from allcell.ui.shell.wording import plain
+
+if TYPE_CHECKING:
+    from allcell.untrusted.answer import Fit
+    from allcell.untrusted.file import UntrustedFile
+
+#: Goes up when the uploader is to be empty again.
+_ROUND = "own.round"
+_INSPECTED = "own.inspected"
+_ADDED = "own.added"
+_LONGEST_NAME = 40
+_MOST_CLASSES = 1000
+
+
+def your_model() -> None:
+    """The models of this session, and a way to add one."""
+    st.markdown(
+        "Add a detector of your own as an **ONNX file**. It is checked first; then it stands in "
+        "the lists of Detect, Live, Compare and Models, for this browser session only. The file "
+        "stays in the memory of this computer and goes with the session."
+    )
+    if title := st.session_state.pop(_ADDED, ""):
+        st.success(f"{title} can now be chosen on every page.", icon=":material/check_circle:")
+    for name in list(own_models()):
+        _card(name)
+    if len(own_models()) >= MAX_OWN:
+        st.info(f"A session keeps at most {MAX_OWN} models. Remove one to add another.")
+        return
+    _add_one()
+
+
+def _card(name: str) -> None:
+    model = own_models()[name]
+    with st.container(border=True, key=f"own-card-{name}"):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            st.subheader(model.spec.title, anchor=False, width="content")
+            st.button("Remove", key=f"own.remove.{name}", on_click=remove, args=(name,))
+        st.html(as_list(facts_of(model)))
+
+
+def _add_one() -> None:
+    from allcell.untrusted.file import MAX_BYTES
+
+    upload = st.file_uploader(
+        "ONNX file",
+        type=["onnx"],
+        max_upload_size=MAX_BYTES // 2**20,
+        key=f"own.file.{st.session_state.setdefault(_ROUND, 0)}",
+        help="Boxes for pictures in colour, one at a time. Checkpoints (.pt) are not opened, for "
+        "they can run programs: export yours with `yolo export model=best.pt format=onnx`.",
+    )
+    if upload is None:
+        st.session_state.pop(_INSPECTED, None)
+        return
+    content = upload.getvalue()
+    try:
+        file = _inspected(upload.file_id, content)
+    except ModelError as error:
+        _explain(error)
+        return
+    _describe(file)
+    _form(content, file, PurePath(upload.name).stem)
+
+
+def _inspected(file_id: str, content: bytes) -> UntrustedFile:
+    """What a file is found to be; found out once."""
+    from allcell.untrusted.file import inspect
+
+    known: tuple[str, UntrustedFile | ModelError] | None = st.session_state.get(_INSPECTED)
+    if known is None or known[0] != file_id:
+        with st.spinner("Looking into the file"):
+            try:
+                known = file_id, inspect(content, threads=settings().threads)
+            except ModelError as error:
+                known = file_id, error
+        st.session_state[_INSPECTED] = known
+    if isinstance(known[1], ModelError):
+        raise known[1]
+    return known[1]
+
+
+def _describe(file: UntrustedFile) -> None:
+    size = f"{file.input_px[0]} x {file.input_px[1]} px"
+    rows, columns = file.output_shape
+    st.caption(
+        f"{megabytes(file)}. It takes {size if file.fixed else f'any size (tried with {size})'}, "
+        f"answers with {rows} x {columns} numbers, and took {file.run_ms:.0f} ms for a picture."
+    )
+    if file.remark:
+        st.warning(file.remark)
+
+
+def _form(content: bytes, file: UntrustedFile, stem: str) -> None:
+    from allcell.untrusted.model import UntrustedModel
+
+    key = f"own.{file.sha256[:12]}"
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        title = st.text_input(
+            "Name",
+            value=_free(_clean(stem) or "My model"),
+            max_chars=_LONGEST_NAME,
+            key=f"{key}.title",
+            persist_state="session",
+        )
+        fit = _choose_layout(file, key)
+    with right:
+        confidence = st.slider(
+            "Lowest confidence to begin with",
+            min_value=settings().floor_confidence,
+            max_value=0.95,
+            value=0.25,
+            step=0.01,
+            key=f"{key}.confidence",
+            persist_state="session",
+        )
+        size = _choose_size(file, key)
+    names = _class_names(file, fit, key)
+    classes = _choose_classes(names, key)
+    pressed = st.button(
+        "Check and add",
+        type="primary",
+        icon=":material/add:",
+        key="own.add",
+        disabled=classes is None,
+    )
+    if pressed and classes is not None:
+        said = UntrustedModel("", classes, fit.layout, size, confidence, _clean(title))
+        try:
+            _check_title(said.title)
+            with st.spinner("Checking"):
+                added = add(content, file, said)
+        except ModelError as error:
+            _explain(error)
+            return
+        st.session_state[_ROUND] += 1
+        st.session_state.pop(_INSPECTED, None)
+        st.session_state[_ADDED] = added.spec.title
+        st.rerun()
+
+
+def _choose_layout(file: UntrustedFile, key: str) -> Fit:
+    fits: dict[OutputLayout, Fit] = {fit.layout: fit for fit in file.fits}
+    if len(fits) == 1:
+        (only,) = file.fits
+        st.caption(f"Its answer can only be this: {LAYOUTS[only.layout]}.")
+        return only
+    layout = st.selectbox(
+        "What it answers with",
+        list(fits),
+        format_func=lambda name: LAYOUTS[name],
+        key=f"{key}.layout",
+        persist_state="session",
+        help="Only what fits the shape of its answer can be chosen.",
+    )
+    return fits[layout]
+
+
+def _choose_size(file: UntrustedFile, key: str) -> tuple[int, int] | None:
+    if file.fixed:
+        st.caption(f"Input: {file.input_px[0]} x {file.input_px[1]} px, as the file insists on.")
+        return None
+    from allcell.untrusted.file import MAX_INPUT_PX, MIN_INPUT_PX
+
+    sides = []
+    for column, name, side in zip(
+        st.columns(2), ("Input width (px)", "Input height (px)"), file.input_px, strict=True
+    ):
+        sides.append(
+            column.number_input(
+                name,
+                min_value=MIN_INPUT_PX,
+                max_value=MAX_INPUT_PX,
+                value=side,
+                step=MIN_INPUT_PX,
+                key=f"{key}.{name}",
+                persist_state="session",
+            )
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _class_names(file: UntrustedFile, fit: Fit, key: str) -> tuple[str, ...]:
+    """Its classes: number and the file's own word, or the number alone."""
+    if file.names and fit.classes in (None, len(file.names)):
+        return tuple(f"{n}: {name}" for n, name in enumerate(file.names))
+    count = fit.classes
+    if count is None:
+        count = st.number_input(
+            "Number of its classes",
+            min_value=1,
+            max_value=_MOST_CLASSES,
+            value=len(CLASSES),
+            step=1,
+            key=f"{key}.count",
+            persist_state="session",
+            help="The file does not say it, and each box only names its own class.",
+        )
+    else:
+        st.caption(
+            f"Its answer has room for {count} class{'' if count == 1 else 'es'}, and the file "
+            "gives them no names: say what each number is."
+        )
+    return tuple(f"class {n}" for n in range(count))
+
+
+def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] | None:
+    """What each of its classes is for allcell; None while that is not clear."""
+    guessed = guess_classes([name.partition(": ")[2] for name in names])
+    chosen: dict[int, str] = {}
+    twice: list[int] = []
+    columns = st.columns(len(CLASSES), gap="medium")
+    for column, mine in zip(columns, CLASSES, strict=True):
+        numbers = column.multiselect(
+            f"{title_of(mine)} is",
+            range(len(names)),
+            default=[n for n, guess in enumerate(guessed) if guess == mine],
+            format_func=lambda n: names[n],
+            key=f"{key}.{len(names)}.{mine}",
+            persist_state="session",
+            placeholder="none of its classes",
+        )
+        twice += [n for n in numbers if n in chosen]
+        chosen |= dict.fromkeys(numbers, mine)
+    if twice:
+        st.warning(f"Chosen twice: {', '.join(plain(names[n]) for n in twice)}. Choose one each.")
+        return None
+    if not chosen:
+        st.info("Say above which of its classes are which cells; at least one.")
+        return None
+    left_out = [plain(name) for n, name in enumerate(names) if n not in chosen]
+    if left_out:
+        more = f" and {len(left_out) - 8} more" if len(left_out) > 8 else ""
+        st.caption(f"Left out, never shown or counted: {', '.join(left_out[:8])}{more}.")
+    return tuple(chosen.get(n) for n in range(len(names)))
+
+
+def _clean(name: str) -> str:
+    """A name without anything that Markdown or a chart would take for more than text."""
+    return re.sub(r"[^\w .()+-]+", " ", name).strip(" _.+-")[:_LONGEST_NAME]
+
+
+def _taken(title: str) -> bool:
+    return title.casefold() in {entry.spec.title.casefold() for entry in catalog()}
+
+
+def _free(title: str) -> str:
+    """The same, with a number more where a model has that name already."""
+    tries = (f"{title[: _LONGEST_NAME - 4]} ({n})" for n in count(2))
+    return next(name for name in chain([title], tries) if not _taken(name))
+
+
+def _check_title(title: str) -> None:
+    if not title:
+        raise ModelError("The model has no name.", "Give it one, with a letter or a number.")
+    if _taken(title):
+        raise ModelError(f"There is a model named {title} already.", "Give it another name.")
+
+
+def _explain(error: ModelError) -> None:
+    show_problem(error)

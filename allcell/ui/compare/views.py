@@ -1,0 +1,213 @@
+"""Compare: the charts of several models at their thresholds, marks on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from allcell.evaluation.confusion import confusion
+from allcell.evaluation.evidence import CALIBRATION_FLOOR
+from allcell.evaluation.matching import ClassMatches
+from allcell.evaluation.metrics import calibration, threshold_curve
+from allcell.evaluation.operating import OperatingPoint
+from allcell.models.registry import CLASSES
+from allcell.ui.compare.answers import KeptAnswers
+from allcell.ui.compare.charts import confusion_map
+from allcell.ui.shell import charts
+from allcell.ui.shell.controls import choose_one, title_of
+
+_AGAINST = {"precision": "P", "recall": "R", "f1": "F1"}
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One model at its threshold, seen for one class.
+
+    Attributes:
+        kept: The model and its answers.
+        class_id: The class.
+        threshold: Lowest confidence, 0 to 1.
+        point: Counts and scores there.
+    """
+
+    kept: KeptAnswers
+    class_id: int
+    threshold: float
+    point: OperatingPoint
+
+    @property
+    def matches(self) -> ClassMatches:
+        """Of the class, as a user sees it."""
+        return self.kept.evidence.user_matches[self.class_id]
+
+    @property
+    def title(self) -> str:
+        """What a person reads for the model."""
+        return self.kept.spec.title
+
+
+def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None:
+    """Precision and recall, FROC, a score against the threshold, reliability.
+
+    Args:
+        views: The models, all for one class.
+        fields: What the images are called in a sentence.
+        everyone: Titles of all models that could be chosen.
+    """
+    curves = {view.title: threshold_curve(view.matches) for view in views}
+    at = {view.title: view.point.counts for view in views}
+    left, right = st.columns(2, gap="medium")
+    with left:
+        draw_chart(
+            charts.lines(
+                {t: (pd.Series(c.recall), pd.Series(c.precision)) for t, c in curves.items()},
+                title="Precision against recall",
+                x_title="Recall (0 to 1)",
+                y_title="Precision (0 to 1)",
+                x_range=charts.SHARE,
+                y_range=charts.upper_share(
+                    float(c.precision.min()) for c in curves.values() if len(c.precision)
+                ),
+                marks={
+                    t: (c.recall, c.precision)
+                    for t, c in at.items()
+                    if c.precision is not None and c.recall is not None
+                },
+                everyone=everyone,
+            ),
+            "pr",
+        )
+    with right:
+        draw_chart(
+            charts.lines(
+                {
+                    t: (pd.Series(c.false_alarms_per_image), pd.Series(c.recall))
+                    for t, c in curves.items()
+                },
+                title="FROC: sensitivity against false alarms",
+                x_title="False alarms a field (mean)",
+                y_title="Sensitivity (0 to 1)",
+                y_range=charts.SHARE,
+                marks={
+                    view.title: (view.point.false_alarms_per_image, view.point.counts.recall)
+                    for view in views
+                    if view.point.counts.recall is not None
+                },
+                everyone=everyone,
+            ),
+            "froc",
+        )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        score = choose_one(
+            "Score against the threshold", _AGAINST, key="compare.against", default="f1"
+        )
+        draw_chart(_against_threshold(views, score, everyone), "against")
+    with right:
+        draw_chart(_reliability(views, everyone), "reliability")
+        st.caption(
+            "Reliability: a model whose confidence can be taken at its word lies on the diagonal. "
+            "Boxes to the right of the dotted line are shown."
+        )
+    st.caption(
+        f"On {fields}, IoU 0.5, from confidence "
+        f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
+        "mAP follow YOLOv5, where a box counts for each class it reaches."
+    )
+
+
+def _on_grid(view: View, score: str) -> tuple[pd.Series, pd.Series]:
+    """Thresholds and a score at each; the slider only moves the mark on it."""
+    known = view.kept.evidence.sweeps[view.class_id]
+    return pd.Series(known.threshold), pd.Series(getattr(known, score))
+
+
+def _value(point: OperatingPoint, score: str) -> float:
+    found = point.f1 if score == "f1" else getattr(point.counts, score)
+    return float("nan") if found is None else float(found)
+
+
+def _against_threshold(views: list[View], score: str, everyone: Sequence[str]) -> Figure:
+    return charts.lines(
+        {view.title: _on_grid(view, score) for view in views},
+        title=f"{_AGAINST[score]} against the threshold",
+        x_title="Threshold (confidence, 0 to 1)",
+        y_title=f"{_AGAINST[score]} (0 to 1)",
+        x_range=(0.0, 1.0),
+        y_range=charts.SHARE,
+        marks={view.title: (view.threshold, _value(view.point, score)) for view in views},
+        everyone=everyone,
+    )
+
+
+def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
+    series, boxes = {}, {}
+    for view in views:
+        if not len(view.matches.confidence):
+            continue
+        bins = [b for b in calibration(view.matches).bins if b["count"]]
+        series[view.title] = (
+            pd.Series([b["avg_confidence"] for b in bins]),
+            pd.Series([b["avg_accuracy"] for b in bins]),
+        )
+        boxes[view.title] = [b["count"] for b in bins]
+    figure = charts.lines(
+        series,
+        title="Reliability",
+        x_title="Confidence (mean of a bin)",
+        y_title="Right (share, 0 to 1)",
+        x_range=charts.SHARE,
+        y_range=charts.SHARE,
+        everyone=everyone,
+        # Its neighbour has a control above it.
+        height_px=420,
+    )
+    for name, counts in boxes.items():
+        figure.update_traces(
+            selector={"name": name},
+            customdata=counts,
+            hovertemplate=f"{name}: %{{y:.3f}} of %{{customdata}} boxes<extra></extra>",
+        )
+    figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#7f7f7f", "width": 1})
+    for threshold in sorted({view.threshold for view in views}):
+        figure.add_vline(x=threshold, line={"color": "#7f7f7f", "width": 1.5, "dash": "dot"})
+    return figure
+
+
+def draw_confusion(views: list[View]) -> None:
+    """What the cells of each class are called by one of the models, and what is no cell."""
+    by_name = {view.kept.spec.name: view for view in views}
+    # The control keeps what its titles are made of: no answers of a set that may go.
+    titles = {name: view.title for name, view in by_name.items()}
+    name = st.selectbox(
+        "Confusion matrix of",
+        list(by_name),
+        format_func=titles.__getitem__,
+        key="compare.confusion",
+        persist_state="session",
+    )
+    chosen = by_name[name]
+    shown = chosen.kept.evidence.shown_at(chosen.threshold)
+    names = [*(title_of(c) for c in CLASSES), "background"]
+    draw_chart(
+        confusion_map(
+            confusion(shown).matrix.tolist(),
+            names,
+            f"{chosen.title} at {chosen.threshold:.2f}",
+            dark=st.context.theme.type == "dark",
+        ),
+        "confusion",
+    )
+    st.caption(
+        "Cells in rows, what they are called in columns. Background as a row: a box on no cell. "
+        "Background as a column: a cell without a box."
+    )
+
+
+def draw_chart(figure: Figure, key: str) -> None:
+    """A chart of the page, without the library's buttons."""
+    st.plotly_chart(figure, key=f"compare.chart.{key}", config={"displayModeBar": False})

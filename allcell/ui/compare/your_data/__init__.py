@@ -1,0 +1,1 @@
+"""Models evaluated on a labelled set of the user's own."""

@@ -1,0 +1,150 @@
+"""Compare: evaluate the models on the user's own labelled set, in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from allcell.classifier import FieldClassifier
+from allcell.detector import Detector
+from allcell.models.registry import ModelSpec
+from allcell.runs.evaluation import EvaluationRun, FieldJob, Job, UserSet
+from allcell.settings import settings
+from allcell.ui.compare.answers import measure_on_user_set, set_title
+from allcell.ui.compare.user_session import start_run, user_run
+from allcell.ui.compare.your_data.choose_set import choose_set
+from allcell.ui.shell.cache import get_detector
+from allcell.ui.shell.catalog import Listing, catalog
+from allcell.ui.shell.problems import NO_MODEL, show_problem
+from allcell.ui.shell.progress import follow
+
+_MODELS = "compare.user_jobs"
+#: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
+#: the time that is left is guessed from.
+_FIXED_MS, _MS_A_MILLION = 80.0, 6.0
+_UNKNOWN_MILLIONS = 10.0
+
+
+def your_data() -> None:
+    """Choose a set, what its classes stand for and models; run with progress and a stop."""
+    run = user_run()
+    busy = run is not None and run.running
+    st.markdown(
+        "Scores the models on a labelled set of yours. Table, curves, boxes and differences are "
+        "then of your set; the choice *Measured on* appears above the tabs."
+    )
+    user_set = choose_set(busy=busy)
+    usable = {e.spec.name: e for e in catalog() if e.usable}
+    finders = [name for name, e in usable.items() if isinstance(e.spec, ModelSpec)]
+    if not finders:
+        show_problem(NO_MODEL)
+        return
+    default = settings().default_model
+    st.pills(
+        "Models",
+        list(usable),
+        selection_mode="multi",
+        default=[default] if default in finders else finders[:1],
+        format_func=lambda name: usable[name].spec.title,
+        key=_MODELS,
+        persist_state="session",
+        disabled=busy,
+    )
+    if not (finds := bool(set(finders) & set(st.session_state[_MODELS]))):
+        st.caption("Choose a model that finds cells: a whole-field one is compared with it.")
+    with st.container(horizontal=True):
+        st.button(
+            "Evaluate",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=busy or user_set is None or not finds,
+            on_click=_start,
+            args=(user_set, usable),
+            key="compare.user_start",
+        )
+        if run is not None and busy:
+            st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.user_stop")
+    if run is not None:
+        # As it was when the controls were drawn: if it has ended since, this draws them anew.
+        if busy:
+            follow(run, lambda: _now(run))
+        _outcome(run)
+
+
+def _start(user_set: UserSet | None, usable: dict[str, Listing]) -> None:
+    # A click may come before the page has followed another.
+    names = [name for name in st.session_state[_MODELS] if name in usable]
+    if user_set is None or not names:
+        return
+    start_run(user_set, [_job(usable[name]) for name in names])
+    measure_on_user_set()
+
+
+def _job(entry: Listing) -> Job | FieldJob:
+    spec, device = entry.spec, settings().device
+    millions = entry.files.parameters / 1e6 if entry.files else _UNKNOWN_MILLIONS
+    weight = _FIXED_MS + _MS_A_MILLION * millions
+    if isinstance(spec, ModelSpec):
+        return Job(spec, entry.sha256, device, _opener(entry), weight)
+    name = spec.name
+    return FieldJob(
+        spec,
+        entry.sha256,
+        device,
+        lambda: FieldClassifier.open(name, device=device),
+        # Its many parameters are a dense layer, through which each image goes once.
+        _FIXED_MS,
+    )
+
+
+def _opener(entry: Listing) -> Callable[[], Detector]:
+    name, device = entry.spec.name, settings().device
+    if entry.files is not None:
+        # Opened for this alone: the models that other pages hold stay in memory.
+        return lambda: Detector.open(name, device=device)
+    # A model of the session is known to its script only, not to the thread of the run.
+    detector = get_detector(name)
+    return lambda: detector
+
+
+def _now(run: EvaluationRun) -> tuple[float, str]:
+    if not run.names:
+        return _reading(run)
+    position = min(run.position, len(run.jobs) - 1)
+    left = "" if run.left_s is None or run.stopped else f", about {_time(run.left_s)} left"
+    return (
+        run.total_share,
+        f"{run.jobs[position].spec.title}: {position + 1} of {len(run.jobs)} models, "
+        f"{len(run.names)} images{left}",
+    )
+
+
+def _reading(run: EvaluationRun) -> tuple[float, str]:
+    """How far it is, 0 to 1, first with the labels and then with the pictures, and in words."""
+    (done, of), what = run.read, "labels"
+    if done == of > 0:
+        (done, of), what = run.checked, "pictures"
+    count = f"{done} of {of}, " if of else ""
+    return (done / of if of else 0.0), f"Reading {what}: {count}{set_title(run)}"
+
+
+def _time(left_s: float) -> str:
+    return f"{max(1, round(left_s))} s" if left_s < 90 else f"{round(left_s / 60)} min"
+
+
+def _outcome(run: EvaluationRun) -> None:
+    if run.error:
+        show_problem(run.error)
+    for position, words in sorted(dict(run.failures).items()):
+        show_problem(words, of=run.jobs[position].spec.title)
+    if run.stopped and not run.running:
+        st.caption(f"Stopped after {len(run.results) + len(run.fields)} of {len(run.jobs)} models.")
+    if not run.results:
+        return
+    titles = ", ".join(run.jobs[n].spec.title for n in sorted({**run.results, **run.fields}))
+    st.success(
+        f"Measured on {set_title(run)}, {len(run.names)} images: {titles}. "
+        "The other tabs show it while *Measured on* above names your set.",
+        icon=":material/check_circle:",
+    )

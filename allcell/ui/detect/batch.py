@@ -1,0 +1,150 @@
+"""Running the model over the pictures on the bench, and the list of what came out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from allcell.detector import Detector
+from allcell.result import Result
+from allcell.statistics import Proportion
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Finished, Picture, Refused
+from allcell.ui.field.table import pickable
+from allcell.ui.shell.controls import ViewChoice
+from allcell.ui.shell.wording import interval_text, plain, share_text
+
+#: Errors spelled out below the table; the others are in their rows.
+MOST_MESSAGES = 5
+
+
+def process(desk: Bench, detector: Detector) -> None:
+    """Analyse what has not been analysed with this model yet; one picture at a time."""
+    model = detector.spec.name
+    everything = list(desk.pictures.values())
+    waiting = [picture for picture in everything if desk.outcome(picture, model) is None]
+    shown = next((picture for picture in waiting if picture.id == desk.shown), None)
+    if shown is not None and (len(waiting) == 1 or desk.stopped):
+        with st.spinner("Looking for cells"):
+            desk.memory.analyse(shown, model, lambda: detector)
+        waiting.remove(shown)
+    if not waiting:
+        return
+    done = len(everything) - len(waiting)
+    if desk.stopped:
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.warning(f"Stopped: {done} of {len(everything)} images are done.")
+        right.button("Continue", on_click=_set_stopped, args=(desk, False), width="stretch")
+        return
+    place = st.empty()
+    with place.container():
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        right.button("Stop", on_click=_set_stopped, args=(desk, True), width="stretch")
+        bar = left.progress(0.0)
+    for n, picture in enumerate(waiting, done + 1):
+        bar.progress(
+            (n - 1) / len(everything), f"File {n} of {len(everything)}: {plain(picture.name)}"
+        )
+        desk.memory.analyse(picture, model, lambda: detector)
+    place.empty()
+
+
+def _set_stopped(desk: Bench, stopped: bool) -> None:
+    desk.stopped = stopped
+
+
+def results(desk: Bench, model: str, view: ViewChoice) -> dict[str, Result]:
+    """The results there are, by picture id; every class is counted, whatever is shown."""
+    found = {}
+    for picture_id, picture in desk.pictures.items():
+        outcome = desk.outcome(picture, model)
+        if isinstance(outcome, Finished):
+            found[picture_id] = outcome.analysis.result(confidence=view.confidence, iou=view.iou)
+    return found
+
+
+def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
+    """One row an image, failed ones included; picking a row shows that image."""
+    pictures = list(desk.pictures.values())
+    rows = [
+        _row(n, picture, found.get(picture.id), desk.outcome(picture, model))
+        for n, picture in enumerate(pictures, 1)
+    ]
+    ids = [picture.id for picture in pictures]
+    # A list of other images is another table: the row that was picked there means nothing here.
+    key = f"detect.summary.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
+    pickable(
+        pd.DataFrame(rows),
+        key,
+        ids.index(desk.shown) if desk.shown in ids else 0,
+        lambda row: None if row is None else desk.show(ids[row]),
+        required=True,
+        height=min(38 + 35 * len(rows), 330),
+        column_config={
+            "No.": st.column_config.NumberColumn(width="small"),
+            "Blast %": st.column_config.NumberColumn(format="%.1f"),
+            "Highest blast confidence": st.column_config.NumberColumn(format="%.2f"),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+        placeholder="",
+        alt="One row an image: counts, or the error",
+    )
+    _failed([o for s in pictures if isinstance(o := desk.outcome(s, model), Refused)])
+    _together(list(found.values()))
+
+
+def _row(
+    n: int, picture: Picture, result: Result | None, outcome: Finished | Refused | None
+) -> dict[str, object]:
+    note = "synthetic" if picture.synthetic else ""
+    row: dict[str, object] = {
+        "No.": n,
+        "Image": picture.name,
+        "Blasts": None,
+        "White cells": None,
+        "Blast %": None,
+        "Exact 95 % interval": "",
+        "Smudges": None,
+        "Highest blast confidence": None,
+        "Note": "not processed yet" if outcome is None else note,
+    }
+    if isinstance(outcome, Refused):
+        row["Note"] = f"{outcome.message} {outcome.remedy}"
+    if result is None:
+        return row
+    counts = result.counts
+    share = counts.blast_share
+    row |= {
+        "Blasts": counts.blasts if "blast" in result.classes else None,
+        "White cells": counts.white_cells,
+        "Blast %": None if share.fraction is None else 100 * share.fraction,
+        "Exact 95 % interval": interval_text(share) if share.n else "",
+        "Smudges": counts.smudges if "smudge" in result.classes else None,
+        "Highest blast confidence": result.highest_blast_confidence,
+    }
+    return row
+
+
+def _failed(refused: Sequence[Refused]) -> None:
+    if not refused:
+        return
+    lines = [f"{plain(each.message)} {plain(each.remedy)}" for each in refused[:MOST_MESSAGES]]
+    if len(refused) > MOST_MESSAGES:
+        lines.append(f"{len(refused) - MOST_MESSAGES} more are in the table.")
+    st.error("  \n".join(lines))
+
+
+def _together(found: Sequence[Result]) -> None:
+    counts = [result.counts for result in found]
+    shares = [c.blast_share for c in counts]
+    share = Proportion.of(sum(s.k for s in shares), sum(s.n for s in shares))
+    if len(found) < 2 or share.fraction is None:
+        return
+    st.caption(
+        f"All {len(found)} images together: {share_text(share)} of the detected white cells are "
+        f"suggested blasts, exact 95 % interval {interval_text(share)}. This means something only "
+        "if the fields are of one smear and do not overlap: a cell seen twice is counted twice."
+    )

@@ -1,0 +1,108 @@
+"""Where pictures come from: files, the clipboard, a camera, the gallery of synthetic samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from allcell.errors import ImageError
+from allcell.settings import settings
+from allcell.synth.samples import Sample
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.pictures import Picture
+from allcell.ui.field.viewer import listen_for_files
+from allcell.ui.shell.cache import sample_png
+from allcell.ui.shell.problems import show_problem
+
+CAMERA_PX = 520
+_UPLOADER = "detect.uploader"
+_CAMERA = "detect.camera"
+_USE_CAMERA = "detect.use_camera"
+
+
+def choose_files(desk: Bench) -> None:
+    """The uploader: files may be dropped (anywhere on the page), pasted or picked."""
+    # The number makes a new, empty uploader when the bench is cleared.
+    key = f"{_UPLOADER}.{desk.generation}"
+    listen_for_files()
+    first = not desk.pictures
+    with st.container(key="allcell-drop-first" if first else "allcell-drop-more"):
+        files = _uploader(desk, key, first)
+    if not files:
+        # After a change of page the uploader is empty, but its pictures stay on the bench.
+        desk.uploads.clear()
+    if desk.refused_files:
+        show_problem(desk.refused_files)
+
+
+def _uploader(desk: Bench, key: str, first: bool) -> bool:
+    files = st.file_uploader(
+        f"{'Smear' if first else 'More smear'} photographs: {FORMATS}",
+        accept_multiple_files=True,
+        max_upload_size=max(1, settings().max_upload_bytes // 2**20),
+        key=key,
+        on_change=_take_files,
+        args=(desk, key),
+        help="Drop files anywhere on this page, paste a picture, or choose files: up to "
+        f"{settings().max_images}. Pictures stay in the memory of the computer that runs this "
+        "app; nothing is stored.",
+    )
+    return bool(files)
+
+
+def _take_files(desk: Bench, key: str) -> None:
+    files = st.session_state[key] or []
+    found = {s.id: s for s in (Picture.of(file.name, file.getvalue()) for file in files)}
+    for gone in desk.uploads - set(found):
+        desk.remove(gone)
+    fresh = [picture for picture_id, picture in found.items() if picture_id not in desk.pictures]
+    desk.uploads = set(found)
+    _add(desk, fresh)
+
+
+def _add(desk: Bench, pictures: Sequence[Picture]) -> None:
+    desk.refused_files = ""
+    try:
+        for picture in pictures:
+            desk.add(picture)
+    except ImageError as error:
+        desk.refused_files = str(error)
+    if pictures and pictures[0].id in desk.pictures:
+        desk.show(pictures[0].id)
+
+
+def use_camera(desk: Bench) -> None:
+    """A camera, which is asked for only after the switch is turned on."""
+    if not st.toggle("Take a photograph with the camera of this device", key=_USE_CAMERA):
+        return
+    st.camera_input(
+        "Photograph of a smear",
+        resolution="1080p",
+        label_visibility="collapsed",
+        width=CAMERA_PX,
+        key=_CAMERA,
+        on_change=_take_photograph,
+        args=(desk,),
+    )
+
+
+def _take_photograph(desk: Bench) -> None:
+    photograph = st.session_state[_CAMERA]
+    if photograph is None:
+        return
+    # One photograph, and the camera goes off: nobody should wonder whether it is still looking.
+    st.session_state[_USE_CAMERA] = False
+    n = 1 + sum(picture.origin == "camera" for picture in desk.pictures.values())
+    _add(desk, [Picture.of(f"photograph-{n}.jpg", photograph.getvalue(), "camera")])
+
+
+def samples(desk: Bench) -> None:
+    """The gallery of samples; one click opens one."""
+
+    def take(sample: Sample) -> None:
+        name, png = f"{sample.name} (synthetic).png", sample_png(sample.name)
+        _add(desk, [Picture.of(name, png, "sample")])
+
+    gallery("detect", take)

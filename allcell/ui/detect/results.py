@@ -1,0 +1,77 @@
+"""One image and what was found in it: the answer, the counts, the field, the time it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Finished, Picture
+from allcell.ui.field.red_cells import red_cells
+from allcell.ui.field.viewer import Box, Field, show_field
+from allcell.ui.shell.controls import ViewChoice
+from allcell.ui.shell.wording import plain, seconds
+
+
+def field(
+    desk: Bench,
+    picture: Picture,
+    finished: Finished,
+    boxes: Sequence[Box],
+    view: ViewChoice,
+) -> None:
+    """The field with its boxes; a click on one selects it, a click beside them selects none."""
+    analysis = finished.analysis
+
+    def pick(box_id: str | None) -> None:
+        desk.selected = box_id
+
+    show_field(
+        Field(
+            name=picture.digest,
+            jpeg=desk.memory.jpeg(picture),
+            width_px=analysis.width_px,
+            height_px=analysis.height_px,
+            boxes=boxes,
+            classes=[name for name in analysis.spec.classes if name in view.classes],
+            labels=view.labels,
+            synthetic=picture.synthetic,
+            selected=desk.selected,
+            focus=desk.focus,
+        ),
+        pick,
+    )
+
+
+def facts(desk: Bench, picture: Picture, finished: Finished) -> None:
+    """How large the red cells are, what the picture is, and where the time went."""
+    analysis = finished.analysis
+    with st.container(gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            everything = list(desk.pictures.values())
+            red_cells(desk.memory, picture, analysis.scale, key="detect", all_of=everything)
+        if (fitted := analysis.spec.fixed_input_px) is not None:
+            st.caption(
+                f"This model sees the whole picture fitted into {fitted[0]} x {fitted[1]} px, "
+                "whatever the size of its cells."
+            )
+        st.caption(
+            f"{plain(picture.name)}, {analysis.width_px} x {analysis.height_px} px. "
+            f"Analysed in {seconds(finished.total_ms)} on this computer.",
+            help=_stages(finished),
+        )
+
+
+def _stages(finished: Finished) -> str:
+    t = finished.analysis.timing
+    tiles = f" in {t.tiles} tiles" if t.tiles > 1 else ""
+    stages = (
+        ("Opening the file", finished.decode_ms),
+        ("Measuring the red cells", finished.scale_ms),
+        ("Preparing the picture", t.preprocess_ms),
+        (f"Running the model{tiles}", t.inference_ms),
+        ("Reading its answer", t.postprocess_ms),
+    )
+    lines = [f"{stage}: {time_ms:.0f} ms" for stage, time_ms in stages]
+    return "  \n".join([*lines, f"Runtime: {plain(finished.runtime)}"])

@@ -1,0 +1,168 @@
+"""The Detect page with a model that judges whole fields: an answer for each picture, no boxes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+
+import pandas as pd
+import streamlit as st
+
+from allcell.errors import AllcellError
+from allcell.models.registry import ClassifierSpec
+from allcell.names import spreadsheet_text
+from allcell.settings import RESEARCH_USE
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Judged, Picture, Refused
+from allcell.ui.field.table import pickable
+from allcell.ui.field.viewer import Field, show_field
+from allcell.ui.shell.cache import get_field_classifier
+from allcell.ui.shell.catalog import loading
+from allcell.ui.shell.controls import choose_names, kept_names
+from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.wording import plain, seconds
+
+#: What a model said of a picture; None if it was not asked yet.
+Said = Judged | Refused | None
+
+
+def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
+    """Judge what is new and show the chosen picture with its answer.
+
+    Args:
+        desk: The pictures of the session, at least one.
+        spec: The model.
+    """
+    try:
+        with loading(spec):
+            classifier = get_field_classifier(spec.name)
+    except AllcellError as error:
+        show_problem(error)
+        return
+    memory, pictures = desk.memory, list(desk.pictures.values())
+    waiting = [p for p in pictures if memory.judged(p, spec.name) is None]
+    if waiting:
+        place = st.empty()
+        for n, picture in enumerate(waiting, len(pictures) - len(waiting)):
+            place.progress(
+                n / len(pictures), f"File {n + 1} of {len(pictures)}: {plain(picture.name)}"
+            )
+            memory.judge(picture, spec.name, lambda: classifier)
+        place.empty()
+    answers = [memory.judged(p, spec.name) for p in pictures]
+    if len(pictures) > 1:
+        _table(desk, pictures, answers)
+    shown = desk.pictures[desk.shown or pictures[0].id]
+    left, right = st.columns([2, 1], gap="large")
+    with right:
+        with st.container(key="allcell-answer"):
+            _answer(spec, answers[pictures.index(shown)], classifier.engine.description)
+        choose_names()
+        st.download_button(
+            "Answers (CSV)",
+            _csv(spec, pictures, answers, named=kept_names()),
+            "allcell-fields.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            key="detect.download.fields",
+        )
+    with left:
+        _picture(desk, shown)
+
+
+def _answer(spec: ClassifierSpec, said: Said, runtime: str) -> None:
+    if isinstance(said, Refused):
+        show_problem(said)
+    if not isinstance(said, Judged):
+        return
+    with st.container(gap="xsmall"):
+        st.subheader(f"Suggested class of the whole field: {said.field.suggested}", anchor=False)
+        st.metric("Probability of cancerous", f"{said.field.probability:.2f}")
+        st.caption(
+            f"Not calibrated; from {spec.threshold:.2f} on, cancerous is suggested. A suggested "
+            "class, not a diagnosis."
+        )
+        st.info(
+            f"{spec.title} judges the picture as a whole: it finds no cells and counts none. "
+            "Choose another model for boxes and counts."
+        )
+        st.caption(f"Judged in {seconds(said.total_ms)} on this computer.", help=plain(runtime))
+
+
+def _picture(desk: Bench, picture: Picture) -> None:
+    try:
+        image = desk.memory.image(picture)
+        jpeg = desk.memory.jpeg(picture)
+    except AllcellError:
+        return  # the answer says so already
+    show_field(
+        Field(
+            name=picture.digest,
+            jpeg=jpeg,
+            width_px=image.shape[1],
+            height_px=image.shape[0],
+            boxes=(),
+            classes=(),
+            labels=False,
+            synthetic=picture.synthetic,
+            selected=None,
+            focus=desk.focus,
+        ),
+        lambda box_id: None,
+    )
+
+
+def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
+    ids = [picture.id for picture in pictures]
+    key = f"detect.fields.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
+
+    rows = [
+        {
+            "No.": n,
+            "Image": picture.name,
+            "Suggested class of the field": said.field.suggested
+            if isinstance(said, Judged)
+            else "",
+            "Probability of cancerous": said.field.probability
+            if isinstance(said, Judged)
+            else None,
+            "Note": _error(said) or ("synthetic" if picture.synthetic else ""),
+        }
+        for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)
+    ]
+    pickable(
+        pd.DataFrame(rows),
+        key,
+        ids.index(desk.shown) if desk.shown in ids else 0,
+        lambda row: None if row is None else desk.show(ids[row]),
+        required=True,
+        height=min(38 + 35 * len(rows), 330),
+        column_config={
+            "No.": st.column_config.NumberColumn(width="small"),
+            "Probability of cancerous": st.column_config.NumberColumn(format="%.2f"),
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+        placeholder="",
+        alt="One row an image: the suggested class of the field, or the error",
+    )
+
+
+def _csv(spec: ClassifierSpec, pictures: list[Picture], answers: list[Said], *, named: bool) -> str:
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(("image", "model", "suggested_field_class", "probability", "error", RESEARCH_USE))
+    for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1):
+        name = spreadsheet_text(picture.name) if named else f"image-{n:03d}"
+        suggested = score = ""
+        if isinstance(said, Judged):
+            suggested, score = said.field.suggested, f"{said.field.probability:.4f}"
+        # Messages quote the file's name.
+        error = spreadsheet_text(_error(said)) if named else "no result" * bool(_error(said))
+        rows.writerow((name, spec.name, suggested, score, error, ""))
+    return out.getvalue()
+
+
+def _error(said: Said) -> str:
+    return f"{said.message} {said.remedy}".strip() if isinstance(said, Refused) else ""

@@ -1,0 +1,65 @@
+"""The Detect page once there are pictures: run the model, then show, count and export."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from allcell.errors import AllcellError
+from allcell.models.registry import ModelSpec
+from allcell.ui.detect import batch, downloads, results
+from allcell.ui.field import table
+from allcell.ui.field.answer import answer, boxes_of
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Finished, Refused
+from allcell.ui.shell import controls
+from allcell.ui.shell.cache import get_detector
+from allcell.ui.shell.catalog import loading
+from allcell.ui.shell.problems import show_problem
+
+
+def workspace(desk: Bench, spec: ModelSpec) -> None:
+    """Analyse what is new and show the chosen picture.
+
+    Args:
+        desk: The pictures of the session, at least one.
+        spec: The model.
+    """
+    try:
+        with loading(spec):
+            detector = get_detector(spec.name)
+    except AllcellError as error:
+        show_problem(error)
+        return
+    batch.process(desk, detector)
+
+    picture = desk.pictures[desk.shown or next(iter(desk.pictures))]
+    outcome = desk.outcome(picture, spec.name)
+    overview = st.container()
+    left, right = st.columns([2, 1], gap="large")
+    with right:
+        # On a phone it comes before the picture (see assets/frame.css).
+        counts = st.container(key="allcell-answer")
+        view = controls.choose_view(spec)
+    named = controls.kept_names()
+    found = batch.results(desk, spec.name, view)
+    if len(desk.pictures) > 1:
+        with overview:
+            # The table's own buttons appear above its corner.
+            st.space("xxsmall")
+            batch.summary(desk, spec.name, found)
+            downloads.download_all(desk, spec.name, found, view, named=named)
+    if isinstance(outcome, Refused):
+        show_problem(outcome, place=left)
+    if not isinstance(outcome, Finished):
+        return
+
+    shown = outcome.analysis.result(confidence=view.confidence, iou=view.iou, classes=view.classes)
+    boxes = boxes_of(shown)
+    image = desk.memory.image(picture)
+    with left:
+        results.field(desk, picture, outcome, boxes, view)
+        results.facts(desk, picture, outcome)
+    with counts:
+        answer(found[picture.id])
+    downloads.downloads(desk, picture, image, shown, view, named=named)
+    table.cells(desk, image, boxes, shown.red_cell_px)

@@ -1,0 +1,71 @@
+"""What a model says of one picture, in words and numbers, and its boxes as pages name them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from allcell.models.registry import CLASSES
+from allcell.result import Result
+from allcell.ui.field.viewer import Box
+from allcell.ui.shell.wording import interval_text, percent, to_go_text
+
+
+def boxes_of(result: Result) -> list[Box]:
+    """The detections as the viewer and the table name them, best first."""
+    found = result.detections
+    boxes = []
+    for n, (xyxy, confidence, class_id) in enumerate(
+        zip(found.xyxy.tolist(), found.confidence, found.class_id, strict=True), 1
+    ):
+        kind = result.classes[class_id]
+        # A box keeps this name when the threshold moves and its number changes.
+        name = f"{kind}:{','.join(f'{side:.1f}' for side in xyxy)}"
+        boxes.append(Box(name, n, kind, float(confidence), *xyxy))
+    return boxes
+
+
+def answer(result: Result) -> None:
+    """Whether the model suggests blasts in this field, and how many cells of each kind."""
+    counts = result.counts
+    highest = result.highest_blast_confidence
+    knows_blasts, knows_healthy, knows_smudges = (name in result.classes for name in CLASSES)
+    with st.container(gap="xsmall"):
+        if not knows_blasts:
+            st.subheader("Blasts suggested: not looked for", anchor=False)
+            st.caption("This model knows no blasts.")
+        elif highest is None:
+            st.subheader("Blasts suggested: no", anchor=False)
+            st.caption("No cell of this field reaches the lowest confidence as a blast.")
+        else:
+            st.subheader("Blasts suggested: yes", anchor=False)
+            st.caption(f"Highest confidence {highest:.2f}. A suggested class, not a diagnosis.")
+    blasts, healthy, smudges = st.columns(3, wrap=False)
+    blasts.metric("Blasts", counts.blasts if knows_blasts else "n/a")
+    healthy.metric("Healthy WBC", counts.white_cells - counts.blasts if knows_healthy else "n/a")
+    smudges.metric("Smudges", counts.smudges if knows_smudges else "n/a")
+    share = counts.blast_share
+    if not counts.tells_blasts:
+        st.caption(
+            "There is no blast fraction: the model does not tell blasts from healthy white cells."
+        )
+        return
+    if share.fraction is None:
+        st.caption("No white cell was found, so there is no fraction.")
+        return
+    with st.container(gap="xsmall"):
+        st.metric(
+            "Blast fraction of detected cells",
+            percent(share.fraction),
+            help="Suggested blasts among all white cells that the detector found; smudges are "
+            "not counted in. Cells that it missed are in neither number.",
+        )
+        st.markdown(f"{share.k} of {share.n}, exact 95 % interval {interval_text(share)}")
+        st.caption(
+            "This covers sampling error only, not the classifier's.  \n"
+            f"{to_go_text(share.n)}  \n"
+            + (
+                f"{counts.smudges_per_100 or 0.0:.1f} smudges per 100 white cells."
+                if knows_smudges
+                else "The model knows no smudges."
+            )
+        )

@@ -1,0 +1,100 @@
+"""The pictures on the bench of one browser session, and which of them, and which cell, is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import streamlit as st
+
+from allcell.errors import ImageError
+from allcell.images import Limits, check_count
+from allcell.ui.field.pictures import Finished, Picture, PictureMemory, Refused, picture_memory
+
+#: All files of a session together, in multiples of the largest file accepted.
+MAX_FILES_OF_LARGEST = 4
+
+_KEY = "allcell.bench"
+
+
+class Bench:
+    """The list of the Detect page.
+
+    Args:
+        memory: What the session knows of its pictures.
+
+    Attributes:
+        pictures: The pictures by id, in the order they came.
+        uploads: Ids of those that the uploader on the page holds now.
+        refused_files: Why the last files were not taken, if they were not.
+        shown: Id of the picture that is shown.
+        selected: Id of the cell that is selected in it.
+        focus: Goes up when the view is to move to the selected cell.
+        archive: The last ZIP of everything, behind what it was made of.
+        stopped: Whether the user stopped a run over many pictures.
+        generation: Goes up when everything is cleared.
+    """
+
+    def __init__(self, memory: PictureMemory) -> None:
+        self.memory = memory
+        self.generation = 0
+        self.focus = 0
+        self.pictures: dict[str, Picture] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every picture and every result."""
+        self.memory.forget(self.pictures.values())
+        self.generation += 1
+        self.pictures = {}
+        self.uploads: set[str] = set()
+        self.refused_files = ""
+        self.shown: str | None = None
+        self.selected: str | None = None
+        self.archive: tuple[Hashable, bytes] | None = None
+        self.stopped = False
+
+    def add(self, picture: Picture) -> None:
+        """Put a picture on the bench and show it.
+
+        Raises:
+            ImageError: If there are too many pictures, or too many bytes, with it.
+        """
+        if picture.id not in self.pictures:
+            check_count(len(self.pictures) + 1)
+            allowed = MAX_FILES_OF_LARGEST * Limits.from_settings().max_bytes
+            if sum(len(p.data) for p in self.pictures.values()) + len(picture.data) > allowed:
+                raise ImageError(
+                    f"The files together have more than {allowed / 2**20:,.0f} MB.",
+                    "Clear the list, or process them in several rounds.",
+                )
+            self.pictures[picture.id] = picture
+        self.show(picture.id)
+        self.stopped = False
+
+    def remove(self, picture_id: str) -> None:
+        """Take a picture off the bench."""
+        gone = self.pictures.pop(picture_id, None)
+        if gone is not None and all(p.digest != gone.digest for p in self.pictures.values()):
+            self.memory.forget([gone])
+        if self.shown == picture_id:
+            self.shown = next(reversed(self.pictures), None)
+            self.selected = None
+
+    def show(self, picture_id: str) -> None:
+        """Choose the picture that is shown."""
+        if picture_id != self.shown:
+            self.shown, self.selected = picture_id, None
+
+    def outcome(self, picture: Picture, model: str) -> Finished | Refused | None:
+        """See `PictureMemory.outcome`."""
+        return self.memory.outcome(picture, model)
+
+
+def bench() -> Bench:
+    """The bench of this browser session."""
+    found = st.session_state.get(_KEY)
+    if found is None:
+        found = st.session_state[_KEY] = Bench(picture_memory())
+    if not isinstance(found, Bench):
+        raise TypeError(f"expected a Bench in the session, got {type(found).__name__}")
+    return found

@@ -1,0 +1,112 @@
+"""One field, a pane for each model, side by side: zoom or move one and all follow.
+
+All panes are one component (`assets/panes.js`): their views stay together without the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from allcell.report.agreement import Xyxy
+from allcell.ui.field.viewer import Box, styles_of
+from allcell.ui.shell.assets import asset
+
+_KEY = "side.panes"
+
+
+@dataclass(frozen=True)
+class Pane:
+    """What one model (or the truth) says of the field.
+
+    Attributes:
+        title: Whose boxes they are.
+        note: A few words beside the title.
+        boxes: The cells; those of one cell have the same id in all panes.
+        classes: Names of the classes that are counted below the pane.
+        scores: Whether confidences are written; the truth has none.
+        absent: What is written where the selected cell has no box.
+    """
+
+    title: str
+    note: str
+    boxes: Sequence[Box]
+    classes: Sequence[str]
+    scores: bool = True
+    absent: str = "Not found"
+
+
+@dataclass(frozen=True)
+class Panes:
+    """A field and what is said of it.
+
+    Attributes:
+        name: Names the picture, which `viewer.send_picture` has given to the browser.
+        width_px: Width of the source image, in whose pixels the boxes are.
+        height_px: Height of the source image.
+        panes: At least one.
+        labels: Whether boxes are labelled.
+        synthetic: Whether it is labelled as synthetic.
+        selected: Id of the selected cell, if any.
+        spot: Where that cell lies, in pixels of the source image.
+        focus: When this number changes, the view moves to the selected cell.
+    """
+
+    name: str
+    width_px: int
+    height_px: int
+    panes: Sequence[Pane]
+    labels: bool
+    synthetic: bool
+    selected: str | None
+    spot: Xyxy | None
+    focus: int
+
+
+def show_panes(shown: Panes, on_pick: Callable[[str | None], None]) -> None:
+    """Draw a field once for each pane.
+
+    Args:
+        shown: What to show.
+        on_pick: Called before the next run of the page with the id of the cell that was clicked in
+            any pane, or None for a click beside all boxes.
+    """
+
+    def picked() -> None:
+        event = st.session_state[_KEY].get("picked")
+        if event:
+            on_pick(event.get("id"))
+
+    component = st.components.v2.component(
+        "allcell_panes",
+        js=asset("zoom.js") + asset("stage.js") + asset("panes.js"),
+        css=asset("viewer.css") + asset("panes.css"),
+    )
+    component(key=_KEY, data=_payload(shown), on_picked_change=picked)
+
+
+def _payload(shown: Panes) -> dict[str, object]:
+    spot = shown.spot and dict(zip(("x1", "y1", "x2", "y2"), shown.spot, strict=True))
+    return {
+        "picture": shown.name,
+        "width": shown.width_px,
+        "height": shown.height_px,
+        "labels": shown.labels,
+        "badge": "Synthetic image" if shown.synthetic else "",
+        "selected": shown.selected,
+        "spot": spot,
+        "focus": shown.focus,
+        "panes": [
+            {
+                "title": pane.title,
+                "note": pane.note,
+                "boxes": [vars(box) for box in pane.boxes],
+                "styles": styles_of(pane.classes),
+                "scores": pane.scores,
+                "absent": pane.absent,
+            }
+            for pane in shown.panes
+        ],
+    }

@@ -1,0 +1,152 @@
+"""Tables of which a row can be picked, and the one of the cells, linked to the field."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from allcell.formats.pixels import RGBImage
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.crops import crop, data_uri
+from allcell.ui.field.viewer import Box
+from allcell.ui.shell.controls import title_of
+
+#: Sides of the pictures in the table and beside it, in pixels.
+SMALL_CROP_PX = 80
+LARGE_CROP_PX = 360
+_ROW_PX = 52
+_HEADER_PX = 40
+_MOST_ROWS = 8
+
+
+def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> None:
+    """The table and, beside it, the selected cell.
+
+    Args:
+        desk: Knows which cell is selected; picking a row selects one and moves the field to it.
+        image: The pixels of the field.
+        boxes: The cells.
+        red_cell_px: Red-cell diameter, as a unit for sizes; None leaves that column out.
+    """
+    # The table's own buttons appear above its corner.
+    st.space("xsmall")
+    left, right = st.columns([3, 1], gap="medium")
+    with left:
+        _table(desk, image, boxes, red_cell_px)
+    with right:
+        chosen = next((box for box in boxes if box.id == desk.selected), None)
+        if chosen is None:
+            st.caption("Click a row of the table, or a cell in the field, to see that cell large.")
+        else:
+            _card(image, chosen, red_cell_px)
+
+
+def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> None:
+    ids = [box.id for box in boxes]
+    # Other boxes are another table: the row that was picked before means nothing in it.
+    key = f"detect.cells.{hashlib.sha256(repr(ids).encode()).hexdigest()[:16]}"
+
+    def pick(row: int | None) -> None:
+        desk.selected = None if row is None else ids[row]
+        desk.focus += 1
+
+    pickable(
+        table_of(image, boxes, red_cell_px),
+        key,
+        ids.index(desk.selected) if desk.selected in ids else None,
+        pick,
+        row_height=_ROW_PX,
+        height=_HEADER_PX + _ROW_PX * min(max(len(boxes), 1), _MOST_ROWS),
+        column_config={
+            "No.": st.column_config.NumberColumn(width=50),
+            "Cell": st.column_config.ImageColumn(width=64),
+            "Confidence": st.column_config.NumberColumn(format="%.2f"),
+            "Size (red cells)": st.column_config.NumberColumn(
+                format="%.1f", help="Mean of width and height, in red-cell diameters."
+            ),
+        },
+        alt="One row a cell: suggested class, confidence, place and size in pixels",
+    )
+
+
+def pickable(
+    frame: pd.DataFrame,
+    key: str,
+    chosen: int | None,
+    on_pick: Callable[[int | None], None],
+    *,
+    required: bool = False,
+    **look: Any,
+) -> None:
+    """A table of which one row is picked, by a click anywhere in it or on its tick box.
+
+    Args:
+        frame: What it shows.
+        key: Names it; other rows need another key, or the pick of one list stays in the next.
+        chosen: The row that is picked now, wherever that was done.
+        on_pick: Called before the next run of the page with the row, or None if it was let go.
+        required: Whether a row is always picked.
+        look: Further arguments of `st.dataframe`.
+    """
+    rows = [] if chosen is None else [chosen]
+    now: Any = {"rows": rows, "columns": [], "cells": []}
+    state = st.session_state.get(key)
+    if state is not None and state["selection"] != now:
+        st.session_state[key] = {"selection": now}
+
+    def pick() -> None:
+        on_pick(picked_row(st.session_state[key]["selection"]))
+
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key=key,
+        on_select=pick,
+        selection_mode=["single-row-required" if required else "single-row", "single-cell"],
+        selection_default={"selection": now},
+        **look,
+    )
+
+
+def picked_row(selection: Mapping[str, Any]) -> int | None:
+    """The row that was clicked, anywhere in it, or ticked at its left; None if it was let go."""
+    if selection["cells"]:
+        return int(selection["cells"][0][0])
+    return int(selection["rows"][0]) if selection["rows"] else None
+
+
+def table_of(image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> pd.DataFrame:
+    """One row a cell, in the order of the boxes; places and sizes in pixels of the image."""
+    frame = pd.DataFrame(
+        {
+            "No.": [box.number for box in boxes],
+            "Cell": [data_uri(crop(image, b.x1, b.y1, b.x2, b.y2, SMALL_CROP_PX)) for b in boxes],
+            "Suggested class": [title_of(box.kind) for box in boxes],
+            "Confidence": [box.confidence for box in boxes],
+            "x (px)": [round(box.x1) for box in boxes],
+            "y (px)": [round(box.y1) for box in boxes],
+            "Width (px)": [round(box.x2 - box.x1) for box in boxes],
+            "Height (px)": [round(box.y2 - box.y1) for box in boxes],
+        }
+    )
+    if red_cell_px:
+        frame["Size (red cells)"] = [_size_px(box) / red_cell_px for box in boxes]
+    return frame
+
+
+def _size_px(box: Box) -> float:
+    return (box.x2 - box.x1 + box.y2 - box.y1) / 2
+
+
+def _card(image: RGBImage, box: Box, red_cell_px: float | None) -> None:
+    picture = crop(image, box.x1, box.y1, box.x2, box.y2, LARGE_CROP_PX)
+    st.image(picture, width="stretch", output_format="JPEG", alt=f"Cell {box.number}")
+    st.markdown(f"**No. {box.number}: {title_of(box.kind)}**, confidence {box.confidence:.2f}")
+    size = f"{box.x2 - box.x1:.0f} x {box.y2 - box.y1:.0f} px"
+    if red_cell_px:
+        size += f", {_size_px(box) / red_cell_px:.1f} red-cell diameters"
+    st.caption(f"{size}. A suggested class, not confirmed by anyone.")

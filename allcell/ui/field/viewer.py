@@ -1,0 +1,146 @@
+"""The field of view in the browser: a picture that zooms to single cells, and boxes to click on.
+
+Streamlit builds a chart anew whenever its data changes, which would throw away the zoom at each
+move of a slider, and its charts do not know the two fingers of a phone; hence a small component of
+ours (`assets/zoom.js`, `stage.js`, `viewer.js`). The app serves all of it; nothing is fetched
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from allcell.draw import CLASS_COLOURS_HEX, CLASS_LINES, OUTCOME_COLOURS_HEX, OUTCOME_LINES
+from allcell.ui.shell.assets import asset
+from allcell.ui.shell.controls import title_of
+
+#: Bytes before the picture that hold its name (see `assets/picture.js`).
+_NAME_BYTES = 64
+_OTHER_COLOUR = "#f0f0f0"
+_COLOURS = CLASS_COLOURS_HEX | OUTCOME_COLOURS_HEX
+_LINES = CLASS_LINES | OUTCOME_LINES
+_VIEWER_KEY = "detect.viewer"
+
+
+@dataclass(frozen=True)
+class Box:
+    """One cell as the viewer draws it.
+
+    Attributes:
+        id: Names it from one redrawing to the next.
+        number: Its row in the table, from 1.
+        kind: Name of its class, or what became of it (`draw.FOUND` and so on).
+        confidence: 0 to 1.
+        x1: Left in pixels of the source image.
+        y1: Top.
+        x2: Right.
+        y2: Bottom.
+    """
+
+    id: str
+    number: int
+    kind: str
+    confidence: float
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field to show.
+
+    Attributes:
+        name: Names the picture, up to 64 ASCII characters; the same name is sent only once.
+        jpeg: The picture, possibly smaller than the source.
+        width_px: Width of the source image, in whose pixels the boxes are.
+        height_px: Height of the source image.
+        boxes: The cells.
+        classes: Names of the classes in the legend.
+        labels: Whether boxes are labelled.
+        synthetic: Whether it is labelled as synthetic.
+        selected: Id of the selected box, if any.
+        focus: When this number changes, the view moves to the selected box.
+    """
+
+    name: str
+    jpeg: bytes
+    width_px: int
+    height_px: int
+    boxes: Sequence[Box]
+    classes: Sequence[str]
+    labels: bool
+    synthetic: bool
+    selected: str | None
+    focus: int
+
+
+def listen_for_files() -> None:
+    """Let pictures be pasted, or dropped anywhere on the page, into the file uploader."""
+    st.components.v2.component("allcell_intake", js=asset("intake.js"))(key="allcell-intake")
+
+
+def send_picture(name: str, jpeg: bytes) -> None:
+    """Give the browser a picture for a viewer that is shown next.
+
+    Args:
+        name: Up to 64 ASCII characters, by which the viewer knows it.
+        jpeg: The picture.
+    """
+    head = name.encode("ascii").ljust(_NAME_BYTES)
+    st.components.v2.component("allcell_picture", js=asset("picture.js"))(
+        key="allcell-picture", data=head[:_NAME_BYTES] + jpeg
+    )
+
+
+def styles_of(classes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Title, colour and line of each class, as the viewers draw them."""
+    return {
+        name: {
+            "title": title_of(name),
+            "colour": _COLOURS.get(name, _OTHER_COLOUR),
+            "line": _LINES.get(name, "solid"),
+        }
+        for name in classes
+    }
+
+
+def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
+    """Draw a field.
+
+    Args:
+        field: What to show.
+        on_pick: Called before the next run of the page with the id of the box that was clicked, or
+            None for a click beside all boxes.
+    """
+    send_picture(field.name, field.jpeg)
+
+    def picked() -> None:
+        event = st.session_state[_VIEWER_KEY].get("picked")
+        if event:
+            on_pick(event.get("id"))
+
+    viewer = st.components.v2.component(
+        "allcell_viewer",
+        js=asset("zoom.js") + asset("stage.js") + asset("viewer.js"),
+        css=asset("viewer.css"),
+    )
+    viewer(key=_VIEWER_KEY, data=_payload(field), on_picked_change=picked)
+
+
+def _payload(field: Field) -> dict[str, object]:
+    return {
+        "picture": field.name,
+        "width": field.width_px,
+        "height": field.height_px,
+        "boxes": [vars(box) for box in field.boxes],
+        "styles": styles_of(field.classes),
+        "labels": field.labels,
+        "badge": "Synthetic image" if field.synthetic else "",
+        "selected": field.selected,
+        "focus": field.focus,
+    }

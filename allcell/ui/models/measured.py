@@ -1,0 +1,91 @@
+"""The numbers of one model on the Models page, beside the paper's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from allcell.models.registry import ClassifierSpec
+from allcell.report.paper import (
+    CNN_FOOTNOTE,
+    FOOTNOTES,
+    METRIC_TITLES,
+    METRICS,
+    PublishedModel,
+    published,
+)
+from allcell.ui.shell.catalog import Listing
+from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.kept_metrics import (
+    INTERVAL,
+    MEASURED,
+    PUBLISHED,
+    classifier_rows,
+    interval,
+    test_metrics,
+)
+
+
+def measured(entry: Listing) -> None:
+    """What was measured of a model on the test fields, beside what the paper published."""
+    metrics = test_metrics(entry)
+    if metrics is None:
+        st.caption("These weights are not measured yet." if entry.files else "Not measured yet.")
+        return
+    if isinstance(entry.spec, ClassifierSpec):
+        _table(classifier_rows(metrics))
+        st.caption(f"Published: {CNN_FOOTNOTE}")
+        return
+    paper = published(entry.spec.name)
+    _table(detector_rows(metrics, paper))
+    if paper is None:
+        st.caption("The paper has no such model.")
+        return
+    notes = (FOOTNOTES[0], *(FOOTNOTES[n - 1] for n in paper.footnotes))
+    st.caption(f"Published: the paper's {paper.name}. {' '.join(notes)}")
+
+
+def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.DataFrame:
+    """One row a class and score; the column of the paper is there if the paper has the model.
+
+    Args:
+        metrics: The evaluator's JSON of a detector.
+        paper: The model of Table 1 beside it.
+    """
+    rows = []
+    for name in ("blast", "healthy"):
+        for metric in METRICS:
+            row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}
+            row |= {
+                MEASURED: _number(metrics["classes"][name][metric]),
+                INTERVAL: interval(metrics["intervals"][f"{name}.{metric}"]),
+            }
+            row |= {PUBLISHED: _number(paper.value(name, metric))} if paper else {}
+            rows.append(row)
+    if paper is not None and any(value is not None for value in paper.every):
+        for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
+            rows.append(
+                {
+                    "Score": f"Both, {METRIC_TITLES[metric]}",
+                    MEASURED: _number(metrics[key]),
+                    INTERVAL: interval(metrics["intervals"][key]),
+                    PUBLISHED: _number(paper.value("all", metric)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _table(rows: pd.DataFrame) -> None:
+    st.dataframe(
+        rows,
+        hide_index=True,
+        width="content",
+        height=38 + 35 * len(rows),
+        alt="Scores on the 17 test fields: published and measured",
+    )

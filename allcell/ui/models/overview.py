@@ -1,0 +1,121 @@
+"""The head of the Models page: all models in one table, and how they were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from allcell.models.registry import ClassifierSpec
+from allcell.ui.shell import charts
+from allcell.ui.shell.catalog import Listing
+from allcell.ui.shell.kept_metrics import test_metrics, training_curve
+
+#: Models whose curves stand over one another, as in the paper's Figure 6.
+_FIGURE_6 = ("yolov5s", "yolov5m", "yolov5s-scratch")
+
+
+def overview(entries: Sequence[Listing]) -> None:
+    """One row a model: state, size, and how it measured on the test fields."""
+    st.dataframe(
+        pd.DataFrame([_row(entry) for entry in entries]),
+        hide_index=True,
+        column_config={
+            # Pinned and narrow, so that a phone shows a score beside it.
+            "Model": st.column_config.TextColumn(pinned=True, width=190),
+            "Weights (MB)": st.column_config.NumberColumn(format="%.1f"),
+            "Parameters (million)": st.column_config.NumberColumn(format="%.2f"),
+        },
+        alt="One row a model: state, size, scores on the 17 test fields",
+    )
+    st.caption(
+        "Scores on the 17 ALL-IDB1 test fields, with 95 % bootstrap intervals over the fields; "
+        "of the whole-field CNN its right answers, with the exact interval. Sources, settings and "
+        "every mistake are in the cards below."
+    )
+
+
+def _row(entry: Listing) -> dict[str, Any]:
+    spec, files = entry.spec, entry.files
+    metrics = test_metrics(entry)
+    state = "yours" if entry.own else "ready" if entry.usable else "not here"
+    row: dict[str, Any] = {
+        "Model": spec.title,
+        "Blasts, mAP@0.5": "",
+        "Healthy WBC, mAP@0.5": "",
+        "Whole fields right": "",
+        "State": state,
+        "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
+        "Parameters (million)": files.parameters / 1e6 if files else None,
+    }
+    if entry.own is not None:
+        row["Weights (MB)"] = entry.own.file.size_bytes / 1e6
+    if metrics is None:
+        return row
+    if isinstance(spec, ClassifierSpec):
+        right = metrics["counts"]["accuracy"]
+        row["Whole fields right"] = (
+            f"{right['k']} of {right['n']} ({right['low']:.2f} to {right['high']:.2f})"
+        )
+        return row
+    for name, column in (("blast", "Blasts, mAP@0.5"), ("healthy", "Healthy WBC, mAP@0.5")):
+        low, high = metrics["intervals"][f"{name}.ap50"]
+        row[column] = f"{metrics['classes'][name]['ap50']:.3f} ({low:.3f} to {high:.3f})"
+    right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
+    row["Whole fields right"] = f"{right} of {metrics['images']}"
+    return row
+
+
+def curves_of(entry: Listing) -> None:
+    """How one model learned."""
+    curve = training_curve(entry.spec.name)
+    if curve is None:
+        return
+    # Drawn only when asked for: the library of the charts is larger than the rest of the page.
+    learned = st.expander(
+        "How it learned", key=f"models.learned.{entry.spec.name}", on_change="rerun"
+    )
+    if not learned.open:
+        return
+    with learned:
+        scores, losses = (
+            (charts.classifier_accuracy, charts.classifier_losses)
+            if isinstance(entry.spec, ClassifierSpec)
+            else (charts.training_scores, charts.training_losses)
+        )
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _chart(scores(curve), f"{entry.spec.name}-scores")
+        with right:
+            _chart(losses(curve), f"{entry.spec.name}-losses")
+        st.caption("Validation is on 13 ALL-IDB1 fields that are neither trained on nor tested on.")
+
+
+def figure_6(entries: Sequence[Listing]) -> None:
+    """The paper's Figure 6: YOLOv5 in its sizes, pre-trained or not."""
+    curves = {
+        entry.spec.title: curve
+        for entry in entries
+        if entry.spec.name in _FIGURE_6 and (curve := training_curve(entry.spec.name)) is not None
+    }
+    if len(curves) < 2:
+        return
+    st.subheader("YOLOv5, pre-trained and from random weights", anchor=False)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _chart(charts.training_overlay(curves, "metrics/mAP50(B)", "mAP@0.5"), "figure-6-50")
+    with right:
+        _chart(
+            charts.training_overlay(curves, "metrics/mAP50-95(B)", "mAP@0.5:0.95"), "figure-6-95"
+        )
+    st.caption(
+        "After the paper's Figure 6: mean over all classes on the 13 validation fields, epoch by "
+        "epoch of the training on ALL-IDB1, pre-training not drawn."
+    )
+
+
+def _chart(figure: Figure, key: str) -> None:
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})

@@ -1,0 +1,1 @@
+"""What all pages share: the frame, the list of models, controls, charts, words."""

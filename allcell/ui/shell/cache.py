@@ -1,0 +1,92 @@
+"""Loaded models and rendered samples; all browser sessions share them, except a user's models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from allcell.classifier import FieldClassifier
+from allcell.detector import Detector
+from allcell.images import RGBImage, encode_jpeg, encode_png
+from allcell.settings import settings
+from allcell.synth.field import render
+from allcell.synth.samples import Sample, samples
+from allcell.synth.spec import FieldSpec
+from allcell.ui.shell.user_models import own_model
+
+#: Models in memory at a time; the one that was used longest ago makes room.
+MAX_DETECTORS = 3
+#: A thumbnail shows the sample's own cells, photographed this much smaller.
+THUMBNAIL_SCALE = 0.25
+
+
+def get_detector(name: str) -> Detector:
+    """A model ready to run; its calls queue.
+
+    One of the registry is loaded once for all sessions. One of the user's own is that of this
+    session: call it in the script's own thread.
+
+    Args:
+        name: Of the registry, or of a model of this session.
+
+    Raises:
+        ModelError: If there is no such model, or its weights cannot be used.
+        DeviceError: If the device of the settings is not there.
+    """
+    own = own_model(name)
+    return own.detector if own else _shared_detector(name)
+
+
+@st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
+def _shared_detector(name: str) -> Detector:
+    return Detector.open(name, device=settings().device)
+
+
+@st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
+def get_field_classifier(name: str) -> FieldClassifier:
+    """A whole-field model ready to run, loaded once for all sessions; its calls queue.
+
+    Args:
+        name: Of the registry.
+
+    Raises:
+        ModelError: If there is no such model, or its weights cannot be used.
+        DeviceError: If the device of the settings is not there.
+    """
+    return FieldClassifier.open(name, device=settings().device)
+
+
+def _sample(name: str) -> Sample:
+    return {sample.name: sample for sample in samples()}[name]
+
+
+def _render(spec: FieldSpec) -> RGBImage:
+    return render(spec).image
+
+
+@st.cache_resource(show_spinner=False)
+def sample_png(name: str) -> bytes:
+    """A sample of the gallery, rendered, as a PNG file.
+
+    Raises:
+        KeyError: If there is no such sample.
+    """
+    return encode_png(_render(_sample(name).spec))
+
+
+@st.cache_resource(show_spinner=False)
+def sample_thumbnail(name: str) -> bytes:
+    """The same field, small, as a JPEG file.
+
+    Raises:
+        KeyError: If there is no such sample.
+    """
+    spec = _sample(name).spec
+    small = replace(
+        spec,
+        width_px=round(THUMBNAIL_SCALE * spec.width_px),
+        height_px=round(THUMBNAIL_SCALE * spec.height_px),
+        red_cell_px=THUMBNAIL_SCALE * spec.red_cell_px,
+    )
+    return encode_jpeg(_render(small), quality=88)

@@ -1,0 +1,123 @@
+"""Which models can be used here, and what to do about those that cannot."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import streamlit as st
+
+from allcell.engines.opening import has_torch
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
+from allcell.models.weights import ModelFiles, compiled_path, read_manifest
+from allcell.settings import settings
+from allcell.ui.shell.user_models import OwnModel, is_own, own_model, own_models
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A model as it stands on this machine.
+
+    Attributes:
+        spec: The model.
+        files: Its weights; None if it has none here, or is the user's own.
+        missing: What keeps it from being used, in one sentence; empty if it is usable.
+        remedy: What to do about that; empty if it is usable.
+        own: The user's own model behind it; None for those of the registry.
+    """
+
+    spec: ModelSpec | ClassifierSpec
+    files: ModelFiles | None
+    missing: str = ""
+    remedy: str = ""
+    own: OwnModel | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can run here."""
+        return not self.missing
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint, or of the user's own file; empty if there is neither."""
+        if self.own is not None:
+            return self.own.file.sha256
+        return self.files.checkpoint.sha256 if self.files is not None else ""
+
+    @property
+    def compiles(self) -> bool:
+        """Whether its first use has to make an ONNX file first, which takes a while."""
+        return (
+            self.usable
+            and self.files is not None
+            and self.files.onnx is None
+            and not compiled_path(self.files.checkpoint).is_file()
+        )
+
+
+def short_title(spec: ModelSpec | ClassifierSpec) -> str:
+    """What a person reads for a model where a table has little room."""
+    if isinstance(spec, ClassifierSpec):
+        return f"CNN {spec.height_px}x{spec.width_px}"
+    return spec.title
+
+
+def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
+    """How one model stands. Looks for files and packages, loads nothing.
+
+    Raises:
+        ModelError: If it is the user's own and was removed.
+    """
+    if is_own(spec.name):
+        return Listing(spec, None, own=own_model(spec.name))
+    weights = settings().weights_dir
+    files = read_manifest(weights).get(spec.name)
+    train = f"Train it with `python -m allcell train {spec.name}`"
+    if files is None:
+        return Listing(
+            spec,
+            None,
+            "It has no weights here.",
+            f"{train}, or copy its files into {weights.name}/.",
+        )
+    shipped = files.onnx is not None
+    needed = files.onnx or files.checkpoint
+    if not (weights / needed.file).is_file():
+        if isinstance(spec, ClassifierSpec) and not spec.shipped:
+            return Listing(
+                spec, files, "Its weights are too large to be shipped.", f"{train} --release."
+            )
+        return Listing(
+            spec,
+            files,
+            f"Its weight file {needed.file} is missing.",
+            f"Get the folder {weights.name}/ whole again (for example `git checkout weights`).",
+        )
+    if not shipped and not compiled_path(files.checkpoint).is_file() and not has_torch():
+        return Listing(
+            spec,
+            files,
+            "It comes without an ONNX file, and compiling one needs torch and ultralytics, which "
+            "this light installation leaves out.",
+            "Install everything with `make app` (without LITE=1), or choose another model.",
+        )
+    return Listing(spec, files)
+
+
+def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
+    """What a page says while a model is made ready, where that takes long enough to wonder."""
+    if not listing(spec).compiles:
+        return nullcontext()
+    return st.spinner(
+        f"Preparing {spec.title} for this computer. Some seconds, the first time only."
+    )
+
+
+def catalog() -> tuple[Listing, ...]:
+    """All models of the registry, detectors first, in its order; then the user's own."""
+    own = (Listing(model.spec, None, own=model) for model in own_models().values())
+    return (
+        *(listing(spec) for spec in MODELS),
+        *(listing(spec) for spec in CLASSIFIERS),
+        *own,
+    )

@@ -1,0 +1,167 @@
+"""The controls of the Detect page. What they return is frozen and can be a cache key.
+
+Their values survive a change of page: Streamlit keeps them for the session (`persist_state`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import streamlit as st
+
+from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
+from allcell.settings import settings
+from allcell.ui.shell.catalog import Listing
+from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.user_models import is_own
+
+_NAMES = "detect.file_names"
+
+Spec = TypeVar("Spec", ModelSpec, ModelSpec | ClassifierSpec)
+
+
+@dataclass(frozen=True)
+class ViewChoice:
+    """What is shown of a result; none of it needs the model again.
+
+    Attributes:
+        confidence: Lowest confidence, 0 to 1.
+        iou: Overlap above which two boxes are one cell, 0 to 1.
+        classes: Names of the classes that are shown.
+        labels: Whether boxes are labelled.
+    """
+
+    confidence: float
+    iou: float
+    classes: tuple[str, ...]
+    labels: bool
+
+
+def title_of(class_name: str) -> str:
+    """What a person reads for a class; a foreign model's class keeps its own name."""
+    return CLASS_TITLES.get(class_name, class_name)
+
+
+def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str) -> str:
+    """One of a few in a row; one is always chosen.
+
+    Args:
+        label: Of the control.
+        titles: What a person reads for each.
+        key: Of the widget.
+        default: Chosen at first.
+    """
+    return st.segmented_control(
+        label,
+        list(titles),
+        default=default,
+        required=True,
+        format_func=titles.__getitem__,
+        key=key,
+        persist_state="session",
+    )
+
+
+def threshold_text(spec: ModelSpec) -> str:
+    """Where the threshold comes from that a model begins with."""
+    if is_own(spec.name):
+        return f"You let this model begin with {spec.confidence:.2f}."
+    return f"Its operating threshold, chosen on validation images, is {spec.confidence:.2f}."
+
+
+def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | None:
+    """The model to use; None if none can be used, which the page then says."""
+    usable = [entry.spec for entry in listings if entry.usable]
+    lacking = [entry for entry in listings if not entry.usable]
+    chosen = pick_model(usable, key="detect.model") if usable else None
+    if chosen is None:
+        show_problem("No model can be used here.")
+    if lacking:
+        with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
+            for entry in lacking:
+                st.markdown(f"**{entry.spec.title}**: {entry.missing} {entry.remedy}")
+    return chosen
+
+
+def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
+    """A list of models that begins with the default one.
+
+    Args:
+        usable: The models, at least one.
+        key: Of the widget.
+    """
+    names = [spec.name for spec in usable]
+    default = settings().default_model
+    titles = {spec.name: spec.title for spec in usable}
+    name = st.selectbox(
+        "Model",
+        names,
+        index=names.index(default) if default in names else 0,
+        format_func=lambda n: titles[n],
+        key=key,
+        persist_state="session",
+        help="  \n".join(f"**{spec.title}**: {spec.summary}" for spec in usable),
+    )
+    # One's own model may have been removed since it was chosen.
+    return next((spec for spec in usable if spec.name == name), usable[0])
+
+
+def choose_view(spec: ModelSpec) -> ViewChoice:
+    """Threshold, overlap, classes and labels. Each model keeps its own threshold."""
+    # Imported here: it brings the statistics along, which the first page need not wait for.
+    from allcell.detector import MAX_IOU
+
+    confidence = st.slider(
+        "Lowest confidence",
+        min_value=settings().floor_confidence,
+        max_value=0.95,
+        value=spec.confidence,
+        step=0.01,
+        key=f"detect.confidence.{spec.name}",
+        persist_state="session",
+        help=f"Boxes below it are hidden and not counted. The model is not run again. "
+        f"{threshold_text(spec)}",
+    )
+    iou = st.slider(
+        "Largest overlap",
+        min_value=0.1,
+        max_value=MAX_IOU,
+        value=spec.iou,
+        step=0.05,
+        key=f"detect.iou.{spec.name}",
+        persist_state="session",
+        help="Two boxes that share more than this part of their joint area are taken for one "
+        "cell (intersection over union).",
+    )
+    classes = st.pills(
+        "Shown classes",
+        spec.classes,
+        selection_mode="multi",
+        default=spec.classes,
+        format_func=title_of,
+        key=f"detect.classes.{spec.name}",
+        persist_state="session",
+        help="Hides boxes in the field, the table and the downloads of this image. "
+        "Counts stay as they are.",
+    )
+    labels = st.toggle("Label the boxes", value=True, key="detect.labels", persist_state="session")
+    return ViewChoice(confidence, iou, tuple(classes), labels)
+
+
+def choose_names() -> None:
+    """Whether exports hold file names: off unless asked, they may hold a patient's name."""
+    st.toggle(
+        "File names in downloads",
+        value=False,
+        key=_NAMES,
+        persist_state="session",
+        help="A file name may hold a patient's name. Without them, downloads say image-001, "
+        "image-002 and so on, by the number of the image in the list.",
+    )
+
+
+def kept_names() -> bool:
+    """What `choose_names` was set to, wherever on the page it stands."""
+    return bool(st.session_state.get(_NAMES, False))

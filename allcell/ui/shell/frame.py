@@ -1,0 +1,63 @@
+"""What surrounds every page: the name of the app and the research-use notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.pages_manager import PagesManager
+
+from allcell.settings import RESEARCH_USE
+from allcell.ui.shell.assets import ASSETS
+
+#: A cell with its nucleus, in a teal that both themes carry.
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 28" width="118" height="28">
+<circle cx="14" cy="14" r="11" fill="none" stroke="#1c8480" stroke-width="2.4"/>
+<circle cx="15.5" cy="15" r="5.6" fill="#1c8480"/>
+<text x="34" y="20.5" font-family="system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+ font-size="19" font-weight="600" fill="#1c8480">allcell</text></svg>"""
+ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 28 28" width="64" height="64">
+<circle cx="14" cy="14" r="11.5" fill="none" stroke="#1c8480" stroke-width="3"/>
+<circle cx="15.5" cy="15" r="6" fill="#1c8480"/></svg>"""
+
+_FRAMED = "allcell.framed"
+_PAGE, _STAYS = "allcell.page", "allcell.page_stays"
+
+
+def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
+    """Logo, styles, the notice and a phone's menu; called once in each run, before the page.
+
+    The notice stays at the foot of the window and cannot be dismissed. On a narrow screen Streamlit
+    moves its menu into a drawer that stays open over the page; a row of links takes its place.
+
+    Args:
+        pages: Those of the menu.
+        current: The one that is about to run.
+    """
+    st.session_state[_FRAMED] = True
+    st.session_state[_STAYS] = st.session_state.get(_PAGE) == current.title
+    st.session_state[_PAGE] = current.title
+    st.logo(LOGO, size="large")
+    st.html(ASSETS / "frame.css")
+    st.html(f'<div class="allcell-notice" role="note">{RESEARCH_USE}</div>')
+    with st.container(key="allcell-phone-menu", horizontal=True, gap="xsmall"):
+        for page in pages:
+            st.page_link(page, width="content")
+
+
+def page_stays() -> bool:
+    """Whether the run before this one showed the same page."""
+    return bool(st.session_state.get(_STAYS))
+
+
+def require_frame() -> None:
+    """Run app.py instead if a page runs on its own, without its frame and the notice.
+
+    Until app.py has called `st.navigation` once, Streamlit takes every file in pages/ for a page of
+    its own, and the first visitor of a fresh server may enter by the address of one. What that call
+    sets is set here, so that the same address leads to the same page, now within its frame.
+    """
+    if _FRAMED not in st.session_state:
+        PagesManager.uses_pages_directory = False
+        st.rerun()

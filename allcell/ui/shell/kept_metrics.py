@@ -1,0 +1,57 @@
+"""What the evaluator kept of a model with its weights, for every page that shows scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from allcell.report.metrics_files import read_current
+from allcell.report.paper import CNN_COPIES, CNN_RIGHT
+from allcell.settings import settings
+from allcell.ui.shell.catalog import Listing
+
+MEASURED, INTERVAL, PUBLISHED = "Measured", "95 % interval", "Published"
+
+
+def test_metrics(entry: Listing) -> dict[str, Any] | None:
+    """The evaluator's JSON on the test fields, if it is of the weights that are here."""
+    return read_current(settings().weights_dir, entry.spec.name, entry.files, "allidb1_test")
+
+
+def training_curve(name: str) -> pd.DataFrame | None:
+    """A model's training curve, one row an epoch; None if none is kept."""
+    path = settings().weights_dir / "metrics" / f"{name}_training.csv"
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
+    """Right answers over the fields, and over their turned copies as the paper counted.
+
+    Args:
+        metrics: The evaluator's JSON of a whole-field classifier.
+    """
+    fields = metrics["counts"]["accuracy"]
+    copies = metrics["as_the_paper_counted"]["accuracy"]
+    return pd.DataFrame(
+        [
+            {
+                "Right answers": "Fields",
+                MEASURED: f"{fields['k']} of {fields['n']}",
+                INTERVAL: interval((fields["low"], fields["high"])),
+                PUBLISHED: "",
+            },
+            {
+                "Right answers": "Turned copies, as in the paper",
+                MEASURED: f"{copies['k']} of {copies['n']}",
+                INTERVAL: "none: not independent",
+                PUBLISHED: f"{CNN_RIGHT} of {CNN_COPIES}",
+            },
+        ]
+    )
+
+
+def interval(ends: Any) -> str:
+    """Lower and upper bound, as a table shows them."""
+    low, high = ends
+    return f"{low:.3f} to {high:.3f}"

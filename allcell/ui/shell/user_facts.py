@@ -1,0 +1,61 @@
+"""What is known of a model that the user has added, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from allcell.models.registry import OutputLayout
+from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.user_models import OwnModel
+
+if TYPE_CHECKING:
+    from allcell.untrusted.file import UntrustedFile
+
+#: What a network's answer is, for those who know it by the networks that give it.
+LAYOUTS: dict[OutputLayout, str] = {
+    "anchor_free": "Candidates with class scores (YOLOv8, YOLO11, ours)",
+    "anchor_based": "Candidates with objectness and class scores (YOLOv5, YOLOv7)",
+    "end_to_end": "Finished boxes (YOLOv10, YOLO26, or NMS within the file)",
+}
+_SHORT_SHA = 12
+
+
+def megabytes(file: UntrustedFile) -> str:
+    """Size of a file, as the uploader says it."""
+    return f"{file.size_bytes / 1e6:.1f} MB"
+
+
+def facts_of(model: OwnModel) -> dict[str, str]:
+    """What a person may want to know of a model before relying on it."""
+    spec, file, said = model.spec, model.file, model.said
+    width, height = spec.fixed_input_px or file.input_px
+    names = file.names if len(file.names) == len(said.classes) else ()
+    theirs = names or [f"class {n}" for n in range(len(said.classes))]
+    mapped = [
+        f"{title_of(mine)}: "
+        + ", ".join(t for t, m in zip(theirs, said.classes, strict=True) if m == mine)
+        for mine in spec.classes
+    ]
+    left_out = sum(mine is None for mine in said.classes)
+    opset = f"opset {file.facts.opset}" if file.facts.opset else ""
+    made_by = ", ".join(part for part in (file.facts.producer, opset) if part)
+    return {
+        "Name in exports": spec.name,
+        "Classes": "; ".join(mapped) + (f"; {left_out} left out" if left_out else ""),
+        "Answers with": LAYOUTS[spec.output],
+        "Input": f"the whole picture fitted into {width} x {height} px, "
+        + ("the only size it takes" if file.fixed else "one of the sizes it takes"),
+        "Begins with": f"confidence {spec.confidence:.2f}, overlap {spec.iou:.2f}",
+        "File": f"{megabytes(file)}, SHA-256 {file.sha256[:_SHORT_SHA]}",
+        "Made by": made_by or "not said",
+        "Speed": f"about {file.run_ms:.0f} ms a picture on this computer",
+        "Scores": "not measured by us",
+    }
+
+
+def as_list(figures: Mapping[str, str]) -> str:
+    """Names and values as the HTML list that the style sheet lays out."""
+    items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in figures.items())
+    return f'<dl class="allcell-facts">{items}</dl>'

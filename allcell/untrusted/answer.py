@@ -1,0 +1,123 @@
+"""What somebody else's network answers: run within limits, and the ways to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.detections import FloatArray
+from allcell.engines.base import Engine
+from allcell.engines.time_limit import time_limit
+from allcell.errors import ModelError
+from allcell.models.registry import OutputLayout
+
+#: Networks without overlaps answer with a few hundred boxes; candidates are thousands.
+_MOST_FINISHED_BOXES = 1000
+#: Boxes that all lie within so many pixels are fractions of the picture.
+_FRACTIONS_PX = 2.0
+#: Scores may be this much outside of 0 to 1, by rounding.
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One way to read an output.
+
+    Attributes:
+        layout: How boxes and scores lie in it.
+        classes: Number of classes it has room for; None for any (each box names its class).
+    """
+
+    layout: OutputLayout
+    classes: int | None
+
+
+def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
+    """Run somebody else's network, whose graph may do anything, on one picture.
+
+    Args:
+        engine: The network.
+        picture: As `Engine.run` takes it.
+
+    Returns:
+        Its answer, an array of any shape.
+
+    Raises:
+        ModelError: If it fails, takes too long, or answers with something else.
+        RunInterrupted: If somebody interrupted it.
+    """
+    try:
+        with time_limit(engine):
+            return engine.run(picture)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ModelError(
+            "The network's answer is not one table of numbers a picture.",
+            "Export the detector alone, without further steps.",
+        ) from error
+
+
+def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
+    """The ways to read an output, the likeliest first.
+
+    Args:
+        shape: Of the answer to one picture.
+        input_px: Width and height of that picture.
+    """
+    if len(shape) != 2:
+        return ()
+    rows, columns = shape
+    found: list[Fit] = []
+    # There are more boxes than numbers to each.
+    if 5 <= rows <= columns:
+        found.append(Fit("anchor_free", rows - 4))
+    if columns == 6 <= rows <= _MOST_FINISHED_BOXES:
+        found.append(Fit("end_to_end", None))
+    if 6 <= columns <= rows:
+        found.append(Fit("anchor_based", columns - 5))
+    # YOLOv5 has three boxes at each place of its three grids, of 8, 16 and 32 pixels.
+    if 1024 * rows == 63 * input_px[0] * input_px[1]:
+        found.sort(key=lambda fit: fit.layout != "anchor_based")
+    return tuple(found)
+
+
+def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]) -> None:
+    """Refuse numbers that no detector of this layout answers with.
+
+    Args:
+        output: (rows, columns).
+        layout: How it is to be read.
+        input_px: Width and height of the input.
+
+    Raises:
+        ModelError: If a score is not within 0 to 1, a class no whole number, or a box not in
+            pixels.
+    """
+    if not np.isfinite(output).all():
+        raise ModelError(
+            "The network answers with numbers that are infinite or none at all.",
+            "Export it again, in full precision.",
+        )
+    rows = output.T if layout == "anchor_free" else output
+    boxes, scores = rows[:, :4], rows[:, 4:5] if layout == "end_to_end" else rows[:, 4:]
+    low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise ModelError(
+            f"Read as {layout}, the scores go from {low:.3g} to {high:.3g}, expected 0 to 1.",
+            "Choose another layout, or export the network with its last step (the sigmoid).",
+        )
+    if layout == "end_to_end":
+        classes = rows[rows[:, 4] > 0, 5]
+        if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
+            raise ModelError(
+                "Read as end_to_end, the sixth number of a box should be its class, but is no "
+                "whole number.",
+                "Choose another layout.",
+            )
+    largest = float(np.abs(boxes).max(initial=0))
+    if 0 < largest <= _FRACTIONS_PX < min(input_px) / 8:
+        raise ModelError(
+            f"Its boxes lie within {largest:.2g} pixels: they seem to be fractions of the picture.",
+            "Export it with boxes in pixels of the input.",
+        )

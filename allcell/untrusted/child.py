@@ -1,0 +1,65 @@
+"""Run by `allcell.untrusted.trial` in a process of its own: opens a network from standard input.
+
+Prints a JSON object: the input size that it ran with, or message and remedy of what went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import Any
+
+from allcell.errors import ModelError
+from allcell.untrusted.file import open_untried
+
+#: How ONNX Runtime and C++ say that memory is short.
+_NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")
+
+
+def main() -> None:
+    """Arguments: bytes it may take, seconds it may last, CPU threads, perhaps width and height."""
+    most_bytes, longest_s, threads, *size = (int(argument) for argument in sys.argv[1:])
+    if hasattr(signal, "alarm"):
+        # The server that waits for it may have ended.
+        signal.alarm(longest_s)
+    content = sys.stdin.buffer.read()
+    _limit_memory(most_bytes)
+    said: dict[str, Any]
+    try:
+        wanted = (size[0], size[1]) if size else None
+        said = {"input_px": open_untried(content, input_px=wanted, threads=threads).input_px}
+    except ModelError as error:
+        short = any(words in str(error.__cause__) for words in _NO_MEMORY)
+        said = _too_large(most_bytes) if short else _said(error)
+    except MemoryError:
+        said = _too_large(most_bytes)
+    print(json.dumps(said))
+
+
+def _said(error: ModelError) -> dict[str, str]:
+    return {"message": error.message, "remedy": error.remedy}
+
+
+def _too_large(most_bytes: int) -> dict[str, str]:
+    return {
+        "message": f"The network asks for more than {most_bytes / 2**30:.0f} GB of memory.",
+        "remedy": "Use a smaller network, or a smaller input size.",
+    }
+
+
+def _limit_memory(most_bytes: int) -> None:
+    """Where the system can do it (Linux), memory beyond what is taken now is limited."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as file:
+            now_bytes = int(file.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now_bytes + most_bytes, hard))
+    except (ImportError, OSError, ValueError):
+        return
+
+
+if __name__ == "__main__":
+    main()

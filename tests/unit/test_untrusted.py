@@ -1,0 +1,461 @@
+"""Somebody else's ONNX file: run if it fits, refused with words if not."""
+
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from allcell.data.class_names import guess_classes
+from allcell.engines import time_limit
+from allcell.engines.base import RunInterrupted
+from allcell.engines.onnx_file import read_facts
+from allcell.errors import ModelError
+from allcell.untrusted.answer import Fit, fits
+from allcell.untrusted.file import MAX_BYTES, inspect, open_untried
+from allcell.untrusted.model import UntrustedModel, open_untrusted
+from tests.untrusted_graphs import (
+    NAMES,
+    SIDE,
+    anchor_based,
+    anchor_free,
+    breaks_on_light,
+    end_to_end,
+    endless,
+    graph,
+    is_valid,
+    part,
+    with_weights,
+)
+
+CLASSES = ("healthy", "blast", None)
+LIGHT = np.full((SIDE, SIDE, 3), 255, np.uint8)
+DARK = np.zeros((SIDE, SIDE, 3), np.uint8)
+
+
+@pytest.mark.parametrize("answer", [anchor_free, anchor_based, end_to_end])
+@pytest.mark.parametrize("image_size", [(64, 64), (128, 64), (200, 300)])
+def test_each_layout_is_told_and_decoded(answer, image_size):
+    detector = open_untrusted(graph(answer()), UntrustedModel("mine", CLASSES))
+    assert detector.spec.output == answer.__name__
+    assert detector.spec.classes == ("blast", "healthy")
+    height, width = image_size
+    found, _ = detector.detect(np.zeros((height, width, 3), np.uint8), confidence=0.5)
+    names = [detector.spec.classes[class_id] for class_id in found.class_id]
+    named = dict(zip(names, found.xyxy, strict=True))
+    # The third box is of a class that is left out.
+    scale = min(SIDE / width, SIDE / height)
+    expected = {"blast": (12, 12, 20, 20), "healthy": (35, 11, 45, 21)}
+    inside = {k: v for k, v in expected.items() if max(v) <= min(width, height) * scale}
+    assert set(inside) <= set(named)
+    for name, box in inside.items():
+        np.testing.assert_allclose(named[name], np.array(box) / scale, rtol=0.01)
+
+
+def test_two_classes_may_become_one():
+    detector = open_untrusted(
+        graph(anchor_free()), UntrustedModel("m", ("blast", "blast", "smudge"))
+    )
+    found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
+    assert detector.spec.classes == ("blast", "smudge")
+    assert sorted(found.class_id.tolist()) == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "model", "words"),
+    [
+        (b"just some text", UntrustedModel("m", CLASSES), "not an ONNX network"),
+        (b"", UntrustedModel("m", CLASSES), "not an ONNX network"),
+        (b"\x80\x04\x95pickle", UntrustedModel("m", CLASSES), "not an ONNX network"),
+        (None, UntrustedModel("m", ("blast", "healthy")), "fits no detector with 2 classes"),
+        (None, UntrustedModel("m", CLASSES, layout="anchor_based"), "of the layout anchor_based"),
+        (None, UntrustedModel("m", ("blast", "healthy")), r"room for 3 \(anchor_free\)"),
+        (None, UntrustedModel("m", CLASSES, input_px=(640, 640)), "takes 64x64 pixels only"),
+        (None, UntrustedModel("m", ("lymphoblast", None, None)), "does not know: lymphoblast"),
+        (None, UntrustedModel("m", (None, None, None)), "No class of the network"),
+    ],
+)
+def test_what_does_not_fit_is_said(content, model, words):
+    with pytest.raises(ModelError, match=words):
+        open_untrusted(graph(anchor_free()) if content is None else content, model)
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        pytest.param(b"only text\nand more", ["is text", "yolo export"], id="text"),
+        pytest.param(b"", ["is empty"], id="empty"),
+        pytest.param(b"PK\x03\x04" + bytes(99), ["ZIP archive", ".pt"], id="new .pt renamed"),
+        pytest.param(b"\x80\x02ctorch", ["pickle"], id="old .pt renamed"),
+        pytest.param(b"<!DOCTYPE html>", ["web page"], id="a page instead of a download"),
+        pytest.param(
+            b"version https://git-lfs.github.com/spec/v1", ["Git LFS"], id="pointer to a file"
+        ),
+        pytest.param(bytes(99), ["not an ONNX network"], id="zeros"),
+        pytest.param(graph(anchor_free())[:300], ["cut off", "again"], id="truncated"),
+        pytest.param(b"\x08\x08", ["no graph"], id="no graph"),
+        pytest.param(
+            graph(anchor_free(), weights_in="weights.bin"),
+            ["in other files", "one file"],
+            id="external data",
+        ),
+        pytest.param(bytes(MAX_BYTES + 1), ["more than 300 MB", "smaller"], id="huge"),
+        pytest.param(graph([0.1, 0.9]), ["2 numbers", "no boxes"], id="classifier"),
+        pytest.param(
+            graph(anchor_free(), metadata={"task": "segment"}), ["segment"], id="another task"
+        ),
+        pytest.param(graph(np.ones((4, 5, 6))), ["none of a detector"], id="three-dimensional"),
+        pytest.param(graph(anchor_free(), batch=4), ["4 pictures", "batch=1"], id="batch"),
+        pytest.param(graph(anchor_free(), channels=1), ["(1, 1, 64, 64)", "colour"], id="grey"),
+        pytest.param(
+            graph(anchor_free(), kind=TensorProto.INT32),
+            ["int32", "expected floats"],
+            id="integers",
+        ),
+        pytest.param(graph(anchor_free(), domain="their.own"), ["opened"], id="own operators"),
+        pytest.param(graph(anchor_free(), side=4096), ["4096x4096"], id="input out of reach"),
+    ],
+)
+def test_a_file_that_is_no_detector_is_refused(content, parts):
+    with pytest.raises(ModelError) as refused:
+        inspect(content)
+    for words in parts:
+        assert words in str(refused.value)
+
+
+def test_weights_in_other_files_are_never_read(tmp_path, monkeypatch):
+    # ONNX Runtime would take them from the server's working directory.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(anchor_free().astype(np.float32).tobytes())
+    with pytest.raises(ModelError, match="in other files"):
+        open_untrusted(graph(anchor_free(), weights_in="weights.bin"), UntrustedModel("m", CLASSES))
+
+
+OTHER_FILE = part(1, b"location") + part(2, b"weights.bin")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(part(13, OTHER_FILE) + part(14, 1), id="as ONNX writes it"),
+        pytest.param(
+            part(13, OTHER_FILE, beyond=2**32) + part(14, 1, beyond=2**32),
+            id="keys that protobuf cuts to 32 bits",
+        ),
+        pytest.param(part(14, 1 + 2**32), id="a location that protobuf cuts to 32 bits"),
+        pytest.param(b"\xea\x80\x80\x80\x80\x00" + b"\x00", id="a key of six bytes"),
+        pytest.param(b"\x4a\x80\x80\x80\x80\x80\x00", id="a length of six bytes"),
+        pytest.param(b"\x48" + b"\xff" * 10 + b"\x01", id="a number of eleven bytes"),
+        pytest.param(part(0, 1), id="field 0"),
+        pytest.param(b"\x6b\x6c", id="a group"),
+        pytest.param(b"\x6f", id="a kind that is none"),
+        pytest.param(b"\x6d\x00", id="four bytes that are not there"),
+    ],
+)
+def test_what_the_runtime_would_read_in_another_way_is_refused(told):
+    assert read_facts(with_weights(b"")).opset == 17
+    with pytest.raises(ModelError, match=r"in other files|is damaged"):
+        read_facts(with_weights(told))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(part(1, b"") * 1_000_000, id="empty nodes"),
+        pytest.param(part(1, part(5, part(5, b"\x25abcd" * 400_000))), id="weights one by one"),
+    ],
+)
+def test_a_small_file_of_very_many_parts_costs_neither_memory_nor_time(content):
+    file = part(1, 8) + part(7, content)
+    tracemalloc.start()
+    start = time.thread_time()
+    with pytest.raises(ModelError, match="300,000 parts") as refused:
+        read_facts(file)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "Export the detector alone" in refused.value.remedy
+    assert most_bytes < 2**20
+    assert time.thread_time() - start < 10
+
+
+def test_a_file_of_very_many_metadata_costs_no_memory():
+    pairs = b"".join(part(14, part(1, b"%d" % n) + part(2, b"x" * 500)) for n in range(20_000))
+    content = graph(anchor_free()) + pairs
+    tracemalloc.start()
+    facts = read_facts(content)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert facts.metadata["19999"] == "x" * 500
+    assert most_bytes < 4 * 2**20
+
+
+def test_messages_without_end_within_each_other_are_refused():
+    content = b""
+    for _ in range(40):
+        content = part(7, b"") + part(1, part(5, part(6, content)))
+    with pytest.raises(ModelError, match="100 messages deep"):
+        read_facts(part(1, 8) + part(7, content))
+
+
+@pytest.mark.parametrize(
+    ("answer", "layout", "words"),
+    [
+        pytest.param(
+            np.vstack([anchor_free()[:4], anchor_free()[4:] - 3]), None, "from -3 to", id="logits"
+        ),
+        pytest.param(anchor_free() * np.nan, None, "infinite", id="not a number"),
+        pytest.param(
+            end_to_end() + np.array([0, 0, 0, 0, 0, 0.5]), None, "whole number", id="half a class"
+        ),
+        pytest.param(
+            end_to_end() * [0.01, 0.01, 0.01, 0.01, 1, 1], None, "fractions", id="fractions"
+        ),
+        pytest.param(anchor_based(), "anchor_free", "of the layout anchor_free", id="wrong layout"),
+    ],
+)
+def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
+    with pytest.raises(ModelError, match=words):
+        open_untrusted(graph(answer), UntrustedModel("m", CLASSES, layout=layout))
+
+
+@pytest.mark.parametrize(
+    ("shape", "input_px", "expected"),
+    [
+        pytest.param((84, 8400), (640, 640), [Fit("anchor_free", 80)], id="YOLOv8"),
+        pytest.param((25200, 85), (640, 640), [Fit("anchor_based", 80)], id="YOLOv5"),
+        pytest.param(
+            (300, 6), (640, 640), [Fit("end_to_end", None), Fit("anchor_based", 1)], id="YOLOv10"
+        ),
+        pytest.param((25200, 6), (640, 640), [Fit("anchor_based", 1)], id="YOLOv5, one class"),
+        pytest.param(
+            (252, 6),
+            (64, 64),
+            [Fit("anchor_based", 1), Fit("end_to_end", None)],
+            id="YOLOv5, one class, small: as many boxes as its grids have",
+        ),
+        pytest.param((5, 84), (64, 64), [Fit("anchor_free", 1)], id="YOLOv8, one class, small"),
+        pytest.param((300, 4), (640, 640), [], id="boxes without scores"),
+        pytest.param((1000,), (640, 640), [], id="classifier"),
+    ],
+)
+def test_an_output_is_read_in_the_ways_its_shape_allows(shape, input_px, expected):
+    assert list(fits(shape, input_px)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(NAMES, ("normal", "ALL", "RBC"), id="as ultralytics writes them"),
+        pytest.param("['a', 'b', 'c']", ("a", "b", "c"), id="a list"),
+        pytest.param("{'0': 'a', '1': 'b', '2': 'c'}", ("a", "b", "c"), id="numbers as text"),
+        pytest.param("{0: '<b>*a*</b>', 1: 'b', 2: 'c'}", ("b a b", "b", "c"), id="no markup"),
+        pytest.param("{0: 'a', 2: 'b', 3: 'c'}", (), id="a number is missing"),
+        pytest.param("__import__('os').getcwd()", (), id="a program"),
+        pytest.param("(" * 5000, (), id="nested without end"),
+        pytest.param("{1e999: 'a'}", (), id="an infinite number"),
+        pytest.param("[0x" + "f" * 5000 + "]", (), id="a number too long to be written"),
+        pytest.param("[" + "9" * 5000 + "]", (), id="a number too long to be read"),
+        pytest.param("", (), id="none"),
+    ],
+)
+def test_names_are_read_from_the_file_but_never_run(names, expected):
+    file = inspect(graph(anchor_free(), metadata={"names": names} if names else None))
+    assert [" ".join(name.split()) for name in file.names] == list(expected)
+    assert not file.remark
+
+
+def test_what_a_file_is_found_to_be():
+    content = graph(anchor_free(), metadata={"names": "{0: 'a', 1: 'b'}"})
+    assert is_valid(content)
+    file = inspect(content)
+    assert (file.size_bytes, file.input_px, file.fixed) == (len(content), (SIDE, SIDE), True)
+    assert (file.facts.producer, file.facts.opset) == ("the tests", 17)
+    assert file.fits == (Fit("anchor_free", 3),)
+    assert file.names == ()
+    assert "names 2 classes, but its output has room for 3" in file.remark
+
+
+@pytest.mark.parametrize(
+    ("metadata", "wanted", "expected"),
+    [
+        pytest.param({"imgsz": "[96, 128]"}, None, (128, 96), id="the file's own size"),
+        pytest.param({}, None, (640, 640), id="the usual size"),
+        pytest.param({"imgsz": "[16, 16]"}, None, (640, 640), id="smaller than can be chosen"),
+        pytest.param({"imgsz": "[4096, 64]"}, None, (640, 640), id="larger than can be chosen"),
+        pytest.param({"imgsz": "[96, 128]"}, (64, 32), (64, 32), id="the user's size"),
+    ],
+)
+def test_a_network_that_takes_any_size_gets_one(metadata, wanted, expected):
+    content = graph(anchor_free(), side="any", metadata=metadata)
+    if wanted is None:
+        assert (inspect(content).input_px, inspect(content).fixed) == (expected, False)
+    detector = open_untrusted(content, UntrustedModel("m", CLASSES, input_px=wanted))
+    assert detector.spec.fixed_input_px == expected
+
+
+def test_half_precision_is_taken():
+    detector = open_untrusted(
+        graph(anchor_free(), kind=TensorProto.FLOAT16), UntrustedModel("m", CLASSES)
+    )
+    found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "mine"),
+    [
+        ("Lymphoblast", "blast"),
+        ("blasts", "blast"),
+        ("cancer", "blast"),
+        ("ALL", "blast"),
+        ("healthy", "healthy"),
+        ("WBC", "healthy"),
+        ("normal_cells", "healthy"),
+        ("White blood cell", "healthy"),
+        ("smudge-cell", "smudge"),
+        ("RBC", None),
+        ("platelet", None),
+        ("cell", None),
+    ],
+)
+def test_known_names_are_guessed(name, mine):
+    assert guess_classes([name]) == (mine,)
+
+
+def test_a_box_likelier_of_a_class_left_out_is_left_out():
+    # The third box is a red cell by 0.95, and healthy or a blast by 0.1.
+    detector = open_untrusted(graph(anchor_free()), UntrustedModel("m", CLASSES))
+    found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.05)
+    assert len(found) == 2
+
+
+def test_a_network_that_is_sure_of_everything_does_not_hang():
+    rng = np.random.default_rng(0)
+    many = np.vstack([rng.uniform(5, 600, (4, 20_000)), rng.uniform(0.5, 0.9, (3, 20_000))])
+    detector = open_untrusted(graph(many, side=640), UntrustedModel("m", CLASSES))
+    found, timing = detector.detect(np.zeros((640, 640, 3), np.uint8))
+    assert len(found) == 300
+    assert timing.total_ms < 5_000
+    # The best are among them.
+    best = many[4:6][:, many[4:6].max(axis=0) > many[6]].max()
+    assert found.confidence[0] == pytest.approx(best)
+
+
+def test_facts_are_found_in_our_own_files():
+    from allcell.settings import settings
+
+    facts = read_facts((settings().weights_dir / "live.onnx").read_bytes())
+    assert facts.producer.startswith("pytorch")
+    assert facts.opset == 17
+
+
+def test_an_end_to_end_network_with_more_classes_than_named_is_refused():
+    with pytest.raises(ModelError, match="class 2, but 2 are named"):
+        open_untrusted(graph(end_to_end()), UntrustedModel("m", ("healthy", "blast")))
+
+
+def test_a_network_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
+    start = time.perf_counter()
+    with pytest.raises(ModelError, match="not answered within"):
+        open_untried(endless())
+    assert time.perf_counter() - start < 5
+
+
+def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeypatch):
+    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
+    monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
+    for _ in range(2):
+        start = time.perf_counter()
+        with pytest.raises(ModelError, match="not answered within") as given_up:
+            detector.detect(LIGHT)
+        assert "smaller" in given_up.value.remedy
+        assert 0.4 < time.perf_counter() - start < 5
+        assert len(detector.detect(DARK)[0]) == 2, "the next picture is another matter"
+
+
+def test_who_interrupts_a_run_is_not_told_of_a_limit():
+    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
+    done = threading.Event()
+
+    def interrupt():
+        while not done.wait(0.1):
+            detector.interrupt()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(RunInterrupted):
+            detector.detect(LIGHT)
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_run_of_another_thread_is_not_interrupted():
+    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
+    ended = []
+
+    def run():
+        try:
+            detector.detect(LIGHT)
+        except RunInterrupted:
+            ended.append("interrupted")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    for _ in range(5):
+        detector.interrupt(threading.get_ident())
+        thread.join(0.1)
+    assert thread.is_alive()
+    while thread.is_alive():
+        detector.interrupt(thread.ident)
+        thread.join(0.1)
+    assert ended == ["interrupted"]
+
+
+def _one_is(value):
+    answer = anchor_free()
+    answer[0, 5] = value
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        pytest.param(_one_is(np.nan), "infinite or none", id="not a number"),
+        pytest.param(_one_is(np.inf), "infinite or none", id="infinite"),
+        pytest.param(_one_is(3e38), "infinite or none", id="infinite when halved and added"),
+        pytest.param(anchor_free()[:6], r"shape \(6, 23\), expected \(7, n\)", id="narrower"),
+        pytest.param(np.ones(7), r"shape \(7,\)", id="one-dimensional"),
+        pytest.param(np.ones((2, 7, 9)), r"shape \(2, 7, 9\)", id="three-dimensional"),
+    ],
+)
+def test_an_answer_that_breaks_only_on_some_picture_is_refused_there(broken, words):
+    detector = open_untrusted(breaks_on_light(anchor_free(), broken), UntrustedModel("m", CLASSES))
+    with pytest.raises(ModelError, match=words):
+        detector.detect(LIGHT)
+    assert len(detector.detect(DARK)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        pytest.param(np.nan, "infinite or none", id="no class"),
+        pytest.param(1e20, "3 are named", id="a class far beyond"),
+    ],
+)
+def test_a_class_that_breaks_only_on_some_picture_is_refused_there(number, words):
+    broken = end_to_end()
+    broken[1, 5] = number
+    detector = open_untrusted(breaks_on_light(end_to_end(), broken), UntrustedModel("m", CLASSES))
+    with pytest.raises(ModelError, match=words):
+        detector.detect(LIGHT)
+
+
+def test_a_picture_without_any_box_has_none():
+    nothing = np.zeros((7, 0))
+    detector = open_untrusted(breaks_on_light(anchor_free(), nothing), UntrustedModel("m", CLASSES))
+    assert len(detector.detect(LIGHT)[0]) == 0
