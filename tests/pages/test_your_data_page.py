@@ -199,11 +199,53 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
     assert "On the 3 images of smears (test)" in texts(app)
 
     tab(app, "Real differences?")
-    assert "No decisive difference between the two models." in texts(app)
+    assert "Nothing is decided: too few images: 3, at least 10 are needed." in texts(app)
 
     next(g for g in app.button_group if g.label == "Measured on").set_value("kept")
     table = tab(app.run(), "Published and measured").dataframe[0].value
     assert any("paper" in str(column) for column in table.columns)
+
+
+@pytest.mark.parametrize(
+    ("images", "few"),
+    [
+        pytest.param(1, True, id="one image"),
+        pytest.param(2, True, id="two images"),
+        pytest.param(9, True, id="one too few"),
+        pytest.param(10, False, id="just enough, and the models are equal"),
+    ],
+)
+def test_too_few_images_decide_nothing_on_any_tab(
+    app: AppTest, engine: Boxes, images: int, few: bool
+) -> None:
+    evaluate(give(show(app, TAB), coco_zip(images)), ("live", "yolov5s"))
+    words = f"too few images: {images}, at least 10 are needed"
+
+    table = tab(app, "Published and measured").dataframe[0].value
+    scores = [str(v) for name in table if "(95 %)" in name for v in table[name] if v]
+    assert scores
+    assert all(("(n/a)" in score) == few for score in scores)
+    assert (f"No intervals (n/a): {words}." in texts(app)) == few
+    for chart in app.get("plotly_chart"):
+        ends = json.loads(chart.proto.spec)["data"][0]["error_x"]
+        assert [end for key in ("array", "arrayminus") for end in ends[key] if end == 0] == []
+
+    row = tab(app, "Curves and threshold").dataframe[0].value.iloc[0]
+    for name in ("P", "R", "F1"):
+        assert row[f"{name} (95 % interval)"].endswith("(n/a)") == few
+    assert (f"No intervals (n/a): {words}." in texts(app)) == few
+
+    pairs = tab(app, "Real differences?").dataframe[0].value
+    shown = "+0.000 (n/a)" if few else "+0.000 (no width)"
+    assert pairs.loc["allcell live", "YOLOv5s"] == shown
+    verdict = "Nothing is decided" if few else "No decisive difference between the two models."
+    # Of cells, and of whole fields.
+    assert texts(app).count(f"**{verdict}") == 2
+    assert (words in texts(app)) == few
+    control = next(c for c in app.segmented_control if c.key == "compare.cells")
+    control.set_value("p").run()
+    p = app.dataframe[0].value.loc["allcell live", "YOLOv5s"]
+    assert p == ("n/a" if few else "1.000")
 
 
 @pytest.mark.parametrize(
@@ -320,6 +362,10 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
     result = run.results[0].result
     assert row["mAP@0.5"] == pytest.approx(result.classes["blast"].ap50)
     assert row["tp"] == result.classes["blast"].at_operating_point.tp
+    # Three images: no bounds that would be taken for an interval.
+    as_text = pd.read_csv(io.StringIO(scores_csv(scored_models(run))), keep_default_na=False)
+    assert as_text["mAP@0.5_95_kind"][0] == "n/a"
+    assert table[[c for c in table if str(c).endswith(("_low", "_high"))]].isna().all(axis=None)
     assert rescore(bundle(run, named=False)).differing == []
 
 

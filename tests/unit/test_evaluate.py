@@ -165,15 +165,25 @@ def test_healthy_cells_of_a_patient_are_counted_by_themselves(tmp_path):
 
 def test_intervals_hold_the_value_and_shrink_to_it_when_images_agree(case):
     detector, images = case
-    result = run(detector, images)
+    result = run(detector, images * 3)
     for name, value in (("blast.ap50", result.classes["blast"].ap50), ("map50", result.map50)):
         low, high = result.intervals[name]
         assert low <= value <= high
     low, high = result.intervals["blast.tp"]
-    assert (low, high) == (0, 3)  # one true blast in one of four images, drawn 0 to 3 times
-    same = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * 3)
+    assert (low, high) == (0, 6)  # in 3 of 12 images: a quarter of 12 draws, binomial
+    same = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * 10)
     assert same.intervals["healthy.ap50"] == (1.0, 1.0)
     assert same.intervals["blast.ap50"] is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_too_few_images_have_no_intervals(case, count):
+    _, images = case
+    result = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * count)
+    assert result.classes["healthy"].ap50 == pytest.approx(1.0)
+    assert set(result.intervals.values()) == {None}
+    words = f"none: too few images: {count}, at least 10 are needed"
+    assert json.loads(result.to_json())["settings"]["bootstrap"] == words
 
 
 def test_a_file_of_predictions_gives_the_same_numbers(case):

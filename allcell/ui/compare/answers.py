@@ -25,6 +25,8 @@ from allcell.ui.shell.wording import plain
 KEPT, USERS = "kept", "users"
 _MEASURED_ON = "compare.measured_on"
 _LONGEST_NAME = 40
+#: The test fields, on which kept answers and the kept comparison are.
+KEPT_FIELDS = 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +53,14 @@ class Answers:
         models: The models and their answers.
         comparison: The JSON of `evaluation.compare.Comparison`; None if nothing is compared.
         run: The evaluation behind a set of the user's own; None for the kept test fields.
+        n_images: How many images there are.
     """
 
     fields: str
     models: Sequence[KeptAnswers]
     comparison: dict[str, Any] | None
     run: EvaluationRun | None = None
+    n_images: int = KEPT_FIELDS
 
     @property
     def images(self) -> Sequence[LabelledImage]:
@@ -97,7 +101,9 @@ def answers() -> Answers:
     """The answers on the set that is chosen."""
     run = _users_run()
     if run is None or not user_set_is_shown():
-        return Answers("the 17 ALL-IDB1 test fields", _kept_answers(), _kept_comparison())
+        return Answers(
+            f"the {KEPT_FIELDS} ALL-IDB1 test fields", _kept_answers(), _kept_comparison()
+        )
     results = dict(run.results)
     models = [
         KeptAnswers(job.spec, scored.predictions, scored.evidence)
@@ -106,7 +112,7 @@ def answers() -> Answers:
     ]
     comparison = asdict(run.comparison) if run.comparison else None
     count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"
-    return Answers(f"the {count} of {set_title(run)}", models, comparison, run)
+    return Answers(f"the {count} of {set_title(run)}", models, comparison, run, len(run.names))
 
 
 def set_title(run: EvaluationRun) -> str:

@@ -27,9 +27,7 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         x_title: Of the abscissa, with its unit.
     """
     figure = go.Figure()
-    measured = [
-        (name, value, ends or (value, value)) for name, value, ends, _ in rows if value is not None
-    ]
+    measured = [(name, value, ends) for name, value, ends, _ in rows if value is not None]
     figure.add_scatter(
         x=[value for _, value, _ in measured],
         y=[name for name, *_ in measured],
@@ -39,8 +37,9 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [ends[1] - value for _, value, ends in measured],
-            "arrayminus": [value - ends[0] for _, value, ends in measured],
+            # Without an interval there is no bar: one of length 0 has its end caps drawn.
+            "array": [ends[1] - value if ends else None for _, value, ends in measured],
+            "arrayminus": [value - ends[0] if ends else None for _, value, ends in measured],
             "color": COLOURS[0],
             "thickness": 2,
             "width": 6,
@@ -71,7 +70,7 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
             "title": {"text": x_title},
             "range": list(
                 upper_share(
-                    [min(value, ends[0]) for _, value, ends in measured]
+                    [min(value, ends[0]) if ends else value for _, value, ends in measured]
                     + [value for *_, value in paper if value is not None]
                 )
             ),

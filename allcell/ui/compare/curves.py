@@ -9,9 +9,15 @@ import streamlit as st
 
 from allcell.detections import IntArray
 from allcell.evaluation.evidence import CALIBRATION_FLOOR
+from allcell.evaluation.intervals import (
+    ShownInterval,
+    counts_interval,
+    interval_note,
+    interval_of,
+    score_text,
+)
 from allcell.evaluation.operating import Interval, operating_point
 from allcell.models.registry import CLASSES
-from allcell.report.table1 import NO_WIDTH
 from allcell.statistics import resamples
 from allcell.ui.compare.answers import Answers, KeptAnswers, answers
 from allcell.ui.compare.views import View, draw_chart, draw_confusion, draw_curves
@@ -91,7 +97,7 @@ def _at_threshold(of_set: Answers) -> None:
         },
         alt="Counts and scores of each model at its threshold",
     )
-    st.caption(f"Intervals: 95 %, bootstrap over images. {NO_WIDTH}")
+    st.caption(interval_note(shown[0].evidence.n_images))
     if of_set.run:
         user_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
     if any(view.matches.n_truth for view in views):
@@ -128,23 +134,26 @@ def _threshold() -> tuple[bool, float]:
 
 def _row(view: View) -> dict[str, object]:
     point, counts = view.point, view.point.counts
+    images = view.kept.evidence.n_images
+
+    def of(metric: str, bounds: Interval | None) -> ShownInterval:
+        return counts_interval(bounds, images, metric, vars(counts))
+
     return {
         "Model": view.title,
         "Threshold": view.threshold,
         "Found (tp)": counts.tp,
         "False alarms (fp)": counts.fp,
         "Missed (fn)": counts.fn,
-        "P (95 % interval)": _score(counts.precision, point.precision_interval),
-        "R (95 % interval)": _score(counts.recall, point.recall_interval),
-        "F1 (95 % interval)": _score(point.f1, point.f1_interval),
+        "P (95 % interval)": _score(counts.precision, of("precision", point.precision_interval)),
+        "R (95 % interval)": _score(counts.recall, of("recall", point.recall_interval)),
+        "F1 (95 % interval)": _score(point.f1, interval_of(point.f1_interval, images)),
         "False alarms a field": point.false_alarms_per_image,
     }
 
 
-def _score(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+def _score(value: float | None, interval: ShownInterval) -> str:
+    return score_text(value, interval, "{:.3f}".format, missing="none")
 
 
 def _training(models: Sequence[KeptAnswers]) -> None:

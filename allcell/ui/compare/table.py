@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
 from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
-    NO_WIDTH,
     Cell,
     table_1,
     to_csv,
@@ -25,7 +25,7 @@ from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
 from allcell.ui.shell.table_downloads import table_downloads
 
-_ASTERISK = "* The 95 % interval of the measurement leaves the published number out."
+_ASTERISK = "* The 95 % bootstrap interval of the measurement leaves the published number out."
 _SETS = (
     "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
     f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
@@ -119,7 +119,7 @@ def _chart(cells: tuple[Cell, ...]) -> None:
             (
                 c.title,
                 c.measured,
-                None if c.low is None or c.high is None else (c.low, c.high),
+                c.interval.ends if c.interval else None,
                 c.published,
             )
             for c in cells

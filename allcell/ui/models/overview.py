@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
+from allcell.evaluation.intervals import interval_of, score_text
 from allcell.models.registry import ClassifierSpec
 from allcell.ui.shell import charts
 from allcell.ui.shell.catalog import Listing
@@ -62,8 +63,8 @@ def _row(entry: Listing) -> dict[str, Any]:
         )
         return row
     for name, column in (("blast", "Blasts, mAP@0.5"), ("healthy", "Healthy WBC, mAP@0.5")):
-        low, high = metrics["intervals"][f"{name}.ap50"]
-        row[column] = f"{metrics['classes'][name]['ap50']:.3f} ({low:.3f} to {high:.3f})"
+        interval = interval_of(metrics["intervals"][f"{name}.ap50"], metrics["images"])
+        row[column] = score_text(metrics["classes"][name]["ap50"], interval, "{:.3f}".format)
     right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
     row["Whole fields right"] = f"{right} of {metrics['images']}"
     return row

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.evaluation.intervals import class_interval, interval_note
 from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
-from allcell.report.table1 import NO_WIDTH, table_latex, table_markdown
+from allcell.report.table1 import table_latex, table_markdown
 from allcell.report.user_scores import field_scores, scores_csv, wide_scores
 from allcell.runs.evaluation import EvaluationRun
 from allcell.settings import RESEARCH_USE
@@ -18,7 +19,7 @@ from allcell.ui.shell.table_downloads import table_downloads
 _RULES = (
     "mAP as COCO computes it, P and R at the confidence of the best F1 of blasts and healthy "
     "cells, as YOLOv5 prints them; found, false alarms and missed at each model's operating "
-    f"threshold, IoU 0.5. Intervals: 95 %, bootstrap over images. {NO_WIDTH}"
+    "threshold, IoU 0.5."
 )
 
 
@@ -41,8 +42,8 @@ def measured(answers: Answers) -> None:
         alt="Scores of each model on your own set",
     )
     st.caption(
-        f"On {answers.fields}. {_RULES} There is no published column: the paper's numbers are of "
-        "other images."
+        f"On {answers.fields}. {_RULES} {interval_note(len(run.names))} "
+        "There is no published column: the paper's numbers are of other images."
     )
     if run.running:
         st.caption("More models are being evaluated; see *Your data*.")
@@ -79,7 +80,8 @@ def _whole_fields(run: EvaluationRun) -> None:
 
 def _downloads(run: EvaluationRun, scored: list[tuple[str, EvaluationResult]]) -> None:
     table = wide_scores(scored)
-    notes = (f"{len(run.names)} images. {_RULES}", RESEARCH_USE)
+    images = len(run.names)
+    notes = (f"{images} images. {_RULES} {interval_note(images)}", RESEARCH_USE)
     table_downloads(
         "compare.user_download",
         "own-scores",
@@ -95,7 +97,9 @@ def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
             (
                 title,
                 getattr(result.classes[name], metric),
-                result.intervals.get(f"{name}.{metric}"),
+                class_interval(
+                    result.intervals, result.images, name, metric, vars(result.classes[name])
+                ).ends,
                 None,
             )
             for title, result in scored
