@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import allcell  # noqa: F401  (before any library that it keeps from calling home)
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
