@@ -42,7 +42,13 @@ more, clear = st.columns([4, 1], gap="medium")
 with more.expander("Camera and samples", type="compact"):
     intake.use_camera(desk)
     intake.samples(desk)
-clear.button("Clear all images", on_click=desk.clear, width="stretch", type="tertiary")
+clear.button(
+    "Clear all images",
+    on_click=desk.clear,
+    width="stretch",
+    type="tertiary",
+    key="detect.clear",
+)
 # Imported only now: statistics and tables take a second that the first page need not wait for.
 if isinstance(spec, ModelSpec):
     from allcell.ui.detect.workspace import workspace

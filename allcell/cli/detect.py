@@ -85,6 +85,9 @@ def detect(
             say(f"failed: {path}: {error}")
             continue
         result = analysis.result(confidence=conf)
+        for caution in result.warnings:
+            if caution.kind == "limit_reached":  # the size of the red cells is in the sentence
+                say(f"warning: {path}: {caution}")
         if annotated:
             picture = draw(image, result.detections, result.classes)
             (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))

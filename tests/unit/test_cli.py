@@ -321,3 +321,14 @@ def test_whole_field_models_alone_are_not_compared(compare):
     assert done.exit_code != 0
     assert "Add a detector" in done.stderr
     assert not bundle.exists()
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=["words", "json", "csv"])
+def test_a_limit_that_is_reached_is_said(folder, monkeypatch, form):
+    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 1)
+    done = run("detect", folder, *form)
+    assert done.exit_code == 0
+    assert done.stderr.count("so cells may be missing.") == 2
+    if form == ("--json",):
+        for line in done.stdout.splitlines():
+            assert "so cells may be missing." in json.loads(line)["warnings"][0]

@@ -18,7 +18,7 @@ from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.report import bundle, exports
 from allcell.report.exports import Failure
-from allcell.result import Result, boxes_csv, without_names
+from allcell.result import Caution, Result, boxes_csv, without_names
 from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE
 
@@ -279,3 +279,9 @@ def test_no_export_without_the_notice(class_id: tuple[int, ...]) -> None:
     files = unpack(bundle.bundle_zip([result], [b"png"]))
     assert RESEARCH_USE in files["NOTICE.txt"]
     assert RESEARCH_USE in files["csv/smear.csv"]
+
+
+def test_warnings_stand_in_the_summary() -> None:
+    caution = Caution("limit_reached", "Too many.", "Use a part.")
+    [row] = rows(exports.to_summary_csv([replace(make(), warnings=(caution,))]))
+    assert row["warnings"] == "Too many. Use a part."

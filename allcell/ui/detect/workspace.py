@@ -15,6 +15,7 @@ from allcell.ui.shell import controls
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import loading
 from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.wording import plain
 
 
 def workspace(desk: Bench, spec: ModelSpec) -> None:
@@ -61,5 +62,8 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         results.facts(desk, picture, outcome)
     with counts:
         answer(found[picture.id])
+        for caution in shown.warnings:
+            if caution.kind == "limit_reached":  # the size of the red cells stands below the field
+                st.warning(plain(str(caution)))
     downloads.downloads(desk, picture, image, shown, view, named=named)
     table.cells(desk, image, boxes, shown.red_cell_px)
