@@ -386,6 +386,7 @@ def test_a_closed_worker_ends_at_once_and_starts_again():
     model.close()
 
 
+@pytest.mark.child
 def test_a_process_may_end_while_the_model_runs():
     program = """
 import time

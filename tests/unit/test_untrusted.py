@@ -324,6 +324,7 @@ def test_another_size_is_a_network_of_its_own():
         pytest.param("any", 2, id="any size: opened to see what it takes, then for one size"),
     ],
 )
+@pytest.mark.child
 def test_detectors_share_what_is_open_until_it_is_closed(side, opened, opens):
     network = UntrustedNetwork.open(graph(anchor_free(), side=side))
     detectors = [network.detector(Claims("m", CLASSES)) for _ in range(3)]
