@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ import pytest
 import allcell  # noqa: F401  (before any library that it keeps from calling home)
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each worker has one core: with a pool of threads each they would wait for one another. Set
@@ -53,12 +54,12 @@ LOCAL_HOSTS = {"127.0.0.1", "localhost"}
 
 #: Each tier is a run of pytest (`--tier`, see the Makefile), which imports no file of another.
 TIERS = {
-    "quick": "not browser and not torch and not child",
-    "slow": "not browser and (torch or child)",
+    "quick": "not browser and not torch and not child and not slow",
+    "slow": "not browser and (torch or child or slow)",
     "browser": "browser",
 }
 #: With this line a file says that all of it is slow: the quick tier does not even import it.
-ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(child|torch)$", re.MULTILINE)
+ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(child|torch|slow)$", re.MULTILINE)
 TORCH = {"torch", "torchvision", "ultralytics"}
 #: What Python tells an audit hook when a process begins.
 NEW_PROCESS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"}
@@ -81,6 +82,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(QuickGuard(), "quick-guard")
 
 
+def _looks_for_library() -> bool:
+    """Whether `ctypes.util` asks the system for a library, as when aiortc is imported."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "ctypes.util":
+            return True
+        frame = frame.f_back
+    return False
+
+
 class QuickGuard:
     """Fails a quick test that imports torch or starts a process: it lacks a mark.
 
@@ -98,7 +109,7 @@ class QuickGuard:
     def _refuse(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "import" and arguments[0] in TORCH:
             what = f"imports {arguments[0]}: mark it `torch`"
-        elif event in NEW_PROCESS:
+        elif event in NEW_PROCESS and not _looks_for_library():
             what = f"starts a process ({event} {arguments[:2]}): mark it `child`"
         else:
             return
@@ -288,16 +299,22 @@ def app_url(app_server: AppServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium without a screen, for all tests; each has a context of its own."""
+def playwright() -> Iterator[Playwright]:
+    """What starts browsers; there can be one in a process."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium fonts-dejavu-core")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium without a screen, for all tests; each has a context of its own."""
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture

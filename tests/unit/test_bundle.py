@@ -65,6 +65,7 @@ def changed(bundle, name, change):
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_the_same_numbers_come_out(answers, monkeypatch):
     monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", RESAMPLES)
     again = rescore(write_bundle(answers))

@@ -90,6 +90,7 @@ def test_without_allidb1_it_says_so(tmp_path, weights_dir):
         publish(tmp_path / "data", weights_dir, lambda line: None)
 
 
+@pytest.mark.slow
 def test_a_model_without_its_weights_is_compared_by_what_is_kept(data_dir, weights_dir):
     publish(data_dir, weights_dir, lambda line: None)
     metrics = weights_dir / "metrics"

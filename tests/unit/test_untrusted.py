@@ -177,6 +177,7 @@ def test_what_the_runtime_would_read_in_another_way_is_refused(told):
         pytest.param(part(1, part(5, part(5, b"\x25abcd" * 400_000))), id="weights one by one"),
     ],
 )
+@pytest.mark.slow
 def test_a_small_file_of_very_many_parts_costs_neither_memory_nor_time(content):
     file = part(1, 8) + part(7, content)
     tracemalloc.start()
@@ -439,6 +440,7 @@ def test_a_network_that_never_answers_is_given_up(monkeypatch):
     assert time.perf_counter() - start < 5
 
 
+@pytest.mark.slow
 def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeypatch):
     detector = detector_of(endless(only_on_light=True), Claims("m", CLASSES))
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
