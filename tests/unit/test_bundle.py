@@ -22,7 +22,7 @@ from allcell.settings import settings
 def fewer_resamples():
     """Enough where only what is alike matters; bundles are made and checked with as many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("allcell.evaluation.bundle.RESAMPLES", 200)
+        patch.setattr("allcell.evaluation.bundle.RESAMPLES", 40)
         yield
 
 

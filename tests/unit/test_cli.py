@@ -287,7 +287,7 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
 def compare(tmp_path, monkeypatch):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
     # How many resamples is not the subject here.
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 200)
+    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 40)
     for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -60,6 +60,7 @@ def contents(weights_dir):
     return {p.name: _VOLATILE.sub("", p.read_text()) for p in files}
 
 
+@pytest.mark.slow
 def test_it_writes_all_and_the_same_again(data_dir, weights_dir):
     said = []
     publish(data_dir, weights_dir, said.append)

@@ -191,6 +191,7 @@ def test_a_small_file_of_very_many_parts_costs_neither_memory_nor_time(content):
     assert time.thread_time() - start < 10
 
 
+@pytest.mark.slow
 def test_a_file_of_very_many_metadata_costs_no_memory():
     pairs = b"".join(part(14, part(1, b"%d" % n) + part(2, b"x" * 500)) for n in range(20_000))
     content = graph(anchor_free()) + pairs
