@@ -332,3 +332,17 @@ def test_a_limit_that_is_reached_is_said(folder, monkeypatch, form):
     if form == ("--json",):
         for line in done.stdout.splitlines():
             assert "so cells may be missing." in json.loads(line)["warnings"][0]
+
+
+def test_a_sample_is_written_once_and_can_be_detected(tmp_path):
+    target = tmp_path / "smear.png"
+    assert run("sample", target).exit_code == 0
+    assert "5 blasts" in run("sample", target, "--force").stderr
+    again = run("sample", target)
+    assert again.exit_code == 1
+    assert "add --force" in again.stderr
+    assert (
+        "Choose one of: example, healthy, "
+        in run("sample", tmp_path / "b.png", "--name", "no").stderr
+    )
+    assert "5 suggested blasts" in run("detect", target).stdout
