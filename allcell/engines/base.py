@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from allcell.detections import FloatArray
 from allcell.errors import DeviceError, ModelError
+from allcell.installation import get_packages
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import compiled_path, model_files, verified
 
@@ -172,5 +173,5 @@ def require_torch(what: str) -> None:
     if not has_torch():
         raise ModelError(
             f"{what} needs torch and ultralytics, which this light installation leaves out.",
-            "Install everything with `make app` (without LITE=1), or choose the live model.",
+            f"{get_packages('train')} Or choose the live model.",
         )
