@@ -1,7 +1,7 @@
 """Start `allcell app`, ask whether it is well, look at its pages, end it.
 
-Runs inside the environment of `check_wheel.py`, perhaps in a network namespace in which not even the
-loopback device is up.
+Runs inside the environment of `check_wheel.py`, perhaps in a network namespace in which not even
+the loopback device is up.
 """
 
 from __future__ import annotations
