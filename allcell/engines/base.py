@@ -112,10 +112,11 @@ def open_engine(
         )
     files = model_files(spec.name)
     if chosen == "torch":
+        checkpoint = verified(files.checkpoint)
         require_torch("The torch runtime")
         from allcell.engines.torch_engine import TorchEngine
 
-        return TorchEngine(verified(files.checkpoint), device=where, threads=threads)
+        return TorchEngine(checkpoint, device=where, threads=threads)
 
     from allcell.engines.onnx_engine import OnnxEngine
 
@@ -129,10 +130,12 @@ def open_engine(
         return OnnxEngine(verified(files.onnx), device=where, threads=threads)
     compiled = compiled_path(files.checkpoint)
     if not compiled.is_file():
+        # Nobody should install torch to learn only then that the weights are missing.
+        checkpoint = verified(files.checkpoint)
         require_torch(f"The model {spec.name!r} is shipped without its ONNX file, and compiling it")
         from allcell.engines.torch_engine import export_onnx
 
-        export_onnx(verified(files.checkpoint), compiled)
+        export_onnx(checkpoint, compiled)
     return OnnxEngine(compiled, device=where, threads=threads)
 
 

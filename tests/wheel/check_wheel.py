@@ -168,8 +168,11 @@ def test_three_lines_of_python_detect(installed: Installed) -> None:
         ),
         pytest.param(
             ("detect", "smear.png", "--model", "yolov6"),
-            "allcell[train]",
-            id="a model that torch has to compile",
+            "ALLCELL_WEIGHTS_DIR",
+            id="weights that torch would have to compile",
+        ),
+        pytest.param(
+            ("detect", "smear.png", "--device", "cuda"), "allcell[train]", id="CUDA without torch"
         ),
         pytest.param(("app",), "allcell[app]", id="the app without Streamlit"),
         pytest.param(
