@@ -20,7 +20,7 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from allcell.settings import PROJECT_ROOT, RESEARCH_USE
-from allcell.ui import camera
+from allcell.ui.live import camera
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
