@@ -159,7 +159,7 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
 
 
 #: Place, class and fractions of one cell of a label file.
-_Cell: TypeAlias = tuple[str, int, list[float]]
+_LabelRow: TypeAlias = tuple[str, int, list[float]]
 
 
 def _pictures(folder: DataPath) -> list[DataPath]:
@@ -167,7 +167,7 @@ def _pictures(folder: DataPath) -> list[DataPath]:
     return sorted(found, key=lambda path: path.name)
 
 
-def _cells(path: DataPath, data_dir: DataPath, classes: int) -> Iterator[_Cell]:
+def _cells(path: DataPath, data_dir: DataPath, classes: int) -> Iterator[_LabelRow]:
     for where, values in _lines(path, data_dir):
         if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
             raise _malformed(where, "class cx cy w h, or class and a polygon")
@@ -180,7 +180,7 @@ def _read_image(
     path: DataPath,
     data_dir: DataPath,
     split: str,
-    cells: Sequence[_Cell],
+    cells: Sequence[_LabelRow],
     targets: Mapping[int, str | None],
 ) -> LabelledImage:
     width_px, height_px = size_px(_file(path), name=path.name)

@@ -13,7 +13,7 @@ from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASSES, Array,
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
-    Counts,
+    MatchCounts,
     calibration,
     counts_at,
     curve,
@@ -120,7 +120,7 @@ def score(
         suggested_confidence=suggest_confidence(evidence),
         white_cells=counts_at(evidence.white_cells, evidence.confidence),
         healthy_with_blasts=_healthy_with_blasts(evidence),
-        centroids=Counts.of(tp, fp, fn) if evidence.with_centroids.any() else None,
+        centroids=MatchCounts.of(tp, fp, fn) if evidence.with_centroids.any() else None,
         sensitivity=Proportion.of(int(np.sum(suggested & present)), int(present.sum())),
         specificity=Proportion.of(int(np.sum(~suggested & ~present)), int(np.sum(~present))),
         false_blasts_per_field=measured["false_blasts_per_field"],
@@ -152,7 +152,7 @@ def suggest_confidence(evidence: Evidence) -> float:
     return float(_THRESHOLDS[np.flatnonzero(f1 >= f1.max() - _AS_GOOD)[0]])
 
 
-def _f1(counts: Counts) -> float:
+def _f1(counts: MatchCounts) -> float:
     total = 2 * counts.tp + counts.fp + counts.fn
     return 2 * counts.tp / total if total else 1.0
 

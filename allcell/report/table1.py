@@ -32,7 +32,7 @@ MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One number of the table.
 
     Attributes:
@@ -75,7 +75,7 @@ class Cell:
         return self.low < self.high and not self.low <= self.published <= self.high
 
 
-def table_1(weights_dir: Path) -> tuple[Cell, ...]:
+def table_1(weights_dir: Path) -> tuple[TableCell, ...]:
     """Every cell: the models of the registry in its order, classes and metrics in the paper's.
 
     Args:
@@ -95,7 +95,9 @@ def table_1(weights_dir: Path) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metric: str) -> Cell:
+def _cell(
+    spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metric: str
+) -> TableCell:
     paper = published(spec.name)
     value = interval = None
     if metrics is not None and class_name == "all":
@@ -105,7 +107,7 @@ def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metr
         value = metrics["classes"][class_name][metric]
         interval = metrics["intervals"][f"{class_name}.{metric}"]
     low, high = interval or (None, None)
-    return Cell(
+    return TableCell(
         spec.name,
         spec.title,
         paper.name if paper else "",
@@ -118,7 +120,7 @@ def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metr
     )
 
 
-def long_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
     """One row a cell that has a published or a measured number, numbers as numbers."""
     return pd.DataFrame(
         [
@@ -140,7 +142,7 @@ def long_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
     )
 
 
-def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
     """One row a model and class as a person reads it; published | measured | difference.
 
     The means over both classes stand there where the paper has them, or where nothing else does.
@@ -169,18 +171,18 @@ def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def to_csv(cells: tuple[Cell, ...]) -> str:
+def to_csv(cells: tuple[TableCell, ...]) -> str:
     """`long_table` as CSV; the title of its last column, which is empty, is the notice."""
     table = long_table(cells).assign(**{RESEARCH_USE: ""})
     return str(table.to_csv(index=False, float_format="%.6g"))
 
 
-def to_markdown(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
+def to_markdown(cells: tuple[TableCell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a Markdown table, with its notes."""
     return table_markdown(_as_text(wide_table(cells)), notes)
 
 
-def to_latex(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
+def to_latex(cells: tuple[TableCell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a LaTeX table (package booktabs), its notes as comments."""
     return table_latex(_as_text(wide_table(cells)), notes)
 
@@ -220,7 +222,7 @@ def short(value: float) -> str:
     return text[1:] if text.startswith("0.") else text
 
 
-def _measured(cell: Cell) -> str:
+def _measured(cell: TableCell) -> str:
     if cell.measured is None:
         return ""
     mark = "*" if cell.apart else ""

@@ -49,7 +49,7 @@ class OwnSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class DetectorJob:
     """One model.
 
     Attributes:
@@ -69,7 +69,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class FieldJob:
-    """One whole-field classifier; see `Job`."""
+    """One whole-field classifier; see `DetectorJob`."""
 
     spec: ClassifierSpec
     sha256: str
@@ -115,7 +115,7 @@ class OwnRun(BackgroundRun):
     """
 
     own_set: OwnSet
-    jobs: Sequence[Job | FieldJob]
+    jobs: Sequence[DetectorJob | FieldJob]
     known: Mapping[ScoreKey, Scored | JudgedFields] = field(default_factory=dict)
     is_open: Callable[[], bool] = lambda: True
     gone_s: float = GONE_S
@@ -166,7 +166,7 @@ class OwnRun(BackgroundRun):
             return None
         return (time.monotonic() - self._started_s) * (1 - share) / share
 
-    def key(self, job: Job | FieldJob) -> ScoreKey:
+    def key(self, job: DetectorJob | FieldJob) -> ScoreKey:
         """Under what a score is kept, once the set is read."""
         return ScoreKey(self.data_sha256, job.spec, job.sha256, job.device)
 
@@ -238,11 +238,15 @@ class OwnRun(BackgroundRun):
             self.comparison = compare_scored(list(results.values()), list(fields.values()))
         self.results, self.fields = results, fields
 
-    def _done(self, job: Job | FieldJob, images: Sequence[LabelledImage]) -> Scored | JudgedFields:
+    def _done(
+        self, job: DetectorJob | FieldJob, images: Sequence[LabelledImage]
+    ) -> Scored | JudgedFields:
         self._guard.check()
-        return self._score(job, images) if isinstance(job, Job) else self._judge(job, images)
+        return (
+            self._score(job, images) if isinstance(job, DetectorJob) else self._judge(job, images)
+        )
 
-    def _score(self, job: Job, images: Sequence[LabelledImage]) -> Scored:
+    def _score(self, job: DetectorJob, images: Sequence[LabelledImage]) -> Scored:
         detector = job.open_detector()
         setting = Setting(
             model=job.spec.name,

@@ -25,7 +25,7 @@ GONE_S = 5.0
 
 
 @dataclass(frozen=True)
-class Job:
+class SpeedJob:
     """One model at one input size.
 
     Attributes:
@@ -59,7 +59,7 @@ class SpeedRun(BackgroundRun):
         gone_s: See `is_watched`, in seconds.
     """
 
-    jobs: Sequence[Job]
+    jobs: Sequence[SpeedJob]
     open_detector: Callable[[str], Detector]
     frames: int = 60
     warm_up: int = 8
@@ -111,7 +111,7 @@ class SpeedRun(BackgroundRun):
             gc.collect()
         self.position, self.share = len(self.jobs), 0.0
 
-    def _measure(self, job: Job) -> BenchmarkResult:
+    def _measure(self, job: SpeedJob) -> BenchmarkResult:
         self._guard.check()
         detector = self.open_detector(job.model)
         width, height = FRAME_SIZE_PX

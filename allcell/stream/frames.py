@@ -20,7 +20,7 @@ from allcell.formats.pixels import RGBImage
 from allcell.preprocess import input_scale
 from allcell.stream.census import Census
 from allcell.stream.faults import Faults
-from allcell.stream.jobs import Inferred, Job
+from allcell.stream.jobs import InferenceJob, Inferred
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.magnification import working_size_px
 from allcell.stream.motion import shift_between
@@ -70,7 +70,7 @@ class Viewer:
         self._asked = self._boxed = self._answered = 0
         #: Number of the frame that waits for its boxes or is being drawn with them; 0 for none.
         self._awaited = 0
-        self._running: Job | None = None
+        self._running: InferenceJob | None = None
         #: The job before was given up: the next one is not, or a fast stage would never see boxes.
         self._gave_up = False
         self._inferred: Inferred | None = None
@@ -220,7 +220,7 @@ class Viewer:
         elif self._frozen is None:
             self._frozen = frame
         frame = frame if self._frozen is None else self._frozen
-        job = Job(frame, self._asked + 1, now_s, settings)
+        job = InferenceJob(frame, self._asked + 1, now_s, settings)
         waits = self._frozen is None and 0 < self._usual_latency_s < patience_s
         shown = None
         if waits:
@@ -246,7 +246,7 @@ class Viewer:
             self._ask(job)
         return frame if len(boxes) == 0 or shown is None else shown
 
-    def _give_up_another_field(self, job: Job) -> None:
+    def _give_up_another_field(self, job: InferenceJob) -> None:
         """Stop a slow model that is busy with a field out of sight: nobody waits for its boxes."""
         running = self._running
         if running is None or running.frame is job.frame or self._gave_up:
@@ -265,14 +265,14 @@ class Viewer:
             for name in ("worker", "long_side_px", "red_cell_px")
         )
 
-    def _ask(self, job: Job) -> None:
+    def _ask(self, job: InferenceJob) -> None:
         """Leave a frame in the mailbox."""
         with self._news:
             self._asked = job.number
         if job.settings.worker.submit(self._owner, lambda detector: self._answer(detector, job)):
             self._meters.note_dropped(job.asked_s)
 
-    def _boxes_for(self, job: Job) -> Detections:
+    def _boxes_for(self, job: InferenceJob) -> Detections:
         """The newest boxes at a frame's settings, where their cells are in it."""
         settings, inferred = job.settings, self._inferred
         self._shown_from_s = None
@@ -299,7 +299,7 @@ class Viewer:
 
     # --- what the model's thread does -------------------------------------------------------------
 
-    def _answer(self, detector: Detector, job: Job) -> None:
+    def _answer(self, detector: Detector, job: InferenceJob) -> None:
         try:
             if not self._closed:
                 self._running = job
@@ -316,7 +316,7 @@ class Viewer:
                 self._answered = max(self._answered, job.number)
                 self._news.notify_all()
 
-    def _infer(self, detector: Detector, job: Job) -> None:
+    def _infer(self, detector: Detector, job: InferenceJob) -> None:
         settings, frame = job.settings, job.frame
         height, width = frame.shape[:2]
         red_cell_px = self._census.red_cell_px(job, self._clock())

@@ -13,7 +13,7 @@ from allcell.stream.motion import GreyImage, thumbnail
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class InferenceJob:
     """A frame on its way to the model.
 
     Attributes:
@@ -46,7 +46,7 @@ class Inferred:
         input_scale: Pixels of the network's input per pixel of the frame.
     """
 
-    job: Job
+    job: InferenceJob
     candidates: Detections
     timing: Timing
     red_cell_px: float | None

@@ -13,7 +13,7 @@ import streamlit as st
 
 from allcell.data.dataset import LabelledImage
 from allcell.report.metrics_files import read_comparison
-from allcell.runs.evaluation import Job, OwnRun
+from allcell.runs.evaluation import DetectorJob, OwnRun
 from allcell.settings import settings
 from allcell.ui.compare.kept_answers import KeptAnswers, kept_answers
 from allcell.ui.compare.user_session import own_run
@@ -84,7 +84,7 @@ def answers() -> Answers:
     models = [
         KeptAnswers(job.spec, scored.predictions, scored.evidence)
         for n, scored in sorted(results.items())
-        if isinstance(job := run.jobs[n], Job)
+        if isinstance(job := run.jobs[n], DetectorJob)
     ]
     comparison = asdict(run.comparison) if run.comparison else None
     count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"

@@ -11,7 +11,7 @@ from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections
 from allcell.evaluation.bundle import Scored
 from allcell.evaluation.judged_fields import JudgedFields
-from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet, ScoreKey
+from allcell.runs.evaluation import DetectorJob, FieldJob, OwnRun, OwnSet, ScoreKey
 from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.session_watch import session_is_open
 
@@ -54,7 +54,7 @@ def own_run() -> OwnRun | None:
     return run if isinstance(run, OwnRun) else None
 
 
-def start_run(own_set: OwnSet, jobs: Sequence[Job | FieldJob]) -> None:
+def start_run(own_set: OwnSet, jobs: Sequence[DetectorJob | FieldJob]) -> None:
     """Evaluate models on a set in the background, in place of the last run.
 
     Call it in the thread of the script: it asks which browser tab is to be watched.

@@ -9,7 +9,7 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
-from allcell.runs.evaluation import FieldJob, Job, OwnRun, OwnSet
+from allcell.runs.evaluation import DetectorJob, FieldJob, OwnRun, OwnSet
 from allcell.runs.turn import WAITS
 from allcell.settings import settings
 from allcell.ui.compare.answers import measure_on_own, set_title
@@ -83,12 +83,12 @@ def _start(own_set: OwnSet | None, usable: dict[str, Listing]) -> None:
     measure_on_own()
 
 
-def _job(entry: Listing) -> Job | FieldJob:
+def _job(entry: Listing) -> DetectorJob | FieldJob:
     spec, device = entry.spec, settings().device
     millions = entry.files.parameters / 1e6 if entry.files else _UNKNOWN_MILLIONS
     weight = _FIXED_MS + _MS_A_MILLION * millions
     if isinstance(spec, ModelSpec):
-        return Job(spec, entry.sha256, device, _opener(entry), weight)
+        return DetectorJob(spec, entry.sha256, device, _opener(entry), weight)
     name = spec.name
     return FieldJob(
         spec,
