@@ -8,7 +8,7 @@ import typer
 
 from allcell.cli.base import app, explained, say
 from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
-from allcell.data.labelled_sets import read_labelled
+from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
 from allcell.evaluation.compare import Comparison
@@ -19,6 +19,9 @@ from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
+from allcell.words import in_words
+
+_WHOSE = in_words([f"{known.name}'s" for known in LABEL_FORMATS])
 
 
 @app.command("evaluate")
@@ -27,8 +30,8 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help="A folder in YOLO's, COCO's or Pascal VOC's layout; with --all, the folder of those "
-        "that `data --help` makes.",
+        help=f"A folder in {_WHOSE} layout; with --all, the folder of those that `data --help` "
+        "makes.",
     ),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     every: bool = typer.Option(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.data.class_names import IGNORED, class_targets
+from allcell.data.folders import inside
 from allcell.data.yolo import read_class_names
 from allcell.data.zipped import DataPath, shown
 from allcell.detections import Detections, FloatArray
@@ -128,6 +129,24 @@ def read_yolo(
         if on_image:
             on_image(done, len(paths))
     return found
+
+
+def is_yolo(data_dir: DataPath, split: str) -> bool:
+    """Whether a folder is a YOLO data set; `split` makes no difference."""
+    return (data_dir / "data.yaml").is_file()
+
+
+def yolo_splits(data_dir: DataPath) -> set[str] | None:
+    """The parts of a YOLO data set that have labels; `WHOLE` if it has no parts.
+
+    Returns:
+        None if the folder is no YOLO data set.
+    """
+    if not is_yolo(data_dir, WHOLE):
+        return None
+    names = {p.name for p in (*inside(data_dir), *inside(data_dir / "images")) if p.is_dir()}
+    found = {n for n in names if all(folder.is_dir() for folder in yolo_folders(data_dir, n))}
+    return found or ({WHOLE} if inside(data_dir / "labels") else set())
 
 
 def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:

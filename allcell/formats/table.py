@@ -8,6 +8,7 @@ from functools import partial
 
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import SizeCheck, header_size, read_jpeg, read_png_bmp_webp
+from allcell.words import in_words
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
@@ -105,11 +106,6 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         note="one frame",
     ),
 )
-
-
-def in_words(names: list[str]) -> str:
-    """Names as a sentence lists them: `JPEG, PNG or TIFF`."""
-    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 #: What can be read, in words.

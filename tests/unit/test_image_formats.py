@@ -14,8 +14,8 @@ from allcell.formats.table import (
     SUFFIXES,
     SUPPORTED_IN_FULL,
     ImageFormat,
-    in_words,
 )
+from allcell.words import in_words
 
 HEADS = {
     "JPEG": b"\xff\xd8\xff\xe0",

@@ -11,7 +11,13 @@ from pathlib import Path, PurePath
 import streamlit as st
 
 from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
-from allcell.data.labelled_sets import class_counts, find_set, find_splits
+from allcell.data.labelled_sets import (
+    LABEL_FORMAT_NAMES,
+    LABEL_FORMATS,
+    class_counts,
+    find_set,
+    find_splits,
+)
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSES
@@ -114,16 +120,16 @@ def _open(busy: bool) -> None:
             st.selectbox("Folder", settings().data_sets, format_func=lambda p: p.name, key=_FOLDER)
             st.button("Open", on_click=_take_folder, disabled=busy, key="compare.own_open")
         return
+    layouts = " ".join(f"{known.name}: {known.layout}." for known in LABEL_FORMATS)
     st.file_uploader(
-        "Labelled set as a ZIP: YOLO, COCO or Pascal VOC",
+        f"Labelled set as a ZIP: {LABEL_FORMAT_NAMES}",
         type=["zip"],
         max_upload_size=max(1, settings().max_set_bytes // 2**20),
         key=_UPLOADER,
         on_change=_take_zip,
         disabled=busy,
-        help="YOLO: data.yaml, images/<part>, labels/<part>. COCO: annotations/instances_<part>"
-        ".json, images/. Pascal VOC: Annotations/*.xml, JPEGImages/. Pictures stay in the memory "
-        "of the computer that runs this app; nothing is unpacked or stored.",
+        help=f"{layouts.replace('<split>', '<part>')} Pictures stay in the memory of the computer "
+        "that runs this app; nothing is unpacked or stored.",
     )
 
 
