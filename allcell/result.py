@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allcell.detections import Detections
-from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE
+from allcell.models.classes import CELL_CLASSES, CellClass, Role
+from allcell.models.registry import BLAST, CLASSES
 from allcell.statistics import Proportion
 
 #: The stages of `ImageResult.timing_ms`, in order.
@@ -17,20 +18,44 @@ STAGES = ("preprocess", "inference", "postprocess", "total")
 
 @dataclass(frozen=True)
 class Counts:
-    """How many cells a model suggests, by kind.
+    """How many cells a model suggests, by class; its role in the table says what it counts as.
 
     Attributes:
-        blasts: k, the cells suggested as blasts.
-        white_cells: n, blasts and healthy white cells together; smudges are not counted in.
-        smudges: Smudge cells.
-        tells_blasts: Whether the model knows blasts and healthy white cells both. One that knows
-            a single kind says nothing of their proportion.
+        by_class: Cells of each class of `models.classes.CELL_CLASSES` that the model knows. A
+            class that is missing was not looked for.
+
+    Raises:
+        ValueError: If a class is not in that table.
     """
 
-    blasts: int
-    white_cells: int
-    smudges: int
-    tells_blasts: bool = True
+    by_class: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.by_class if name not in CLASSES]:
+            raise ValueError(f"by_class: expected classes of {CLASSES}, got {unknown}")
+
+    @property
+    def blasts(self) -> int:
+        """k, the cells suggested as blasts."""
+        return self._of("blast")
+
+    @property
+    def white_cells(self) -> int:
+        """n, blasts and all other white cells together; smudges are not counted in."""
+        return self._of("blast", "white cell")
+
+    @property
+    def smudges(self) -> int:
+        """Smudge cells."""
+        return self._of("smudge")
+
+    @property
+    def tells_blasts(self) -> bool:
+        """Whether the model knows blasts and other white cells both.
+
+        One that knows a single kind says nothing of their proportion.
+        """
+        return self.knows("blast") and self.knows("white cell")
 
     @property
     def blast_share(self) -> Proportion:
@@ -46,6 +71,18 @@ class Counts:
     def smudges_per_100(self) -> float | None:
         """Smudges per 100 white cells, or None where there is no white cell."""
         return 100 * self.smudges / self.white_cells if self.white_cells else None
+
+    def knows(self, role: Role) -> bool:
+        """Whether the model knows a class of that role."""
+        return any(cell.role == role and cell.name in self.by_class for cell in CELL_CLASSES)
+
+    def listed(self) -> list[tuple[CellClass, int]]:
+        """The classes that were looked for, each with its count, in the order of `by_class`."""
+        table = {cell.name: cell for cell in CELL_CLASSES}
+        return [(table[name], count) for name, count in self.by_class.items()]
+
+    def _of(self, *roles: Role) -> int:
+        return sum(self.by_class.get(c.name, 0) for c in CELL_CLASSES if c.role in roles)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +130,8 @@ class ImageResult:
         return self.detections[np.isin(self.detections.class_id, ids)]
 
     def counts(self) -> Counts:
-        """Blasts, white cells and smudges; other classes of a foreign model are left out."""
-        blasts, healthy, smudges = (
-            len(self.named(CLASSES[kind])) for kind in (BLAST, HEALTHY, SMUDGE)
-        )
-        tells = {CLASSES[BLAST], CLASSES[HEALTHY]} <= set(self.classes)
-        return Counts(blasts, blasts + healthy, smudges, tells)
+        """Cells of each class in the table; other classes of a foreign model are left out."""
+        return Counts({name: len(self.named(name)) for name in self.classes if name in CLASSES})
 
     @property
     def highest_blast_confidence(self) -> float | None:

@@ -16,11 +16,12 @@ from allcell.evaluation.evaluate import score
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.words import in_words
 
+_OURS = ", ".join(CLASSES)
 _WHOSE = in_words([f"{known.name}'s" for known in LABEL_FORMATS])
 
 
@@ -41,7 +42,7 @@ def evaluate_command(
     mapping: list[str] = typer.Option(
         [],
         "--map",
-        help="theirs=ours, where ours is blast, healthy, smudge, ignore or empty (left out); once "
+        help=f"theirs=ours, where ours is {_OURS}, ignore or empty (left out); once "
         "for each class of the folder that has another name.",
     ),
     conf: float | None = typer.Option(

@@ -9,7 +9,7 @@ import numpy as np
 
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASSES, Array, Evidence
+from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASS_IDS, Array, Evidence
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
@@ -116,7 +116,7 @@ def score(
         intervals={name: percentile_interval(values) for name, values in replicates.items()},
         map50=_known(measured["map50"]),
         map50_95=_known(measured["map50_95"]),
-        best_f1_confidence=evidence.best_f1()[0].confidence,
+        best_f1_confidence=evidence.best_f1().confidence,
         suggested_confidence=suggest_confidence(evidence),
         white_cells=counts_at(evidence.white_cells, evidence.confidence),
         healthy_with_blasts=_healthy_with_blasts(evidence),
@@ -145,7 +145,7 @@ def suggest_confidence(evidence: Evidence) -> float:
     """
     f1 = np.array(
         [
-            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASSES])
+            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASS_IDS])
             for t in _THRESHOLDS
         ]
     )

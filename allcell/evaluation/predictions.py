@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError, ModelError
-from allcell.models.registry import CLASSES
+from allcell.models.registry import CLASSES, TRAINED_CLASSES
 from allcell.scale import resolve_scale
 from allcell.versions import installed_versions
 
@@ -152,7 +152,8 @@ class Predictions:
         """
         try:
             content = json.loads(text)
-            if tuple(content["classes"]) != CLASSES:
+            # A file from before a class came to the table has fewer, under the same numbers.
+            if tuple(content["classes"]) not in (CLASSES, TRAINED_CLASSES):
                 raise ValueError(f"classes {content['classes']}")
             images = tuple(
                 PredictedImage(

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from allcell.models.registry import CLASS_TITLES, ModelSpec
+from allcell.models.registry import CLASS_TITLES, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import ModelFiles
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
 from allcell.report.paper import FOOTNOTES, METRIC_TITLES, METRICS, published
@@ -239,7 +239,7 @@ def _beside_the_paper(
             "| class | metric | published | measured | difference |",
             "|---|---|---|---|---|",
         ]
-        for class_name in ("blast", "healthy"):
+        for class_name in PAPER_CLASSES:
             for metric in METRICS:
                 theirs, ours = (
                     paper.value(class_name, metric),

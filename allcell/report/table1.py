@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
@@ -16,7 +17,10 @@ from allcell.report.paper import METRIC_TITLES, METRICS, published
 from allcell.settings import RESEARCH_USE
 
 #: What a person reads for the rows of the table, by the names of `PublishedModel.value`.
-CLASS_ROWS = {"blast": "Blasts", "healthy": "Healthy white cells", "all": "Both classes"}
+CLASS_ROWS = {
+    **{cell.name: cell.row for cell in CELL_CLASSES if cell.paper},
+    "all": "Both classes",
+}
 
 #: Ends the names of the columns of `wide_table` that hold measured minus published.
 DIFFERENCE = "ours - paper"

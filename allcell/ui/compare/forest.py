@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from allcell.models.registry import PAPER_CLASSES
 from allcell.report.paper import METRIC_TITLES
 from allcell.report.table1 import CLASS_ROWS
 from allcell.ui.compare.charts import ForestRow, forest
 from allcell.ui.shell.controls import choose_one
-
-_CLASSES = ("blast", "healthy")
 
 
 def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None:
@@ -23,7 +22,7 @@ def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None
         key: Of the widgets.
     """
     metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
-    for column, name in zip(st.columns(2, gap="medium"), _CLASSES, strict=True):
+    for column, name in zip(st.columns(2, gap="medium"), PAPER_CLASSES, strict=True):
         rows = rows_of(name, metric)
         with column:
             if all(measured is None and published is None for _, measured, _, published in rows):

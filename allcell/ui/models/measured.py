@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from allcell.models.registry import ClassifierSpec
+from allcell.models.registry import PAPER_CLASSES, ClassifierSpec
 from allcell.report.paper import (
     CNN_FOOTNOTE,
     FOOTNOTES,
@@ -55,7 +55,7 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
         paper: The model of Table 1 beside it.
     """
     rows = []
-    for name in ("blast", "healthy"):
+    for name in PAPER_CLASSES:
         for metric in METRICS:
             row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}
             row |= {

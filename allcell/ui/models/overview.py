@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
+from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import ClassifierSpec
 from allcell.ui.shell import charts
 from allcell.ui.shell.catalog import Listing
@@ -61,9 +62,10 @@ def _row(entry: Listing) -> dict[str, Any]:
             f"{right['k']} of {right['n']} ({right['low']:.2f} to {right['high']:.2f})"
         )
         return row
-    for name, column in (("blast", "Blasts, mAP@0.5"), ("healthy", "Healthy WBC, mAP@0.5")):
-        low, high = metrics["intervals"][f"{name}.ap50"]
-        row[column] = f"{metrics['classes'][name]['ap50']:.3f} ({low:.3f} to {high:.3f})"
+    for cell in (cell for cell in CELL_CLASSES if cell.paper):
+        low, high = metrics["intervals"][f"{cell.name}.ap50"]
+        ap50 = metrics["classes"][cell.name]["ap50"]
+        row[f"{cell.heading}, mAP@0.5"] = f"{ap50:.3f} ({low:.3f} to {high:.3f})"
     right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
     row["Whole fields right"] = f"{right} of {metrics['images']}"
     return row

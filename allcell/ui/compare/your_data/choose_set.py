@@ -20,7 +20,7 @@ from allcell.data.labelled_sets import (
 )
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError
-from allcell.models.registry import CLASSES
+from allcell.models.registry import CLASSES, WHITE_CELLS
 from allcell.runs.evaluation import OwnSet
 from allcell.settings import settings
 from allcell.ui.compare.user_session import let_go
@@ -202,7 +202,7 @@ def _mapping(
     if None in chosen.values():
         st.caption("Say of each class what it stands for.")
         return None
-    if not {"blast", "healthy"} & set(chosen.values()):
+    if not set(WHITE_CELLS) & set(chosen.values()):
         st.warning("No class stands for blasts or healthy white cells: there is nothing to score.")
         return None
     return {name: target or None for name, target in chosen.items()}
