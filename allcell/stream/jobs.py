@@ -51,3 +51,9 @@ class Inferred:
     timing: Timing
     red_cell_px: float | None
     input_scale: float
+
+    @property
+    def input_px(self) -> int:
+        """Long side of the frame in the network's input, in pixels of that."""
+        longest_px: int = max(self.job.frame.shape)
+        return round(longest_px * self.input_scale)
