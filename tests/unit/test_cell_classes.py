@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from allcell.models.classes import CELL_CLASSES
@@ -120,6 +121,23 @@ def test_the_command_line_says_it(four, tmp_path, monkeypatch):
     assert (
         "2 suggested blasts (surest 0.90), 3 healthy white cells, 1 smudges, 2 unidentified cells;"
     ) in done.stdout
+
+
+def test_the_page_shows_it(four):
+    def page(result):
+        from allcell.ui.field.answer import answer
+
+        answer(result)
+
+    shown = AppTest.from_function(page, args=(four.result,)).run()
+    assert not shown.exception
+    metrics = [(metric.label, metric.value) for metric in shown.metric]
+    assert metrics[:4] == [
+        ("Blasts", "2"),
+        ("Healthy WBC", "3"),
+        ("Smudges", "1"),
+        ("Unidentified", "2"),
+    ]
 
 
 def test_the_tally_of_a_stream_has_it(four):

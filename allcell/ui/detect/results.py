@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from allcell.ui.field.bench import Bench, Finished, Source
-from allcell.ui.field.viewer import Box, Field, show_field
+from allcell.ui.field.viewer import Box, FieldView, show_field
 from allcell.ui.shell.controls import RED_CELL_RANGE_PX, ViewChoice
 from allcell.ui.shell.wording import plain, scale_text, seconds
 
@@ -29,7 +29,7 @@ def field(
         desk.selected = box_id
 
     show_field(
-        Field(
+        FieldView(
             name=source.digest,
             jpeg=desk.picture(source),
             width_px=analysis.width_px,

@@ -15,7 +15,7 @@ from allcell.ui.compare.answers import Answers
 from allcell.ui.compare.kept_answers import KeptAnswers
 from allcell.ui.compare.user_session import PICTURES
 from allcell.ui.field.crops import display_jpeg
-from allcell.ui.field.viewer import Box, Field, show_field
+from allcell.ui.field.viewer import Box, FieldView, show_field
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.wording import plain
@@ -69,7 +69,7 @@ def field_at_threshold(
         return
     seen = outcomes(kept.evidence.seen[index], class_id, threshold)
     show_field(
-        Field(
+        FieldView(
             # The same picture is sent to the browser only once.
             name=f"own-{run.data_sha256[:24]}-{index}",
             jpeg=picture.jpeg,
