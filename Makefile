@@ -1,6 +1,6 @@
 # allcell: set up, run, check. `make help` lists the tasks.
 # Needs Python 3.11 with pip, and make. As root on Debian or Ubuntu, apt-get adds the system
-# libraries and Chromium where they are missing; otherwise a message says what to install.
+# libraries, Chromium and strace where they are missing; otherwise a message says what to install.
 
 PORT ?= 8501
 HOST ?= localhost
@@ -23,7 +23,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help app test check bench evaluate browser clean clean-all
+.PHONY: help app test check bench evaluate browser strace clean clean-all
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -32,7 +32,7 @@ help: ## this list
 app: $(RUN)/.ready ## set up and start the app (PORT=8501; HOST=0.0.0.0 to share it; LITE=1 without torch)
 	$(RUN)/bin/python -m streamlit run app.py --server.port $(PORT) --server.address $(HOST)
 
-test: $(FULL)/.ready-dev browser ## set up and run all tests, those in Chromium too (ARGS="-k name")
+test: $(FULL)/.ready-dev browser strace ## set up and run all tests, those in Chromium too (ARGS="-k name")
 	$(FULL)/bin/python -m pytest $(ARGS)
 
 check: $(FULL)/.ready-dev ## lint, format, types, import rules
@@ -120,3 +120,8 @@ browser:
 	|| { echo "allcell: no Chromium, asking apt-get for it (about 400 MB)."; \
 		$(call apt,chromium fonts-dejavu-core); } \
 	|| echo "allcell: the browser tests will be skipped. To run them: apt-get install chromium fonts-dejavu-core"
+
+strace:
+	@command -v strace >/dev/null \
+	|| { echo "allcell: no strace, asking apt-get for it."; $(call apt,strace); } \
+	|| echo "allcell: whether a library calls home will not be tested. To test it: apt-get install strace"

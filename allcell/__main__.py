@@ -6,6 +6,7 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     make_data,
     measure,
     models,
+    sample,
     train,
 )
 from allcell.cli.base import app

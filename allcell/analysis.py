@@ -1,21 +1,88 @@
-"""One still image through the whole way: scale, detection, and what is then shown of it.
+"""One picture to one answer: scale, detection, and what is then shown of it.
 
-The model runs once; confidence, overlap and classes are chosen afterwards, as often as one likes.
+Every page, command and evaluation comes through here. The model runs once; confidence, overlap and
+classes are chosen afterwards, as often as one likes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import Detections
-from allcell.detector import MAX_IOU, Detector, Timing, choose
+from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.models.registry import ModelSpec
-from allcell.result import STAGES, ImageResult
+from allcell.result import Caution, Result
 from allcell.scale import Scale, resolve_scale
+
+
+class ImageDetector(Protocol):
+    """What `allcell.detector.Detector` and the stubs of tests have in common."""
+
+    def detect(
+        self,
+        image: npt.NDArray[np.uint8],
+        *,
+        red_cell_px: float | None = None,
+        confidence: float | None = None,
+        iou: float | None = None,
+        every_class: bool = False,
+    ) -> tuple[Detections, Timing]:
+        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What one run of a detector found in an image.
+
+    Attributes:
+        candidates: Its boxes.
+        scale: The red-cell size used, and where it came from.
+        timing: Where the time went.
+    """
+
+    candidates: Detections
+    scale: Scale
+    timing: Timing
+
+
+def find(
+    detector: ImageDetector,
+    image: npt.NDArray[np.uint8],
+    *,
+    scale: Scale | None = None,
+    confidence: float | None = None,
+    iou: float = MAX_IOU,
+    every_class: bool = False,
+) -> Found:
+    """Measure the scale of an image and run a detector once.
+
+    Args:
+        detector: The model.
+        image: RGB uint8 (H, W, 3).
+        scale: How large its red cells are; measured if None.
+        confidence: Lowest confidence of a candidate; the detector's floor if None.
+        iou: Overlap (0 to 1) above which two boxes are one cell.
+        every_class: See `Detector.detect`.
+
+    Raises:
+        ModelError: If the network fails.
+    """
+    if scale is None:
+        scale = resolve_scale(image)
+    candidates, timing = detector.detect(
+        image,
+        red_cell_px=scale.red_cell_px,
+        confidence=confidence,
+        iou=iou,
+        every_class=every_class,
+    )
+    return Found(candidates, scale, timing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +113,7 @@ class Analysis:
         confidence: float | None = None,
         iou: float | None = None,
         classes: Collection[str] | None = None,
-    ) -> ImageResult:
+    ) -> Result:
         """What is shown and exported at a setting.
 
         Args:
@@ -55,17 +122,24 @@ class Analysis:
             classes: Names of the classes to keep; all if None.
         """
         shown = choose(self.spec, self.candidates, confidence=confidence, iou=iou, classes=classes)
-        timing = asdict(self.timing)
-        return ImageResult(
+        return Result(
             self.name,
             self.width_px,
             self.height_px,
             self.spec.name,
             shown,
             self.spec.classes,
-            {stage: timing[f"{stage}_ms"] for stage in STAGES},
-            self.scale.red_cell_px,
+            self.timing,
+            self.scale,
+            self.warnings,
         )
+
+    @property
+    def warnings(self) -> tuple[Caution, ...]:
+        """Reasons not to trust the answer as it stands."""
+        # A network of one input size sees the whole picture, whatever the size of its cells.
+        scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
+        return (*scale, *_limit_cautions(self.timing))
 
 
 def analyse(
@@ -73,7 +147,7 @@ def analyse(
     image: npt.NDArray[np.uint8],
     name: str,
     *,
-    red_cell_px: float | None = None,
+    scale: Scale | None = None,
     confidence: float | None = None,
 ) -> Analysis:
     """Measure the scale of an image and run the model once.
@@ -82,15 +156,47 @@ def analyse(
         detector: The model.
         image: RGB uint8 (H, W, 3).
         name: What the user calls the image.
-        red_cell_px: Red-cell diameter in pixels that the user insists on; measured if None.
+        scale: How large its red cells are; measured if None.
         confidence: Lowest confidence of a candidate; the detector's floor if None.
 
     Raises:
         ModelError: If the network fails.
     """
-    scale = resolve_scale(image, red_cell_px)
-    candidates, timing = detector.detect(
-        image, red_cell_px=scale.red_cell_px, confidence=confidence, iou=MAX_IOU
-    )
+    found = find(detector, image, scale=scale, confidence=confidence)
     height, width = image.shape[:2]
-    return Analysis(name, width, height, detector.spec, candidates, scale, timing)
+    return Analysis(name, width, height, detector.spec, found.candidates, found.scale, found.timing)
+
+
+def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:
+    if scale.origin == "default":
+        return (
+            Caution(
+                "scale_unknown",
+                "The red cells could not be measured; the model's default size is used.",
+                "Cells seen at the wrong size are missed: set the red-cell diameter.",
+            ),
+        )
+    estimate = scale.estimate
+    if scale.origin == "measured" and estimate is not None and not estimate.reliable:
+        return (
+            Caution(
+                "scale_weak",
+                f"The red cells were measured weakly: {estimate.diameter_px:.0f} px.",
+                "Check that against the picture, and set the diameter if it is wrong.",
+            ),
+        )
+    return ()
+
+
+def _limit_cautions(timing: Timing) -> tuple[Caution, ...]:
+    if not timing.full_tiles:
+        return ()
+    return (
+        Caution(
+            "limit_reached",
+            f"In {timing.full_tiles} of {timing.tiles} parts of the picture the model suggests "
+            f"more than {MAX_TILE_CANDIDATES:,} boxes; the least sure were left out, so cells may "
+            "be missing.",
+            "Use a part of the picture, or a model that knows such smears.",
+        ),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from allcell.boxes import Letterbox, clip, suppress
 from allcell.detections import Detections, FloatArray
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
-from allcell.engines.opening import Precision, open_engine
+from allcell.engines.opening import Precision, Runtime, open_engine
+from allcell.engines.turns import Task, Turns
 from allcell.models.registry import ModelSpec, get_spec
 from allcell.preprocess import empty_input, place, plan_tiles, uncut
 from allcell.settings import settings
@@ -23,6 +23,10 @@ from allcell.settings import settings
 _MAX_BUFFERS = 4
 #: Candidates that overlap more than this are one cell at any setting; the IoU control ends here.
 MAX_IOU = 0.8
+#: Candidates of one run of the network that are looked at, the most confident ones: YOLOv5's limit
+#: (max_nms). Cells that fill a tile edge to edge have some 20,000; a network that is sure of
+#: everything would take seconds and gigabytes.
+MAX_TILE_CANDIDATES = 30_000
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Timing:
         postprocess_ms: Decoding, suppression, merging of tiles.
         total_ms: From call to result, waiting for the model included.
         tiles: Number of network runs.
+        full_tiles: In how many of them there were more than `MAX_TILE_CANDIDATES` candidates, so
+            that the least confident ones were left out and cells may be missing.
     """
 
     preprocess_ms: float
@@ -42,6 +48,7 @@ class Timing:
     postprocess_ms: float
     total_ms: float
     tiles: int = 1
+    full_tiles: int = 0
 
 
 def choose(
@@ -69,52 +76,24 @@ def choose(
     return shown[np.isin(shown.class_id, wanted)]
 
 
-class _Turn:
-    """A lock that knows which thread holds it; for `with`, without `contextmanager`'s detours."""
-
-    def __init__(self) -> None:
-        self._lock, self._change = threading.Lock(), threading.Lock()
-        self._thread_id: int | None = None
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._thread_id = threading.get_ident()
-
-    def __exit__(self, *_: object) -> None:
-        with self._change:
-            self._thread_id = None
-        self._lock.release()
-
-    def interrupt(self, engine: Engine, thread_id: int | None) -> bool:
-        # Nobody's turn ends, and so none begins, while this is looked at.
-        with self._change:
-            mine = thread_id is None or thread_id == self._thread_id
-            return mine and engine.interrupt()
-
-
 class Detector:
-    """A model ready to run. Safe to share between threads: calls queue.
+    """A model ready to run. Safe to share between threads.
+
+    Runs of the network queue, not calls: while a large image is at its tiles, a small one that
+    comes waits for no more than the run that is under way.
 
     Args:
         spec: The model.
         engine: Its network.
         floor_confidence: Lowest confidence (0 to 1) that is returned when none is asked for.
-        max_detections: Most boxes returned for one image.
     """
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        engine: Engine,
-        *,
-        floor_confidence: float = 0.05,
-        max_detections: int = 300,
-    ) -> None:
+    def __init__(self, spec: ModelSpec, engine: Engine, *, floor_confidence: float = 0.05) -> None:
         self.spec = spec
         self.engine = engine
         self._floor = floor_confidence
-        self._max_detections = max_detections
-        self._turn = _Turn()
+        self._turns = Turns(engine)
+        #: For who has the turn: filled and read within it.
         self._buffers: dict[Letterbox, npt.NDArray[np.uint8]] = {}
 
     @classmethod
@@ -123,6 +102,7 @@ class Detector:
         name: str,
         *,
         device: str = "auto",
+        runtime: Runtime = "auto",
         precision: Precision = "full",
         threads: int | None = None,
     ) -> Detector:
@@ -131,6 +111,7 @@ class Detector:
         Args:
             name: Its name.
             device: auto, cpu or cuda.
+            runtime: auto, onnx or torch.
             precision: See `allcell.engines.opening.open_engine`.
             threads: CPU threads, 0 = all cores; the settings' if None.
 
@@ -143,15 +124,11 @@ class Detector:
         engine = open_engine(
             spec,
             device=device,
+            runtime=runtime,
             precision=precision,
             threads=limits.threads if threads is None else threads,
         )
-        return cls(
-            spec,
-            engine,
-            floor_confidence=limits.floor_confidence,
-            max_detections=limits.max_detections,
-        )
+        return cls(spec, engine, floor_confidence=limits.floor_confidence)
 
     def detect(
         self,
@@ -162,7 +139,7 @@ class Detector:
         iou: float | None = None,
         every_class: bool = False,
     ) -> tuple[Detections, Timing]:
-        """Find the white cells of an image.
+        """Find the white cells of an image, however many there are.
 
         Args:
             image: RGB uint8 (H, W, 3).
@@ -192,13 +169,15 @@ class Detector:
         w, h = fit.source_width_px, fit.source_height_px
         parts: list[Detections] = []
         preprocess = inference = 0.0
-        with self._turn:
+        full_tiles = 0
+        with Task(self._turns):
             for x, y in tiles:
-                t0 = time.perf_counter()
-                tensor = self._prepare(image[y : y + h, x : x + w], fit)
-                t1 = time.perf_counter()
-                raw = self.engine.run(tensor)
-                t2 = time.perf_counter()
+                with self._turns:
+                    t0 = time.perf_counter()
+                    tensor = self._prepare(image[y : y + h, x : x + w], fit)
+                    t1 = time.perf_counter()
+                    raw = self.engine.run(tensor)
+                    t2 = time.perf_counter()
                 preprocess += t1 - t0
                 inference += t2 - t1
                 found = decode(
@@ -208,13 +187,17 @@ class Detector:
                     floor,
                     every_class=every_class,
                 )
+                if len(found) > MAX_TILE_CANDIDATES:
+                    full_tiles += 1
+                    found = found[np.argsort(-found.confidence, kind="stable")]
+                    found = found[:MAX_TILE_CANDIDATES]
                 xyxy = clip(fit.to_source(found.xyxy), w, h)
                 if len(tiles) > 1:
                     whole = uncut(xyxy, (x, y, w, h), (width, height), fit.scale_x)
                     found, xyxy = found[whole], xyxy[whole] + np.array([x, y, x, y], np.float32)
                 parts.append(Detections(xyxy, found.confidence, found.class_id))
-        merged = parts[0] if len(parts) == 1 else Detections.concatenate(parts)
-        kept = suppress(merged, overlap, across_classes=not every_class)[: self._max_detections]
+            merged = parts[0] if len(parts) == 1 else Detections.concatenate(parts)
+            kept = suppress(merged, overlap, across_classes=not every_class)
         total = time.perf_counter() - start
         return kept, Timing(
             1e3 * preprocess,
@@ -222,6 +205,7 @@ class Detector:
             1e3 * (total - preprocess - inference),
             1e3 * total,
             len(tiles),
+            full_tiles,
         )
 
     def run_bare(self, ready: npt.NDArray[np.uint8]) -> FloatArray:
@@ -234,20 +218,23 @@ class Detector:
             ModelError: If the network fails.
             RunInterrupted: If it was interrupted.
         """
-        with self._turn:
+        with Task(self._turns), self._turns:
             return self.engine.run(ready)
 
     def interrupt(self, thread_id: int | None = None) -> bool:
         """Let the detection of another thread, if there is one, end with `RunInterrupted`.
 
+        It ends within its run of the network if the engine can, else after it; at once if it waits
+        for its turn, between two tiles or before the first.
+
         Args:
-            thread_id: See `threading.get_ident`: only a run of this thread is interrupted, not one
-                of others that share the detector; None for that of any.
+            thread_id: See `threading.get_ident`: only the detection of this thread is interrupted,
+                not those of others that share the detector; None for all of them.
 
         Returns:
             Whether there was one.
         """
-        return self._turn.interrupt(self.engine, thread_id)
+        return self._turns.interrupt(thread_id)
 
     def warm_up(self, width_px: int, height_px: int, red_cell_px: float | None = None) -> None:
         """Run once on an empty image of this size, so that the first real one is not slow."""

@@ -1,10 +1,27 @@
-"""Switches that keep ultralytics from calling home, downloading or installing.
+"""Nothing below allcell calls home: the switches of all libraries, in one place.
 
-Import this before ultralytics, wherever it is imported.
+`allcell/__init__.py` imports this first, so they are set before a library reads them: in the app,
+in the commands, in a program that imports allcell, and in the child processes of all these.
 """
 
 import os
 
-os.environ.setdefault("YOLO_OFFLINE", "true")
-os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+# Not up to the environment: README promises that nothing is looked up or fetched.
+os.environ.update(
+    # ONNX Runtime looks up a host of its maker, and keeps an ID of the machine below
+    # ~/.cache/Microsoft. It reads this at import; its `disable_telemetry_events` prevents neither.
+    ORT_DISABLE_TELEMETRY="1",
+    YOLO_OFFLINE="true",
+    YOLO_AUTOINSTALL="false",
+    # ultralytics imports albumentations where it is installed, which asks for its latest version.
+    NO_ALBUMENTATIONS_UPDATE="1",
+    # For a server that is started elsewhere than beside .streamlit/config.toml.
+    STREAMLIT_BROWSER_GATHER_USAGE_STATS="false",
+)
 os.environ.setdefault("YOLO_VERBOSE", "false")
+# ultralytics keeps its settings in one folder with everything else; see `cache_dir` in settings.py.
+os.environ.setdefault(
+    "YOLO_CONFIG_DIR",
+    os.environ.get("ALLCELL_CACHE_DIR")
+    or os.path.join(os.path.expanduser("~"), ".cache", "allcell"),
+)

@@ -1,92 +1,61 @@
-"""What one image gave, ready to be shown or exported."""
+"""What one picture gave: boxes, counts with their interval, the scale, warnings; shown or saved."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from allcell import names
+from allcell.counts import Counts
 from allcell.detections import Detections
-from allcell.models.classes import CELL_CLASSES, CellClass, Role
+from allcell.detector import Timing
+from allcell.errors import ImageError
+from allcell.images import RGBImage, encode_png
 from allcell.models.registry import BLAST, CLASSES
-from allcell.statistics import Proportion
+from allcell.scale import Scale
+from allcell.settings import RESEARCH_USE
 
-#: The stages of `ImageResult.timing_ms`, in order.
-STAGES = ("preprocess", "inference", "postprocess", "total")
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONFIDENCE_DECIMALS = 4
+PIXEL_DECIMALS = 2
+#: One row a box.
+BOX_COLUMNS = (
+    *("image", "model", "suggested_class", "confidence"),
+    *("x1_px", "y1_px", "x2_px", "y2_px"),
+)
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many cells a model suggests, by class; its role in the table says what it counts as.
+class Caution:
+    """A reason not to trust a result as it stands.
 
     Attributes:
-        by_class: Cells of each class of `models.classes.CELL_CLASSES` that the model knows. A
-            class that is missing was not looked for.
-
-    Raises:
-        ValueError: If a class is not in that table.
+        kind: What it is about, for programs: the red cells could not be measured, or only weakly;
+            or a limit was reached, so that cells may be missing.
+        message: For people.
+        remedy: What to do about it.
     """
 
-    by_class: Mapping[str, int]
+    kind: Literal["scale_unknown", "scale_weak", "limit_reached"]
+    message: str
+    remedy: str
 
-    def __post_init__(self) -> None:
-        if unknown := [name for name in self.by_class if name not in CLASSES]:
-            raise ValueError(f"by_class: expected classes of {CLASSES}, got {unknown}")
-
-    @property
-    def blasts(self) -> int:
-        """k, the cells suggested as blasts."""
-        return self._of("blast")
-
-    @property
-    def white_cells(self) -> int:
-        """n, blasts and all other white cells together; smudges are not counted in."""
-        return self._of("blast", "white cell")
-
-    @property
-    def smudges(self) -> int:
-        """Smudge cells."""
-        return self._of("smudge")
-
-    @property
-    def tells_blasts(self) -> bool:
-        """Whether the model knows blasts and other white cells both.
-
-        One that knows a single kind says nothing of their proportion.
-        """
-        return self.knows("blast") and self.knows("white cell")
-
-    @property
-    def blast_share(self) -> Proportion:
-        """Blasts among the detected white cells, with the exact 95 % interval.
-
-        It is 0 of 0 for a model that knows only one of both kinds.
-        """
-        if not self.tells_blasts:
-            return Proportion.of(0, 0)
-        return Proportion.of(self.blasts, self.white_cells)
-
-    @property
-    def smudges_per_100(self) -> float | None:
-        """Smudges per 100 white cells, or None where there is no white cell."""
-        return 100 * self.smudges / self.white_cells if self.white_cells else None
-
-    def knows(self, role: Role) -> bool:
-        """Whether the model knows a class of that role."""
-        return any(cell.role == role and cell.name in self.by_class for cell in CELL_CLASSES)
-
-    def listed(self) -> list[tuple[CellClass, int]]:
-        """The classes that were looked for, each with its count, in the order of `by_class`."""
-        table = {cell.name: cell for cell in CELL_CLASSES}
-        return [(table[name], count) for name, count in self.by_class.items()]
-
-    def _of(self, *roles: Role) -> int:
-        return sum(self.by_class.get(c.name, 0) for c in CELL_CLASSES if c.role in roles)
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
 
 
 @dataclass(frozen=True, eq=False)
-class ImageResult:
+class Result:
     """The detections of one image and how they came about.
 
     Attributes:
@@ -94,14 +63,17 @@ class ImageResult:
         width_px: Width of the source image.
         height_px: Height of the source image.
         model: Name of the model.
-        detections: In pixels of the source image; what is shown is what is exported.
+        detections: Boxes in pixels of the source image, confidence 0 to 1, best first; what is
+            shown is what is exported.
         classes: Class names, in the order of `detections.class_id`.
-        timing_ms: Milliseconds of each of `STAGES`.
-        red_cell_px: Red-cell diameter the detector worked with, in source pixels; None if it used
-            the model's default.
+        timing: Milliseconds of each stage.
+        scale: The red-cell size that was used, and where it came from.
+        warnings: Reasons not to trust it as it stands; empty if there is none.
+        pixels: Gives the image again, RGB uint8 (H, W, 3), for `draw` and `save`; None if whoever
+            made the result keeps the image elsewhere.
 
     Raises:
-        ValueError: If a size is not positive, a class has no name or a stage is missing.
+        ValueError: If a size is not positive or a class has no name.
     """
 
     name: str
@@ -110,8 +82,10 @@ class ImageResult:
     model: str
     detections: Detections
     classes: tuple[str, ...]
-    timing_ms: Mapping[str, float]
-    red_cell_px: float | None = None
+    timing: Timing
+    scale: Scale = field(default_factory=lambda: Scale(None, "default"))
+    warnings: tuple[Caution, ...] = ()
+    pixels: Callable[[], RGBImage] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if min(self.width_px, self.height_px) <= 0:
@@ -121,16 +95,15 @@ class ImageResult:
             raise ValueError(
                 f"class_id: expected 0 to {len(self.classes) - 1}, got {ids.min()} to {ids.max()}"
             )
-        if missing := [stage for stage in STAGES if stage not in self.timing_ms]:
-            raise ValueError(f"timing_ms: expected {', '.join(STAGES)}; missing {missing}")
 
     def named(self, class_name: str) -> Detections:
         """The detections of the class of that name; none if the model does not know it."""
         ids = [i for i, name in enumerate(self.classes) if name == class_name]
         return self.detections[np.isin(self.detections.class_id, ids)]
 
+    @cached_property
     def counts(self) -> Counts:
-        """Cells of each class in the table; other classes of a foreign model are left out."""
+        """Cells of each class in the table; other classes of a stranger's model are left out."""
         return Counts({name: len(self.named(name)) for name in self.classes if name in CLASSES})
 
     @property
@@ -139,7 +112,148 @@ class ImageResult:
         confidence = self.named(CLASSES[BLAST]).confidence
         return float(confidence.max()) if len(confidence) else None
 
+    @property
+    def red_cell_px(self) -> float | None:
+        """Red-cell diameter that was used, in pixels of the image; None for the model's default."""
+        return self.scale.red_cell_px
 
-def without_names(results: Iterable[ImageResult]) -> list[ImageResult]:
+    def with_pixels(self, pixels: Callable[[], RGBImage]) -> Result:
+        """The same result, which knows where its image is."""
+        return replace(self, pixels=pixels)
+
+    def rows(self) -> Iterator[tuple[str, float, float, float, float, float]]:
+        """Class, confidence and box (x1, y1, x2, y2 in pixels) of each cell, best first."""
+        found = self.detections
+        for xyxy, confidence, class_id in zip(
+            found.xyxy.astype(float), found.confidence.astype(float), found.class_id, strict=True
+        ):
+            x1, y1, x2, y2 = xyxy.tolist()
+            yield self.classes[class_id], float(confidence), x1, y1, x2, y2
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a cell, in pixels of the image; the columns are `BOX_COLUMNS`."""
+        import pandas as pd
+
+        rows = [(self.name, self.model, *row) for row in self.rows()]
+        return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
+
+    def to_json(self) -> str:
+        """One JSON object without a line break, as `allcell detect --json` prints it.
+
+        The name stays as it was given, folders included, so that a script finds its file again.
+        """
+        return json.dumps(
+            {
+                "image": self.name,
+                "width": self.width_px,
+                "height": self.height_px,
+                "model": self.model,
+                "detections": [
+                    {
+                        "class": kind,
+                        "confidence": round(confidence, CONFIDENCE_DECIMALS),
+                        "xyxy": [round(side, PIXEL_DECIMALS) for side in xyxy],
+                    }
+                    for kind, confidence, *xyxy in self.rows()
+                ],
+                "warnings": [str(caution) for caution in self.warnings],
+                "timing_ms": {
+                    stage: round(getattr(self.timing, f"{stage}_ms"), 3)
+                    for stage in ("preprocess", "inference", "postprocess", "total")
+                },
+            }
+        )
+
+    def draw(
+        self, image: RGBImage | None = None, *, labels: bool = True, notice: bool = True
+    ) -> RGBImage:
+        """A copy of the image with its boxes, RGB uint8, taller by a strip for the notice.
+
+        Args:
+            image: Its pixels; by default they are read again from where they came.
+            labels: Whether boxes are labelled with class and confidence.
+            notice: Whether that strip with the research-use notice is added.
+
+        Raises:
+            ImageError: If no image is given and none can be read.
+        """
+        from allcell.draw import draw
+
+        if image is None:
+            if self.pixels is None:
+                raise ImageError(
+                    "This result does not know where its image is.", "Give draw() the image."
+                )
+            image = self.pixels()
+        return draw(image, self.detections, self.classes, labels=labels, notice=notice)
+
+    def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
+        """Write the annotated image (PNG), the cells (CSV) and all of it (JSON) into a folder.
+
+        The files are named after the image; nothing of its metadata is in them.
+
+        Args:
+            folder: Made if it is not there.
+            image: See `draw`.
+
+        Returns:
+            The three files.
+
+        Raises:
+            ImageError: See `draw`.
+            OSError: If a file cannot be written.
+        """
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        [stem] = names.file_stems([names.safe_name(Path(self.name).name)])
+        contents = {
+            "-annotated.png": encode_png(self.draw(image)),
+            ".csv": boxes_csv([self]).encode(),
+            ".json": f"{self.to_json()}\n".encode(),
+        }
+        for ending, content in contents.items():
+            (target / f"{stem}{ending}").write_bytes(content)
+        return [target / f"{stem}{ending}" for ending in contents]
+
+
+def boxes_csv(results: Sequence[Result]) -> str:
+    """One row a box, in pixels of the source image.
+
+    Args:
+        results: One or many; the first column tells them apart.
+    """
+    rows = (
+        [
+            names.spreadsheet_text(name),
+            names.spreadsheet_text(result.model),
+            names.spreadsheet_text(kind),
+            f"{confidence:.{CONFIDENCE_DECIMALS}f}",
+            *(f"{side:.{PIXEL_DECIMALS}f}" for side in xyxy),
+        ]
+        for result, name in zip(results, export_names(results), strict=True)
+        for kind, confidence, *xyxy in result.rows()
+    )
+    return noticed_csv(BOX_COLUMNS, rows)
+
+
+def export_names(results: Iterable[Result]) -> list[str]:
+    """What the images are called in every export: safe as file names, no two alike."""
+    return names.unique_names(names.safe_name(result.name) for result in results)
+
+
+def noticed_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV with the research-use notice as the title of its last column, which is empty.
+
+    A comment line would break readers, and a text in each row would be missing where there is none.
+    """
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow([*columns, RESEARCH_USE])
+    for row in rows:
+        writer.writerow([*row, ""])
+    return sink.getvalue()
+
+
+def without_names(results: Iterable[Result]) -> list[Result]:
     """The same results as image-001, image-002, ...: a file name may hold a patient's name."""
     return [replace(result, name=f"image-{n:03d}") for n, result in enumerate(results, 1)]

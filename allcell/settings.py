@@ -43,10 +43,10 @@ class Settings(BaseSettings):
         (), description="folders of the server with labelled sets that visitors may evaluate on"
     )
 
-    max_own_models_bytes: int = Field(
+    max_user_models_bytes: int = Field(
         2 * 2**30,
         gt=0,
-        description="files of models that visitors add, of all open sessions together",
+        description="files of the models that users add, in all open sessions together",
     )
 
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
@@ -56,7 +56,6 @@ class Settings(BaseSettings):
     )
 
     floor_confidence: float = Field(0.05, ge=0, le=1, description="what a detector still returns")
-    max_detections: int = Field(300, gt=0)
 
 
 @lru_cache(maxsize=1)

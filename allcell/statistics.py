@@ -11,6 +11,19 @@ from scipy.special import betaincinv
 
 from allcell.detections import IntArray
 
+#: Fewer images than this decide nothing: the resamples of a handful are too much alike to stand for
+#: other images.
+LEAST_IMAGES = 10
+_LEAST_DEFINED = 0.99
+_SAME = 1e-9
+
+
+def too_few_images(images: int) -> str:
+    """Why so many images decide nothing, as a part of a sentence; empty if they are enough."""
+    if images >= LEAST_IMAGES:
+        return ""
+    return f"too few images: {images}, at least {LEAST_IMAGES} are needed"
+
 
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Exact interval of a proportion (haematologists know its tables as Ruemke's).
@@ -146,6 +159,26 @@ def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
     known = differences[~np.isnan(differences)]
     below, above = int(np.sum(known <= 0)), int(np.sum(known >= 0))
     return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+
+
+def paired_p(differences: npt.NDArray[np.float64], images: int) -> float | None:
+    """`bootstrap_p`, or None where the resamples cannot decide.
+
+    They cannot if there are fewer than `LEAST_IMAGES` images; if more than one resample in a
+    hundred does not define the difference, which is then one of a few images; or if all give the
+    same difference, unless that is 0.
+
+    Args:
+        differences: Shape (B,); NaN where a resample does not define the difference.
+        images: How many images were resampled.
+    """
+    known = differences[~np.isnan(differences)]
+    if too_few_images(images) or len(known) < _LEAST_DEFINED * len(differences) or not len(known):
+        return None
+    # The same difference from other images differs in its last bits.
+    if np.ptp(known) < _SAME:
+        return 1.0 if abs(known[0]) < _SAME else None
+    return bootstrap_p(differences)
 
 
 @dataclass(frozen=True)

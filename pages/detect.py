@@ -3,7 +3,7 @@
 import streamlit as st
 
 from allcell.models.registry import ModelSpec
-from allcell.ui.detect import preload, sources
+from allcell.ui.detect import intake, preload
 from allcell.ui.field.bench import bench
 from allcell.ui.shell import controls
 from allcell.ui.shell.catalog import catalog
@@ -19,11 +19,11 @@ drop, choice = st.columns([3, 1], gap="medium")
 start = st.container(key="allcell-start")
 
 with drop:
-    sources.choose_files(desk)
+    intake.choose_files(desk)
 with choice:
     spec = controls.choose_model(catalog())
 
-if not desk.sources:
+if not desk.pictures:
     with intro:
         st.title("Find leukemic cells in blood smears", anchor=False)
         st.markdown(
@@ -32,17 +32,23 @@ if not desk.sources:
             "3. Check the cells, move the threshold, download the result. Nothing is stored."
         )
     with start:
-        sources.use_camera(desk)
+        intake.use_camera(desk)
         st.subheader("No image at hand? Open a synthetic sample", anchor=False)
-        sources.samples(desk)
+        intake.samples(desk)
     preload.start()
     st.stop()
 
 more, clear = st.columns([4, 1], gap="medium")
 with more.expander("Camera and samples", type="compact"):
-    sources.use_camera(desk)
-    sources.samples(desk)
-clear.button("Clear all images", on_click=desk.clear, width="stretch", type="tertiary")
+    intake.use_camera(desk)
+    intake.samples(desk)
+clear.button(
+    "Clear all images",
+    on_click=desk.clear,
+    width="stretch",
+    type="tertiary",
+    key="detect.clear",
+)
 # Imported only now: statistics and tables take a second that the first page need not wait for.
 if isinstance(spec, ModelSpec):
     from allcell.ui.detect.workspace import workspace

@@ -5,6 +5,7 @@ import streamlit as st
 from allcell.errors import AllcellError
 from allcell.ui.shell.catalog import catalog, loading
 from allcell.ui.shell.frame import require_frame
+from allcell.ui.shell.problems import show_problem
 
 require_frame()
 # Imported only now: video over WebRTC takes a second that the other pages need not wait for.
@@ -26,7 +27,7 @@ with side:
         with loading(spec):
             worker = live_controls.get_worker(spec.name)
     except AllcellError as error:
-        st.error(f"**{error.message}**  \n{error.remedy}")
+        show_problem(error)
         st.stop()
     settings = live_controls.choose_settings(worker)
 desk = live_desk(settings)
@@ -54,7 +55,7 @@ with picture:
                 desk.stop()
         except AllcellError as error:
             opened = False
-            trouble.error(f"**{error.message}**  \n{error.remedy}")
+            show_problem(error, place=trouble)
     live_sources.stage_controls(desk)
     live_keep.buttons(desk, running=link.on and opened)
     if opened:  # else what was measured is of another source

@@ -13,10 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+
+import allcell  # noqa: F401  (before any library that it keeps from calling home)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -70,6 +72,23 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the files that ONNX Runtime opens from memory in this process, one each time."""
+    from allcell.engines import onnx_engine
+
+    sizes: list[int] = []
+    original = onnx_engine.ort.InferenceSession
+
+    def counted(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(model, bytes):
+            sizes.append(len(model))
+        return original(model, *args, **kwargs)
+
+    monkeypatch.setattr(onnx_engine.ort, "InferenceSession", counted)
+    return sizes
 
 
 @pytest.fixture

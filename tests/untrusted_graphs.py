@@ -177,10 +177,8 @@ def random_yolo(
         side: Of its input.
         ends: Whether it answers with finished boxes.
     """
-    import allcell.offline  # noqa: F401
-
-    from ultralytics.models import YOLO  # isort: skip
-    from ultralytics.nn.tasks import DetectionModel  # isort: skip
+    from ultralytics.models import YOLO
+    from ultralytics.nn.tasks import DetectionModel
 
     yolo = YOLO(architecture, task="detect")
     fresh = DetectionModel(architecture, nc=len(classes), verbose=False)

@@ -13,15 +13,14 @@ from allcell import images
 from allcell.analysis import analyse
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
-from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
+from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
 from allcell.draw import draw
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSIFIERS
-from allcell.report.exports import to_csv, to_json_line
-from allcell.report.names import file_stems, unique_names
-from allcell.result import ImageResult
-from allcell.scale import Scale
+from allcell.names import file_stems, unique_names
+from allcell.result import Result, boxes_csv
+from allcell.scale import Scale, resolve_scale
 from allcell.settings import RESEARCH_USE, settings
 
 
@@ -69,33 +68,37 @@ def detect(
     if onnx is None:
         detector = Detector.open(model, device=device)
     else:
-        detector, _ = open_own(onnx, classes)
+        detector, _ = open_user_model(onnx, classes)
     if annotated:
         annotated.mkdir(parents=True, exist_ok=True)
     stems = file_stems(unique_names(path.name for path in files))
     say(RESEARCH_USE)
-    results: list[ImageResult] = []
+    results: list[Result] = []
     failed = len(missing)
     for path, stem in zip(files, stems, strict=True):
         try:
             image = images.decode(path)
-            analysis = analyse(detector, image, str(path), red_cell_px=red_cell_px, confidence=conf)
+            scale = resolve_scale(image, red_cell_px)
+            analysis = analyse(detector, image, str(path), scale=scale, confidence=conf)
         except AllcellError as error:
             failed += 1
             say(f"failed: {path}: {error}")
             continue
         result = analysis.result(confidence=conf)
+        for caution in result.warnings:
+            if caution.kind == "limit_reached":  # the size of the red cells is in the sentence
+                say(f"warning: {path}: {caution}")
         if annotated:
             picture = draw(image, result.detections, result.classes)
             (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))
         if as_json:
-            typer.echo(to_json_line(result))
+            typer.echo(result.to_json())
         elif as_csv:
             results.append(result)
         else:
             typer.echo(_sentence(result, analysis.scale))
     if as_csv:
-        typer.echo(to_csv(results), nl=False)
+        typer.echo(boxes_csv(results), nl=False)
     _finish(failed, len(files) + len(missing))
 
 
@@ -142,16 +145,16 @@ def _classify(
     _finish(failed, len(files) + missing)
 
 
-def _sentence(result: ImageResult, scale: Scale) -> str:
+def _sentence(result: Result, scale: Scale) -> str:
     best = result.highest_blast_confidence
     surest = f" (surest {best:.2f})" if best else ""
     cells = ", ".join(
         f"{count} suggested {cell.plural}{surest}"
         if cell.role == "blast"
         else f"{count} {cell.plural}"
-        for cell, count in result.counts().listed()
+        for cell, count in result.counts.listed()
     )
     weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
     origin = "weakly measured" if weak else scale.origin
     size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
-    return f"{result.name}: {cells}; red cells {size}; {result.timing_ms['total']:.0f} ms"
+    return f"{result.name}: {cells}; red cells {size}; {result.timing.total_ms:.0f} ms"

@@ -7,18 +7,20 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, explained, say
-from allcell.cli.own_model import CLASS_HELP, ONNX_HELP, open_own, refuse_with_onnx
+from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.evaluate import score
+from allcell.evaluation.intervals import UNDECIDED
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
+from allcell.statistics import too_few_images
 from allcell.words import in_words
 
 _OURS = ", ".join(CLASSES)
@@ -93,7 +95,7 @@ def evaluate_command(
     images = read_labelled(data, split, mapping=_mapping(mapping))
     name = data.resolve().name
     if onnx is not None:
-        detector, digest = open_own(onnx, classes)
+        detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
         setting = Setting(
             model=spec.name,
@@ -178,17 +180,29 @@ def _check(path: Path) -> None:
     if again.differing:
         typer.echo(f"not the numbers that the bundle holds: {', '.join(again.differing)}")
         raise typer.Exit(1)
-    typer.echo("every number equals the bundle's")
+    if again.outdated:
+        typer.echo(
+            "of an earlier version: intervals and p-values of which too few images or too few "
+            f"resamples decide are not checked: {', '.join(again.outdated)}"
+        )
+    other = "other " if again.outdated else ""
+    typer.echo(f"every {other}number equals the bundle's")
 
 
 def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Comparison) -> None:
     for result in results:
         typer.echo(_table(result))
+    if few := too_few_images(results[0].images):
+        typer.echo(f"no difference between models is decided: {few}")
+        return
     decisive = [d for d in comparison.differences if d.decisive]
     for d in decisive:
         typer.echo(f"decisive: {d.measure}, {d.first} minus {d.second}: {d.value:+.3f}")
     if not decisive:
         typer.echo("no decisive difference between any two models")
+    undecided = sum(d.p is None for d in comparison.differences)
+    if undecided:
+        typer.echo(f"of {len(comparison.differences)} differences {undecided} {UNDECIDED}")
 
 
 def _mapping(pairs: list[str]) -> dict[str, str | None]:

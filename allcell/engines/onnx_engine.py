@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,24 @@ class OnnxEngine:
         """Height and width that the graph insists on, if it does."""
         height, width = self._free
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+    def twin(self, width_px: int, height_px: int) -> OnnxEngine:
+        """The same network for another thread, at one input size.
+
+        It shares the compiled graph of that size if there is one: a session may run in several
+        threads at a time (https://github.com/microsoft/onnxruntime/issues/114). To interrupt one
+        of the two does not interrupt the other.
+
+        Args:
+            width_px: Width of its input.
+            height_px: Height of its input.
+        """
+        other = copy.copy(self)
+        size = (height_px, width_px)
+        shared = self._sessions.get(size)
+        other._sessions = OrderedDict({size: shared} if shared is not None else {})
+        other._under_way = None
+        return other
 
     def _open(self, sizes: dict[str, int]) -> ort.InferenceSession:
         options = ort.SessionOptions()

@@ -11,11 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-
-import allcell.offline  # noqa: F401  (before ultralytics is imported)
-
-import torch  # isort: skip
-from ultralytics.nn.tasks import load_checkpoint  # isort: skip
+import torch
+from ultralytics.nn.tasks import load_checkpoint
 
 from allcell.detections import FloatArray
 from allcell.engines.base import RunInterrupted

@@ -18,6 +18,7 @@ from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.evaluation.results import EvaluationResult
 from allcell.settings import RESEARCH_USE
+from allcell.statistics import too_few_images
 from allcell.versions import installed_versions, machine_name
 
 #: Larger bundles, packed or unpacked, are refused.
@@ -25,6 +26,7 @@ MAX_BYTES = 512 * 2**20
 _LIMITS = ZipLimits(MAX_BYTES, MAX_BYTES, MAX_BYTES, max_files=1000)
 _ANOTHER = "Use one that `python -m allcell compare --bundle` or the Compare page wrote."
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
+_UNDECIDED = ("interval", "p", "p_adjusted", "decisive")
 _PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
 
 
@@ -107,6 +109,7 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
         compare_measures(
             {name: m.measured for name, m in zip(names, models, strict=True)},
             {name: m.draws for name, m in zip(names, models, strict=True)},
+            len(first.images),
         ),
         compare_fields(right),
     )
@@ -243,11 +246,14 @@ class Rescored:
         results: Of each model.
         comparison: Of all pairs.
         differing: Names of its files whose numbers are not the same; empty if all are.
+        outdated: Names of its files with intervals or p-values that are no longer given, since the
+            images cannot decide: version 0.1 gave them. They are not checked.
     """
 
     results: tuple[EvaluationResult, ...]
     comparison: Comparison
     differing: list[str]
+    outdated: list[str]
 
 
 def rescore(content: bytes) -> Rescored:
@@ -262,13 +268,39 @@ def rescore(content: bytes) -> Rescored:
     anew[_COMPARISON] = comparison.to_json()
     said = dict(kept.scored)
     about = _content(said.pop(_ABOUT, None))
-    wrong = sorted(
-        name for name in said.keys() | anew if _content(said.get(name)) != _content(anew.get(name))
-    )
+    wrong: list[str] = []
+    outdated: list[str] = []
+    for name in sorted(said.keys() | anew):
+        theirs, ours = _content(said.get(name)), _content(anew.get(name))
+        if theirs == ours:
+            continue
+        known = _without_undecided(theirs, comparison, results[0].images)
+        same = known == _without_undecided(ours, comparison, results[0].images)
+        (outdated if same else wrong).append(name)
     compared = _compared(comparison)
     if not isinstance(about, dict) or {k: about.get(k) for k in compared} != compared:
         wrong.append(_ABOUT)
-    return Rescored(results, comparison, wrong)
+    return Rescored(results, comparison, wrong, outdated)
+
+
+def _without_undecided(content: Any, comparison: Comparison, images: int) -> Any:
+    """A file of a bundle without the intervals and p-values that are given no more."""
+    if not isinstance(content, dict):
+        return content
+    rest = dict(content)
+    if too_few_images(images) and isinstance(settings := rest.get("settings"), dict):
+        rest["settings"] = {k: v for k, v in settings.items() if k != "bootstrap"}
+        rest.pop("intervals", None)
+    # Holm's adjustment is over all pairs of a measure.
+    undecided = [d.measure for d in comparison.differences if d.p is None]
+    if isinstance(rows := rest.get("differences"), list):
+        rest["differences"] = [
+            {k: v for k, v in row.items() if k not in _UNDECIDED}
+            if isinstance(row, dict) and row.get("measure") in undecided
+            else row
+            for row in rows
+        ]
+    return rest
 
 
 def _content(text: str | None) -> Any:

@@ -8,7 +8,13 @@ from itertools import combinations
 
 from allcell.evaluation.evidence import Array
 from allcell.evaluation.results import Interval, to_json
-from allcell.statistics import bootstrap_p, holm, mcnemar_exact, percentile_interval
+from allcell.statistics import (
+    holm,
+    mcnemar_exact,
+    paired_p,
+    percentile_interval,
+    too_few_images,
+)
 
 #: What models are compared by: names of `Evidence.measure`.
 COMPARED = (
@@ -36,9 +42,9 @@ class Difference:
         second: Another.
         measure: Name of the number.
         value: First minus second.
-        interval: 95 %, the same resamples of the images for both; None if never defined.
-        p: Bootstrap p-value.
-        p_adjusted: After Holm, over all pairs of this measure.
+        interval: 95 %, the same resamples of the images for both; None where p is.
+        p: Bootstrap p-value; None where the resamples cannot decide (`statistics.paired_p`).
+        p_adjusted: After Holm, over all pairs of this measure; None where p is.
         decisive: Whether p_adjusted is below `ALPHA` and the interval leaves 0 out.
     """
 
@@ -47,8 +53,8 @@ class Difference:
     measure: str
     value: float
     interval: Interval | None
-    p: float
-    p_adjusted: float
+    p: float | None
+    p_adjusted: float | None
     decisive: bool
 
 
@@ -99,13 +105,16 @@ class Comparison:
 
 
 def compare_measures(
-    measured: Mapping[str, Mapping[str, float]], replicates: Mapping[str, Mapping[str, Array]]
+    measured: Mapping[str, Mapping[str, float]],
+    replicates: Mapping[str, Mapping[str, Array]],
+    images: int,
 ) -> tuple[Difference, ...]:
     """Paired differences of all pairs of models.
 
     Args:
         measured: `Evidence.measure` by model.
         replicates: `Evidence.replicates` by model, all with the same count and seed.
+        images: How many images were resampled.
     """
     differences: list[Difference] = []
     for name in COMPARED:
@@ -116,13 +125,24 @@ def compare_measures(
             if value != value:
                 continue
             deltas = replicates[first][name] - replicates[second][name]
-            rows.append((first, second, value, percentile_interval(deltas), bootstrap_p(deltas)))
-        adjusted = holm([row[-1] for row in rows])
-        for (first, second, value, interval, p), p_adjusted in zip(rows, adjusted, strict=True):
+            p = paired_p(deltas, images)
+            interval = None if p is None else percentile_interval(deltas)
+            rows.append((first, second, value, interval, p))
+        # A pair that cannot be decided is a comparison that was made: it stays in Holm's count.
+        adjusted = holm([1.0 if row[-1] is None else row[-1] for row in rows])
+        for (first, second, value, interval, p), p_holm in zip(rows, adjusted, strict=True):
             apart = interval is not None and not interval[0] <= 0 <= interval[1]
-            decisive = apart and p_adjusted < ALPHA
             differences.append(
-                Difference(first, second, name, value, interval, p, p_adjusted, decisive)
+                Difference(
+                    first,
+                    second,
+                    name,
+                    value,
+                    interval,
+                    p,
+                    None if p is None else p_holm,
+                    decisive=apart and p_holm < ALPHA,
+                )
             )
     return tuple(differences)
 
@@ -143,3 +163,27 @@ def compare_fields(right: Mapping[str, Sequence[bool]]) -> tuple[FieldDifference
         rows.append((first, second, only_first, only_second, p))
     adjusted = holm([row[-1] for row in rows])
     return tuple(FieldDifference(*row, p_adjusted=p) for row, p in zip(rows, adjusted, strict=True))
+
+
+def field_is_decisive(p_adjusted: float, images: int) -> bool:
+    """Whether McNemar's test tells two models apart on whole images.
+
+    Args:
+        p_adjusted: Of a `FieldDifference`.
+        images: How many images both judged. Fewer than `statistics.LEAST_IMAGES` decide nothing.
+    """
+    return p_adjusted < ALPHA and not too_few_images(images)
+
+
+def least_differing(pairs: int) -> int:
+    """Images on which two models must differ, all in favour of one, to be told apart.
+
+    McNemar's exact p is then 2 / 2**n, and Holm multiplies the smallest by the number of pairs.
+
+    Args:
+        pairs: How many pairs of models are compared.
+    """
+    n = 1
+    while pairs * mcnemar_exact(n, 0) >= ALPHA:
+        n += 1
+    return n

@@ -7,9 +7,10 @@ from statistics import median
 
 import numpy as np
 
+from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import CALIBRATION_FLOOR, PAPER_CLASS_IDS, Array, Evidence
+from allcell.evaluation.evidence import PAPER_CLASS_IDS, Array, Evidence
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
@@ -20,15 +21,15 @@ from allcell.evaluation.metrics import (
     froc_sensitivity,
 )
 from allcell.evaluation.predictions import (
+    CALIBRATION_FLOOR,
     FLOOR_CONFIDENCE,
-    ImageDetector,
     Predictions,
     Setting,
     predict,
 )
 from allcell.evaluation.results import ClassResult, CurvePoints, EvaluationResult, FieldResult
 from allcell.models.registry import CLASSES, HEALTHY
-from allcell.statistics import Proportion, percentile_interval
+from allcell.statistics import Proportion, percentile_interval, too_few_images
 
 #: Resamples of a bootstrap.
 RESAMPLES = 2000
@@ -83,6 +84,7 @@ def score(
     measured = evidence.measure()
     replicates = evidence.replicates(RESAMPLES) if replicates is None else replicates
     setting = predictions.setting
+    few = too_few_images(evidence.n_images)
     results = {
         name: _class_result(evidence, class_id, measured) for class_id, name in enumerate(CLASSES)
     }
@@ -109,11 +111,16 @@ def score(
             "recall_points": 101,
             "max_detections": MAX_DETECTIONS,
             "interval": "proportions of images: Clopper-Pearson, 95 %",
-            "bootstrap": f"{RESAMPLES} resamples of the images, seed 0, percentile, 95 %",
+            "bootstrap": f"none: {few}"
+            if few
+            else f"{RESAMPLES} resamples of the images, seed 0, percentile, 95 %",
             "rules": _RULES,
         },
         classes=results,
-        intervals={name: percentile_interval(values) for name, values in replicates.items()},
+        intervals={
+            name: None if few else percentile_interval(values)
+            for name, values in replicates.items()
+        },
         map50=_known(measured["map50"]),
         map50_95=_known(measured["map50_95"]),
         best_f1_confidence=evidence.best_f1().confidence,

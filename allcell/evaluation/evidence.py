@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from allcell.boxes import suppress
 from allcell.detections import BoolArray, Detections, IntArray
-from allcell.evaluation.matching import ClassMatches, ScoredImage, match
+from allcell.evaluation.matching import MAX_DETECTIONS, ClassMatches, ScoredImage, match
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
     BestF1,
@@ -23,16 +23,18 @@ from allcell.evaluation.metrics import (
     froc_sensitivity,
 )
 from allcell.evaluation.operating import Sweep, sweep
-from allcell.evaluation.predictions import PredictedImage, Predictions
+from allcell.evaluation.predictions import (
+    CALIBRATION_FLOOR,
+    MAX_BOXES_AN_IMAGE,
+    PredictedImage,
+    Predictions,
+)
 from allcell.models.registry import BLAST, CLASSES, PAPER_CLASSES, WHITE_CELLS
 from allcell.statistics import resamples
 
 #: The paper's two classes: means over classes are over these; smudge is reported by itself.
 PAPER_CLASS_IDS = tuple(CLASSES.index(name) for name in PAPER_CLASSES)
 _WHITE_CELL_IDS = tuple(CLASSES.index(name) for name in WHITE_CELLS)
-
-#: Calibration is of what a user can be shown; below, nearly everything is background.
-CALIBRATION_FLOOR = 0.05
 
 Array = npt.NDArray[np.float64]
 
@@ -74,20 +76,25 @@ class Evidence:
         threshold = predictions.setting.confidence if confidence is None else confidence
         iou = predictions.setting.iou
         floor = min(threshold, CALIBRATION_FLOOR)
-        raw = [ScoredImage(i.predictions, i.truth, i.ignore) for i in predictions.images]
+        raw = [
+            ScoredImage(i.predictions[:MAX_BOXES_AN_IMAGE], i.truth, i.ignore)
+            for i in predictions.images
+        ]
         # What a user sees: one cell has one class. The best box of a cell is the same at any
         # threshold, so suppressing once at the floor serves them all.
         user = [
             ScoredImage(suppress(i.predictions.at_least(floor), iou), i.truth, i.ignore)
-            for i in raw
+            for i in predictions.images
         ]
         shown = [_at_least(item, threshold) for item in user]
+        # A user is shown every box, however many there are.
+        every_box = max(MAX_DETECTIONS, *(len(item.predictions) for item in user))
         counts = [_centroid_counts(s, i) for s, i in zip(shown, predictions.images, strict=True)]
         return cls(
             threshold,
             match(raw),
-            match(user),
-            match([_as_one_class(item) for item in user], 1)[0],
+            match(user, max_detections=every_box),
+            match([_as_one_class(item) for item in user], 1, max_detections=every_box)[0],
             tuple(user),
             np.array(counts, np.int64).reshape(-1, 3),
             np.array([i.centroids is not None for i in predictions.images], bool),

@@ -14,8 +14,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from allcell.classifier import FieldClass
 from allcell.data.dataset import LabelledImage
+from allcell.detector import Timing
 from allcell.errors import DataError
-from allcell.evaluation.predictions import TotalTime, data_sha256
+from allcell.evaluation.predictions import data_sha256
 from allcell.statistics import Proportion
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,7 +25,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 class ImageClassifier(Protocol):
     """What `allcell.classifier.FieldClassifier` and the stubs of tests have in common."""
 
-    def classify(self, image: npt.NDArray[np.uint8]) -> tuple[FieldClass, TotalTime]:
+    def classify(self, image: npt.NDArray[np.uint8]) -> tuple[FieldClass, Timing]:
         """The class of an RGB image (H, W, 3) (see `allcell.classifier`)."""
         ...
 

@@ -7,48 +7,27 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from allcell.analysis import ImageDetector, find
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError, ModelError
 from allcell.models.registry import CLASSES, TRAINED_CLASSES
-from allcell.scale import resolve_scale
 from allcell.versions import installed_versions
 
 #: The curves need the unsure predictions too: YOLOv5 validates from here on.
 FLOOR_CONFIDENCE = 0.001
+#: YOLOv5 validates the best so many boxes of an image (its `max_det`; COCO's maxDets, which
+#: `allcell.evaluation.matching` applies, is for each class). What a user sees has no such limit.
+MAX_BOXES_AN_IMAGE = 300
+#: Calibration is of what a user can be shown; below, nearly everything is background.
+CALIBRATION_FLOOR = 0.05
 
 _DECIMALS_PX, _DECIMALS_CONFIDENCE = 2, 6
-
-
-class TotalTime(Protocol):
-    """What a detector says of the time it took."""
-
-    @property
-    def total_ms(self) -> float:
-        """From the decoded image to boxes, in milliseconds."""
-        ...
-
-
-class ImageDetector(Protocol):
-    """What `allcell.detector.Detector` and the stubs of tests have in common."""
-
-    def detect(
-        self,
-        image: npt.NDArray[np.uint8],
-        *,
-        red_cell_px: float | None = None,
-        confidence: float | None = None,
-        iou: float | None = None,
-        every_class: bool = False,
-    ) -> tuple[Detections, TotalTime]:
-        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -82,8 +61,8 @@ class PredictedImage:
         name: File name without its ending.
         width_px: Width of the image.
         height_px: Height of the image.
-        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches; classes are those
-            of allcell.
+        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches, best first and as
+            many as `predict` says; classes are those of allcell.
         truth: Cells of known class.
         ignore: Boxes (K, 4) of cells that count neither way.
         centroids: Expert blast centroids (M, 2); None if nobody placed any.
@@ -195,6 +174,9 @@ def predict(
 ) -> Predictions:
     """Run a detector over labelled images, each at its own estimated scale.
 
+    Of each image the best `MAX_BOXES_AN_IMAGE` boxes are kept, which YOLOv5 validates, and beyond
+    them every box that a user can be shown (from `CALIBRATION_FLOOR` on).
+
     Args:
         detector: What is evaluated.
         images: From `dataset.read_yolo`.
@@ -219,13 +201,12 @@ def predict(
     answers = []
     for done, item in enumerate(images, 1):
         image = item.pixels()
-        found, timing = detector.detect(
-            image,
-            red_cell_px=resolve_scale(image).red_cell_px,
-            confidence=FLOOR_CONFIDENCE,
-            iou=setting.iou,
-            every_class=True,
+        answer = find(
+            detector, image, confidence=FLOOR_CONFIDENCE, iou=setting.iou, every_class=True
         )
+        found = answer.candidates
+        shown = int(np.count_nonzero(found.confidence >= CALIBRATION_FLOOR))
+        found = found[: max(MAX_BOXES_AN_IMAGE, shown)]
         height, width = image.shape[:2]
         # Rounded as they are written, so that scores from a file equal the first ones.
         predictions = Detections(
@@ -242,7 +223,7 @@ def predict(
                 Detections.truth(_rounded(item.truth.xyxy), item.truth.class_id),
                 _rounded(item.ignore),
                 None if item.centroids is None else _rounded(item.centroids),
-                round(timing.total_ms, 3),
+                round(answer.timing.total_ms, 3),
             )
         )
         if on_image:

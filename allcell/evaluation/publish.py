@@ -48,7 +48,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
     measured: dict[str, dict[str, float]] = {}
     replicates: dict[str, dict[str, Array]] = {}
     right: dict[str, tuple[bool, ...]] = {}
-    data_sha256 = ""
+    data_sha256, n_images = "", 0
     for data, split in SETS:
         if not (data_dir / data).is_dir() and (data, split) not in KEPT:
             say(f"{data} is not in {data_dir}: its numbers are left as they are")
@@ -68,14 +68,14 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                 if (data, split) == TEST and not suffix:
                     measured[name], replicates[name] = evidence.measure(), draws
                     right[name] = result.right
-                    data_sha256 = answers.data_sha256
+                    data_sha256, n_images = answers.data_sha256, len(images)
                 say(f"{stem}: mAP@0.5 {result.map50:.3f}" if result.map50 is not None else stem)
     right |= _classifiers(data_dir, weights_dir, say, data_sha256)
     comparison = Comparison(
         *TEST,
         data_sha256,
         {name: manifest[name].checkpoint.sha256 for name in right},
-        compare_measures(measured, replicates),
+        compare_measures(measured, replicates, n_images),
         compare_fields(right),
     )
     write(metrics / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())

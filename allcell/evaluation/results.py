@@ -85,7 +85,8 @@ class EvaluationResult:
         settings: Thresholds, limits and rules.
         classes: By class name.
         intervals: 95 % bootstrap intervals over images by the names of `Evidence.measure`; None
-            where no resample defines the number.
+            where no resample defines the number, and of fewer than `statistics.LEAST_IMAGES`
+            images. What may be shown of them: `evaluation.intervals`.
         map50: Mean AP at IoU 0.5 over blast and healthy, as far as there are any.
         map50_95: Likewise over IoU 0.50 to 0.95.
         best_f1_confidence: See `metrics.best_f1`, over blast and healthy.

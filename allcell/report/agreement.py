@@ -12,7 +12,7 @@ import numpy as np
 
 from allcell.boxes import iou
 from allcell.detections import Detections, FloatArray, IntArray
-from allcell.report.names import spreadsheet_text
+from allcell.names import spreadsheet_text
 from allcell.settings import RESEARCH_USE
 
 #: Boxes of two models that overlap this much (intersection over union) are one cell.

@@ -8,18 +8,16 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from allcell.names import file_stems
 from allcell.report.exports import (
     Failure,
     class_names,
-    export_names,
     to_coco,
-    to_csv,
     to_summary_csv,
     to_yolo_text,
     with_classes,
 )
-from allcell.report.names import file_stems
-from allcell.result import ImageResult
+from allcell.result import Result, boxes_csv, export_names
 from allcell.settings import RESEARCH_USE
 
 #: ZIP entries carry a time; a fixed one keeps equal results equal byte by byte.
@@ -46,7 +44,7 @@ def _add(target: zipfile.ZipFile, name: str, content: str | bytes, *, packed: bo
     target.writestr(entry, content)
 
 
-def _named_apart(results: Sequence[ImageResult]) -> list[ImageResult]:
+def _named_apart(results: Sequence[Result]) -> list[Result]:
     # Done once for the whole ZIP: alone, the second a.jpg would not know that it is a-2.jpg.
     return [
         replace(result, name=name)
@@ -54,11 +52,11 @@ def _named_apart(results: Sequence[ImageResult]) -> list[ImageResult]:
     ]
 
 
-def _stems(results: Sequence[ImageResult]) -> list[str]:
+def _stems(results: Sequence[Result]) -> list[str]:
     return file_stems(result.name for result in results)
 
 
-def _add_labels(target: zipfile.ZipFile, results: Sequence[ImageResult]) -> None:
+def _add_labels(target: zipfile.ZipFile, results: Sequence[Result]) -> None:
     names = class_names(results)
     # JSON is YAML too, and quotes whatever a stranger's model calls its classes.
     _add(target, "data.yaml", f"names: {json.dumps(names, ensure_ascii=False)}\n")
@@ -68,7 +66,7 @@ def _add_labels(target: zipfile.ZipFile, results: Sequence[ImageResult]) -> None
         _add(target, f"labels/{stem}.txt", text)
 
 
-def yolo_zip(results: Sequence[ImageResult]) -> bytes:
+def yolo_zip(results: Sequence[Result]) -> bytes:
     """YOLO labels with the class names and the research-use notice that the format has no room for.
 
     Args:
@@ -82,7 +80,7 @@ def yolo_zip(results: Sequence[ImageResult]) -> bytes:
 
 
 def bundle_zip(
-    results: Sequence[ImageResult],
+    results: Sequence[Result],
     annotated_png: Iterable[bytes],
     failures: Sequence[Failure] = (),
 ) -> bytes:
@@ -105,6 +103,6 @@ def bundle_zip(
         _add(target, "coco.json", to_coco(results))
         _add_labels(target, results)
         for result, stem, png in zip(results, _stems(results), annotated_png, strict=True):
-            _add(target, f"csv/{stem}.csv", to_csv([result]))
+            _add(target, f"csv/{stem}.csv", boxes_csv([result]))
             _add(target, f"annotated/{stem}.png", png, packed=True)
     return sink.getvalue()

@@ -6,9 +6,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from allcell.evaluation.intervals import (
+    UNDECIDED,
+    ShownInterval,
+    class_interval,
+    counts_interval,
+    difference_interval,
+    interval_of,
+    score_text,
+)
 from allcell.models.registry import CLASS_TITLES, PAPER_CLASSES, ModelSpec
 from allcell.report.metrics_files import read_metrics, read_training
 from allcell.report.paper import FOOTNOTES, METRIC_TITLES, METRICS, published
+from allcell.statistics import too_few_images
 
 #: Laboratories that were left out of a training of their own, to see how a model fares without.
 _LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
@@ -28,11 +38,16 @@ def number(value: float | None, decimals: int = 3) -> str:
     return "n/a" if value is None else f"{value:.{decimals}f}"
 
 
-def with_interval(value: float | None, interval: list[float] | None) -> str:
+def with_interval(value: float | None, interval: ShownInterval) -> str:
     """A number and its interval: `0.994 (0.973 to 1.000)`."""
-    if value is None or interval is None:
-        return number(value)
-    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+    return score_text(value, interval, number, missing="n/a")
+
+
+def _of_counts(metrics: dict[str, Any], what: str, metric: str) -> str:
+    """P or R of what is counted at the operating threshold: white_cells, centroids."""
+    interval = metrics["intervals"][f"{what}.{metric}"]
+    shown = counts_interval(interval, metrics["images"], metric, metrics[what])
+    return with_interval(metrics[what][metric], shown)
 
 
 def section(title: str, metrics: dict[str, Any]) -> str:
@@ -42,12 +57,18 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         title: What the card calls the data set.
         metrics: The evaluator's JSON.
     """
-    intervals = metrics["intervals"]
+    intervals, images = metrics["intervals"], metrics["images"]
+    few = too_few_images(images)
     lines = [
         f"### {title}",
         "",
-        f"{metrics['images']} fields, {metrics['date'][:10]}, {metrics['device']}. In parentheses: "
-        "95 % bootstrap intervals over the fields. tp, fp, fn at confidence "
+        f"{images} fields, {metrics['date'][:10]}, {metrics['device']}. "
+        + (
+            f"No intervals (n/a): {few}. "
+            if few
+            else "In parentheses: 95 % bootstrap intervals over the fields. "
+        )
+        + "tp, fp, fn at confidence "
         f"{metrics['settings']['operating_confidence']:.2f}; P and R as YOLOv5 "
         f"prints them, at the confidence of the best F1 ({metrics['best_f1_confidence']:.2f}).",
         "",
@@ -58,22 +79,23 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         if c["cells"] == 0 and c["at_operating_point"]["fp"] == 0:
             continue
         at = c["at_operating_point"]
-        scores = [with_interval(c[key], intervals[f"{name}.{key}"]) for key in METRICS]
+        scores = [
+            with_interval(c[key], class_interval(intervals, images, name, key, c))
+            for key in METRICS
+        ]
         row = [name, c["cells"], *scores, at["tp"], at["fp"], at["fn"]]
         lines.append(f"| {' | '.join(map(str, row))} |")
-    cells = metrics["white_cells"]
     lines += [
         "",
         "White cells found, whatever their class: "
-        f"{with_interval(cells['recall'], intervals['white_cells.recall'])}. "
+        f"{_of_counts(metrics, 'white_cells', 'recall')}. "
         f"False blasts a field: {number(metrics['false_blasts_per_field'])}. "
         + share_text("Fields with a false blast", metrics["fields_with_false_blast"]),
     ]
-    if (centroids := metrics["centroids"]) is not None:
+    if metrics["centroids"] is not None:
         lines.append(
-            "Expert blast centroids: recall "
-            f"{with_interval(centroids['recall'], intervals['centroids.recall'])}, precision "
-            f"{with_interval(centroids['precision'], intervals['centroids.precision'])}."
+            f"Expert blast centroids: recall {_of_counts(metrics, 'centroids', 'recall')}, "
+            f"precision {_of_counts(metrics, 'centroids', 'precision')}."
         )
     if metrics["sensitivity"]["n"]:
         lines.append(
@@ -91,10 +113,11 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         froc = ", ".join(f"{number(s)} at {rate}" for rate, s in blast["froc"].items())
         lines += ["", f"Blast sensitivity by false alarms a field (FROC): {froc}."]
         if blast["calibration"]:
+            ece = interval_of(intervals["blast.ece"], images)
             lines.append(
                 "Calibration of blasts (expected calibration error, from confidence "
                 f"{metrics['settings']['calibration_floor']:.2f}): "
-                f"{with_interval(blast['calibration']['ece'], intervals['blast.ece'])}."
+                f"{with_interval(blast['calibration']['ece'], ece)}."
             )
     return "\n".join(lines)
 
@@ -113,13 +136,12 @@ def never_seen(weights_dir: Path, name: str) -> list[str]:
         if m is None or facts is None:
             continue
         false = m["false_blasts_per_field"]
-        interval = m["intervals"]["false_blasts_per_field"]
-        found = m["white_cells"]["recall"]
+        interval = interval_of(m["intervals"]["false_blasts_per_field"], m["images"])
         lines.append(
             f"- Trained without {title} ({facts['epochs']} epochs, `{run}`): "
             f"{with_interval(false, interval)} false blasts a field on the same "
             f"{m['images']} fields, {share_text('fields with one', m['fields_with_false_blast'])} "
-            f"White cells found: {with_interval(found, m['intervals']['white_cells.recall'])}."
+            f"White cells found: {_of_counts(m, 'white_cells', 'recall')}."
         )
     if not lines:
         return []
@@ -161,16 +183,24 @@ def beside_the_paper(
                 )
                 if theirs is None or ours is None:
                     continue
+                shown = class_interval(
+                    test["intervals"],
+                    test["images"],
+                    class_name,
+                    metric,
+                    test["classes"][class_name],
+                )
                 lines.append(
                     f"| {class_name} | {METRIC_TITLES[metric]} | {theirs:.3f} "
-                    f"| {with_interval(ours, test['intervals'][f'{class_name}.{metric}'])} "
+                    f"| {with_interval(ours, shown)} "
                     f"| {ours - theirs:+.3f} |"
                 )
         for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
             if (theirs := paper.value("all", metric)) is not None:
+                shown = interval_of(test["intervals"][key], test["images"])
                 lines.append(
                     f"| all | {METRIC_TITLES[metric]} | {theirs:.3f} "
-                    f"| {with_interval(test[key], test['intervals'][key])} "
+                    f"| {with_interval(test[key], shown)} "
                     f"| {test[key] - theirs:+.3f} |"
                 )
         notes = [FOOTNOTES[0], *(FOOTNOTES[i - 1] for i in paper.footnotes)]
@@ -194,10 +224,16 @@ def _pair(difference: dict[str, Any]) -> set[str]:
 
 def _difference(d: dict[str, Any], name: str) -> str:
     sign = 1 if d["first"] == name else -1
-    low, high = sorted(sign * bound for bound in d["interval"])
-    verdict = f"p {d['p_adjusted']:.3f}" if d["decisive"] else "no decisive difference"
     what = _SHOWN_DIFFERENCES[d["measure"]]
-    return f"{what} {sign * d['value']:+.3f} ({low:+.3f} to {high:+.3f}), {verdict}"
+    if d["interval"] is None:
+        return f"{what} {sign * d['value']:+.3f} (n/a), {UNDECIDED}"
+    shown = difference_interval(d["interval"], turned=sign < 0)
+    verdict = f"p {d['p_adjusted']:.3f}" if d["decisive"] else "no decisive difference"
+    return f"{what} {sign * d['value']:+.3f} ({shown.text(_signed)}), {verdict}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
 
 
 def failures(metrics: dict[str, Any]) -> str:

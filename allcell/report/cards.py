@@ -6,6 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles
 from allcell.report.card_sections import beside_the_paper, failures, never_seen, section
@@ -69,7 +70,8 @@ $failures
 
 ## Limits
 
-- Few test fields, one camera, one hospital. An interval is given wherever there is one; read it.
+- Few test fields, one camera, one hospital. An interval is given wherever there is one; read it. \
+$no_width
 - Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and company, \
 and all blasts come from one laboratory. The held-out fields of BCCD and PBC (above) come from \
 laboratories whose other fields, all healthy, are in training: no false blast there does not rule \
@@ -104,6 +106,7 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     return _CARD.substitute(
         title=spec.title,
         notice=RESEARCH_USE,
+        no_width=NO_WIDTH,
         summary=spec.summary,
         architecture=f"`{spec.architecture}`",
         parameters=f"{files.parameters:,}",

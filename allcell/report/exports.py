@@ -1,16 +1,14 @@
-"""Results as text: CSV, COCO, YOLO labels, JSON lines. Pure functions; `bundle` makes the ZIP.
+"""Many results as text: a summary, COCO, YOLO labels. Pure functions; `bundle` makes the ZIP.
 
 Each export says that it is for research use only, in the way its format allows. The last CSV column
 is titled with the notice and left empty: a comment line would break readers, and a text repeated in
 each row would be missing where there is no row. COCO has it in `info.description`, a ZIP in
-NOTICE.txt. YOLO labels and the JSON line of the command line have no room for it: the former are
-handed out in a ZIP, the latter beside the notice on stderr.
+NOTICE.txt. YOLO labels have no room for it and are handed out in a ZIP. (The cells of one result as
+CSV and JSON: `allcell.result`.)
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,15 +17,20 @@ from typing import Any
 import numpy as np
 
 from allcell import boxes
+from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.models.classes import CELL_CLASSES, CellClass
 from allcell.models.registry import WHITE_CELLS
-from allcell.report.names import file_stems, safe_name, spreadsheet_text, unique_names
-from allcell.result import STAGES, Counts, ImageResult
+from allcell.names import file_stems, safe_name, spreadsheet_text
+from allcell.result import (
+    CONFIDENCE_DECIMALS,
+    PIXEL_DECIMALS,
+    Result,
+    export_names,
+    noticed_csv,
+)
 from allcell.settings import RESEARCH_USE
 
-CONFIDENCE_DECIMALS = 4
-PIXEL_DECIMALS = 2
 PERCENT_DECIMALS = 1
 
 
@@ -37,10 +40,6 @@ def _columns_of(cell: CellClass) -> list[str]:
     return [cell.column, *per_100]
 
 
-BOX_COLUMNS = (
-    *("image", "model", "suggested_class", "confidence"),
-    *("x1_px", "y1_px", "x2_px", "y2_px"),
-)
 _COUNTED = tuple(cell for cell in CELL_CLASSES if cell.column)
 #: Left of the white cells, of which they are a part.
 _WHITE = tuple(cell for cell in _COUNTED if cell.name in WHITE_CELLS)
@@ -52,7 +51,7 @@ SUMMARY_COLUMNS = (
     *("white_cells", "blast_percent_of_detected"),
     *("exact_95_low_percent", "exact_95_high_percent", "highest_blast_confidence"),
     *(column for cell in _BESIDE for column in _columns_of(cell)),
-    *("red_cell_px", "total_ms", "error"),
+    *("red_cell_px", "total_ms", "warnings", "error"),
 )
 
 
@@ -69,17 +68,12 @@ class Failure:
     message: str
 
 
-def export_names(results: Iterable[ImageResult]) -> list[str]:
-    """What the images are called in every export: safe as file names, no two alike."""
-    return unique_names(safe_name(result.name) for result in results)
-
-
-def class_names(results: Iterable[ImageResult]) -> tuple[str, ...]:
+def class_names(results: Iterable[Result]) -> tuple[str, ...]:
     """All class names of the results, each once, in the order they come."""
     return tuple(dict.fromkeys(name for result in results for name in result.classes))
 
 
-def with_classes(result: ImageResult, names: Sequence[str]) -> Detections:
+def with_classes(result: Result, names: Sequence[str]) -> Detections:
     """The detections with `class_id` as an index into these names (see `class_names`)."""
     index = np.array([names.index(name) for name in result.classes], np.int64)
     found = result.detections
@@ -103,41 +97,7 @@ def _number(value: float | None, decimals: int) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow([*columns, RESEARCH_USE])
-    for row in rows:
-        writer.writerow([*row, ""])
-    return sink.getvalue()
-
-
-def _box_rows(result: ImageResult, name: str) -> Iterable[list[str | int]]:
-    found = result.detections
-    for xyxy, confidence, class_id in zip(
-        found.xyxy, found.confidence, found.class_id, strict=True
-    ):
-        yield [
-            spreadsheet_text(name),
-            spreadsheet_text(result.model),
-            spreadsheet_text(result.classes[class_id]),
-            _number(float(confidence), CONFIDENCE_DECIMALS),
-            *(_number(float(side), PIXEL_DECIMALS) for side in xyxy),
-        ]
-
-
-def to_csv(results: Sequence[ImageResult]) -> str:
-    """One row a box, in pixels of the source image.
-
-    Args:
-        results: One or many; the first column tells them apart.
-    """
-    names = export_names(results)
-    rows = (row for r, name in zip(results, names, strict=True) for row in _box_rows(r, name))
-    return _csv(BOX_COLUMNS, rows)
-
-
-def to_summary_csv(results: Sequence[ImageResult], failures: Sequence[Failure] = ()) -> str:
+def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) -> str:
     """One row an image: its counts with the exact interval; an image that failed has its error.
 
     Args:
@@ -147,7 +107,7 @@ def to_summary_csv(results: Sequence[ImageResult], failures: Sequence[Failure] =
     names = export_names(results)
     rows: list[list[str | int]] = []
     for result, name, stem in zip(results, names, file_stems(names), strict=True):
-        counts = result.counts()
+        counts = result.counts
         share = counts.blast_share
         percent = [None if b is None else 100 * b for b in (share.fraction, share.low, share.high)]
         rows.append(
@@ -163,7 +123,8 @@ def to_summary_csv(results: Sequence[ImageResult], failures: Sequence[Failure] =
                 _number(result.highest_blast_confidence, CONFIDENCE_DECIMALS),
                 *(value for cell in _BESIDE for value in _values_of(cell, counts)),
                 _number(result.red_cell_px, PIXEL_DECIMALS),
-                _number(result.timing_ms["total"], PIXEL_DECIMALS),
+                _number(result.timing.total_ms, PIXEL_DECIMALS),
+                " ".join(str(caution) for caution in result.warnings),
                 "",
             ]
         )
@@ -171,10 +132,10 @@ def to_summary_csv(results: Sequence[ImageResult], failures: Sequence[Failure] =
         blanks = [""] * (len(SUMMARY_COLUMNS) - 2)
         error = spreadsheet_text(failure.message)
         rows.append([spreadsheet_text(safe_name(failure.name)), *blanks, error])
-    return _csv(SUMMARY_COLUMNS, rows)
+    return noticed_csv(SUMMARY_COLUMNS, rows)
 
 
-def to_coco(results: Sequence[ImageResult]) -> str:
+def to_coco(results: Sequence[Result]) -> str:
     """COCO JSON of all results, with a `score` on each annotation.
 
     Boxes are cut to the image; one with nothing inside it is left out.
@@ -247,32 +208,4 @@ def to_yolo_text(detections: Detections, width_px: int, height_px: int) -> str:
     return "".join(
         f"{class_id} {' '.join(f'{value:.6f}' for value in row)}\n"
         for class_id, row in zip(inside.class_id, rows, strict=True)
-    )
-
-
-def to_json_line(result: ImageResult) -> str:
-    """One JSON object without a line break, as `allcell detect --json` prints it.
-
-    The name stays as it was given, folders included, so that a script finds its file again.
-    """
-    found = result.detections
-    detections = [
-        {
-            "class": result.classes[class_id],
-            "confidence": round(float(confidence), CONFIDENCE_DECIMALS),
-            "xyxy": [round(float(side), PIXEL_DECIMALS) for side in xyxy],
-        }
-        for xyxy, confidence, class_id in zip(
-            found.xyxy, found.confidence, found.class_id, strict=True
-        )
-    ]
-    return json.dumps(
-        {
-            "image": result.name,
-            "width": result.width_px,
-            "height": result.height_px,
-            "model": result.model,
-            "detections": detections,
-            "timing_ms": {stage: round(result.timing_ms[stage], 3) for stage in STAGES},
-        }
     )

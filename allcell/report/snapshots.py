@@ -6,13 +6,12 @@ import csv
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from allcell.draw import draw
 from allcell.images import encode_png
 from allcell.report.bundle import ZIP_TIME, bundle_zip
-from allcell.report.exports import export_names
-from allcell.result import STAGES, ImageResult
+from allcell.result import Result, export_names
+from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE
 from allcell.stream.snapshots import Snapshot
 
@@ -27,19 +26,19 @@ SESSION_COLUMNS = (
 )
 
 
-def to_result(snapshot: Snapshot) -> ImageResult:
+def to_result(snapshot: Snapshot) -> Result:
     """A snapshot as the exports know images: what was shown is what is exported."""
     height, width = snapshot.frame.shape[:2]
-    timing = asdict(snapshot.timing)
-    return ImageResult(
+    size = snapshot.red_cell_px
+    return Result(
         snapshot.name,
         width,
         height,
         snapshot.spec.name,
         snapshot.detections,
         snapshot.spec.classes,
-        {stage: timing[f"{stage}_ms"] for stage in STAGES},
-        snapshot.red_cell_px,
+        snapshot.timing,
+        Scale(size, "default" if size is None else "measured"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from allcell.evaluation.intervals import ShownInterval, class_interval, interval_of
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
@@ -24,12 +25,6 @@ CLASS_ROWS = {
 
 #: Ends the names of the columns of `wide_table` that hold measured minus published.
 DIFFERENCE = "ours - paper"
-
-#: To be said wherever bootstrap intervals stand.
-NO_WIDTH = (
-    "An interval without width says only that every resample gives the same number, as when all "
-    "cells are found; it is no certainty."
-)
 
 #: Where the evaluator keeps the means over both classes.
 MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
@@ -47,8 +42,7 @@ class TableCell:
         metric: One of `paper.METRICS`.
         published: The paper's number, 0 to 1; None if it has none.
         measured: Ours on the 17 test fields; None if the weights here are not measured.
-        low: Lower bound of its 95 % bootstrap interval over fields.
-        high: Upper bound.
+        interval: Its 95 % interval over fields; None if it is not measured.
     """
 
     model: str
@@ -58,8 +52,17 @@ class TableCell:
     metric: str
     published: float | None
     measured: float | None
-    low: float | None
-    high: float | None
+    interval: ShownInterval | None
+
+    @property
+    def low(self) -> float | None:
+        """Lower bound of the interval that is shown, if there is one."""
+        return self.interval.low if self.interval else None
+
+    @property
+    def high(self) -> float | None:
+        """Upper bound."""
+        return self.interval.high if self.interval else None
 
     @property
     def difference(self) -> float | None:
@@ -70,13 +73,14 @@ class TableCell:
 
     @property
     def apart(self) -> bool:
-        """Whether the interval of the measurement leaves the published number out.
+        """Whether the bootstrap interval of the measurement leaves the published number out.
 
-        One without width does not: see `NO_WIDTH`.
+        Exact bounds are never said to: they take the cells of a field as independent.
         """
-        if self.published is None or self.low is None or self.high is None:
+        if self.published is None or self.interval is None or self.interval.kind != "bootstrap":
             return False
-        return self.low < self.high and not self.low <= self.published <= self.high
+        low, high = self.interval.ends or (-math.inf, math.inf)
+        return not low <= self.published <= high
 
 
 def table_1(weights_dir: Path) -> tuple[TableCell, ...]:
@@ -106,11 +110,13 @@ def _cell(
     value = interval = None
     if metrics is not None and class_name == "all":
         value = metrics[MEANS[metric]]
-        interval = metrics["intervals"][MEANS[metric]]
+        interval = interval_of(metrics["intervals"][MEANS[metric]], metrics["images"])
     elif metrics is not None:
-        value = metrics["classes"][class_name][metric]
-        interval = metrics["intervals"][f"{class_name}.{metric}"]
-    low, high = interval or (None, None)
+        scores = metrics["classes"][class_name]
+        value = scores[metric]
+        interval = class_interval(
+            metrics["intervals"], metrics["images"], class_name, metric, scores
+        )
     return TableCell(
         spec.name,
         spec.title,
@@ -119,8 +125,7 @@ def _cell(
         metric,
         paper.value(class_name, metric) if paper else None,
         value,
-        low,
-        high,
+        interval,
     )
 
 
@@ -137,6 +142,7 @@ def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
                 "measured": c.measured,
                 "measured_95_low": c.low,
                 "measured_95_high": c.high,
+                "measured_95_kind": c.interval.kind if c.interval else None,
                 "difference": c.difference,
                 "interval_excludes_published": c.apart if c.difference is not None else None,
             }
@@ -151,8 +157,8 @@ def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
 
     The means over both classes stand there where the paper has them, or where nothing else does.
 
-    An asterisk marks a measurement whose interval leaves the published number out. Differences are
-    numbers, so that they sort; all else is text.
+    An asterisk marks a measurement whose bootstrap interval leaves the published number out.
+    Differences are numbers, so that they sort; all else is text.
     """
     metrics = list(dict.fromkeys(c.metric for c in cells))
     only_means = all(c.class_name == "all" for c in cells)
@@ -227,9 +233,7 @@ def short(value: float) -> str:
 
 
 def _measured(cell: TableCell) -> str:
-    if cell.measured is None:
+    if cell.measured is None or cell.interval is None:
         return ""
     mark = "*" if cell.apart else ""
-    if cell.low is None or cell.high is None:
-        return f"{short(cell.measured)}{mark}"
-    return f"{short(cell.measured)}{mark} ({short(cell.low)} to {short(cell.high)})"
+    return f"{short(cell.measured)}{mark} ({cell.interval.text(short)})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,19 +19,16 @@ from allcell.evaluation.compare import Comparison
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.models.registry import ClassifierSpec, ModelSpec
-from allcell.runs.guard import BackgroundRun, RunGuard, StoppedError
-from allcell.runs.turn import turn
+from allcell.runs.guard import BackgroundRun, StoppedError
 
 log = logging.getLogger(__name__)
 
-#: A run whose tab has been gone for this long ends; a phone may lose its network for a moment.
-GONE_S = 30.0
 #: How long the bootstrap takes, as a share of running the model.
 _SCORING = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class OwnSet:
+class UserSet:
     """A part of somebody's labelled set, and what its classes stand for.
 
     Attributes:
@@ -89,37 +85,29 @@ class ScoreKey:
 
 
 @dataclass(eq=False)
-class OwnRun(BackgroundRun):
+class EvaluationRun(BackgroundRun):
     """Reads a set and scores models on it, one after the other; read its fields from any thread.
 
     Attributes:
-        own_set: The set.
+        user_set: The set.
         jobs: What is evaluated, in this order.
         known: Scores of before: what is there needs no run.
-        is_open: Whether the user's tab is still there.
-        gone_s: How long the tab may be gone.
-        waits: Whether another run on this computer comes first.
         read: Images whose labels are read, and all of them.
         checked: Images whose content is known, and all of them.
         images: The set, once it is read; empty again once it is let go.
         names: The file names of its images; they stay.
         data_sha256: Of its images and labels.
         results: What is done, by position in `jobs`.
-        fields: Likewise of whole-field classifiers.
-        failures: Models that could not be evaluated, likewise, in words for the user.
+        fields: The same of whole-field classifiers.
         error: What ended the whole run, in words for the user.
         comparison: Of the models that are done.
-        position: The job that runs.
-        share: How far that one is, 0 to 1.
-        running: Whether there is still something to do.
     """
 
-    own_set: OwnSet
+    user_set: UserSet
     jobs: Sequence[DetectorJob | FieldJob]
     known: Mapping[ScoreKey, Scored | JudgedFields] = field(default_factory=dict)
-    is_open: Callable[[], bool] = lambda: True
-    gone_s: float = GONE_S
-    waits: bool = False
+    # A phone may lose its network for a moment.
+    gone_s: float = field(default=30.0, kw_only=True)
     read: tuple[int, int] = (0, 0)
     checked: tuple[int, int] = (0, 0)
     images: tuple[LabelledImage, ...] = ()
@@ -127,36 +115,22 @@ class OwnRun(BackgroundRun):
     data_sha256: str = ""
     results: dict[int, Scored] = field(default_factory=dict)
     fields: dict[int, JudgedFields] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
     error: str = ""
     comparison: Comparison | None = None
-    position: int = 0
-    share: float = 0.0
-    running: bool = True
     _started_s: float = 0.0
-    _thread: threading.Thread | None = None
-
-    def __post_init__(self) -> None:
-        self._guard = RunGuard(self.is_open, self.gone_s)
 
     def let_go(self) -> None:
         """Drop the pictures, which may hold a whole archive in memory; what is scored stays."""
         self.images = ()
-        self.own_set = replace(self.own_set, folder=None)
+        self.user_set = replace(self.user_set, folder=None)
 
     @property
     def done(self) -> int:
         """Jobs that have a result or failed."""
         return len(self.results) + len(self.fields) + len(self.failures)
 
-    @property
-    def total_share(self) -> float:
-        """How far the whole run is, 0 to 1."""
-        weights = [job.weight for job in self.jobs]
-        now = sum(weights[: self.position]) + self.share * sum(
-            weights[self.position : self.position + 1]
-        )
-        return min(1.0, now / sum(weights))
+    def _weights(self) -> Sequence[float]:
+        return [job.weight for job in self.jobs]
 
     @property
     def left_s(self) -> float | None:
@@ -175,24 +149,16 @@ class OwnRun(BackgroundRun):
         done: dict[int, Scored | JudgedFields] = {**self.results, **self.fields}
         return {self.key(self.jobs[n]): scored for n, scored in done.items()}
 
-    def _work(self) -> None:
-        try:
-            with turn(self._wait_for_turn):
-                self.waits = False
-                self._run()
-        except StoppedError:
-            pass
-        except AllcellError as error:
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, AllcellError):
             self.error = f"{error.message} {error.remedy}"
+            return
         # Nobody else would tell the user. The message may hold a file's name: log the type.
-        except Exception as error:
-            log.error("The evaluation failed: %s", type(error).__name__)
-            self.error = f"The evaluation failed ({type(error).__name__})."
-        finally:
-            self.waits = self.running = False
+        log.error("The evaluation failed: %s", type(error).__name__)
+        self.error = f"The evaluation failed ({type(error).__name__})."
 
-    def _run(self) -> None:
-        chosen = self.own_set
+    def _do(self) -> None:
+        chosen = self.user_set
         if chosen.folder is None:
             raise DataError("The set was let go.", "Open it again.")
 
@@ -226,7 +192,7 @@ class OwnRun(BackgroundRun):
         self.position, self.share = len(self.jobs), 0.0
 
     def _keep(self, position: int, done: Scored | JudgedFields) -> None:
-        chosen = self.own_set
+        chosen = self.user_set
         results, fields = dict(self.results), dict(self.fields)
         if isinstance(done, JudgedFields):
             fields[position] = done
@@ -252,8 +218,8 @@ class OwnRun(BackgroundRun):
             model=job.spec.name,
             model_sha256=job.sha256,
             device=detector.engine.description,
-            data=self.own_set.name,
-            split=self.own_set.split,
+            data=self.user_set.name,
+            split=self.user_set.split,
             confidence=job.spec.confidence,
             iou=job.spec.iou,
         )

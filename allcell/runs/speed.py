@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,16 +11,13 @@ from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark
 from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.images import RGBImage
-from allcell.runs.guard import BackgroundRun, RunGuard, StoppedError
-from allcell.runs.turn import turn
+from allcell.runs.guard import BackgroundRun, StoppedError
 from allcell.synth.field import random_spec, render
 
 log = logging.getLogger(__name__)
 
 #: Of a 1280x720 frame under a usual objective.
 _USUAL_RED_CELL_PX = 40.0
-#: A tab that has been gone for this long is closed, not only reconnecting.
-GONE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class SpeedJob:
 
 @dataclass(eq=False)
 class SpeedRun(BackgroundRun):
-    """Benchmarks one after the other; read its fields from any thread.
+    """Benchmarks one after the other; ends by itself when nobody is there to see the results.
 
     Attributes:
         jobs: What is measured, in this order.
@@ -49,14 +45,6 @@ class SpeedRun(BackgroundRun):
         frames: Measured frames of each, after the warm-up.
         warm_up: Frames that go before.
         results: What is done, by position in `jobs`.
-        failures: What could not be measured, likewise, in words for the user.
-        position: The job that runs.
-        share: How far that one is, 0 to 1.
-        running: Whether there is still something to do.
-        waits: Whether another run on this computer comes first.
-        is_watched: Whether anybody is still there to see the results; if not, it ends by itself
-            after `gone_s`.
-        gone_s: See `is_watched`, in seconds.
     """
 
     jobs: Sequence[SpeedJob]
@@ -64,39 +52,16 @@ class SpeedRun(BackgroundRun):
     frames: int = 60
     warm_up: int = 8
     results: dict[int, BenchmarkResult] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
-    position: int = 0
-    share: float = 0.0
-    running: bool = True
-    waits: bool = False
-    is_watched: Callable[[], bool] = lambda: True
-    gone_s: float = GONE_S
-    _thread: threading.Thread | None = None
-
-    def __post_init__(self) -> None:
-        self._guard = RunGuard(self.is_watched, self.gone_s)
 
     @property
     def done(self) -> int:
         """Jobs that have a result or failed."""
         return len(self.results) + len(self.failures)
 
-    @property
-    def total_share(self) -> float:
-        """How far the whole series is, 0 to 1."""
-        return min(1.0, (self.position + self.share) / len(self.jobs))
+    def _weights(self) -> Sequence[float]:
+        return [1.0] * len(self.jobs)
 
-    def _work(self) -> None:
-        try:
-            with turn(self._wait_for_turn):
-                self.waits = False
-                self._measure_all()
-        except StoppedError:
-            pass
-        finally:
-            self.waits = self.running = False
-
-    def _measure_all(self) -> None:
+    def _do(self) -> None:
         for position, job in enumerate(self.jobs):
             self.position, self.share = position, 0.0
             try:

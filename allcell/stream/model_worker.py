@@ -82,7 +82,12 @@ class ModelWorker:
         """
         # The lock keeps the next task from starting in between.
         with self._wake:
-            return self._served_now is owner and self.detector.interrupt()
+            thread = self._thread
+            return (
+                self._served_now is owner
+                and thread is not None
+                and self.detector.interrupt(thread.ident)
+            )
 
     def drop(self, owner: Hashable) -> None:
         """Forget an owner with its waiting task, and give up its running one."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from allcell.counts import Counts
 from allcell.detections import BoolArray, Detections, FloatArray, IntArray
 from allcell.formats.pixels import RGBImage
 from allcell.models.registry import CLASSES
-from allcell.result import Counts
 from allcell.statistics import Proportion
 from allcell.stream.motion import GreyImage, shift_between
 

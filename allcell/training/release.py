@@ -9,11 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-import allcell.offline  # noqa: F401  (before ultralytics is imported)
-
-import torch  # isort: skip
-from ultralytics.nn.tasks import load_checkpoint  # isort: skip
+import torch
+from ultralytics.nn.tasks import load_checkpoint
 
 from allcell.data.dataset import read_yolo
 from allcell.engines.torch_engine import export_onnx, parameter_count

@@ -10,15 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-import allcell.offline  # noqa: F401  (before ultralytics is imported)
-
-import torch  # isort: skip
-from torch.utils._pytree import tree_map  # isort: skip
-from ultralytics.data.build import build_dataloader  # isort: skip
-from ultralytics.data.dataset import YOLODataset  # isort: skip
-from ultralytics.models.yolo.detect import DetectionTrainer  # isort: skip
-from ultralytics.utils.torch_utils import strip_optimizer  # isort: skip
+import torch
+from torch.utils._pytree import tree_map
+from ultralytics.data.build import build_dataloader
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils.torch_utils import strip_optimizer
 
 from allcell.boxes import letterbox
 from allcell.detections import Detections

@@ -1,1 +1,5 @@
-"""Networks from strangers: inspected, tried in a child process, then a Detector like any other."""
+"""Strangers' ONNX networks: inspected, tried in a child process, then a `Detector` like any other.
+
+`allcell.untrusted.network` is the one door, for the app, the command line and live video:
+`UntrustedNetwork.open(content).detector(Claims(...))`. Nothing is ever unpickled.
+"""

@@ -1,4 +1,4 @@
-"""What somebody else's network answers: run within limits, and the ways to read it."""
+"""What a stranger's network answers: the run with its time limit, and the ways to read it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy.typing as npt
 
 from allcell.detections import FloatArray
 from allcell.engines.base import Engine
-from allcell.engines.time_limit import time_limit
 from allcell.errors import ModelError
 from allcell.models.registry import OutputLayout
+from allcell.untrusted.time_limit import time_limit
 
-#: Networks without overlaps answer with a few hundred boxes; candidates are thousands.
+#: A network that suppresses overlaps itself answers with a few hundred boxes; others, with
+#: thousands of candidates.
 _MOST_FINISHED_BOXES = 1000
-#: Boxes that all lie within so many pixels are fractions of the picture.
+#: If no coordinate is larger than this, they are fractions of the picture, not pixels.
 _FRACTIONS_PX = 2.0
-#: Scores may be this much outside of 0 to 1, by rounding.
+#: Rounding may take scores this far outside of 0 to 1.
 _ROUNDING = 1e-3
 
 
@@ -26,8 +27,8 @@ class Fit:
     """One way to read an output.
 
     Attributes:
-        layout: How boxes and scores lie in it.
-        classes: Number of classes it has room for; None for any (each box names its class).
+        layout: How boxes and scores are laid out in it.
+        classes: Number of classes it has room for; None for any number, as each box names its own.
     """
 
     layout: OutputLayout
@@ -35,7 +36,7 @@ class Fit:
 
 
 def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
-    """Run somebody else's network, whose graph may do anything, on one picture.
+    """Run a stranger's network, whose graph may do anything, on one picture.
 
     Args:
         engine: The network.
@@ -53,7 +54,7 @@ def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
             return engine.run(picture)
     except (IndexError, TypeError, ValueError) as error:
         raise ModelError(
-            "The network's answer is not one table of numbers a picture.",
+            "The network does not answer with one table of numbers for each picture.",
             "Export the detector alone, without further steps.",
         ) from error
 
@@ -69,34 +70,35 @@ def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
         return ()
     rows, columns = shape
     found: list[Fit] = []
-    # There are more boxes than numbers to each.
+    # There are more boxes than numbers for each box, which tells rows from columns.
     if 5 <= rows <= columns:
         found.append(Fit("anchor_free", rows - 4))
     if columns == 6 <= rows <= _MOST_FINISHED_BOXES:
         found.append(Fit("end_to_end", None))
     if 6 <= columns <= rows:
         found.append(Fit("anchor_based", columns - 5))
-    # YOLOv5 has three boxes at each place of its three grids, of 8, 16 and 32 pixels.
+    # YOLOv5 has three boxes in each cell of its three grids, whose cells are 8, 16 and 32 pixels:
+    # 3 w h (1/64 + 1/256 + 1/1024) = 63 w h / 1024.
     if 1024 * rows == 63 * input_px[0] * input_px[1]:
         found.sort(key=lambda fit: fit.layout != "anchor_based")
     return tuple(found)
 
 
 def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]) -> None:
-    """Refuse numbers that no detector of this layout answers with.
+    """Refuse numbers that a detector of this layout would not answer with.
 
     Args:
         output: (rows, columns).
-        layout: How it is to be read.
+        layout: How to read it.
         input_px: Width and height of the input.
 
     Raises:
-        ModelError: If a score is not within 0 to 1, a class no whole number, or a box not in
-            pixels.
+        ModelError: If a score is not within 0 to 1, a class number is not whole, or a box is not
+            in pixels.
     """
     if not np.isfinite(output).all():
         raise ModelError(
-            "The network answers with numbers that are infinite or none at all.",
+            "The network answers with numbers that are infinite or NaN.",
             "Export it again, in full precision.",
         )
     rows = output.T if layout == "anchor_free" else output
@@ -111,8 +113,8 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
         classes = rows[rows[:, 4] > 0, 5]
         if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
             raise ModelError(
-                "Read as end_to_end, the sixth number of a box should be its class, but is no "
-                "whole number.",
+                "Read as end_to_end, the sixth number of a box should be its class, but it is not "
+                "a whole number.",
                 "Choose another layout.",
             )
     largest = float(np.abs(boxes).max(initial=0))

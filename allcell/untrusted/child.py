@@ -1,6 +1,6 @@
-"""Run by `allcell.untrusted.trial` in a process of its own: opens a network from standard input.
+"""The child process of `allcell.untrusted.trial`: opens and runs a network from standard input.
 
-Prints a JSON object: the input size that it ran with, or message and remedy of what went wrong.
+Prints a JSON object: the input size it ran with, or what went wrong as message and remedy.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import sys
 from typing import Any
 
 from allcell.errors import ModelError
-from allcell.untrusted.file import open_untried
+from allcell.untrusted.session import check_file, open_here
 
-#: How ONNX Runtime and C++ say that memory is short.
+#: What ONNX Runtime and C++ say when they are out of memory.
 _NO_MEMORY = ("allocate memory", "bad_alloc", "bad allocation")
 
 
 def main() -> None:
-    """Arguments: bytes it may take, seconds it may last, CPU threads, perhaps width and height."""
+    """Arguments: bytes of memory and seconds it may take, CPU threads; optionally width, height."""
     most_bytes, longest_s, threads, *size = (int(argument) for argument in sys.argv[1:])
     if hasattr(signal, "alarm"):
-        # The server that waits for it may have ended.
+        # Nobody would end it if the server that waits for it has ended.
         signal.alarm(longest_s)
     content = sys.stdin.buffer.read()
     _limit_memory(most_bytes)
     said: dict[str, Any]
     try:
         wanted = (size[0], size[1]) if size else None
-        said = {"input_px": open_untried(content, input_px=wanted, threads=threads).input_px}
+        opened = open_here(content, check_file(content), wanted, threads)
+        said = {"input_px": opened.input_px}
     except ModelError as error:
         short = any(words in str(error.__cause__) for words in _NO_MEMORY)
         said = _too_large(most_bytes) if short else _said(error)
@@ -49,7 +50,7 @@ def _too_large(most_bytes: int) -> dict[str, str]:
 
 
 def _limit_memory(most_bytes: int) -> None:
-    """Where the system can do it (Linux), memory beyond what is taken now is limited."""
+    """Limit the memory beyond what the process has now, where the system can (Linux)."""
     try:
         import resource
 

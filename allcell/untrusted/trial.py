@@ -1,8 +1,8 @@
-"""Somebody else's network is tried in a process of its own before this one opens it.
+"""A stranger's network is tried in a child process before this process opens it.
 
-A small file can ask its runtime for all memory there is, loop while it is opened, or crash the
-runtime. In a server that would end the sessions of everybody. The trial's picture is noise: what a
-graph does on some other picture only is not met here.
+A small file can make the runtime take all memory, loop for ever while it is opened, or crash. In a
+server that would end everybody's session. The trial's picture is noise: it does not show what a
+graph does on certain other pictures only.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from pathlib import Path
 from typing import Any
 
 import allcell
-from allcell.engines.time_limit import LONGEST_RUN_S
 from allcell.errors import ModelError
+from allcell.untrusted.time_limit import LONGEST_RUN_S
 
 log = logging.getLogger(__name__)
 
-#: The process may take so much address space for the network, beyond what it takes itself. A server
-#: that opens the network afterwards takes as much.
+#: Most address space for the network, on top of the child's own. A server that opens the network
+#: afterwards takes as much.
 MOST_MEMORY_BYTES = 3 * 2**30
-#: For all of it: the process begins, the network is opened and runs twice.
+#: For the whole trial: the child starts, opens the network and runs it twice.
 _LONGEST_S = 3 * LONGEST_RUN_S
-#: Trials one after the other, so that several at a time do not take several times the memory.
+#: One trial at a time, or several would take several times the memory.
 _TURN = threading.Lock()
-#: What went well: SHA-256 and input size. A file is opened again for each place that uses it.
+#: Trials that went well: SHA-256 and input size. The same file may come again, from another
+#: session for example.
 _WENT_WELL: set[tuple[str, tuple[int, int] | None]] = set()
 _MOST_KNOWN = 256
 
 
 def try_apart(content: bytes, input_px: tuple[int, int] | None, threads: int) -> None:
-    """Let another process open a network and run it, and learn how it fared.
+    """Let a child process open a network and run it, unless that went well before.
 
     Args:
         content: Of the ONNX file.
@@ -46,11 +47,11 @@ def try_apart(content: bytes, input_px: tuple[int, int] | None, threads: int) ->
         threads: CPU threads; 0 leaves ONNX Runtime's choice.
 
     Raises:
-        ModelError: What the other process raised; or that it took too much memory or too long, or
+        ModelError: If the child could not use the network, took too much memory or too long, or
             crashed.
     """
     sha256 = hashlib.sha256(content).hexdigest()
-    # Asked before the turn, too: a known file does not wait for somebody else's trial.
+    # Before the turn as well: a known file does not wait for another file's trial.
     if (sha256, input_px) in _WENT_WELL:
         return
     if not _TURN.acquire(timeout=_LONGEST_S):
@@ -71,7 +72,7 @@ def try_apart(content: bytes, input_px: tuple[int, int] | None, threads: int) ->
 
 
 def _run(arguments: Sequence[str], content: bytes) -> dict[str, Any]:
-    """What the other process says: the input size it ran with, or a message and a remedy."""
+    """What the child says: the input size it ran with, or a message and a remedy."""
     root = Path(allcell.__file__).resolve().parents[1]
     known = os.environ.get("PYTHONPATH")
     paths = os.pathsep.join([str(root), known] if known else [str(root)])
@@ -81,7 +82,7 @@ def _run(arguments: Sequence[str], content: bytes) -> dict[str, Any]:
             input=content,
             capture_output=True,
             timeout=_LONGEST_S,
-            # Each thread of a large machine would reserve 64 MB of address space for itself.
+            # Otherwise each thread reserves 64 MB of address space, too much with many threads.
             env={**os.environ, "PYTHONPATH": paths, "MALLOC_ARENA_MAX": "2"},
             check=False,
         )

@@ -114,6 +114,49 @@ def test_pairs_say_whether_a_difference_is_decisive(app: AppTest, weights: Path)
     assert app.dataframe[0].value.loc["YOLOv5s", "allcell live"] == "-0.200 ● (-0.300 to -0.100)"
 
 
+def test_an_interval_without_width_is_not_shown(app: AppTest, weights: Path) -> None:
+    path = weights / "metrics" / "comparison_allidb1_test.json"
+    comparison = json.loads(path.read_text())
+    first, second = comparison["differences"][:2]
+    first |= {"value": 0.0, "interval": [0.0, 0.0], "p_adjusted": 1.0, "decisive": False}
+    second |= {"value": 0.2, "interval": None, "p": None, "p_adjusted": None, "decisive": False}
+    path.write_text(json.dumps(comparison))
+    table = show(app, "Real differences?").dataframe[0].value
+    titles = {spec.name: spec.title for spec in MODELS}
+    for d, words in ((first, "+0.000 (no width)"), (second, "+0.200 (n/a)")):
+        assert table.loc[titles[d["first"]], titles[d["second"]]] == words
+    assert "pairs 1 cannot be decided: too few resamples define it" in texts(app)
+    live = tab_table(app).set_index(["Model", "Cells"]).loc["allcell live"]
+    shown = live.loc["Healthy white cells", "R, ours (95 %)"]
+    assert shown == "1.000 (.881 to 1.000, exact)"
+    assert "1.000 to 1.000)" not in tab_table(app).to_string()
+
+
+def tab_table(app: AppTest) -> Any:
+    """Table 1 of the page."""
+    app.session_state["compare.tab"] = "Published and measured"
+    return app.run().dataframe[0].value
+
+
+def test_whole_fields_that_cannot_be_told_apart_are_said_to_be_so(
+    app: AppTest, weights: Path
+) -> None:
+    path = weights / "metrics" / "comparison_allidb1_test.json"
+    comparison = json.loads(path.read_text())
+    assert len(comparison["fields"]) == 28
+    most = max(f["only_first"] + f["only_second"] for f in comparison["fields"])
+    assert most < 11
+    assert (
+        "There could be none: two models would have to differ on 11 fields at least, and these "
+        f"differ on {most} at most." in texts(show(app, "Real differences?"))
+    )
+    comparison["fields"][0] |= {"only_first": 11, "only_second": 0, "p_adjusted": 0.03}
+    path.write_text(json.dumps(comparison))
+    app.run()
+    assert "There could be none" not in texts(app)
+    assert "**Decisive in 1 of 28 pairs.**" in texts(app)
+
+
 def test_the_p_of_each_pair_can_be_seen(app: AppTest) -> None:
     kept = settings().weights_dir / "metrics" / "comparison_allidb1_test.json"
     shown = show(app, "Real differences?")

@@ -25,7 +25,8 @@ from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
 from allcell.synth import samples
 from allcell.ui.detect import downloads, workspace
-from allcell.ui.field.bench import Bench, Source
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Picture
 from tests.pages.conftest import CountingEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,7 +236,7 @@ def test_another_model_keeps_the_pictures_and_each_threshold(
 
 def test_own_red_cell_size_runs_the_model_once_more(upload: Any, engine: Any, smear: bytes) -> None:
     app = upload(("smear.png", smear))
-    [source] = bench_of(app).sources.values()
+    [source] = bench_of(app).pictures.values()
     switch = f"detect.own_red_cell.{source.digest}"
     app.toggle(key=switch).set_value(True).run()
     app.number_input(key=f"detect.red_cell.{source.digest}").set_value(40.0).run()
@@ -289,7 +290,7 @@ def test_broken_file_leaves_the_others_alone(
     assert len(app.error) == 1
     assert engine.runs == 2
     assert "All 2 images together: 4 of 6 = 66.7" in words(app)
-    bench_of(app).show(list(bench_of(app).sources)[1])
+    bench_of(app).show(list(bench_of(app).pictures)[1])
     app.run()
     assert not app.metric
     assert "broken.jpg" in app.error[-1].value
@@ -325,7 +326,7 @@ def test_file_taken_out_of_the_uploader_is_gone(
 ) -> None:
     upload(("a.png", smear), ("b.png", other_smear))
     app = upload(("b.png", other_smear))
-    assert [source.name for source in bench_of(app).sources.values()] == ["b.png"]
+    assert [source.name for source in bench_of(app).pictures.values()] == ["b.png"]
     assert counted(app) == (2, 1, 1)
 
 
@@ -347,7 +348,7 @@ def test_clear_forgets_everything(upload: Any, engine: Any, smear: bytes) -> Non
     next(button for button in app.button if button.label == "Clear all images").click().run()
     assert not app.exception
     assert not app.metric
-    assert not bench_of(app).sources
+    assert not bench_of(app).pictures
     app = upload(("smear.png", smear))
     assert engine.runs == 2, "its result was forgotten too"
 
@@ -355,7 +356,7 @@ def test_clear_forgets_everything(upload: Any, engine: Any, smear: bytes) -> Non
 def test_sample_is_labelled_synthetic(app: AppTest, engine: Any) -> None:
     app.run().button(key="detect.sample.few-blasts").click().run()
     assert not app.exception
-    [source] = bench_of(app).sources.values()
+    [source] = bench_of(app).pictures.values()
     assert source.synthetic
     assert "synthetic" in source.name
     assert "few-blasts (synthetic)" in words(app)
@@ -367,7 +368,7 @@ def test_too_many_pictures_are_refused_and_the_first_kept(
     limits(max_images=1)
     app = upload(("a.png", smear), ("b.png", other_smear))
     assert "at most 1 are accepted" in app.error[0].value
-    assert [source.name for source in bench_of(app).sources.values()] == ["a.png"]
+    assert [source.name for source in bench_of(app).pictures.values()] == ["a.png"]
     assert counted(app) == (2, 1, 1)
 
 
@@ -378,15 +379,15 @@ def test_too_many_bytes_together_are_refused(
     filler = bytes(2**20)
     app = upload(*((f"{n}.png", bytes([n]) + filler[1:]) for n in range(5)))
     assert "together have more than 4 MB" in app.error[0].value
-    assert len(bench_of(app).sources) == 4
+    assert len(bench_of(app).pictures) == 4
 
 
 def test_stopped_run_shows_what_is_done_and_goes_on(upload: Any, engine: Any, smear: bytes) -> None:
     app = upload(("a.png", smear))
     desk = bench_of(app)
     for n in range(3):
-        source = Source.of(f"{n}.png", encode_png(np.full((64, 64, 3), 200 + n, np.uint8)))
-        desk.sources[source.id] = source
+        source = Picture.of(f"{n}.png", encode_png(np.full((64, 64, 3), 200 + n, np.uint8)))
+        desk.pictures[source.id] = source
     desk.stopped = True
     app.run()
     assert "Stopped: 1 of 4 images are done" in app.warning[0].value
@@ -429,3 +430,19 @@ def test_wording_never_diagnoses(upload: Any, engine: Any, smear: bytes) -> None
     assert not re.search(r"positive|patient has|leukemia detected|diagnosed", text)
     for found in re.finditer("diagnos", text):
         assert text[: found.start()].endswith("not a ")
+
+
+def test_a_limit_that_is_reached_is_said_with_the_answer(
+    upload: Any,
+    engine: Any,
+    smear: bytes,
+    other_smear: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 2)
+    app = upload(("a.png", smear), ("b.png", other_smear))
+    assert "the least sure were left out, so cells may be missing." in words(app)
+    assert all("cells may be missing" in note for note in app.dataframe[0].value["Note"])
+    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 30_000)
+    app.button(key="detect.clear").click().run()
+    assert "cells may be missing" not in words(upload(("c.png", smear)))

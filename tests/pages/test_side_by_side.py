@@ -247,3 +247,27 @@ def test_of_too_many_models_the_first_are_compared(
     assert "3 models are chosen; the first 2 of the list are compared." in words(show(app))
     assert not app.error, "the third would have failed"
     assert len(said(app)) > 3
+
+
+def test_what_is_open_on_detect_is_decoded_and_analysed_once(
+    app: AppTest, networks: dict[str, Saying], smear: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Detector(get_spec("live"), networks["live"])
+    monkeypatch.setattr("allcell.ui.detect.workspace.get_detector", lambda name: live)
+    app.run().get("file_uploader")[0].set_value([("a.png", smear, "")])
+    rerun(app)
+    assert networks["live"].runs == 1
+    show(app, sample=None)
+    app.segmented_control(key="side.origin").set_value("From Detect")
+    rerun(app)
+    assert app.selectbox(key="side.bench").value.endswith("a.png")
+    assert ("Blast 0.90", "Blast 0.90") in said(app)
+    assert (networks["live"].runs, networks["yolov5s"].runs) == (1, 1)
+
+
+def test_an_empty_bench_says_where_pictures_come_from(
+    app: AppTest, networks: dict[str, Saying]
+) -> None:
+    show(app, sample=None)
+    app.segmented_control(key="side.origin").set_value("From Detect")
+    assert "Nothing is open on the *Detect* page" in words(rerun(app))

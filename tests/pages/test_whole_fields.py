@@ -89,14 +89,14 @@ def weights(tmp_path: Path, limits: Any) -> Path:
     (tmp_path / "metrics").mkdir()
     scores = {
         "model_sha256": manifest["live"].checkpoint.sha256,
-        "images": 3,
+        "images": 12,
         "classes": {
-            "blast": dict.fromkeys(METRICS, 0.987),
-            "healthy": dict.fromkeys(METRICS, 0.876),
+            "blast": {"cells": 20, **dict.fromkeys(METRICS, 0.987)},
+            "healthy": {"cells": 20, **dict.fromkeys(METRICS, 0.876)},
         },
         "intervals": {f"blast.{metric}": [0.9, 1.0] for metric in METRICS}
         | {f"healthy.{metric}": [0.8, 0.95] for metric in METRICS},
-        "fields": [{"blast_present": True, "blast_suggested": n < 2} for n in range(3)],
+        "fields": [{"blast_present": True, "blast_suggested": n < 2} for n in range(12)],
     }
     (tmp_path / "metrics" / "live_allidb1_test.json").write_text(json.dumps(scores))
     right = {
@@ -121,7 +121,7 @@ def test_the_overview_has_the_scores_of_the_weights_that_are_here(
     live = table.loc["allcell live"]
     assert live["Blasts, mAP@0.5"] == "0.987 (0.900 to 1.000)"
     assert live["Healthy WBC, mAP@0.5"] == "0.876 (0.800 to 0.950)"
-    assert live["Whole fields right"] == "2 of 3"
+    assert live["Whole fields right"] == "2 of 12"
     cnn = table.loc[get_classifier("cnn").title]
     assert cnn["Whole fields right"] == "15 of 17 (0.64 to 0.98)"
     assert table.loc["YOLOv5s", "State"] == "not here"

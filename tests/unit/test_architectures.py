@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-import allcell.offline  # noqa: F401  (before ultralytics is imported)
+import allcell  # noqa: F401  (before ultralytics, which it keeps from calling home)
 
 torch = pytest.importorskip("torch")
 cfg = pytest.importorskip("ultralytics.cfg")

@@ -1,10 +1,14 @@
 """Geometry: hand-computed cases, then properties."""
 
+import time
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allcell import boxes as boxes_module
 from allcell.boxes import area, clip, iou, letterbox, nms, suppress
 from allcell.detections import Detections
 
@@ -46,6 +50,54 @@ def test_clip():
 def test_nms(limit, kept):
     xyxy = boxes((0, 0, 10, 10), (1, 0, 11, 10), (30, 0, 40, 10))
     assert nms(xyxy, np.array([0.6, 0.9, 0.5], np.float32), limit).tolist() == kept
+
+
+def of_opencv(xyxy, confidence, limit):
+    xywh = np.concatenate([xyxy[:, :2], np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)], axis=1)
+    return list(cv2.dnn.NMSBoxes(xywh.tolist(), confidence.tolist(), 0.0, limit))
+
+
+def crowd(n, side_px, field_px, seed=0, spread=0.2):
+    """Boxes (n, 4) of about a size anywhere in a field, and their confidences."""
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(0, field_px, (n, 2))
+    half = side_px / 2 * np.exp(rng.normal(0, spread, (n, 2)))
+    xyxy = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+    return xyxy, rng.uniform(0.05, 1, n).astype(np.float32)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.45, 0.8, 1.0])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda xyxy, c: (xyxy, c), id="as they are"),
+        pytest.param(lambda xyxy, c: (xyxy.round(-1), c.round(1)), id="many are alike"),
+        pytest.param(lambda xyxy, c: (np.clip(xyxy, 90, 300), c), id="some have no area"),
+        pytest.param(lambda xyxy, c: (xyxy[:, [2, 1, 0, 3]], c), id="turned inside out"),
+        pytest.param(lambda xyxy, c: (xyxy, np.where(c > 0.5, c, 0)), id="some of no confidence"),
+        pytest.param(lambda xyxy, c: (xyxy * np.float32(1e30), c), id="of no picture"),
+        pytest.param(lambda xyxy, c: (xyxy * [1, 0.01, 1, 9], c), id="much higher than wide"),
+        pytest.param(lambda xyxy, c: (xyxy[:0], c[:0]), id="none"),
+    ],
+)
+@pytest.mark.parametrize("spread", [0.2, 2.0], ids=["of one size", "of all sizes"])
+def test_many_boxes_are_suppressed_as_a_few_are(monkeypatch, change, limit, spread):
+    xyxy, confidence = change(*crowd(400, 40, 400, spread=spread))
+    xyxy, confidence = xyxy.astype(np.float32), confidence.astype(np.float32)
+    expected = of_opencv(xyxy, confidence, limit)
+    monkeypatch.setattr(boxes_module, "_MANY", 0)
+    assert nms(xyxy, confidence, limit).tolist() == expected
+
+
+def test_thousands_of_cells_are_suppressed_fast():
+    xyxy, confidence = crowd(3000, 40, 3500)
+    start = time.perf_counter()
+    expected = of_opencv(xyxy, confidence, 0.45)
+    between = time.perf_counter()
+    kept = nms(xyxy, confidence, 0.45)
+    took = time.perf_counter() - between
+    assert kept.tolist() == expected
+    assert took < (between - start) / 4
 
 
 def test_one_cell_has_one_class_unless_asked_otherwise():

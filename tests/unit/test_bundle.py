@@ -207,6 +207,85 @@ def test_models_of_different_images_are_not_compared(answers):
         write_bundle([answers[0], answers[0]])
 
 
+def of_first(answers, count):
+    """The same models on the first images only."""
+    return [replace(item, images=item.images[:count]) for item in answers]
+
+
+@pytest.mark.parametrize(
+    ("count", "few"),
+    [
+        pytest.param(1, True, id="one image"),
+        pytest.param(2, True, id="two images"),
+        pytest.param(9, True, id="one too few"),
+        pytest.param(10, False, id="just enough"),
+    ],
+)
+def test_a_bundle_of_too_few_images_decides_nothing(answers, tmp_path, monkeypatch, count, few):
+    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 200)
+    made = write_bundle(of_first(answers, count))
+    comparison = json.loads(read_bundle(made).scored["comparison.json"])
+    assert comparison["differences"]
+    for d in comparison["differences"]:
+        assert (d["p"] is None) >= few
+        assert (d["p"] is None) == (d["interval"] is None) == (d["p_adjusted"] is None)
+    (tmp_path / "b.zip").write_bytes(made)
+    done = CliRunner().invoke(app, ["evaluate", "--from", str(tmp_path / "b.zip")])
+    assert done.exit_code == 0, done.output
+    words = f"no difference between models is decided: too few images: {count}, at least 10"
+    assert (words in done.output) == few
+    assert "every number equals the bundle's" in done.output
+
+
+def test_a_bundle_of_an_earlier_version_that_decided_on_two_images_can_be_read(
+    answers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 200)
+
+    def as_before(text):
+        kept = json.loads(text)
+        for d in kept["differences"]:
+            d |= {"interval": [0.2, 0.2], "p": 0.001, "p_adjusted": 0.001, "decisive": True}
+        return json.dumps(kept)
+
+    def with_intervals(text):
+        kept = json.loads(text)
+        kept["intervals"] = {name: [1.0, 1.0] for name in kept["intervals"]}
+        kept["settings"]["bootstrap"] = "2000 resamples of the images, seed 0, percentile, 95 %"
+        return json.dumps(kept)
+
+    made = write_bundle(of_first(answers, 2))
+    before = changed(made, "comparison.json", as_before)
+    before = changed(before, "metrics/01.json", with_intervals)
+    again = rescore(before)
+    assert again.differing == []
+    assert again.outdated == ["comparison.json", "metrics/01.json"]
+    (tmp_path / "b.zip").write_bytes(before)
+    done = CliRunner().invoke(app, ["evaluate", "--from", str(tmp_path / "b.zip")])
+    assert done.exit_code == 0, done.output
+    assert "too few images: 2, at least 10 are needed" in done.output
+    assert "every other number equals the bundle's" in done.output
+    assert "decisive" not in done.output
+
+    def another_value(text):
+        kept = json.loads(as_before(text))
+        kept["differences"][0]["value"] += 0.1
+        return json.dumps(kept)
+
+    wrong = rescore(changed(made, "comparison.json", another_value))
+    assert (wrong.differing, wrong.outdated) == (["comparison.json"], [])
+
+
+def test_enough_images_excuse_no_interval(bundle):
+    def with_intervals(text):
+        kept = json.loads(text)
+        kept["intervals"]["blast.ap50"] = [1.0, 1.0]
+        return json.dumps(kept)
+
+    again = rescore(changed(bundle, "metrics/01.json", with_intervals))
+    assert (again.differing, again.outdated) == (["metrics/01.json"], [])
+
+
 def test_the_command_line_checks_a_bundle(bundle, tmp_path):
     path = tmp_path / "b.zip"
     path.write_bytes(bundle)

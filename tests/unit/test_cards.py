@@ -137,6 +137,49 @@ def test_what_pre_training_is_worth_is_said_as_it_is(weights_dir, decisive, verd
     assert f"blast mAP@0.5 -0.020 (-0.030 to -0.010), {verdict}" in card
 
 
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        pytest.param(
+            17,
+            ("1.000 (0.949 to 1.000, exact)", "0.712 (no width)", "recall 1.000 (0.590 to 1.000"),
+            id="every resample alike",
+        ),
+        pytest.param(
+            9,
+            ("1.000 (n/a)", "0.712 (n/a)", "No intervals (n/a): too few images: 9, at least 10"),
+            id="too few fields",
+        ),
+    ],
+)
+def test_a_card_gives_no_interval_that_says_certainty(weights_dir, images, words):
+    content = metrics(images=images)
+    content["classes"]["blast"]["recall"] = 1.0
+    content["centroids"] = {"tp": 7, "fp": 3, "fn": 0, "precision": 0.7, "recall": 1.0}
+    content["intervals"] = {name: [1.0, 1.0] for name in content["intervals"]}
+    keep(weights_dir, "allidb1_test", content)
+    card = render_card(get_spec("live"), FILES, weights_dir)
+    for text in words:
+        assert text in card
+    assert "1.000 to 1.000" not in card
+
+
+def test_a_difference_that_cannot_be_decided_says_so(weights_dir):
+    difference = {
+        "first": "yolov5s-scratch",
+        "second": "yolov6",
+        "measure": "blast.ap50",
+        "value": 0.02,
+        "interval": None,
+        "p_adjusted": None,
+        "decisive": False,
+    }
+    content = {"differences": [difference]}
+    (weights_dir / "metrics" / "comparison_allidb1_test.json").write_text(json.dumps(content))
+    card = render_card(get_spec("yolov6"), FILES, weights_dir)
+    assert "blast mAP@0.5 -0.020 (n/a), cannot be decided" in card
+
+
 def test_numbers_of_other_weights_are_called_invalid(weights_dir):
     keep(weights_dir, "allidb1_test", metrics(model_sha256="b" * 64))
     assert "Measured with other weights" in render_card(get_spec("live"), FILES, weights_dir)

@@ -14,9 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+from allcell.counts import Counts
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import CLASSES, MODELS, TRAINED_CLASSES
-from allcell.result import Counts
 
 NAMES = ("blast", "healthy", "smudge", "unidentified")
 #: A picture of 640x480 with a row of boxes, by class: 2 blasts, 3 healthy, 1 smudge, 2 others.
@@ -69,7 +69,7 @@ def four():
                 for name in (
                     *("__main__", "analysis", "data.class_names", "detector", "draw"),
                     *("evaluation.predictions", "evaluation.evaluate", "images", "models.registry"),
-                    *("report.exports", "stream.tally", "detections"),
+                    *("report.exports", "stream.tally", "detections", "scale"),
                 )
             }
         )
@@ -77,7 +77,10 @@ def four():
         parts.detector_of_four = parts.detector.Detector(spec, Engine())
         parts.picture = np.full((480, 640, 3), 255, np.uint8)
         parts.result = parts.analysis.analyse(
-            parts.detector_of_four, parts.picture, "smear.png", red_cell_px=20
+            parts.detector_of_four,
+            parts.picture,
+            "smear.png",
+            scale=parts.scale.Scale(20.0, "given"),
         ).result()
         yield parts
     finally:
@@ -87,7 +90,7 @@ def four():
 
 
 def test_it_is_counted_and_changes_no_other_count(four):
-    counts = four.result.counts()
+    counts = four.result.counts
     assert dict(counts.by_class) == {"blast": 2, "healthy": 3, "smudge": 1, "unidentified": 2}
     assert (counts.blasts, counts.white_cells, counts.smudges) == (2, 5, 1)
     assert (counts.blast_share.k, counts.blast_share.n) == (2, 5)
@@ -102,7 +105,9 @@ def test_it_is_drawn_in_its_colour_and_line(four):
 
 
 def test_it_is_in_the_exports(four):
-    boxes = list(csv.DictReader(io.StringIO(four.exports.to_csv([four.result]))))
+    boxes = list(
+        csv.DictReader(io.StringIO(sys.modules["allcell.result"].boxes_csv([four.result])))
+    )
     assert [row["suggested_class"] for row in boxes].count("unidentified") == 2
     [row] = csv.DictReader(io.StringIO(four.exports.to_summary_csv([four.result])))
     names = ("blasts", "white_cells", "smudges", "unidentified", "error")

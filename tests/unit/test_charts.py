@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from allcell.ui.compare.charts import SpeedPoint, speed_against_score
+from allcell.ui.compare.charts import SpeedPoint, forest, speed_against_score
 from allcell.ui.shell.charts import COLOURS, lines, looks, upper_share
 
 NAMES = [f"model {n}" for n in range(9)]
@@ -55,3 +55,11 @@ def test_the_legend_names_each_once_with_its_mark(marks):
 )
 def test_an_axis_of_scores_begins_below_the_lowest(values, low):
     assert upper_share(values) == (pytest.approx(low), 1.02)
+
+
+def test_without_an_interval_no_bar_is_drawn():
+    rows = [("sure", 0.9, (0.8, 1.0), None), ("unknown", 0.95, None, None)]
+    bars = forest(rows, title="", x_title="").data[0].error_x
+    for ends in (bars.array, bars.arrayminus):
+        assert ends[0] == pytest.approx(0.1, abs=0.001)
+        assert ends[1] is None

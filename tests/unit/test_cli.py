@@ -4,19 +4,24 @@ import csv
 import io
 import json
 from itertools import combinations
+from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from allcell import images
 from allcell.__main__ import app
 from allcell.evaluation.bundle import read_bundle
 from allcell.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
-from allcell.untrusted import file as untrusted_file
-from tests import own_sets
+from allcell.untrusted import session as untrusted_session
+from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,10 @@ def test_detect_json_has_the_documented_shape(folder):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["image"].rsplit("/", 1)[-1] for line in lines] == ["field1.png", "field2.png"]
     for line in lines:
-        assert set(line) == {"image", "width", "height", "model", "detections", "timing_ms"}
+        assert set(line) == {
+            *("image", "width", "height", "model"),
+            *("detections", "warnings", "timing_ms"),
+        }
         assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
         assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}
         for cell in line["detections"]:
@@ -233,16 +241,18 @@ def test_options_that_a_network_of_ones_own_would_ignore_are_refused(
     where = [folder] if command == "detect" else ["--data", folder]
     done = run(command, *where, "--onnx", file, *option)
     assert done.exit_code == 1
-    assert f"{option[0]} has no say beside --onnx" in done.stderr
+    assert f"{option[0]} cannot be used with --onnx" in done.stderr
     if option[0] == "--device":
-        assert "has no say" not in run(command, *where, "--onnx", file, "--device", "cpu").stderr
+        assert (
+            "cannot be used" not in run(command, *where, "--onnx", file, "--device", "cpu").stderr
+        )
 
 
 def test_a_network_of_ones_own_is_opened_once(folder, tmp_path, monkeypatch):
     opened = []
-    original = untrusted_file.read_facts
+    original = untrusted_session.read_facts
     monkeypatch.setattr(
-        untrusted_file, "read_facts", lambda content: opened.append(1) or original(content)
+        untrusted_session, "read_facts", lambda content: opened.append(1) or original(content)
     )
     file = tmp_path / "mine.onnx"
     file.write_bytes(graph(anchor_free(), metadata={"names": NAMES}))
@@ -278,11 +288,11 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
 @pytest.fixture
 def compare(tmp_path):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
-    for name, content in own_sets.coco_files().items():
+    for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    meaning = zip(own_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
+    meaning = zip(user_sets.NAMES, ("blast", "healthy", "smudge"), strict=True)
     mapping = [part for pair in meaning for part in ("--map", "=".join(pair))]
     bundle = tmp_path / "all.zip"
 
@@ -303,6 +313,8 @@ def test_compare_takes_whole_field_models_too(compare):
     (judged,) = kept.fields
     assert (judged.model, len(judged.probability)) == ("cnn", 3)
     assert f"cnn: {sum(judged.right)} of 3 fields judged rightly" in done.stdout
+    assert "decided: too few images: 3, at least 10 are needed" in done.stdout
+    assert "decisive" not in done.stdout
     pairs = json.loads(kept.scored["comparison.json"])["fields"]
     assert [(p["first"], p["second"]) for p in pairs] == list(combinations(names, 2))
     again = run("evaluate", "--from", bundle)
@@ -314,3 +326,37 @@ def test_whole_field_models_alone_are_not_compared(compare):
     assert done.exit_code != 0
     assert "Add a detector" in done.stderr
     assert not bundle.exists()
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=["words", "json", "csv"])
+def test_a_limit_that_is_reached_is_said(folder, monkeypatch, form):
+    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 1)
+    done = run("detect", folder, *form)
+    assert done.exit_code == 0
+    assert done.stderr.count("so cells may be missing.") == 2
+    if form == ("--json",):
+        for line in done.stdout.splitlines():
+            assert "so cells may be missing." in json.loads(line)["warnings"][0]
+
+
+def test_a_sample_is_written_once_and_can_be_detected(tmp_path):
+    target = tmp_path / "smear.png"
+    assert run("sample", target).exit_code == 0
+    assert "5 blasts" in run("sample", target, "--force").stderr
+    again = run("sample", target)
+    assert again.exit_code == 1
+    assert "add --force" in again.stderr
+    unknown = run("sample", tmp_path / "b.png", "--name", "no")
+    assert "Choose one of: example, healthy, " in unknown.stderr
+
+
+def test_the_picture_in_readme_is_what_its_commands_make(tmp_path):
+    run("sample", tmp_path / "smear.png")
+    done = run("detect", tmp_path / "smear.png", "--annotated", tmp_path)
+    assert "5 suggested blasts" in done.stdout
+    made, kept = (
+        images.decode(path).astype(int)
+        for path in (tmp_path / "smear-annotated.png", ROOT / "docs" / "smear.png")
+    )
+    # A confidence may differ in its last digit on another processor.
+    assert np.mean(np.abs(made - kept)) < 0.5

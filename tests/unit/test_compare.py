@@ -10,6 +10,8 @@ from allcell.evaluation.compare import (
     Comparison,
     compare_fields,
     compare_measures,
+    field_is_decisive,
+    least_differing,
 )
 
 
@@ -26,7 +28,7 @@ def models(**gains):
 
 
 def test_a_pair_is_told_apart_though_the_images_vary_more_than_they_do():
-    found = compare_measures(*models(good=0.1, fair=0.0, equal=0.0))
+    found = compare_measures(*models(good=0.1, fair=0.0, equal=0.0), 17)
     verdicts = {(d.first, d.second): d.decisive for d in found if d.measure == "map50"}
     assert verdicts == {("good", "fair"): True, ("good", "equal"): True, ("fair", "equal"): False}
     assert len(found) == 3 * len(COMPARED)
@@ -40,7 +42,7 @@ def test_what_neither_model_defines_is_left_out():
     measured, replicates = models(a=0.0, b=0.0)
     for name in measured:
         measured[name]["blast.ap50"] = np.nan
-    assert "blast.ap50" not in {d.measure for d in compare_measures(measured, replicates)}
+    assert "blast.ap50" not in {d.measure for d in compare_measures(measured, replicates, 17)}
 
 
 def test_fields_are_compared_one_by_one():
@@ -56,8 +58,74 @@ def test_holm_is_over_all_pairs():
 
 
 def test_json_is_plain():
-    found = compare_measures(*models(a=0.2, b=0.0))
+    found = compare_measures(*models(a=0.2, b=0.0), 17)
     text = Comparison("allidb1", "test", "0" * 64, {"a": "1", "b": "2"}, found, ()).to_json()
     row = json.loads(text)["differences"][0]
     assert (row["first"], row["second"], row["measure"]) == ("a", "b", COMPARED[0])
     assert len(row["interval"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("images", "decisive"),
+    [
+        pytest.param(1, False, id="one image"),
+        pytest.param(2, False, id="two images"),
+        pytest.param(9, False, id="one too few"),
+        pytest.param(10, True, id="just enough"),
+    ],
+)
+def test_too_few_images_decide_nothing(images, decisive):
+    for row in compare_measures(*models(good=0.1, fair=0.0), images):
+        assert row.decisive == decisive
+        assert row.value == pytest.approx(0.1)
+        assert all((x is not None) == decisive for x in (row.interval, row.p, row.p_adjusted))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p", "interval"),
+    [
+        pytest.param(0.7, 0.7, 1.0, (0.0, 0.0), id="one model equal to the other"),
+        pytest.param(1.0, 1.0, 1.0, (0.0, 0.0), id="both perfect"),
+        pytest.param(1.0, 0.5, None, None, id="perfect against one alike on every image"),
+    ],
+)
+def test_resamples_without_width_decide_nothing(first, second, p, interval):
+    measured = {"a": dict.fromkeys(COMPARED, first), "b": dict.fromkeys(COMPARED, second)}
+    replicates = {
+        name: {key: np.full(200, value) for key, value in of_model.items()}
+        for name, of_model in measured.items()
+    }
+    for row in compare_measures(measured, replicates, 17):
+        assert (row.p, row.p_adjusted, row.interval, row.decisive) == (p, p, interval, False)
+
+
+def test_a_pair_that_cannot_be_decided_stays_in_holms_count():
+    measured, replicates = models(good=0.1, fair=0.0, fixed=0.0)
+    for key in COMPARED:
+        replicates["fixed"][key] = replicates["fair"][key] + 0.3
+    rows = [d for d in compare_measures(measured, replicates, 17) if d.measure == "map50"]
+    by_pair = {(d.first, d.second): d for d in rows}
+    assert by_pair["fair", "fixed"].p is None
+    decided = by_pair["good", "fair"]
+    assert decided.p_adjusted == pytest.approx(3 * decided.p)
+
+
+@pytest.mark.parametrize(
+    ("images", "decisive"),
+    [pytest.param(9, False, id="too few fields"), pytest.param(10, True, id="enough")],
+)
+def test_few_fields_decide_nothing_though_the_exact_test_would(images, decisive):
+    (pair,) = compare_fields({"first": [True] * images, "second": [False] * images})
+    assert pair.p_adjusted < 0.01
+    assert field_is_decisive(pair.p_adjusted, images) == decisive
+
+
+@pytest.mark.parametrize(
+    ("pairs", "least"),
+    [
+        pytest.param(1, 6, id="one pair: 2 / 2**6 is .031"),
+        pytest.param(28, 11, id="eight models"),
+    ],
+)
+def test_how_many_fields_mcnemar_needs(pairs, least):
+    assert least_differing(pairs) == least

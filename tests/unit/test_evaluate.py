@@ -118,6 +118,30 @@ def test_the_detector_is_asked_for_unsure_boxes_at_its_own_scale(case):
     assert detector.asked == [(None, FLOOR_CONFIDENCE, 0.6)] * len(images)
 
 
+@pytest.mark.parametrize(
+    ("step", "kept", "lowest"),
+    [
+        pytest.param(1 / 5000, 300, 0.0402, id="yolov5 validates the best 300"),
+        pytest.param(-1 / 5000, 400, 0.1, id="beyond them all that a user can be shown"),
+    ],
+)
+def test_how_many_boxes_of_an_image_are_kept(tmp_path, step, kept, lowest):
+    script = [(A, 0.1 - i * step, BLAST) for i in range(400)]
+    script.sort(key=lambda row: -row[1])
+    predictions = predict(Scripted([script]), [labelled(tmp_path, 0, [(A, BLAST)])], SETTING)
+    found = predictions.images[0].predictions
+    assert len(found) == kept
+    assert found.confidence.min() == pytest.approx(lowest)
+
+
+def test_a_field_of_400_cells_is_counted_whole(tmp_path):
+    places = [(30 * (i % 20), 30 * (i // 20)) for i in range(400)]
+    cells = [((x, y, x + 20, y + 20), BLAST) for x, y in places]
+    script = [(box, 0.9 - i / 1000, kind) for i, (box, kind) in enumerate(cells)]
+    result = run(Scripted([script]), [labelled(tmp_path, 0, cells)])
+    assert result.classes["blast"].at_operating_point.tp == 400
+
+
 def test_class_ids_are_the_detectors(case):
     detector, images = case
     for rows in detector.scripts:
@@ -165,15 +189,25 @@ def test_healthy_cells_of_a_patient_are_counted_by_themselves(tmp_path):
 
 def test_intervals_hold_the_value_and_shrink_to_it_when_images_agree(case):
     detector, images = case
-    result = run(detector, images)
+    result = run(detector, images * 3)
     for name, value in (("blast.ap50", result.classes["blast"].ap50), ("map50", result.map50)):
         low, high = result.intervals[name]
         assert low <= value <= high
     low, high = result.intervals["blast.tp"]
-    assert (low, high) == (0, 3)  # one true blast in one of four images, drawn 0 to 3 times
-    same = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * 3)
+    assert (low, high) == (0, 6)  # in 3 of 12 images: a quarter of 12 draws, binomial
+    same = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * 10)
     assert same.intervals["healthy.ap50"] == (1.0, 1.0)
     assert same.intervals["blast.ap50"] is None
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_too_few_images_have_no_intervals(case, count):
+    _, images = case
+    result = run(Scripted([[(A, 0.9, HEALTHY)]] * 3), [images[1]] * count)
+    assert result.classes["healthy"].ap50 == pytest.approx(1.0)
+    assert set(result.intervals.values()) == {None}
+    words = f"none: too few images: {count}, at least 10 are needed"
+    assert json.loads(result.to_json())["settings"]["bootstrap"] == words
 
 
 def test_a_file_of_predictions_gives_the_same_numbers(case):

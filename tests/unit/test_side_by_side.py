@@ -9,9 +9,10 @@ import pytest
 
 from allcell.classifier import FieldClass
 from allcell.detections import Detections
+from allcell.detector import Timing
 from allcell.models.registry import CLASSES, FIELD_CLASSES, MODELS
 from allcell.report.agreement import Agreement, Call, ComparedCell
-from allcell.result import STAGES, ImageResult
+from allcell.result import Result
 from allcell.ui.compare.side.cells import agreement_text, field_text, table_of, unknown_text
 from allcell.ui.compare.side.panes import titles_of
 
@@ -52,14 +53,14 @@ def test_agreement_in_a_sentence(cells: list[ComparedCell], text: str) -> None:
     assert agreement_text(Agreement(tuple(cells)), models) == text
 
 
-def result(*names: str, classes: tuple[str, ...] = CLASSES) -> ImageResult:
+def result(*names: str, classes: tuple[str, ...] = CLASSES) -> Result:
     """What a detector shows: one box of each of these classes."""
     found = Detections(
         np.tile(np.array([[0, 0, 9, 9]], np.float32), (len(names), 1)),
         np.full(len(names), 0.8, np.float32),
         np.array([classes.index(name) for name in names], np.int64),
     )
-    return ImageResult("a", 40, 40, "m", found, classes, dict.fromkeys(STAGES, 1.0))
+    return Result("a", 40, 40, "m", found, classes, Timing(1.0, 1.0, 1.0, 3.0))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def result(*names: str, classes: tuple[str, ...] = CLASSES) -> ImageResult:
     ],
 )
 def test_cnn_against_detectors(
-    suggested: str, results: dict[str, ImageResult], differs: bool, against: str, with_it: str
+    suggested: str, results: dict[str, Result], differs: bool, against: str, with_it: str
 ) -> None:
     assert suggested in FIELD_CLASSES
     flagged, text = field_text("CNN", FieldClass(0.25, suggested), results)
@@ -140,12 +141,12 @@ def test_models_that_know_fewer_classes_are_named(
 
 
 def test_models_of_one_title_are_told_apart() -> None:
-    own = replace(MODELS[1], name="own-1")
-    titles = titles_of([MODELS[0], MODELS[1], own])
+    added = replace(MODELS[1], name="user-1")
+    titles = titles_of([MODELS[0], MODELS[1], added])
     assert titles == {
         "live": "allcell live",
         "yolov5s": "YOLOv5s (yolov5s)",
-        "own-1": "YOLOv5s (own-1)",
+        "user-1": "YOLOv5s (user-1)",
     }
 
 

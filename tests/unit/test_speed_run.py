@@ -65,7 +65,7 @@ def test_a_run_that_does_not_end_is_interrupted(free_runs, how):
         lambda name: Detector(get_spec(name), engine),
         frames=3,
         warm_up=1,
-        is_watched=lambda: there[0],
+        is_open=lambda: there[0],
         gone_s=0.2,
     )
     run.start()
@@ -133,7 +133,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
         lambda name: Detector(get_spec(name), Slow()),
         frames=6,
         warm_up=1,
-        is_watched=lambda: not away(next(asked)),
+        is_open=lambda: not away(next(asked)),
         gone_s=0.6,
     )
     run.start()
@@ -145,7 +145,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
 
 def test_a_model_that_insists_on_its_input_is_measured_with_it():
     spec = replace(get_spec("live"), fixed_input_px=(64, 32), default_long_side_px=64)
-    run = SpeedRun([SpeedJob("own-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
+    run = SpeedRun([SpeedJob("user-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
     run.start()
     run.wait(30)
     assert run.results[0].input_px == (64, 32)

@@ -7,8 +7,10 @@ from allcell.statistics import (
     clopper_pearson,
     holm,
     mcnemar_exact,
+    paired_p,
     percentile_interval,
     resamples,
+    too_few_images,
 )
 
 
@@ -124,3 +126,36 @@ def test_undefined_resamples_are_left_out():
 )
 def test_bootstrap_p(differences, p):
     assert bootstrap_p(np.array(differences)) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(
+    ("differences", "images", "p"),
+    [
+        pytest.param([1.0, 2.0] * 50, 1, None, id="one image"),
+        pytest.param([1.0, 2.0] * 50, 2, None, id="two images"),
+        pytest.param([1.0, 2.0] * 50, 9, None, id="one image too few"),
+        pytest.param([1.0, 2.0] * 50, 10, 2 / 101, id="just enough images"),
+        pytest.param([0.0] * 100, 10, 1.0, id="equal models never differ"),
+        pytest.param([1e-16, 2e-16] * 50, 10, 1.0, id="equal but for the last bits"),
+        pytest.param([0.5] * 100, 10, None, id="every resample alike"),
+        pytest.param([0.5, 0.5 + 1e-16] * 50, 10, None, id="alike but for the last bits"),
+        pytest.param([np.nan] * 2 + [1.0, 2.0] * 49, 50, None, id="few images have such a cell"),
+        pytest.param([np.nan] + [1.0, 2.0] * 50, 50, 2 / 101, id="one resample without is no harm"),
+        pytest.param([np.nan] * 100, 50, None, id="never defined"),
+    ],
+)
+def test_resamples_that_cannot_decide_have_no_p(differences, images, p):
+    found = paired_p(np.array(differences), images)
+    assert found == (None if p is None else pytest.approx(p))
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (1, "too few images: 1, at least 10 are needed"),
+        (9, "too few images: 9, at least 10 are needed"),
+        (10, ""),
+    ],
+)
+def test_too_few_images_are_named(images, words):
+    assert too_few_images(images) == words

@@ -42,7 +42,14 @@ def test_every_cell_is_the_papers_and_the_evaluators():
         else:
             name = f"{c.class_name}.{c.metric}"
             assert c.measured == metrics["classes"][c.class_name][c.metric]
-        assert [c.low, c.high] == metrics["intervals"][name]
+        low, high = metrics["intervals"][name]
+        if low < high:
+            assert (c.interval.kind, c.low, c.high) == ("bootstrap", low, high)
+        else:
+            # All 29 healthy cells found: no bound at 1.
+            assert (c.model, name, c.interval.kind) == ("live", "healthy.recall", "exact")
+            assert (c.low, c.high) == pytest.approx((0.025 ** (1 / 29), 1))
+            assert not c.apart
 
 
 def test_the_table_follows_the_json(weights):
@@ -105,3 +112,24 @@ def test_exports_hold_every_number():
     assert r"\toprule" in latex
     # A bare per cent sign would make a comment of the rest of a row.
     assert all("%" not in line.replace(r"\%", "") for line in latex.splitlines()[1:])
+
+
+@pytest.mark.parametrize(
+    ("images", "ends", "text"),
+    [
+        pytest.param(17, [0.8, 0.9], ".850* (.800 to .900)", id="an interval, which marks"),
+        pytest.param(9, [0.8, 0.9], ".850 (n/a)", id="too few fields mark nothing"),
+        pytest.param(17, [0.85, 0.85], ".850 (no width)", id="no width marks nothing"),
+    ],
+)
+def test_only_an_interval_marks_a_cell(weights, images, ends, text):
+    path = weights / "metrics" / "yolov5s_allidb1_test.json"
+    metrics = json.loads(path.read_text()) | {"images": images}
+    metrics["classes"]["blast"]["ap50"] = 0.85
+    metrics["intervals"]["blast.ap50"] = ends
+    path.write_text(json.dumps(metrics))
+    table = wide_table(table_1(weights)).set_index(["Model", "Cells"])
+    assert table.loc[("YOLOv5s", "Blasts"), "mAP@0.5, ours (95 %)"] == text
+    row = long_table(table_1(weights)).set_index(["model", "class", "metric"])
+    marked = row.loc[("yolov5s", "blast", "mAP@0.5"), "interval_excludes_published"]
+    assert marked == ("*" in text)

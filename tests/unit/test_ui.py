@@ -210,10 +210,11 @@ def test_lines_of_a_chart_differ_by_dash_and_colour() -> None:
 
 def scored(value: float) -> dict[str, Any]:
     """Metrics of a detector: each score the same, each interval 0.1 to either side."""
-    scores = dict.fromkeys(METRICS, value)
+    scores = {"cells": 20, **dict.fromkeys(METRICS, value)}
     ends = [value - 0.1, value + 0.1]
     names = [f"{name}.{metric}" for name in ("blast", "healthy") for metric in METRICS]
     return {
+        "images": 17,
         "classes": {"blast": scores, "healthy": scores},
         "map50": value,
         "map50_95": value,
@@ -238,3 +239,17 @@ def test_measured_stands_beside_published(
     assert set(table["95 % interval"]) == {"0.700 to 0.900"}
     column = [None] * rows if "Published" not in table else list(table["Published"])
     assert (column[0], column[-1]) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("images", "rows"),
+    [
+        pytest.param(17, {"0.832 to 1.000, exact": 4, "no width": 4}, id="17 fields"),
+        pytest.param(9, {"n/a": 8}, id="too few fields"),
+    ],
+)
+def test_an_interval_without_width_is_not_shown(images: int, rows: dict[str, int]) -> None:
+    perfect = scored(1.0) | {"images": images}
+    perfect["intervals"] = {name: [1.0, 1.0] for name in perfect["intervals"]}
+    table = detector_rows(perfect, published("live"))
+    assert dict(table["95 % interval"].value_counts()) == rows

@@ -1,4 +1,4 @@
-"""Somebody else's ONNX file: run if it fits, refused with words if not."""
+"""A stranger's ONNX file: run if it fits, refused with words if not."""
 
 import threading
 import time
@@ -9,13 +9,13 @@ import pytest
 from onnx import TensorProto
 
 from allcell.data.class_names import guess_classes
-from allcell.engines import time_limit
 from allcell.engines.base import RunInterrupted
-from allcell.engines.onnx_file import read_facts
 from allcell.errors import ModelError
-from allcell.untrusted.answer import Fit, fits
-from allcell.untrusted.file import MAX_BYTES, inspect, open_untried
-from allcell.untrusted.model import UntrustedModel, open_untrusted
+from allcell.untrusted import time_limit
+from allcell.untrusted.answer import fits
+from allcell.untrusted.network import MAX_BYTES, Claims, Fit, UntrustedNetwork
+from allcell.untrusted.onnx_file import read_facts
+from allcell.untrusted.session import check_file, open_here
 from tests.untrusted_graphs import (
     NAMES,
     SIDE,
@@ -35,10 +35,15 @@ LIGHT = np.full((SIDE, SIDE, 3), 255, np.uint8)
 DARK = np.zeros((SIDE, SIDE, 3), np.uint8)
 
 
+def detector_of(content, claims, input_px=None):
+    """A file by the one door."""
+    return UntrustedNetwork.open(content, input_px=input_px).detector(claims)
+
+
 @pytest.mark.parametrize("answer", [anchor_free, anchor_based, end_to_end])
 @pytest.mark.parametrize("image_size", [(64, 64), (128, 64), (200, 300)])
 def test_each_layout_is_told_and_decoded(answer, image_size):
-    detector = open_untrusted(graph(answer()), UntrustedModel("mine", CLASSES))
+    detector = detector_of(graph(answer()), Claims("mine", CLASSES))
     assert detector.spec.output == answer.__name__
     assert detector.spec.classes == ("blast", "healthy")
     height, width = image_size
@@ -55,9 +60,7 @@ def test_each_layout_is_told_and_decoded(answer, image_size):
 
 
 def test_two_classes_may_become_one():
-    detector = open_untrusted(
-        graph(anchor_free()), UntrustedModel("m", ("blast", "blast", "smudge"))
-    )
+    detector = detector_of(graph(anchor_free()), Claims("m", ("blast", "blast", "smudge")))
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
     assert detector.spec.classes == ("blast", "smudge")
     assert sorted(found.class_id.tolist()) == [0, 0, 1]
@@ -66,20 +69,27 @@ def test_two_classes_may_become_one():
 @pytest.mark.parametrize(
     ("content", "model", "words"),
     [
-        (b"just some text", UntrustedModel("m", CLASSES), "not an ONNX network"),
-        (b"", UntrustedModel("m", CLASSES), "not an ONNX network"),
-        (b"\x80\x04\x95pickle", UntrustedModel("m", CLASSES), "not an ONNX network"),
-        (None, UntrustedModel("m", ("blast", "healthy")), "fits no detector with 2 classes"),
-        (None, UntrustedModel("m", CLASSES, layout="anchor_based"), "of the layout anchor_based"),
-        (None, UntrustedModel("m", ("blast", "healthy")), r"room for 3 \(anchor_free\)"),
-        (None, UntrustedModel("m", CLASSES, input_px=(640, 640)), "takes 64x64 pixels only"),
-        (None, UntrustedModel("m", ("lymphoblast", None, None)), "does not know: lymphoblast"),
-        (None, UntrustedModel("m", (None, None, None)), "No class of the network"),
+        (b"just some text", Claims("m", CLASSES), "not an ONNX network"),
+        (b"", Claims("m", CLASSES), "not an ONNX network"),
+        (b"\x80\x04\x95pickle", Claims("m", CLASSES), "not an ONNX network"),
+        (None, Claims("m", ("blast", "healthy")), "fits no detector with 2 classes"),
+        (None, Claims("m", CLASSES, layout="anchor_based"), "of the layout anchor_based"),
+        (None, Claims("m", ("blast", "healthy")), r"room for 3 \(anchor_free\)"),
+        (None, Claims("m", ("lymphoblast", None, None)), "does not know: lymphoblast"),
+        (None, Claims("m", (None, None, None)), "No class of the network"),
     ],
 )
 def test_what_does_not_fit_is_said(content, model, words):
     with pytest.raises(ModelError, match=words):
-        open_untrusted(graph(anchor_free()) if content is None else content, model)
+        detector_of(graph(anchor_free()) if content is None else content, model)
+
+
+def test_a_size_that_a_file_does_not_take_is_said():
+    content = graph(anchor_free())
+    with pytest.raises(ModelError, match="takes 64x64 pixels only"):
+        UntrustedNetwork.open(content, input_px=(640, 640))
+    with pytest.raises(ModelError, match="takes 64x64 pixels only"):
+        UntrustedNetwork.open(content).at((640, 640))
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ def test_what_does_not_fit_is_said(content, model, words):
         pytest.param(
             graph(anchor_free(), metadata={"task": "segment"}), ["segment"], id="another task"
         ),
-        pytest.param(graph(np.ones((4, 5, 6))), ["none of a detector"], id="three-dimensional"),
+        pytest.param(graph(np.ones((4, 5, 6))), ["not a detector's"], id="three-dimensional"),
         pytest.param(graph(anchor_free(), batch=4), ["4 pictures", "batch=1"], id="batch"),
         pytest.param(graph(anchor_free(), channels=1), ["(1, 1, 64, 64)", "colour"], id="grey"),
         pytest.param(
@@ -120,7 +130,7 @@ def test_what_does_not_fit_is_said(content, model, words):
 )
 def test_a_file_that_is_no_detector_is_refused(content, parts):
     with pytest.raises(ModelError) as refused:
-        inspect(content)
+        UntrustedNetwork.open(content)
     for words in parts:
         assert words in str(refused.value)
 
@@ -130,7 +140,7 @@ def test_weights_in_other_files_are_never_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights.bin").write_bytes(anchor_free().astype(np.float32).tobytes())
     with pytest.raises(ModelError, match="in other files"):
-        open_untrusted(graph(anchor_free(), weights_in="weights.bin"), UntrustedModel("m", CLASSES))
+        detector_of(graph(anchor_free(), weights_in="weights.bin"), Claims("m", CLASSES))
 
 
 OTHER_FILE = part(1, b"location") + part(2, b"weights.bin")
@@ -217,7 +227,7 @@ def test_messages_without_end_within_each_other_are_refused():
 )
 def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
     with pytest.raises(ModelError, match=words):
-        open_untrusted(graph(answer), UntrustedModel("m", CLASSES, layout=layout))
+        detector_of(graph(answer), Claims("m", CLASSES, layout=layout))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +271,7 @@ def test_an_output_is_read_in_the_ways_its_shape_allows(shape, input_px, expecte
     ],
 )
 def test_names_are_read_from_the_file_but_never_run(names, expected):
-    file = inspect(graph(anchor_free(), metadata={"names": names} if names else None))
+    file = UntrustedNetwork.open(graph(anchor_free(), metadata={"names": names} if names else None))
     assert [" ".join(name.split()) for name in file.names] == list(expected)
     assert not file.remark
 
@@ -269,7 +279,7 @@ def test_names_are_read_from_the_file_but_never_run(names, expected):
 def test_what_a_file_is_found_to_be():
     content = graph(anchor_free(), metadata={"names": "{0: 'a', 1: 'b'}"})
     assert is_valid(content)
-    file = inspect(content)
+    file = UntrustedNetwork.open(content)
     assert (file.size_bytes, file.input_px, file.fixed) == (len(content), (SIDE, SIDE), True)
     assert (file.facts.producer, file.facts.opset) == ("the tests", 17)
     assert file.fits == (Fit("anchor_free", 3),)
@@ -290,15 +300,68 @@ def test_what_a_file_is_found_to_be():
 def test_a_network_that_takes_any_size_gets_one(metadata, wanted, expected):
     content = graph(anchor_free(), side="any", metadata=metadata)
     if wanted is None:
-        assert (inspect(content).input_px, inspect(content).fixed) == (expected, False)
-    detector = open_untrusted(content, UntrustedModel("m", CLASSES, input_px=wanted))
+        network = UntrustedNetwork.open(content)
+        assert (network.input_px, network.fixed) == (expected, False)
+    detector = detector_of(content, Claims("m", CLASSES), wanted)
     assert detector.spec.fixed_input_px == expected
 
 
-def test_half_precision_is_taken():
-    detector = open_untrusted(
-        graph(anchor_free(), kind=TensorProto.FLOAT16), UntrustedModel("m", CLASSES)
+def test_another_size_is_a_network_of_its_own():
+    network = UntrustedNetwork.open(
+        graph(anchor_free(), side="any", metadata={"imgsz": "[96, 96]"})
     )
+    assert network.at((96, 96)) is network
+    other = network.at((64, 32))
+    assert (network.input_px, other.input_px) == ((96, 96), (64, 32))
+    sizes = [of.detector(Claims("m", CLASSES)).spec.fixed_input_px for of in (network, other)]
+    assert sizes == [(96, 96), (64, 32)]
+
+
+@pytest.mark.parametrize(
+    ("side", "opened"),
+    [
+        pytest.param(SIDE, 1, id="one size"),
+        pytest.param("any", 2, id="any size: opened to see what it takes, then for one size"),
+    ],
+)
+def test_detectors_share_what_is_open_until_it_is_closed(side, opened, opens):
+    network = UntrustedNetwork.open(graph(anchor_free(), side=side))
+    detectors = [network.detector(Claims("m", CLASSES)) for _ in range(3)]
+    assert len(opens) == opened
+    network.close()
+    assert all(len(detector.detect(DARK)[0]) == 2 for detector in detectors)
+    assert len(opens) == opened, "detectors keep the session"
+    assert len(network.detector(Claims("m", CLASSES)).detect(DARK)[0]) == 2
+    assert len(opens) == 2 * opened
+
+
+def test_detectors_of_one_network_do_not_wait_for_each_other():
+    network = UntrustedNetwork.open(endless(only_on_light=True))
+    slow, quick = (network.detector(Claims("m", CLASSES)) for _ in range(2))
+    ended = []
+
+    def run():
+        try:
+            slow.detect(LIGHT)
+        except RunInterrupted:
+            ended.append("interrupted")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while slow.engine._engine._under_way is None:
+        time.sleep(0.01)
+    for _ in range(3):
+        assert len(quick.detect(DARK)[0]) == 2
+        assert not quick.interrupt(), "that would be the run of the other"
+    assert thread.is_alive()
+    while thread.is_alive():
+        slow.interrupt()
+        thread.join(0.1)
+    assert ended == ["interrupted"]
+
+
+def test_half_precision_is_taken():
+    detector = detector_of(graph(anchor_free(), kind=TensorProto.FLOAT16), Claims("m", CLASSES))
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
     assert len(found) == 2
 
@@ -326,7 +389,7 @@ def test_known_names_are_guessed(name, mine):
 
 def test_a_box_likelier_of_a_class_left_out_is_left_out():
     # The third box is a red cell by 0.95, and healthy or a blast by 0.1.
-    detector = open_untrusted(graph(anchor_free()), UntrustedModel("m", CLASSES))
+    detector = detector_of(graph(anchor_free()), Claims("m", CLASSES))
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.05)
     assert len(found) == 2
 
@@ -334,13 +397,24 @@ def test_a_box_likelier_of_a_class_left_out_is_left_out():
 def test_a_network_that_is_sure_of_everything_does_not_hang():
     rng = np.random.default_rng(0)
     many = np.vstack([rng.uniform(5, 600, (4, 20_000)), rng.uniform(0.5, 0.9, (3, 20_000))])
-    detector = open_untrusted(graph(many, side=640), UntrustedModel("m", CLASSES))
+    detector = detector_of(graph(many, side=640), Claims("m", CLASSES))
     found, timing = detector.detect(np.zeros((640, 640, 3), np.uint8))
-    assert len(found) == 300
+    assert len(found) > 300
+    assert timing.full_tiles == 0
     assert timing.total_ms < 5_000
     # The best are among them.
     best = many[4:6][:, many[4:6].max(axis=0) > many[6]].max()
     assert found.confidence[0] == pytest.approx(best)
+
+
+def test_all_cells_of_a_crowded_field_are_counted():
+    rows, columns = np.divmod(np.arange(4096), 64)
+    cells = np.stack([10 * columns + 5, 10 * rows + 5, *2 * [0 * rows + 8], *3 * [0 * rows]])
+    many = cells.astype(np.float32)
+    many[5] = 0.9
+    detector = detector_of(graph(many, side=640), Claims("m", CLASSES))
+    found, timing = detector.detect(np.zeros((640, 640, 3), np.uint8))
+    assert (len(found), timing.full_tiles) == (4096, 0)
 
 
 def test_facts_are_found_in_our_own_files():
@@ -353,19 +427,19 @@ def test_facts_are_found_in_our_own_files():
 
 def test_an_end_to_end_network_with_more_classes_than_named_is_refused():
     with pytest.raises(ModelError, match="class 2, but 2 are named"):
-        open_untrusted(graph(end_to_end()), UntrustedModel("m", ("healthy", "blast")))
+        detector_of(graph(end_to_end()), Claims("m", ("healthy", "blast")))
 
 
 def test_a_network_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
     start = time.perf_counter()
     with pytest.raises(ModelError, match="not answered within"):
-        open_untried(endless())
+        open_here(endless(), check_file(endless()), None, 0)
     assert time.perf_counter() - start < 5
 
 
 def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeypatch):
-    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
+    detector = detector_of(endless(only_on_light=True), Claims("m", CLASSES))
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
     for _ in range(2):
         start = time.perf_counter()
@@ -377,7 +451,7 @@ def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeyp
 
 
 def test_who_interrupts_a_run_is_not_told_of_a_limit():
-    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
+    detector = detector_of(endless(only_on_light=True), Claims("m", CLASSES))
     done = threading.Event()
 
     def interrupt():
@@ -395,7 +469,7 @@ def test_who_interrupts_a_run_is_not_told_of_a_limit():
 
 
 def test_a_run_of_another_thread_is_not_interrupted():
-    detector = open_untrusted(endless(only_on_light=True), UntrustedModel("m", CLASSES))
+    detector = detector_of(endless(only_on_light=True), Claims("m", CLASSES))
     ended = []
 
     def run():
@@ -425,16 +499,16 @@ def _one_is(value):
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        pytest.param(_one_is(np.nan), "infinite or none", id="not a number"),
-        pytest.param(_one_is(np.inf), "infinite or none", id="infinite"),
-        pytest.param(_one_is(3e38), "infinite or none", id="infinite when halved and added"),
+        pytest.param(_one_is(np.nan), "infinite or NaN", id="not a number"),
+        pytest.param(_one_is(np.inf), "infinite or NaN", id="infinite"),
+        pytest.param(_one_is(3e38), "infinite or NaN", id="infinite when halved and added"),
         pytest.param(anchor_free()[:6], r"shape \(6, 23\), expected \(7, n\)", id="narrower"),
         pytest.param(np.ones(7), r"shape \(7,\)", id="one-dimensional"),
         pytest.param(np.ones((2, 7, 9)), r"shape \(2, 7, 9\)", id="three-dimensional"),
     ],
 )
 def test_an_answer_that_breaks_only_on_some_picture_is_refused_there(broken, words):
-    detector = open_untrusted(breaks_on_light(anchor_free(), broken), UntrustedModel("m", CLASSES))
+    detector = detector_of(breaks_on_light(anchor_free(), broken), Claims("m", CLASSES))
     with pytest.raises(ModelError, match=words):
         detector.detect(LIGHT)
     assert len(detector.detect(DARK)[0]) == 2
@@ -443,19 +517,19 @@ def test_an_answer_that_breaks_only_on_some_picture_is_refused_there(broken, wor
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        pytest.param(np.nan, "infinite or none", id="no class"),
+        pytest.param(np.nan, "infinite or NaN", id="no class"),
         pytest.param(1e20, "3 are named", id="a class far beyond"),
     ],
 )
 def test_a_class_that_breaks_only_on_some_picture_is_refused_there(number, words):
     broken = end_to_end()
     broken[1, 5] = number
-    detector = open_untrusted(breaks_on_light(end_to_end(), broken), UntrustedModel("m", CLASSES))
+    detector = detector_of(breaks_on_light(end_to_end(), broken), Claims("m", CLASSES))
     with pytest.raises(ModelError, match=words):
         detector.detect(LIGHT)
 
 
 def test_a_picture_without_any_box_has_none():
     nothing = np.zeros((7, 0))
-    detector = open_untrusted(breaks_on_light(anchor_free(), nothing), UntrustedModel("m", CLASSES))
+    detector = detector_of(breaks_on_light(anchor_free(), nothing), Claims("m", CLASSES))
     assert len(detector.detect(LIGHT)[0]) == 0

@@ -1,4 +1,4 @@
-"""A process of its own meets what would harm the server."""
+"""A child process meets what would harm the server."""
 
 import signal
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from allcell.benchmark import resident_mb
 from allcell.errors import ModelError
 from allcell.untrusted import trial as untrusted_trial
-from allcell.untrusted.file import open_file
+from allcell.untrusted.network import UntrustedNetwork
 from allcell.untrusted.trial import MOST_MEMORY_BYTES, try_apart
 from tests.untrusted_graphs import SIDE, anchor_free, endless, graph, greedy
 
@@ -22,20 +22,20 @@ TOO_MANY = MOST_MEMORY_BYTES // 4 + 1
 def test_a_small_file_that_asks_for_all_memory_is_refused(when_run):
     before = resident_mb()
     with pytest.raises(ModelError, match="asks for more than 3 GB of memory") as refused:
-        open_file(greedy(TOO_MANY, when_run=when_run))
+        UntrustedNetwork.open(greedy(TOO_MANY, when_run=when_run))
     assert "smaller" in refused.value.remedy
     assert resident_mb() - before < 100
 
 
 def test_one_that_asks_for_a_little_is_not():
-    assert open_file(greedy(1000, when_run=True)).output.shape == anchor_free().shape
+    assert UntrustedNetwork.open(greedy(1000, when_run=True)).output_shape == anchor_free().shape
 
 
 def test_a_process_that_takes_too_long_is_ended(monkeypatch):
     monkeypatch.setattr(untrusted_trial, "_LONGEST_S", 2.0)
     start = time.perf_counter()
     with pytest.raises(ModelError, match="not answered within 2 s"):
-        open_file(endless())
+        UntrustedNetwork.open(endless())
     assert time.perf_counter() - start < 10
 
 
@@ -45,7 +45,7 @@ def test_a_process_that_crashes_takes_nobody_along(monkeypatch, tmp_path):
     crashing.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(crashing))
     with pytest.raises(ModelError, match="which crashed") as refused:
-        open_file(graph(anchor_free(), metadata={"crashes": "yes"}))
+        UntrustedNetwork.open(graph(anchor_free(), metadata={"crashes": "yes"}))
     assert refused.value.remedy
 
 
@@ -57,28 +57,28 @@ def test_its_words_are_those_of_the_check():
 
 def test_what_went_well_is_not_tried_again(monkeypatch):
     content = graph(anchor_free(), metadata={"tried": "once"})
-    open_file(content)
+    UntrustedNetwork.open(content)
     monkeypatch.setattr(untrusted_trial, "_run", lambda *_: {"message": "again", "remedy": ""})
     for size in (None, (SIDE, SIDE)):
-        open_file(content, input_px=size)
+        UntrustedNetwork.open(content, input_px=size)
     with pytest.raises(ModelError, match="again"):
-        open_file(graph(anchor_free(), metadata={"tried": "never"}))
+        UntrustedNetwork.open(graph(anchor_free(), metadata={"tried": "never"}))
 
 
 def test_a_known_file_does_not_wait_for_the_trial_of_another(monkeypatch):
     content = graph(anchor_free(), metadata={"known": "yes"})
-    open_file(content)
+    UntrustedNetwork.open(content)
     monkeypatch.setattr(untrusted_trial, "_LONGEST_S", 0.2)
     with untrusted_trial._TURN:
-        open_file(content)
+        UntrustedNetwork.open(content)
         with pytest.raises(ModelError, match="Other networks are being tried"):
-            open_file(graph(anchor_free(), metadata={"known": "no"}))
+            UntrustedNetwork.open(graph(anchor_free(), metadata={"known": "no"}))
 
 
 def test_no_process_can_be_started(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     with pytest.raises(ModelError, match="No process could be started"):
-        open_file(graph(anchor_free(), metadata={"started": "no"}))
+        UntrustedNetwork.open(graph(anchor_free(), metadata={"started": "no"}))
 
 
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="no alarm on this system")

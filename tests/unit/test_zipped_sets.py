@@ -15,7 +15,7 @@ from allcell.data.labelled_sets import class_counts, find_set, find_splits, read
 from allcell.data.zipped import ZipLimits, open_zip
 from allcell.errors import DataError
 from allcell.images import decode, encode_png
-from tests.own_sets import coco_files, coco_folder, coco_zip, fields, packed
+from tests.user_sets import coco_files, coco_folder, coco_zip, fields, packed
 
 PICTURE = encode_png(np.full((60, 80, 3), 200, np.uint8))
 #: class cx cy w h, and the same box in pixels of `PICTURE`.

@@ -12,16 +12,36 @@ from typing import Any
 import streamlit as st
 
 from allcell.data.dataset import LabelledImage
+from allcell.evaluation.evidence import Evidence
+from allcell.evaluation.predictions import Predictions
+from allcell.models.registry import MODELS, ModelSpec
+from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_comparison
-from allcell.runs.evaluation import DetectorJob, OwnRun
+from allcell.runs.evaluation import DetectorJob, EvaluationRun
 from allcell.settings import settings
-from allcell.ui.compare.kept_answers import KeptAnswers, kept_answers
-from allcell.ui.compare.user_session import own_run
+from allcell.ui.compare.user_session import user_run
 from allcell.ui.shell.wording import plain
 
-KEPT, OWN = "kept", "own"
+KEPT, USERS = "kept", "users"
 _MEASURED_ON = "compare.measured_on"
 _LONGEST_NAME = 40
+#: The test fields, on which kept answers and the kept comparison are.
+KEPT_FIELDS = 17
+
+
+@dataclass(frozen=True, eq=False)
+class KeptAnswers:
+    """One model on one set.
+
+    Attributes:
+        spec: The model.
+        predictions: Its answers, with the truth.
+        evidence: The same, matched.
+    """
+
+    spec: ModelSpec
+    predictions: Predictions
+    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,26 +52,28 @@ class Answers:
         fields: What the images are called in a sentence.
         models: The models and their answers.
         comparison: The JSON of `evaluation.compare.Comparison`; None if nothing is compared.
-        own: The run behind a set of the user's own; None for the kept test fields.
+        run: The evaluation behind a set of the user's own; None for the kept test fields.
+        n_images: How many images there are.
     """
 
     fields: str
     models: Sequence[KeptAnswers]
     comparison: dict[str, Any] | None
-    own: OwnRun | None = None
+    run: EvaluationRun | None = None
+    n_images: int = KEPT_FIELDS
 
     @property
     def images(self) -> Sequence[LabelledImage]:
         """The images, where they are at hand."""
-        return self.own.images if self.own else ()
+        return self.run.images if self.run else ()
 
 
 def measured_on() -> None:
     """The control for the set; shown once there is a choice."""
-    run = _own()
+    run = _users_run()
     if run is None:
         return
-    titles = {KEPT: "ALL-IDB1 test fields (kept)", OWN: set_title(run)}
+    titles = {KEPT: "ALL-IDB1 test fields (kept)", USERS: set_title(run)}
     st.segmented_control(
         "Measured on",
         list(titles),
@@ -65,21 +87,23 @@ def measured_on() -> None:
     )
 
 
-def measure_on_own() -> None:
+def measure_on_user_set() -> None:
     """Let the page show the user's own set as soon as a model is evaluated on it."""
-    st.session_state[_MEASURED_ON] = OWN
+    st.session_state[_MEASURED_ON] = USERS
 
 
-def own_is_shown() -> bool:
+def user_set_is_shown() -> bool:
     """Whether the page shows the user's own set."""
-    return _own() is not None and st.session_state.get(_MEASURED_ON) == OWN
+    return _users_run() is not None and st.session_state.get(_MEASURED_ON) == USERS
 
 
 def answers() -> Answers:
     """The answers on the set that is chosen."""
-    run = _own()
-    if run is None or not own_is_shown():
-        return Answers("the 17 ALL-IDB1 test fields", kept_answers(), _kept_comparison())
+    run = _users_run()
+    if run is None or not user_set_is_shown():
+        return Answers(
+            f"the {KEPT_FIELDS} ALL-IDB1 test fields", _kept_answers(), _kept_comparison()
+        )
     results = dict(run.results)
     models = [
         KeptAnswers(job.spec, scored.predictions, scored.evidence)
@@ -88,21 +112,45 @@ def answers() -> Answers:
     ]
     comparison = asdict(run.comparison) if run.comparison else None
     count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"
-    return Answers(f"the {count} of {set_title(run)}", models, comparison, run)
+    return Answers(f"the {count} of {set_title(run)}", models, comparison, run, len(run.names))
 
 
-def set_title(run: OwnRun) -> str:
+def set_title(run: EvaluationRun) -> str:
     """What a person reads for the set of a run, fit for Markdown."""
-    name = run.own_set.name
+    name = run.user_set.name
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 12]}...{name[-9:]}"
-    return f"{plain(name)} ({plain(run.own_set.split)})"
+    return f"{plain(name)} ({plain(run.user_set.split)})"
 
 
-def _own() -> OwnRun | None:
-    run = own_run()
+def _users_run() -> EvaluationRun | None:
+    run = user_run()
     return run if run is not None and run.results else None
 
 
 def _kept_comparison() -> dict[str, Any] | None:
     return read_comparison(settings().weights_dir)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _read(path: str, modified_ns: int, size: int) -> tuple[Predictions, Evidence]:
+    """Read and matched once; a threshold then only counts."""
+    with open(path, encoding="utf-8") as file:
+        answers = Predictions.from_json(file.read())
+    return answers, Evidence.of(answers)
+
+
+def _kept_answers() -> list[KeptAnswers]:
+    """Of the models whose answers were kept with the weights that are here."""
+    weights = settings().weights_dir
+    manifest = read_manifest(weights)
+    found = []
+    for spec in MODELS:
+        path = weights / "metrics" / "predictions" / f"{spec.name}_allidb1_test.json"
+        if spec.name not in manifest or not path.is_file():
+            continue
+        stat = path.stat()
+        answers, evidence = _read(str(path), stat.st_mtime_ns, stat.st_size)
+        if answers.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
+            found.append(KeptAnswers(spec, answers, evidence))
+    return found

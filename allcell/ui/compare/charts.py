@@ -1,14 +1,19 @@
-"""The figures of the Compare page alone. Pure functions, in the style of `charts`."""
+"""The figures of the Compare page alone, in the style of `shell.charts`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
+import streamlit as st
 
+from allcell.models.registry import PAPER_CLASSES
+from allcell.report.paper import METRIC_TITLES
+from allcell.report.table1 import CLASS_ROWS
 from allcell.ui.shell.charts import COLOURS, LEGEND, looks, upper_share
+from allcell.ui.shell.controls import choose_one
 
 #: Name, measured, its interval, published; None where there is no number.
 ForestRow = tuple[str, float | None, tuple[float, float] | None, float | None]
@@ -23,9 +28,7 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         x_title: Of the abscissa, with its unit.
     """
     figure = go.Figure()
-    measured = [
-        (name, value, ends or (value, value)) for name, value, ends, _ in rows if value is not None
-    ]
+    measured = [(name, value, ends) for name, value, ends, _ in rows if value is not None]
     figure.add_scatter(
         x=[value for _, value, _ in measured],
         y=[name for name, *_ in measured],
@@ -35,8 +38,9 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         error_x={
             "type": "data",
             "symmetric": False,
-            "array": [ends[1] - value for _, value, ends in measured],
-            "arrayminus": [value - ends[0] for _, value, ends in measured],
+            # Without an interval there is no bar: one of length 0 has its end caps drawn.
+            "array": [ends[1] - value if ends else None for _, value, ends in measured],
+            "arrayminus": [value - ends[0] if ends else None for _, value, ends in measured],
             "color": COLOURS[0],
             "thickness": 2,
             "width": 6,
@@ -67,7 +71,7 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
             "title": {"text": x_title},
             "range": list(
                 upper_share(
-                    [min(value, ends[0]) for _, value, ends in measured]
+                    [min(value, ends[0]) if ends else value for _, value, ends in measured]
                     + [value for *_, value in paper if value is not None]
                 )
             ),
@@ -79,6 +83,32 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
         },
     )
     return figure
+
+
+def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None:
+    """A choice of the score, and a chart for each class.
+
+    Args:
+        rows_of: Gives a chart's rows for a class and a score; where no row has a number, a word
+            stands in the chart's place.
+        key: Of the widgets.
+    """
+    metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
+    for column, name in zip(st.columns(2, gap="medium"), PAPER_CLASSES, strict=True):
+        rows = rows_of(name, metric)
+        with column:
+            if all(measured is None and published is None for _, measured, _, published in rows):
+                st.caption(f"No score of {CLASS_ROWS[name].lower()}: nothing to score here.")
+                continue
+            st.plotly_chart(
+                forest(
+                    rows,
+                    title=f"{CLASS_ROWS[name]}: {METRIC_TITLES[metric]}",
+                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
+                ),
+                key=f"{key}.{name}",
+                config={"displayModeBar": False},
+            )
 
 
 @dataclass(frozen=True)

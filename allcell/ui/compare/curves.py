@@ -8,15 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from allcell.detections import IntArray
-from allcell.evaluation.evidence import CALIBRATION_FLOOR
+from allcell.evaluation.intervals import (
+    ShownInterval,
+    counts_interval,
+    interval_note,
+    interval_of,
+    score_text,
+)
 from allcell.evaluation.operating import Interval, operating_point
+from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
-from allcell.report.table1 import NO_WIDTH
 from allcell.statistics import resamples
-from allcell.ui.compare.answers import Answers, answers
-from allcell.ui.compare.kept_answers import KeptAnswers
+from allcell.ui.compare.answers import Answers, KeptAnswers, answers
 from allcell.ui.compare.views import View, draw_chart, draw_confusion, draw_curves
-from allcell.ui.compare.your_data import boxes as own_boxes
+from allcell.ui.compare.your_data import boxes as user_boxes
 from allcell.ui.shell import charts
 from allcell.ui.shell.controls import choose_one, title_of
 from allcell.ui.shell.kept_metrics import training_curve
@@ -41,7 +46,7 @@ def curves_and_threshold() -> None:
         )
         return
     _at_threshold(chosen)
-    if chosen.own is None:
+    if chosen.run is None:
         st.subheader("How they learned", anchor=False)
         _training(chosen.models)
 
@@ -59,7 +64,7 @@ def _at_threshold(of_set: Answers) -> None:
             default=list(titles),
             format_func=titles.__getitem__,
             # An own set has other models, and more of them from one minute to the next.
-            key=f"compare.models.{'+'.join(titles)}" if of_set.own else "compare.models",
+            key=f"compare.models.{'+'.join(titles)}" if of_set.run else "compare.models",
             persist_state="session",
         )
     with right:
@@ -92,9 +97,9 @@ def _at_threshold(of_set: Answers) -> None:
         },
         alt="Counts and scores of each model at its threshold",
     )
-    st.caption(f"Intervals: 95 %, bootstrap over images. {NO_WIDTH}")
-    if of_set.own:
-        own_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
+    st.caption(interval_note(shown[0].evidence.n_images))
+    if of_set.run:
+        user_boxes.field_at_threshold(of_set, class_id, [(v.kept, v.threshold) for v in views])
     if any(view.matches.n_truth for view in views):
         draw_curves(views, of_set.fields, list(titles.values()))
     else:
@@ -129,23 +134,26 @@ def _threshold() -> tuple[bool, float]:
 
 def _row(view: View) -> dict[str, object]:
     point, counts = view.point, view.point.counts
+    images = view.kept.evidence.n_images
+
+    def of(metric: str, bounds: Interval | None) -> ShownInterval:
+        return counts_interval(bounds, images, metric, vars(counts))
+
     return {
         "Model": view.title,
         "Threshold": view.threshold,
         "Found (tp)": counts.tp,
         "False alarms (fp)": counts.fp,
         "Missed (fn)": counts.fn,
-        "P (95 % interval)": _score(counts.precision, point.precision_interval),
-        "R (95 % interval)": _score(counts.recall, point.recall_interval),
-        "F1 (95 % interval)": _score(point.f1, point.f1_interval),
+        "P (95 % interval)": _score(counts.precision, of("precision", point.precision_interval)),
+        "R (95 % interval)": _score(counts.recall, of("recall", point.recall_interval)),
+        "F1 (95 % interval)": _score(point.f1, interval_of(point.f1_interval, images)),
         "False alarms a field": point.false_alarms_per_image,
     }
 
 
-def _score(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+def _score(value: float | None, interval: ShownInterval) -> str:
+    return score_text(value, interval, "{:.3f}".format, missing="none")
 
 
 def _training(models: Sequence[KeptAnswers]) -> None:

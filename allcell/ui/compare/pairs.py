@@ -9,15 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from allcell.evaluation.bundle import write_bundle
-from allcell.evaluation.compare import ALPHA, COMPARED
+from allcell.evaluation.compare import ALPHA, COMPARED, field_is_decisive, least_differing
+from allcell.evaluation.intervals import UNDECIDED, ShownInterval, difference_interval
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
 from allcell.settings import settings
+from allcell.statistics import too_few_images
 from allcell.ui.compare.answers import Answers, answers
-from allcell.ui.compare.your_data import bundle as own_bundle
+from allcell.ui.compare.your_data import bundle as user_bundle
 from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.controls import choose_one
 
@@ -45,7 +47,7 @@ def differences() -> None:
     if comparison is None:
         st.info("The models are not compared yet. `make evaluate DATA=folder` does it.")
         return
-    if chosen.own is None:
+    if chosen.run is None:
         _say_what_is_stale(comparison)
     titles = {a.spec.name: a.spec.title for a in chosen.models}
     known = {d["measure"] for d in comparison["differences"]}
@@ -54,11 +56,11 @@ def differences() -> None:
         # A set without blasts, for example, has no score of theirs.
         [name for name in COMPARED if name in MEASURES and (name in known or not known)],
         format_func=MEASURES.__getitem__,
-        key="compare.own_measure" if chosen.own else "compare.measure",
+        key="compare.user_measure" if chosen.run else "compare.measure",
         persist_state="session",
     )
     pairs = [d for d in comparison["differences"] if d["measure"] == measure]
-    st.markdown(f"**{verdict(pairs, titles)}**")
+    st.markdown(f"**{verdict(pairs, titles, chosen.n_images)}**")
     if pairs:
         shown = choose_one("In the table", _CELLS, key="compare.cells", default="difference")
         st.dataframe(
@@ -70,15 +72,16 @@ def differences() -> None:
             "Differences: row minus column. Interval and p: paired bootstrap, both models on the "
             f"same resamples of {chosen.fields}; p is adjusted after Holm over all pairs. ● "
             f"decisive: p is below {ALPHA:g} and the interval leaves 0 out. Few fields hide small "
-            "differences; not decisive is not equal."
+            "differences; not decisive is not equal. no width: all resamples give the same "
+            f"difference, which is no certainty. n/a: {_why_not(chosen.n_images)}."
         )
-    if chosen.own:
-        own_bundle.download(chosen.own)
+    if chosen.run:
+        user_bundle.download(chosen.run)
     else:
         _bundle(chosen)
     st.subheader("Whole fields: is there a blast?", anchor=False)
     fields = comparison["fields"]
-    st.markdown(f"**{field_verdict(fields)}**")
+    st.markdown(f"**{field_verdict(fields, chosen.n_images)}**")
     if not fields:
         return
     st.dataframe(
@@ -139,34 +142,61 @@ def _kept_fields(first: Predictions) -> list[JudgedFields]:
     ]
 
 
-def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> str:
+def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str], images: int) -> str:
     """What the pairs of one measure say together.
 
     Args:
         pairs: `compare.Difference` as JSON.
         titles: What a person reads for models that the registry does not know.
+        images: How many images the models are compared on.
     """
     decisive = [d for d in pairs if d["decisive"]]
     if not pairs:
         return "Nothing to compare: fewer than two models are measured."
+    if few := too_few_images(images):
+        return f"Nothing is decided: {few}."
+    undecided = sum(d["p_adjusted"] is None for d in pairs)
+    cannot = f" Of {len(pairs)} pairs {undecided} {UNDECIDED}." if undecided else ""
     if not decisive:
-        return _none_decisive(len(pairs))
+        return _none_decisive(len(pairs)) + cannot
     better = "; ".join(
         f"{_title(d['first' if d['value'] > 0 else 'second'], titles)} over "
         f"{_title(d['second' if d['value'] > 0 else 'first'], titles)}"
         for d in decisive
     )
-    return f"Decisive in {len(decisive)} of {len(pairs)} pairs: {better}."
+    return f"Decisive in {len(decisive)} of {len(pairs)} pairs: {better}.{cannot}"
 
 
-def field_verdict(fields: Sequence[dict[str, Any]]) -> str:
-    """Likewise of whole fields."""
-    decisive = [f for f in fields if f["p_adjusted"] < ALPHA]
+def _why_not(images: int) -> str:
+    few = too_few_images(images)
+    return f"not decided, {few}" if few else f"it {UNDECIDED}"
+
+
+def field_verdict(fields: Sequence[dict[str, Any]], images: int) -> str:
+    """What the pairs say of whole fields.
+
+    Args:
+        fields: `compare.FieldDifference` as JSON.
+        images: How many images there are.
+    """
+    decisive = [f for f in fields if field_is_decisive(f["p_adjusted"], images)]
     if not fields:
         return "Nothing to compare: fewer than two models are measured."
+    if few := too_few_images(images):
+        return f"Nothing is decided: {few}."
     if not decisive:
-        return _none_decisive(len(fields))
+        least, most = least_differing(len(fields)), max(map(_differing, fields))
+        return _none_decisive(len(fields)) + (
+            f" There could be none: two models would have to differ on {least} fields at least, "
+            f"and these differ on {most} at most."
+            if most < least
+            else ""
+        )
     return f"Decisive in {len(decisive)} of {len(fields)} pairs."
+
+
+def _differing(field: Mapping[str, Any]) -> int:
+    return int(field["only_first"] + field["only_second"])
 
 
 def _none_decisive(pairs: int) -> str:
@@ -196,9 +226,8 @@ def difference_table(
         if p_values:
             table.at[first, second] = table.at[second, first] = _p(d["p_adjusted"], d["decisive"])
             continue
-        ends = d["interval"]
-        turned = (-ends[1], -ends[0]) if ends else None
-        table.at[first, second] = _difference(d["value"], ends, d["decisive"])
+        shown, turned = (difference_interval(d["interval"], turned=t) for t in (False, True))
+        table.at[first, second] = _difference(d["value"], shown, d["decisive"])
         table.at[second, first] = _difference(-d["value"], turned, d["decisive"])
     for name in table.index:
         table.at[name, name] = "same"
@@ -221,13 +250,14 @@ def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> 
     )
 
 
-def _difference(value: float, ends: Sequence[float] | None, decisive: bool) -> str:
+def _difference(value: float, interval: ShownInterval, decisive: bool) -> str:
     # z: what rounds to zero has no minus.
-    interval = f" ({ends[0]:+z.3f} to {ends[1]:+z.3f})" if ends else ""
-    return f"{value:+z.3f}{_DECISIVE * decisive}{interval}"
+    return f"{value:+z.3f}{_DECISIVE * decisive} ({interval.text('{:+z.3f}'.format)})"
 
 
-def _p(adjusted: float, decisive: bool = False) -> str:
+def _p(adjusted: float | None, decisive: bool = False) -> str:
+    if adjusted is None:
+        return "n/a"
     return ("below 0.001" if adjusted < 0.001 else f"{adjusted:.3f}") + _DECISIVE * decisive
 
 

@@ -14,14 +14,14 @@ from allcell.models.registry import ModelSpec
 from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
 from allcell.runs.speed import SpeedJob, SpeedRun
-from allcell.runs.turn import WAITS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.problems import NO_MODEL, show_problem
+from allcell.ui.shell.progress import follow
 from allcell.ui.shell.session_watch import session_is_open
-from allcell.ui.shell.user_models import is_own
-from allcell.ui.shell.wording import plain
+from allcell.ui.shell.user_models import is_user_model
 
 _RUN = "compare.speed_run"
 _MODELS, _SIZES, _LENGTH = (f"compare.speed.{name}" for name in ("models", "sizes", "length"))
@@ -39,16 +39,14 @@ def speed_here() -> None:
         "machine that runs this app. Close other programs for steady numbers."
     )
     if not usable:
-        st.error("No model can be used here. The Models page says what is missing.")
+        show_problem(NO_MODEL)
         return
     busy = run is not None and run.running
     _choose(usable, run, busy=busy)
     if run is not None:
-        done = run.done
         # As it was when the controls were drawn: if it has ended since, this draws them anew.
         if busy:
-            # Asks twice a second how far it is; tables and charts would disturb the measurement.
-            st.fragment(_progress, run_every=0.5)(run, done)
+            follow(run, lambda: _now(run))
         _results(run)
 
 
@@ -130,32 +128,29 @@ def _start() -> None:
     old: SpeedRun | None = st.session_state.get(_RUN)
     if old is not None:
         old.stop()
-    # Those of the session are looked up here: the run's own thread belongs to no session.
-    own = {job.model: get_detector(job.model) for job in jobs if is_own(job.model)}
+    # The session's models are looked up here: the run's own thread belongs to no session.
+    added = {job.model: get_detector(job.model) for job in jobs if is_user_model(job.model)}
     device = settings().device
 
     def open_detector(name: str) -> Detector:
         # Opened for this alone: the models that other pages hold stay in memory.
-        return own[name] if name in own else Detector.open(name, device=device)
+        return added[name] if name in added else Detector.open(name, device=device)
 
-    run = SpeedRun(jobs, open_detector, frames=frames, is_watched=session_is_open())
+    run = SpeedRun(jobs, open_detector, frames=frames, is_open=session_is_open())
     st.session_state[_RUN] = run
     run.start()
 
 
-def _progress(run: SpeedRun, drawn: int) -> None:
-    if not run.running or run.done != drawn:
-        st.rerun()
+def _now(run: SpeedRun) -> tuple[float, str]:
     position = min(run.position, len(run.jobs) - 1)
-    now = WAITS if run.waits else f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
-    st.progress(run.total_share, f"{now}{', stopping' if run.stopped else ''}")
+    return run.total_share, f"{run.jobs[position].title}: {position + 1} of {len(run.jobs)}"
 
 
 def _results(run: SpeedRun) -> None:
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results)} of {len(run.jobs)}; what is done is below.")
     for position, words in sorted(dict(run.failures).items()):
-        st.error(f"**{plain(run.jobs[position].title)}** {plain(words)}")
+        show_problem(words, of=run.jobs[position].title)
     if not run.results:
         return
     table = _table(run)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
 from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
-    NO_WIDTH,
     TableCell,
     table_1,
     to_csv,
@@ -18,15 +18,14 @@ from allcell.report.table1 import (
     wide_table,
 )
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui.compare.answers import answers, own_is_shown
-from allcell.ui.compare.charts import ForestRow
-from allcell.ui.compare.forest import forests
-from allcell.ui.compare.your_data import table as own_table
+from allcell.ui.compare.answers import answers, user_set_is_shown
+from allcell.ui.compare.charts import ForestRow, forests
+from allcell.ui.compare.your_data import table as user_table
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
 from allcell.ui.shell.table_downloads import table_downloads
 
-_ASTERISK = "* The 95 % interval of the measurement leaves the published number out."
+_ASTERISK = "* The 95 % bootstrap interval of the measurement leaves the published number out."
 _SETS = (
     "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
     f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
@@ -36,8 +35,8 @@ _SETS = (
 
 def published_and_measured() -> None:
     """The table, its filters, a chart of one column, and downloads; a user's own set likewise."""
-    if own_is_shown():
-        own_table.measured(answers())
+    if user_set_is_shown():
+        user_table.measured(answers())
         return
     every = table_1(settings().weights_dir)
     _say_what_is_missing(every)
@@ -120,7 +119,7 @@ def _chart(cells: tuple[TableCell, ...]) -> None:
             (
                 c.title,
                 c.measured,
-                None if c.low is None or c.high is None else (c.low, c.high),
+                c.interval.ends if c.interval else None,
                 c.published,
             )
             for c in cells

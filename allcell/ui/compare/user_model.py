@@ -1,4 +1,4 @@
-"""Compare: a model of the user's own, checked before it is used, in every list of the session."""
+"""Compare: the user adds a model, which is checked first, to every list of the session."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ from allcell.models.registry import CLASSES, OutputLayout
 from allcell.settings import settings
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_facts import LAYOUTS, as_list, facts_of, megabytes
-from allcell.ui.shell.user_models import MAX_OWN, add, own_models, remove
+from allcell.ui.shell.user_models import (
+    MAX_USER_MODELS,
+    Candidate,
+    add,
+    look_into,
+    remove,
+    user_models,
+)
 from allcell.ui.shell.wording import plain
 
 if TYPE_CHECKING:
-    from allcell.untrusted.answer import Fit
-    from allcell.untrusted.file import UntrustedFile
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-#: Goes up when the uploader is to be empty again.
-_ROUND = "own.round"
-_INSPECTED = "own.inspected"
-_ADDED = "own.added"
+    from allcell.untrusted.network import Fit, UntrustedNetwork
+
+#: Counts uploads: another key empties the uploader.
+_ROUND = "user_model.round"
+_CANDIDATE = "user_model.candidate"
+_ADDED = "user_model.added"
 _LONGEST_NAME = 40
 _MOST_CLASSES = 1000
 
@@ -40,81 +49,91 @@ def your_model() -> None:
     )
     if title := st.session_state.pop(_ADDED, ""):
         st.success(f"{title} can now be chosen on every page.", icon=":material/check_circle:")
-    for name in list(own_models()):
+    for name in list(user_models()):
         _card(name)
-    if len(own_models()) >= MAX_OWN:
-        st.info(f"A session keeps at most {MAX_OWN} models. Remove one to add another.")
+    if len(user_models()) >= MAX_USER_MODELS:
+        st.info(f"A session keeps at most {MAX_USER_MODELS} models. Remove one to add another.")
         return
     _add_one()
 
 
 def _card(name: str) -> None:
-    model = own_models()[name]
-    with st.container(border=True, key=f"own-card-{name}"):
+    model = user_models()[name]
+    with st.container(border=True, key=f"user-model-card-{name}"):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
             st.subheader(model.spec.title, anchor=False, width="content")
-            st.button("Remove", key=f"own.remove.{name}", on_click=remove, args=(name,))
+            st.button("Remove", key=f"user_model.remove.{name}", on_click=remove, args=(name,))
         st.html(as_list(facts_of(model)))
 
 
 def _add_one() -> None:
-    from allcell.untrusted.file import MAX_BYTES
+    from allcell.untrusted.network import MAX_BYTES
 
     upload = st.file_uploader(
         "ONNX file",
         type=["onnx"],
         max_upload_size=MAX_BYTES // 2**20,
-        key=f"own.file.{st.session_state.setdefault(_ROUND, 0)}",
-        help="Boxes for pictures in colour, one at a time. Checkpoints (.pt) are not opened, for "
-        "they can run programs: export yours with `yolo export model=best.pt format=onnx`.",
+        key=f"user_model.file.{st.session_state.setdefault(_ROUND, 0)}",
+        help="It takes one colour picture at a time and answers with boxes. Checkpoints (.pt) are "
+        "not opened, because they can run programs: export yours with "
+        "`yolo export model=best.pt format=onnx`.",
     )
     if upload is None:
-        st.session_state.pop(_INSPECTED, None)
+        st.session_state.pop(_CANDIDATE, None)
         return
-    content = upload.getvalue()
     try:
-        file = _inspected(upload.file_id, content)
+        candidate = _candidate(upload)
     except ModelError as error:
         _explain(error)
         return
-    _describe(file)
-    _form(content, file, PurePath(upload.name).stem)
+    _describe(candidate.network)
+    _form(candidate, PurePath(upload.name).stem)
 
 
-def _inspected(file_id: str, content: bytes) -> UntrustedFile:
-    """What a file is found to be; found out once."""
-    from allcell.untrusted.file import inspect
+def _candidate(upload: UploadedFile) -> Candidate:
+    """The network in a file; tried and opened once for an upload.
 
-    known: tuple[str, UntrustedFile | ModelError] | None = st.session_state.get(_INSPECTED)
-    if known is None or known[0] != file_id:
+    Raises:
+        ModelError: If it is not a detector that can be used.
+    """
+    known: tuple[str, Candidate | ModelError] | None = st.session_state.get(_CANDIDATE)
+    if known is None or known[0] != upload.file_id:
+        st.session_state.pop(_CANDIDATE, None)  # the one before makes room
         with st.spinner("Looking into the file"):
             try:
-                known = file_id, inspect(content, threads=settings().threads)
+                known = upload.file_id, look_into(upload.getvalue())
             except ModelError as error:
-                known = file_id, error
-        st.session_state[_INSPECTED] = known
+                # Without its traceback, which would keep the network in memory.
+                known = upload.file_id, ModelError(error.message, error.remedy)
+        st.session_state[_CANDIDATE] = known
     if isinstance(known[1], ModelError):
         raise known[1]
     return known[1]
 
 
-def _describe(file: UntrustedFile) -> None:
-    size = f"{file.input_px[0]} x {file.input_px[1]} px"
-    rows, columns = file.output_shape
+def _describe(network: UntrustedNetwork) -> None:
+    size = _size(network)
+    rows, columns = network.output_shape
     st.caption(
-        f"{megabytes(file)}. It takes {size if file.fixed else f'any size (tried with {size})'}, "
-        f"answers with {rows} x {columns} numbers, and took {file.run_ms:.0f} ms for a picture."
+        f"{megabytes(network)}. "
+        f"It takes {size if network.fixed else f'any size (tried with {size})'}, "
+        f"answers with {rows} x {columns} numbers, and took {network.run_ms:.0f} ms for a picture."
     )
-    if file.remark:
-        st.warning(file.remark)
+    if network.remark:
+        st.warning(network.remark)
 
 
-def _form(content: bytes, file: UntrustedFile, stem: str) -> None:
-    from allcell.untrusted.model import UntrustedModel
+def _size(network: UntrustedNetwork) -> str:
+    return f"{network.input_px[0]} x {network.input_px[1]} px"
 
-    key = f"own.{file.sha256[:12]}"
+
+def _form(candidate: Candidate, stem: str) -> None:
+    from allcell.untrusted.network import Claims
+
+    network = candidate.network
+    key = f"user_model.{network.sha256[:12]}"
     left, right = st.columns([3, 2], gap="medium")
     with left:
         title = st.text_input(
@@ -124,7 +143,7 @@ def _form(content: bytes, file: UntrustedFile, stem: str) -> None:
             key=f"{key}.title",
             persist_state="session",
         )
-        fit = _choose_layout(file, key)
+        fit = _choose_layout(network, key)
     with right:
         confidence = st.slider(
             "Lowest confidence to begin with",
@@ -135,35 +154,35 @@ def _form(content: bytes, file: UntrustedFile, stem: str) -> None:
             key=f"{key}.confidence",
             persist_state="session",
         )
-        size = _choose_size(file, key)
-    names = _class_names(file, fit, key)
+        size = _choose_size(network, key)
+    names = _class_names(network, fit, key)
     classes = _choose_classes(names, key)
     pressed = st.button(
         "Check and add",
         type="primary",
         icon=":material/add:",
-        key="own.add",
+        key="user_model.add",
         disabled=classes is None,
     )
     if pressed and classes is not None:
-        said = UntrustedModel("", classes, fit.layout, size, confidence, _clean(title))
+        claims = Claims("", classes, fit.layout, confidence, _clean(title))
         try:
-            _check_title(said.title)
+            _check_title(claims.title)
             with st.spinner("Checking"):
-                added = add(content, file, said)
+                added = add(candidate, claims, size)
         except ModelError as error:
             _explain(error)
             return
         st.session_state[_ROUND] += 1
-        st.session_state.pop(_INSPECTED, None)
+        st.session_state.pop(_CANDIDATE, None)
         st.session_state[_ADDED] = added.spec.title
         st.rerun()
 
 
-def _choose_layout(file: UntrustedFile, key: str) -> Fit:
-    fits: dict[OutputLayout, Fit] = {fit.layout: fit for fit in file.fits}
+def _choose_layout(network: UntrustedNetwork, key: str) -> Fit:
+    fits: dict[OutputLayout, Fit] = {fit.layout: fit for fit in network.fits}
     if len(fits) == 1:
-        (only,) = file.fits
+        (only,) = network.fits
         st.caption(f"Its answer can only be this: {LAYOUTS[only.layout]}.")
         return only
     layout = st.selectbox(
@@ -177,15 +196,15 @@ def _choose_layout(file: UntrustedFile, key: str) -> Fit:
     return fits[layout]
 
 
-def _choose_size(file: UntrustedFile, key: str) -> tuple[int, int] | None:
-    if file.fixed:
-        st.caption(f"Input: {file.input_px[0]} x {file.input_px[1]} px, as the file insists on.")
+def _choose_size(network: UntrustedNetwork, key: str) -> tuple[int, int] | None:
+    if network.fixed:
+        st.caption(f"Input: {_size(network)}, the only size it takes.")
         return None
-    from allcell.untrusted.file import MAX_INPUT_PX, MIN_INPUT_PX
+    from allcell.untrusted.network import MAX_INPUT_PX, MIN_INPUT_PX
 
     sides = []
     for column, name, side in zip(
-        st.columns(2), ("Input width (px)", "Input height (px)"), file.input_px, strict=True
+        st.columns(2), ("Input width (px)", "Input height (px)"), network.input_px, strict=True
     ):
         sides.append(
             column.number_input(
@@ -201,10 +220,10 @@ def _choose_size(file: UntrustedFile, key: str) -> tuple[int, int] | None:
     return int(sides[0]), int(sides[1])
 
 
-def _class_names(file: UntrustedFile, fit: Fit, key: str) -> tuple[str, ...]:
-    """Its classes: number and the file's own word, or the number alone."""
-    if file.names and fit.classes in (None, len(file.names)):
-        return tuple(f"{n}: {name}" for n, name in enumerate(file.names))
+def _class_names(network: UntrustedNetwork, fit: Fit, key: str) -> tuple[str, ...]:
+    """Its classes: the number and the file's name for it, or the number alone."""
+    if network.names and fit.classes in (None, len(network.names)):
+        return tuple(f"{n}: {name}" for n, name in enumerate(network.names))
     count = fit.classes
     if count is None:
         count = st.number_input(
@@ -215,7 +234,7 @@ def _class_names(file: UntrustedFile, fit: Fit, key: str) -> tuple[str, ...]:
             step=1,
             key=f"{key}.count",
             persist_state="session",
-            help="The file does not say it, and each box only names its own class.",
+            help="The file does not say how many, and each box names only its own class.",
         )
     else:
         st.caption(
@@ -226,7 +245,7 @@ def _class_names(file: UntrustedFile, fit: Fit, key: str) -> tuple[str, ...]:
 
 
 def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] | None:
-    """What each of its classes is for allcell; None while that is not clear."""
+    """Which of our classes each of its classes is; None while the choice cannot be used."""
     guessed = guess_classes([name.partition(": ")[2] for name in names])
     chosen: dict[int, str] = {}
     twice: list[int] = []
@@ -257,7 +276,7 @@ def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] 
 
 
 def _clean(name: str) -> str:
-    """A name without anything that Markdown or a chart would take for more than text."""
+    """A name without characters that mean something in Markdown or in a chart."""
     return re.sub(r"[^\w .()+-]+", " ", name).strip(" _.+-")[:_LONGEST_NAME]
 
 
@@ -266,7 +285,7 @@ def _taken(title: str) -> bool:
 
 
 def _free(title: str) -> str:
-    """The same, with a number more where a model has that name already."""
+    """The same, with a number after it if a model has that name already."""
     tries = (f"{title[: _LONGEST_NAME - 4]} ({n})" for n in count(2))
     return next(name for name in chain([title], tries) if not _taken(name))
 
@@ -279,4 +298,4 @@ def _check_title(title: str) -> None:
 
 
 def _explain(error: ModelError) -> None:
-    st.error(f"**{plain(error.message)}**  \n{plain(error.remedy)}")
+    show_problem(error)

@@ -3,58 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import streamlit as st
 
 from allcell.data.dataset import LabelledImage
-from allcell.detections import Detections
 from allcell.evaluation.bundle import Scored
 from allcell.evaluation.judged_fields import JudgedFields
-from allcell.runs.evaluation import DetectorJob, FieldJob, OwnRun, OwnSet, ScoreKey
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, ScoreKey, UserSet
+from allcell.ui.field.pictures import Picture, picture_memory
 from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.session_watch import session_is_open
 
 #: Scores that are kept: a set or two with all models. One is some megabytes.
 MAX_SCORES = 24
-_RUN, _SCORES = "allcell.own_run", "allcell.own_scores"
-#: Where pages keep what is unpacked from the set: it goes with the set.
-PICTURES, SHOWN = "allcell.own_pictures", "side.field_shown"
+_RUN, _SCORES = "allcell.user_run", "allcell.user_scores"
+#: Pictures of the set that were unpacked for a page: by content of the set, and number.
+_PICTURES = "allcell.user_pictures"
+_MAX_PICTURES = 8
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedImage:
-    """One image of the user's set, for any page to show.
-
-    Attributes:
-        item: As the readers give it.
-    """
-
-    item: LabelledImage
-
-    @property
-    def name(self) -> str:
-        """File name, as the user knows it."""
-        return self.item.path.name
-
-    @property
-    def content(self) -> bytes:
-        """The bytes of its file, still compressed; unpacked from the ZIP at each call."""
-        return self.item.path.read_bytes()
-
-    @property
-    def truth(self) -> Detections:
-        """Its labelled cells, in pixels of the image."""
-        return self.item.truth
-
-
-def own_run() -> OwnRun | None:
+def user_run() -> EvaluationRun | None:
     """The last evaluation of this browser session, running or done; None if there was none."""
     run = st.session_state.get(_RUN)
-    return run if isinstance(run, OwnRun) else None
+    return run if isinstance(run, EvaluationRun) else None
 
 
-def start_run(own_set: OwnSet, jobs: Sequence[DetectorJob | FieldJob]) -> None:
+def start_run(user_set: UserSet, jobs: Sequence[DetectorJob | FieldJob]) -> None:
     """Evaluate models on a set in the background, in place of the last run.
 
     Call it in the thread of the script: it asks which browser tab is to be watched.
@@ -62,28 +36,49 @@ def start_run(own_set: OwnSet, jobs: Sequence[DetectorJob | FieldJob]) -> None:
     scores: Lru[ScoreKey, Scored | JudgedFields] = st.session_state.setdefault(
         _SCORES, Lru(MAX_SCORES)
     )
-    old = own_run()
+    old = user_run()
     if old is not None:
         old.stop()
         for key, scored in old.scores().items():
             scores.put(key, scored)
     let_go()
-    run = OwnRun(own_set, jobs, known=scores.copy(), is_open=session_is_open())
+    run = EvaluationRun(user_set, jobs, known=scores.copy(), is_open=session_is_open())
     st.session_state[_RUN] = run
     run.start()
 
 
 def let_go() -> None:
     """Drop the pictures of the last run, for another set or another run takes their place."""
-    for kept in (PICTURES, SHOWN):
-        st.session_state.pop(kept, None)
-    run = own_run()
+    pictures: Lru[tuple[str, int], Picture] | None = st.session_state.pop(_PICTURES, None)
+    if pictures is not None:
+        picture_memory().forget(pictures.copy().values())
+    run = user_run()
     # One that runs needs them; it is stopped before another begins.
     if run is not None and (run.stopped or not run.running):
         run.let_go()
 
 
-def loaded_images() -> list[LoadedImage]:
+def images_of_set() -> Sequence[LabelledImage]:
     """The images of the user's set, once an evaluation has read its labels; else none."""
-    run = own_run()
-    return [LoadedImage(item) for item in run.images] if run else []
+    run = user_run()
+    return run.images if run else ()
+
+
+def picture_of_set(number: int) -> Picture:
+    """One image of the user's set for any page to show, with its labelled cells.
+
+    Args:
+        number: Its place in `images_of_set`.
+    """
+    run = user_run()
+    if run is None:
+        raise LookupError("There is no set.")
+    pictures: Lru[tuple[str, int], Picture] = st.session_state.setdefault(
+        _PICTURES, Lru(_MAX_PICTURES)
+    )
+    item = run.images[number]
+    # Unpacked and hashed once, not at each move of a slider.
+    return pictures.get_or(
+        (run.data_sha256, number),
+        lambda: Picture.of(item.path.name, item.path.read_bytes(), "set", item.truth),
+    )

@@ -10,13 +10,13 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import CALIBRATION_FLOOR
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, threshold_curve
 from allcell.evaluation.operating import OperatingPoint
+from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
+from allcell.ui.compare.answers import KeptAnswers
 from allcell.ui.compare.charts import confusion_map
-from allcell.ui.compare.kept_answers import KeptAnswers
 from allcell.ui.shell import charts
 from allcell.ui.shell.controls import choose_one, title_of
 

@@ -11,9 +11,10 @@ import streamlit as st
 from allcell.detector import Detector
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import WHITE_CELLS
-from allcell.result import ImageResult
+from allcell.result import Result
 from allcell.statistics import Proportion
-from allcell.ui.field.bench import Bench, Finished, Refused, Source
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Finished, Picture, Refused
 from allcell.ui.field.table import pickable
 from allcell.ui.shell.controls import ViewChoice
 from allcell.ui.shell.wording import interval_text, plain, share_text
@@ -26,12 +27,12 @@ _BESIDE = tuple(cell for cell in CELL_CLASSES if cell.name not in WHITE_CELLS)
 def process(desk: Bench, detector: Detector) -> None:
     """Analyse what has not been analysed with this model yet; one picture at a time."""
     model = detector.spec.name
-    everything = list(desk.sources.values())
-    waiting = [source for source in everything if desk.outcome(source, model) is None]
-    shown = next((source for source in waiting if source.id == desk.shown), None)
+    everything = list(desk.pictures.values())
+    waiting = [picture for picture in everything if desk.outcome(picture, model) is None]
+    shown = next((picture for picture in waiting if picture.id == desk.shown), None)
     if shown is not None and (len(waiting) == 1 or desk.stopped):
         with st.spinner("Looking for cells"):
-            desk.run(shown, detector)
+            desk.memory.analyse(shown, model, lambda: detector)
         waiting.remove(shown)
     if not waiting:
         return
@@ -46,11 +47,11 @@ def process(desk: Bench, detector: Detector) -> None:
         left, right = st.columns([4, 1], vertical_alignment="center")
         right.button("Stop", on_click=_set_stopped, args=(desk, True), width="stretch")
         bar = left.progress(0.0)
-    for n, source in enumerate(waiting, done + 1):
+    for n, picture in enumerate(waiting, done + 1):
         bar.progress(
-            (n - 1) / len(everything), f"File {n} of {len(everything)}: {plain(source.name)}"
+            (n - 1) / len(everything), f"File {n} of {len(everything)}: {plain(picture.name)}"
         )
-        desk.run(source, detector)
+        desk.memory.analyse(picture, model, lambda: detector)
     place.empty()
 
 
@@ -58,24 +59,24 @@ def _set_stopped(desk: Bench, stopped: bool) -> None:
     desk.stopped = stopped
 
 
-def results(desk: Bench, model: str, view: ViewChoice) -> dict[str, ImageResult]:
-    """The results there are, by source id; every class is counted, whatever is shown."""
+def results(desk: Bench, model: str, view: ViewChoice) -> dict[str, Result]:
+    """The results there are, by picture id; every class is counted, whatever is shown."""
     found = {}
-    for source_id, source in desk.sources.items():
-        outcome = desk.outcome(source, model)
+    for picture_id, picture in desk.pictures.items():
+        outcome = desk.outcome(picture, model)
         if isinstance(outcome, Finished):
-            found[source_id] = outcome.analysis.result(confidence=view.confidence, iou=view.iou)
+            found[picture_id] = outcome.analysis.result(confidence=view.confidence, iou=view.iou)
     return found
 
 
-def summary(desk: Bench, model: str, found: dict[str, ImageResult]) -> None:
+def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
     """One row an image, failed ones included; picking a row shows that image."""
-    sources = list(desk.sources.values())
+    pictures = list(desk.pictures.values())
     rows = [
-        _row(n, source, found.get(source.id), desk.outcome(source, model))
-        for n, source in enumerate(sources, 1)
+        _row(n, picture, found.get(picture.id), desk.outcome(picture, model))
+        for n, picture in enumerate(pictures, 1)
     ]
-    ids = [source.id for source in sources]
+    ids = [picture.id for picture in pictures]
     # A list of other images is another table: the row that was picked there means nothing here.
     key = f"detect.summary.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
     pickable(
@@ -94,17 +95,17 @@ def summary(desk: Bench, model: str, found: dict[str, ImageResult]) -> None:
         placeholder="",
         alt="One row an image: counts, or the error",
     )
-    _failed([o for s in sources if isinstance(o := desk.outcome(s, model), Refused)])
+    _failed([o for s in pictures if isinstance(o := desk.outcome(s, model), Refused)])
     _together(list(found.values()))
 
 
 def _row(
-    n: int, source: Source, result: ImageResult | None, outcome: Finished | Refused | None
+    n: int, picture: Picture, result: Result | None, outcome: Finished | Refused | None
 ) -> dict[str, object]:
-    note = "synthetic" if source.synthetic else ""
+    note = "synthetic" if picture.synthetic else ""
     row: dict[str, object] = {
         "No.": n,
-        "Image": source.name,
+        "Image": picture.name,
         "Blasts": None,
         "White cells": None,
         "Blast %": None,
@@ -117,7 +118,9 @@ def _row(
         row["Note"] = f"{outcome.message} {outcome.remedy}"
     if result is None:
         return row
-    counts = result.counts()
+    limits = [str(c) for c in result.warnings if c.kind == "limit_reached"]
+    row["Note"] = " ".join([note, *limits]).strip()
+    counts = result.counts
     share = counts.blast_share
     row |= {
         "Blasts": counts.by_class.get("blast"),
@@ -139,8 +142,8 @@ def _failed(refused: Sequence[Refused]) -> None:
     st.error("  \n".join(lines))
 
 
-def _together(found: Sequence[ImageResult]) -> None:
-    counts = [result.counts() for result in found]
+def _together(found: Sequence[Result]) -> None:
+    counts = [result.counts for result in found]
     shares = [c.blast_share for c in counts]
     share = Proportion.of(sum(s.k for s in shares), sum(s.n for s in shares))
     if len(found) < 2 or share.fraction is None:

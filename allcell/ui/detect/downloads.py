@@ -11,11 +11,12 @@ import streamlit as st
 from allcell.draw import draw
 from allcell.formats.pixels import RGBImage
 from allcell.images import decode, encode_png
+from allcell.names import safe_name
 from allcell.report.bundle import bundle_zip, yolo_zip
-from allcell.report.exports import Failure, to_coco, to_csv
-from allcell.report.names import safe_name
-from allcell.result import ImageResult
-from allcell.ui.field.bench import Bench, Refused, Source
+from allcell.report.exports import Failure, to_coco
+from allcell.result import Result, boxes_csv
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Picture, Refused
 from allcell.ui.shell.controls import ViewChoice, choose_names, title_of
 
 #: Images that are packed without showing how far it is: less than about five seconds.
@@ -26,31 +27,31 @@ _IN_ALL = (
 )
 
 
-def export_name(desk: Bench, source: Source, named: bool) -> str:
+def export_name(desk: Bench, picture: Picture, named: bool) -> str:
     """What an image is called in exports: its file name, or its number on the bench."""
-    number = list(desk.sources).index(source.id) + 1
-    return source.name if named else f"image-{number:03d}"
+    number = list(desk.pictures).index(picture.id) + 1
+    return picture.name if named else f"image-{number:03d}"
 
 
 def downloads(
     desk: Bench,
-    source: Source,
+    picture: Picture,
     image: RGBImage,
-    shown: ImageResult,
+    shown: Result,
     view: ViewChoice,
     *,
     named: bool,
 ) -> None:
     """Files of the image that is shown, with the boxes that are shown."""
-    result = replace(shown, name=export_name(desk, source, named))
+    result = replace(shown, name=export_name(desk, picture, named))
     stem = PurePosixPath(safe_name(result.name)).stem
 
     def annotated() -> bytes:
-        return _annotated(image, result, labels=view.labels, synthetic=source.synthetic)
+        return _annotated(image, result, labels=view.labels, synthetic=picture.synthetic)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         _button("Annotated image (PNG)", annotated, f"{stem}-annotated.png", "image/png")
-        _button("Boxes (CSV)", to_csv([result]), f"{stem}-boxes.csv", "text/csv")
+        _button("Boxes (CSV)", boxes_csv([result]), f"{stem}-boxes.csv", "text/csv")
         _button("COCO (JSON)", to_coco([result]), f"{stem}-coco.json", "application/json")
         _button("YOLO (ZIP)", yolo_zip([result]), f"{stem}-yolo.zip", "application/zip")
         choose_names()
@@ -75,28 +76,28 @@ def _button(label: str, data: str | bytes | Callable[[], bytes], name: str, mime
 
 
 def download_all(
-    desk: Bench, model: str, found: Mapping[str, ImageResult], view: ViewChoice, *, named: bool
+    desk: Bench, model: str, found: Mapping[str, Result], view: ViewChoice, *, named: bool
 ) -> None:
     """Everything about all images, with all classes, in one ZIP.
 
     A few images are packed while the browser waits for the file; many are packed first, with their
     progress shown, and then offered.
     """
-    sources = list(desk.sources.values())
-    done = [source for source in sources if source.id in found]
+    pictures = list(desk.pictures.values())
+    done = [picture for picture in pictures if picture.id in found]
     results = [replace(found[s.id], name=export_name(desk, s, named)) for s in done]
     failures = [
-        Failure(export_name(desk, source, named), _message(outcome, named))
-        for source in sources
-        if isinstance(outcome := desk.outcome(source, model), Refused)
+        Failure(export_name(desk, picture, named), _message(outcome, named))
+        for picture in pictures
+        if isinstance(outcome := desk.outcome(picture, model), Refused)
     ]
 
     def pack(progress: Callable[[int], None] = lambda n: None) -> bytes:
         def pictures() -> Iterator[bytes]:
-            for n, (source, result) in enumerate(zip(done, results, strict=True)):
+            for n, (picture, result) in enumerate(zip(done, results, strict=True)):
                 progress(n)
-                pixels = decode(source.data, name=source.name)
-                yield _annotated(pixels, result, labels=True, synthetic=source.synthetic)
+                pixels = decode(picture.data, name=picture.name)
+                yield _annotated(pixels, result, labels=True, synthetic=picture.synthetic)
 
         return bundle_zip(results, pictures(), failures)
 
@@ -106,7 +107,7 @@ def download_all(
         view.iou,
         named,
         tuple(found),
-        tuple(desk.red_cells.items()),
+        tuple(desk.memory.red_cells.items()),
     )
     if desk.archive is not None and desk.archive[0] != contents:
         desk.archive = None
@@ -142,7 +143,7 @@ def _message(outcome: Refused, named: bool) -> str:
     return f"{outcome.message} {outcome.remedy}" if named else "This file gave no result."
 
 
-def _annotated(image: RGBImage, result: ImageResult, *, labels: bool, synthetic: bool) -> bytes:
+def _annotated(image: RGBImage, result: Result, *, labels: bool, synthetic: bool) -> bytes:
     return encode_png(
         draw(image, result.detections, result.classes, labels=labels, synthetic=synthetic)
     )

@@ -5,43 +5,26 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec
-from allcell.report.names import spreadsheet_text
+from allcell.names import spreadsheet_text
 from allcell.settings import RESEARCH_USE
-from allcell.ui.field.bench import Bench, Source
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Judged, Picture, Refused
 from allcell.ui.field.table import pickable
 from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
 from allcell.ui.shell.catalog import loading
 from allcell.ui.shell.controls import choose_names, kept_names
-from allcell.ui.shell.lru import Lru
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain, seconds
 
-_ANSWERS = "detect.field_answers"
-_MOST_ANSWERS = 1000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was said of one picture.
-
-    Attributes:
-        suggested: The class, or empty if the picture gave no result.
-        probability: Of a cancerous field, 0 to 1.
-        total_ms: From pixels to answer.
-        error: Why there is no result, and what to do about it.
-    """
-
-    suggested: str = ""
-    probability: float = 0.0
-    total_ms: float = 0.0
-    error: str = ""
+#: What a model said of a picture; None if it was not asked yet.
+Said = Judged | Refused | None
 
 
 def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
@@ -55,36 +38,30 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         with loading(spec):
             classifier = get_field_classifier(spec.name)
     except AllcellError as error:
-        st.error(f"**{error.message}**  \n{error.remedy}")
+        show_problem(error)
         return
-    known: Lru[tuple[str, str], Answer] = st.session_state.setdefault(_ANSWERS, Lru(_MOST_ANSWERS))
-    sources = list(desk.sources.values())
-    waiting = [s for s in sources if known.get((s.digest, spec.name)) is None]
+    memory, pictures = desk.memory, list(desk.pictures.values())
+    waiting = [p for p in pictures if memory.judged(p, spec.name) is None]
     if waiting:
         place = st.empty()
-        for n, source in enumerate(waiting, len(sources) - len(waiting)):
+        for n, picture in enumerate(waiting, len(pictures) - len(waiting)):
             place.progress(
-                n / len(sources), f"File {n + 1} of {len(sources)}: {plain(source.name)}"
+                n / len(pictures), f"File {n + 1} of {len(pictures)}: {plain(picture.name)}"
             )
-            try:
-                field, timing = classifier.classify(desk.image(source))
-                answer = Answer(field.suggested, field.probability, timing.total_ms)
-            except AllcellError as error:
-                answer = Answer(error=f"{error.message} {error.remedy}")
-            known.put((source.digest, spec.name), answer)
+            memory.judge(picture, spec.name, lambda: classifier)
         place.empty()
-    answers = [known.get((s.digest, spec.name)) or Answer(error="Not judged.") for s in sources]
-    if len(sources) > 1:
-        _table(desk, sources, answers)
-    shown = desk.sources[desk.shown or sources[0].id]
+    answers = [memory.judged(p, spec.name) for p in pictures]
+    if len(pictures) > 1:
+        _table(desk, pictures, answers)
+    shown = desk.pictures[desk.shown or pictures[0].id]
     left, right = st.columns([2, 1], gap="large")
     with right:
         with st.container(key="allcell-answer"):
-            _answer(spec, answers[sources.index(shown)], classifier.engine.description)
+            _answer(spec, answers[pictures.index(shown)], classifier.engine.description)
         choose_names()
         st.download_button(
             "Answers (CSV)",
-            _csv(spec, sources, answers, named=kept_names()),
+            _csv(spec, pictures, answers, named=kept_names()),
             "allcell-fields.csv",
             "text/csv",
             icon=":material/download:",
@@ -95,13 +72,14 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         _picture(desk, shown)
 
 
-def _answer(spec: ClassifierSpec, answer: Answer, runtime: str) -> None:
-    if answer.error:
-        st.error(plain(answer.error))
+def _answer(spec: ClassifierSpec, said: Said, runtime: str) -> None:
+    if isinstance(said, Refused):
+        show_problem(said)
+    if not isinstance(said, Judged):
         return
     with st.container(gap="xsmall"):
-        st.subheader(f"Suggested class of the whole field: {answer.suggested}", anchor=False)
-        st.metric("Probability of cancerous", f"{answer.probability:.2f}")
+        st.subheader(f"Suggested class of the whole field: {said.field.suggested}", anchor=False)
+        st.metric("Probability of cancerous", f"{said.field.probability:.2f}")
         st.caption(
             f"Not calibrated; from {spec.threshold:.2f} on, cancerous is suggested. A suggested "
             "class, not a diagnosis."
@@ -110,25 +88,25 @@ def _answer(spec: ClassifierSpec, answer: Answer, runtime: str) -> None:
             f"{spec.title} judges the picture as a whole: it finds no cells and counts none. "
             "Choose another model for boxes and counts."
         )
-        st.caption(f"Judged in {seconds(answer.total_ms)} on this computer.", help=plain(runtime))
+        st.caption(f"Judged in {seconds(said.total_ms)} on this computer.", help=plain(runtime))
 
 
-def _picture(desk: Bench, source: Source) -> None:
+def _picture(desk: Bench, picture: Picture) -> None:
     try:
-        image = desk.image(source)
-        jpeg = desk.picture(source)
+        image = desk.memory.image(picture)
+        jpeg = desk.memory.jpeg(picture)
     except AllcellError:
         return  # the answer says so already
     show_field(
         FieldView(
-            name=source.digest,
+            name=picture.digest,
             jpeg=jpeg,
             width_px=image.shape[1],
             height_px=image.shape[0],
             boxes=(),
             classes=(),
             labels=False,
-            synthetic=source.synthetic,
+            synthetic=picture.synthetic,
             selected=None,
             focus=desk.focus,
         ),
@@ -136,19 +114,23 @@ def _picture(desk: Bench, source: Source) -> None:
     )
 
 
-def _table(desk: Bench, sources: list[Source], answers: list[Answer]) -> None:
-    ids = [source.id for source in sources]
+def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
+    ids = [picture.id for picture in pictures]
     key = f"detect.fields.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
 
     rows = [
         {
             "No.": n,
-            "Image": source.name,
-            "Suggested class of the field": answer.suggested,
-            "Probability of cancerous": None if answer.error else answer.probability,
-            "Note": answer.error or ("synthetic" if source.synthetic else ""),
+            "Image": picture.name,
+            "Suggested class of the field": said.field.suggested
+            if isinstance(said, Judged)
+            else "",
+            "Probability of cancerous": said.field.probability
+            if isinstance(said, Judged)
+            else None,
+            "Note": _error(said) or ("synthetic" if picture.synthetic else ""),
         }
-        for n, (source, answer) in enumerate(zip(sources, answers, strict=True), 1)
+        for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)
     ]
     pickable(
         pd.DataFrame(rows),
@@ -167,14 +149,20 @@ def _table(desk: Bench, sources: list[Source], answers: list[Answer]) -> None:
     )
 
 
-def _csv(spec: ClassifierSpec, sources: list[Source], answers: list[Answer], *, named: bool) -> str:
+def _csv(spec: ClassifierSpec, pictures: list[Picture], answers: list[Said], *, named: bool) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(("image", "model", "suggested_field_class", "probability", "error", RESEARCH_USE))
-    for n, (source, answer) in enumerate(zip(sources, answers, strict=True), 1):
-        name = spreadsheet_text(source.name) if named else f"image-{n:03d}"
-        score = "" if answer.error else f"{answer.probability:.4f}"
+    for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1):
+        name = spreadsheet_text(picture.name) if named else f"image-{n:03d}"
+        suggested = score = ""
+        if isinstance(said, Judged):
+            suggested, score = said.field.suggested, f"{said.field.probability:.4f}"
         # Messages quote the file's name.
-        error = spreadsheet_text(answer.error) if named else "no result" * bool(answer.error)
-        rows.writerow((name, spec.name, answer.suggested, score, error, ""))
+        error = spreadsheet_text(_error(said)) if named else "no result" * bool(_error(said))
+        rows.writerow((name, spec.name, suggested, score, error, ""))
     return out.getvalue()
+
+
+def _error(said: Said) -> str:
+    return f"{said.message} {said.remedy}".strip() if isinstance(said, Refused) else ""

@@ -9,10 +9,12 @@ from allcell.models.registry import ModelSpec
 from allcell.ui.detect import batch, downloads, results
 from allcell.ui.field import table
 from allcell.ui.field.answer import answer, boxes_of
-from allcell.ui.field.bench import Bench, Finished, Refused
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Finished, Refused
 from allcell.ui.shell import controls
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import loading
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 
 
@@ -27,12 +29,12 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         with loading(spec):
             detector = get_detector(spec.name)
     except AllcellError as error:
-        st.error(f"**{error.message}**  \n{error.remedy}")
+        show_problem(error)
         return
     batch.process(desk, detector)
 
-    source = desk.sources[desk.shown or next(iter(desk.sources))]
-    outcome = desk.outcome(source, spec.name)
+    picture = desk.pictures[desk.shown or next(iter(desk.pictures))]
+    outcome = desk.outcome(picture, spec.name)
     overview = st.container()
     left, right = st.columns([2, 1], gap="large")
     with right:
@@ -41,24 +43,27 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         view = controls.choose_view(spec)
     named = controls.kept_names()
     found = batch.results(desk, spec.name, view)
-    if len(desk.sources) > 1:
+    if len(desk.pictures) > 1:
         with overview:
             # The table's own buttons appear above its corner.
             st.space("xxsmall")
             batch.summary(desk, spec.name, found)
             downloads.download_all(desk, spec.name, found, view, named=named)
     if isinstance(outcome, Refused):
-        left.error(f"**{plain(outcome.message)}**  \n{plain(outcome.remedy)}")
+        show_problem(outcome, place=left)
     if not isinstance(outcome, Finished):
         return
 
     shown = outcome.analysis.result(confidence=view.confidence, iou=view.iou, classes=view.classes)
     boxes = boxes_of(shown)
-    image = desk.image(source)
+    image = desk.memory.image(picture)
     with left:
-        results.field(desk, source, outcome, boxes, view)
-        results.facts(desk, source, outcome)
+        results.field(desk, picture, outcome, boxes, view)
+        results.facts(desk, picture, outcome)
     with counts:
-        answer(found[source.id])
-    downloads.downloads(desk, source, image, shown, view, named=named)
+        answer(found[picture.id])
+        for caution in shown.warnings:
+            if caution.kind == "limit_reached":  # the size of the red cells stands below the field
+                st.warning(plain(str(caution)))
+    downloads.downloads(desk, picture, image, shown, view, named=named)
     table.cells(desk, image, boxes, shown.red_cell_px)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from allcell.models.classes import CELL_CLASSES
-from allcell.result import ImageResult
+from allcell.result import Result
 from allcell.ui.field.viewer import Box
 from allcell.ui.shell.wording import interval_text, percent, to_go_text
 
 
-def boxes_of(result: ImageResult) -> list[Box]:
+def boxes_of(result: Result) -> list[Box]:
     """The detections as the viewer and the table name them, best first."""
     found = result.detections
     boxes = []
@@ -24,9 +24,9 @@ def boxes_of(result: ImageResult) -> list[Box]:
     return boxes
 
 
-def answer(result: ImageResult) -> None:
+def answer(result: Result) -> None:
     """Whether the model suggests blasts in this field, and how many cells of each kind."""
-    counts = result.counts()
+    counts = result.counts
     highest = result.highest_blast_confidence
     with st.container(gap="xsmall"):
         if not counts.knows("blast"):

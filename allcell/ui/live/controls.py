@@ -14,7 +14,8 @@ from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker, open_live
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.controls import pick_model, threshold_text, title_of
-from allcell.ui.shell.user_models import own_model
+from allcell.ui.shell.problems import NO_MODEL, show_problem
+from allcell.ui.shell.user_models import user_model
 
 #: Models in memory at a time for live video.
 MAX_WORKERS = 3
@@ -37,8 +38,8 @@ def get_worker(name: str) -> ModelWorker:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device of the settings is not there.
     """
-    own = own_model(name)
-    return own.worker() if own else _shared_worker(name)
+    added = user_model(name)
+    return added.worker() if added else _shared_worker(name)
 
 
 @st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming the model up")
@@ -53,7 +54,7 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
     """The detector to use; None if none can be used here, which the page then says."""
     usable = [e.spec for e in listings if e.usable and isinstance(e.spec, ModelSpec)]
     if not usable:
-        st.error("No model can be used here. The Models page says what is missing.")
+        show_problem(NO_MODEL)
         return None
     return pick_model(usable, key="live.model")
 

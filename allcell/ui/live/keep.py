@@ -18,9 +18,11 @@ from allcell.stream.live_settings import LiveSettings
 from allcell.stream.recorder import CODECS
 from allcell.stream.snapshots import Snapshot
 from allcell.ui.field.answer import answer
-from allcell.ui.field.bench import Source, bench
+from allcell.ui.field.bench import bench
+from allcell.ui.field.pictures import Picture
 from allcell.ui.live.desk import LiveDesk
 from allcell.ui.shell.cache import get_detector
+from allcell.ui.shell.problems import show_problem
 
 _MIMES = {".mp4": "video/mp4", ".webm": "video/webm"}
 _FROZEN_RESULT = "live.frozen_result"
@@ -119,10 +121,10 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
                 found = analyse(get_detector(settings.spec.name), frame, "frozen")
                 st.session_state[_FROZEN_RESULT] = (id(frame), found)
             except AllcellError as error:
-                st.error(f"**{error.message}**  \n{error.remedy}")
+                show_problem(error)
         if open_it.button("Open it on the Detect page", key="live.to_detect", width="stretch"):
             name = f"live-{datetime.now(UTC):%H%M%S}.png"
-            bench().add(Source.of(name, encode_png(frame), "camera"))
+            bench().add(Picture.of(name, encode_png(frame), "camera"))
             st.switch_page("pages/detect.py")
         known = st.session_state.get(_FROZEN_RESULT)
         # Another model's answer is not this one's.
@@ -180,7 +182,7 @@ def _strip(desk: LiveDesk) -> None:
     st.subheader(f"Snapshots: {len(snapshots)}", anchor=False)
     with st.container(horizontal=True, gap="small", key="allcell-strip"):
         for snapshot in reversed(snapshots):
-            found = [f"{n} {cell.brief}" for cell, n in to_result(snapshot).counts().listed()]
+            found = [f"{n} {cell.brief}" for cell, n in to_result(snapshot).counts.listed()]
             with st.container(width=_THUMBNAIL_PX, gap="xxsmall"):
                 st.image(_thumbnail(snapshot), alt=f"Snapshot of {snapshot.taken_at:%H:%M:%S}")
                 st.caption(f"{snapshot.taken_at:%H:%M:%S} UTC. {', '.join(found)}")

@@ -9,6 +9,7 @@ from allcell.stream.status import LiveStatus
 from allcell.stream.tally import TallyState
 from allcell.ui.live.camera import Link
 from allcell.ui.live.desk import LiveDesk
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import interval_text, percent
 
 #: Without a frame for this many refreshes, something is wrong with the camera or the network.
@@ -45,9 +46,9 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
 def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
     source = desk.watched.feed.source if desk.watched else None
     if source is not None and source.error:
-        st.error(source.error)
+        show_problem(source.error)
     if status.error:
-        st.error(f"{status.error} The video goes on without new boxes.")
+        show_problem(f"{status.error} The video goes on without new boxes.")
     unseen = st.session_state.get(_UNSEEN, 0)
     unseen = unseen + 1 if link.on and status.frames_in <= 0 else 0
     st.session_state[_UNSEEN] = unseen

@@ -22,9 +22,9 @@ def show_model(entry: Listing) -> None:
     spec = entry.spec
     with st.container(border=True):
         st.subheader(spec.title, anchor=False)
-        if entry.own is not None:
+        if entry.user_model is not None:
             st.markdown(f":blue-badge[Yours, in this session] {spec.summary}")
-            st.html(as_list(facts_of(entry.own)))
+            st.html(as_list(facts_of(entry.user_model)))
             return
         st.markdown(spec.summary)
         if entry.usable:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from allcell.evaluation.intervals import class_interval, interval_of
 from allcell.models.registry import PAPER_CLASSES, ClassifierSpec
 from allcell.report.paper import (
     CNN_FOOTNOTE,
@@ -23,7 +24,6 @@ from allcell.ui.shell.kept_metrics import (
     MEASURED,
     PUBLISHED,
     classifier_rows,
-    interval,
     test_metrics,
 )
 
@@ -55,12 +55,14 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
         paper: The model of Table 1 beside it.
     """
     rows = []
+    intervals, images = metrics["intervals"], metrics["images"]
     for name in PAPER_CLASSES:
+        scores = metrics["classes"][name]
         for metric in METRICS:
             row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}
             row |= {
-                MEASURED: _number(metrics["classes"][name][metric]),
-                INTERVAL: interval(metrics["intervals"][f"{name}.{metric}"]),
+                MEASURED: _number(scores[metric]),
+                INTERVAL: class_interval(intervals, images, name, metric, scores).text(_number),
             }
             row |= {PUBLISHED: _number(paper.value(name, metric))} if paper else {}
             rows.append(row)
@@ -70,7 +72,7 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
                 {
                     "Score": f"Both, {METRIC_TITLES[metric]}",
                     MEASURED: _number(metrics[key]),
-                    INTERVAL: interval(metrics["intervals"][key]),
+                    INTERVAL: interval_of(intervals[key], images).text(_number),
                     PUBLISHED: _number(paper.value("all", metric)),
                 }
             )

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
+from allcell.evaluation.intervals import interval_of, score_text
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import ClassifierSpec
 from allcell.ui.shell import charts
@@ -42,7 +43,7 @@ def overview(entries: Sequence[Listing]) -> None:
 def _row(entry: Listing) -> dict[str, Any]:
     spec, files = entry.spec, entry.files
     metrics = test_metrics(entry)
-    state = "yours" if entry.own else "ready" if entry.usable else "not here"
+    state = "yours" if entry.user_model else "ready" if entry.usable else "not here"
     row: dict[str, Any] = {
         "Model": spec.title,
         "Blasts, mAP@0.5": "",
@@ -52,8 +53,8 @@ def _row(entry: Listing) -> dict[str, Any]:
         "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
         "Parameters (million)": files.parameters / 1e6 if files else None,
     }
-    if entry.own is not None:
-        row["Weights (MB)"] = entry.own.file.size_bytes / 1e6
+    if entry.user_model is not None:
+        row["Weights (MB)"] = entry.user_model.network.size_bytes / 1e6
     if metrics is None:
         return row
     if isinstance(spec, ClassifierSpec):
@@ -63,9 +64,9 @@ def _row(entry: Listing) -> dict[str, Any]:
         )
         return row
     for cell in (cell for cell in CELL_CLASSES if cell.paper):
-        low, high = metrics["intervals"][f"{cell.name}.ap50"]
+        interval = interval_of(metrics["intervals"][f"{cell.name}.ap50"], metrics["images"])
         ap50 = metrics["classes"][cell.name]["ap50"]
-        row[f"{cell.heading}, mAP@0.5"] = f"{ap50:.3f} ({low:.3f} to {high:.3f})"
+        row[f"{cell.heading}, mAP@0.5"] = score_text(ap50, interval, "{:.3f}".format)
     right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
     row["Whole fields right"] = f"{right} of {metrics['images']}"
     return row

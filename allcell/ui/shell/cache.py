@@ -13,7 +13,7 @@ from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import Sample, samples
 from allcell.synth.spec import FieldSpec
-from allcell.ui.shell.user_models import own_model
+from allcell.ui.shell.user_models import user_model
 
 #: Models in memory at a time; the one that was used longest ago makes room.
 MAX_DETECTORS = 3
@@ -24,8 +24,8 @@ THUMBNAIL_SCALE = 0.25
 def get_detector(name: str) -> Detector:
     """A model ready to run; its calls queue.
 
-    One of the registry is loaded once for all sessions. One of the user's own is that of this
-    session: call it in the script's own thread.
+    One of the registry is loaded once for all sessions. One that the user added belongs to this
+    session: call this in the script's own thread.
 
     Args:
         name: Of the registry, or of a model of this session.
@@ -34,8 +34,8 @@ def get_detector(name: str) -> Detector:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device of the settings is not there.
     """
-    own = own_model(name)
-    return own.detector if own else _shared_detector(name)
+    added = user_model(name)
+    return added.detector if added else _shared_detector(name)
 
 
 @st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")

@@ -11,7 +11,7 @@ from allcell.engines.opening import has_torch
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings
-from allcell.ui.shell.user_models import OwnModel, is_own, own_model, own_models
+from allcell.ui.shell.user_models import UserModel, is_user_model, user_model, user_models
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,17 @@ class Listing:
 
     Attributes:
         spec: The model.
-        files: Its weights; None if it has none here, or is the user's own.
+        files: Its weights; None if it has none here, or the user added it.
         missing: What keeps it from being used, in one sentence; empty if it is usable.
         remedy: What to do about that; empty if it is usable.
-        own: The user's own model behind it; None for those of the registry.
+        user_model: The model if the user added it; None for those of the registry.
     """
 
     spec: ModelSpec | ClassifierSpec
     files: ModelFiles | None
     missing: str = ""
     remedy: str = ""
-    own: OwnModel | None = None
+    user_model: UserModel | None = None
 
     @property
     def usable(self) -> bool:
@@ -39,9 +39,9 @@ class Listing:
 
     @property
     def sha256(self) -> str:
-        """Of the checkpoint, or of the user's own file; empty if there is neither."""
-        if self.own is not None:
-            return self.own.file.sha256
+        """Of the checkpoint, or of the file that the user added; empty if there is neither."""
+        if self.user_model is not None:
+            return self.user_model.network.sha256
         return self.files.checkpoint.sha256 if self.files is not None else ""
 
     @property
@@ -66,10 +66,10 @@ def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
     """How one model stands. Looks for files and packages, loads nothing.
 
     Raises:
-        ModelError: If it is the user's own and was removed.
+        ModelError: If the user added it and removed it again.
     """
-    if is_own(spec.name):
-        return Listing(spec, None, own=own_model(spec.name))
+    if is_user_model(spec.name):
+        return Listing(spec, None, user_model=user_model(spec.name))
     weights = settings().weights_dir
     files = read_manifest(weights).get(spec.name)
     train = f"Train it with `python -m allcell train {spec.name}`"
@@ -114,10 +114,10 @@ def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
 
 
 def catalog() -> tuple[Listing, ...]:
-    """All models of the registry, detectors first, in its order; then the user's own."""
-    own = (Listing(model.spec, None, own=model) for model in own_models().values())
+    """All models of the registry, detectors first, in its order; then those that the user added."""
+    added = (Listing(model.spec, None, user_model=model) for model in user_models().values())
     return (
         *(listing(spec) for spec in MODELS),
         *(listing(spec) for spec in CLASSIFIERS),
-        *own,
+        *added,
     )

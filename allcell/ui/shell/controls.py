@@ -14,10 +14,9 @@ import streamlit as st
 from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
 from allcell.settings import settings
 from allcell.ui.shell.catalog import Listing
-from allcell.ui.shell.user_models import is_own
+from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.user_models import is_user_model
 
-#: A red cell is rarely imaged smaller or larger than this.
-RED_CELL_RANGE_PX = (4.0, 800.0)
 _NAMES = "detect.file_names"
 
 Spec = TypeVar("Spec", ModelSpec, ModelSpec | ClassifierSpec)
@@ -41,7 +40,7 @@ class ViewChoice:
 
 
 def title_of(class_name: str) -> str:
-    """What a person reads for a class; a foreign model's class keeps its own name."""
+    """What a person reads for a class; a class that is not ours keeps its own name."""
     return CLASS_TITLES.get(class_name, class_name)
 
 
@@ -67,7 +66,7 @@ def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str)
 
 def threshold_text(spec: ModelSpec) -> str:
     """Where the threshold comes from that a model begins with."""
-    if is_own(spec.name):
+    if is_user_model(spec.name):
         return f"You let this model begin with {spec.confidence:.2f}."
     return f"Its operating threshold, chosen on validation images, is {spec.confidence:.2f}."
 
@@ -78,7 +77,7 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | No
     lacking = [entry for entry in listings if not entry.usable]
     chosen = pick_model(usable, key="detect.model") if usable else None
     if chosen is None:
-        st.error("No model can be used here.")
+        show_problem("No model can be used here.")
     if lacking:
         with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
             for entry in lacking:
@@ -105,7 +104,7 @@ def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
         persist_state="session",
         help="  \n".join(f"**{spec.title}**: {spec.summary}" for spec in usable),
     )
-    # One's own model may have been removed since it was chosen.
+    # A user's model may have been removed since it was chosen.
     return next((spec for spec in usable if spec.name == name), usable[0])
 
 

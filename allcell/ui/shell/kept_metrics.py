@@ -38,7 +38,7 @@ def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
             {
                 "Right answers": "Fields",
                 MEASURED: f"{fields['k']} of {fields['n']}",
-                INTERVAL: interval((fields["low"], fields["high"])),
+                INTERVAL: f"{fields['low']:.3f} to {fields['high']:.3f}",
                 PUBLISHED: "",
             },
             {
@@ -49,9 +49,3 @@ def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
             },
         ]
     )
-
-
-def interval(ends: Any) -> str:
-    """Lower and upper bound, as a table shows them."""
-    low, high = ends
-    return f"{low:.3f} to {high:.3f}"

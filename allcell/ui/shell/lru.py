@@ -69,6 +69,11 @@ class Lru(Generic[Key, Value]):
         """Forget one value, if it is there."""
         self._items.pop(key, None)
 
+    def drop_if(self, gone: Callable[[Key], bool]) -> None:
+        """Forget the values whose keys are so."""
+        for key in [key for key in self._items if gone(key)]:
+            del self._items[key]
+
     def clear(self) -> None:
         """Forget everything."""
         self._items.clear()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from allcell.models.registry import OutputLayout
 from allcell.ui.shell.controls import title_of
-from allcell.ui.shell.user_models import OwnModel
+from allcell.ui.shell.user_models import UserModel
 
 if TYPE_CHECKING:
-    from allcell.untrusted.file import UntrustedFile
+    from allcell.untrusted.network import UntrustedNetwork
 
-#: What a network's answer is, for those who know it by the networks that give it.
+#: What a network answers with, with known networks as examples.
 LAYOUTS: dict[OutputLayout, str] = {
     "anchor_free": "Candidates with class scores (YOLOv8, YOLO11, ours)",
     "anchor_based": "Candidates with objectness and class scores (YOLOv5, YOLOv7)",
@@ -22,35 +22,35 @@ LAYOUTS: dict[OutputLayout, str] = {
 _SHORT_SHA = 12
 
 
-def megabytes(file: UntrustedFile) -> str:
-    """Size of a file, as the uploader says it."""
-    return f"{file.size_bytes / 1e6:.1f} MB"
+def megabytes(network: UntrustedNetwork) -> str:
+    """Size of its file, as the uploader writes it."""
+    return f"{network.size_bytes / 1e6:.1f} MB"
 
 
-def facts_of(model: OwnModel) -> dict[str, str]:
-    """What a person may want to know of a model before relying on it."""
-    spec, file, said = model.spec, model.file, model.said
-    width, height = spec.fixed_input_px or file.input_px
-    names = file.names if len(file.names) == len(said.classes) else ()
-    theirs = names or [f"class {n}" for n in range(len(said.classes))]
+def facts_of(model: UserModel) -> dict[str, str]:
+    """What a person may want to know about a model before relying on it, in words by name."""
+    spec, network, claims = model.spec, model.network, model.claims
+    width, height = spec.fixed_input_px or network.input_px
+    names = network.names if len(network.names) == len(claims.classes) else ()
+    theirs = names or [f"class {n}" for n in range(len(claims.classes))]
     mapped = [
         f"{title_of(mine)}: "
-        + ", ".join(t for t, m in zip(theirs, said.classes, strict=True) if m == mine)
+        + ", ".join(t for t, m in zip(theirs, claims.classes, strict=True) if m == mine)
         for mine in spec.classes
     ]
-    left_out = sum(mine is None for mine in said.classes)
-    opset = f"opset {file.facts.opset}" if file.facts.opset else ""
-    made_by = ", ".join(part for part in (file.facts.producer, opset) if part)
+    left_out = sum(mine is None for mine in claims.classes)
+    opset = f"opset {network.facts.opset}" if network.facts.opset else ""
+    made_by = ", ".join(part for part in (network.facts.producer, opset) if part)
     return {
         "Name in exports": spec.name,
         "Classes": "; ".join(mapped) + (f"; {left_out} left out" if left_out else ""),
         "Answers with": LAYOUTS[spec.output],
         "Input": f"the whole picture fitted into {width} x {height} px, "
-        + ("the only size it takes" if file.fixed else "one of the sizes it takes"),
+        + ("the only size it takes" if network.fixed else "one of the sizes it takes"),
         "Begins with": f"confidence {spec.confidence:.2f}, overlap {spec.iou:.2f}",
-        "File": f"{megabytes(file)}, SHA-256 {file.sha256[:_SHORT_SHA]}",
+        "File": f"{megabytes(network)}, SHA-256 {network.sha256[:_SHORT_SHA]}",
         "Made by": made_by or "not said",
-        "Speed": f"about {file.run_ms:.0f} ms a picture on this computer",
+        "Speed": f"about {network.run_ms:.0f} ms a picture on this computer",
         "Scores": "not measured by us",
     }
 

@@ -22,59 +22,78 @@ from allcell.stream.model_worker import ModelWorker
 
 if TYPE_CHECKING:
     from allcell.detector import Detector
-    from allcell.untrusted.file import UntrustedFile
-    from allcell.untrusted.model import UntrustedModel
+    from allcell.untrusted.network import Claims, UntrustedNetwork
 
 #: A session keeps this many; each is held in memory.
-MAX_OWN = 3
-#: Names of the registry do not begin so.
-PREFIX = "own-"
-_KEY = "allcell.own_models"
+MAX_USER_MODELS = 3
+#: No name of the registry begins with it.
+PREFIX = "user-"
+_KEY = "allcell.user_models"
 
 
 @dataclass(eq=False)
 class _Space:
-    """Memory that a model of some session takes, for as long as this exists."""
+    """Memory that a network of some session takes, for as long as this exists."""
 
     size_bytes: int
+
+
+@dataclass(eq=False)
+class Candidate:
+    """A network that a session looks at, and may add.
+
+    It stays open if there is room for it in the memory for all sessions, so that adding it does
+    not open it again. Whoever needs the room closes it.
+
+    Attributes:
+        network: The network.
+        space: What it takes of the memory for all sessions; None while it is closed.
+    """
+
+    network: UntrustedNetwork
+    space: _Space | None = None
+
+    def close(self) -> None:
+        """Free its memory; `add` opens it again."""
+        self.network.close()
+        self.space = None
 
 
 _LOCK = threading.Lock()
 #: Of all sessions that are still open.
 _TAKEN: WeakSet[_Space] = WeakSet()
+#: Those that may be closed when somebody needs their room.
+_CANDIDATES: WeakSet[Candidate] = WeakSet()
 
 
 @dataclass(eq=False)
-class OwnModel:
+class UserModel:
     """A model of this session.
 
     Attributes:
         detector: Ready to run.
-        file: What its file was found to be.
-        said: What the user said of it.
-        content: Of its file.
+        network: The file behind it.
+        claims: What the user says of it.
         space: What it takes of the memory for all sessions.
     """
 
     detector: Detector
-    file: UntrustedFile
-    said: UntrustedModel
-    content: bytes = field(repr=False)
+    network: UntrustedNetwork
+    claims: Claims
     space: _Space = field(repr=False)
     _worker: ModelWorker | None = None
 
     def worker(self) -> ModelWorker:
-        """The model for live video, opened a second time so that no page waits for a stream.
+        """The model for live video.
+
+        Its detector shares the open network, but has a lock of its own, so that no page waits for
+        a stream.
 
         Raises:
-            ModelError: If it cannot be opened again.
+            ModelError: If the network fails now.
         """
         if self._worker is None:
-            from allcell.untrusted.model import open_untrusted
-
-            said = replace(self.said, name=self.spec.name)
-            again = open_untrusted(self.content, said, threads=settings().threads)
-            self._worker = ModelWorker(again)
+            self._worker = ModelWorker(self.network.detector(self.claims))
         return self._worker
 
     def close(self) -> None:
@@ -88,18 +107,18 @@ class OwnModel:
         return self.detector.spec
 
 
-def own_models() -> Mapping[str, OwnModel]:
+def user_models() -> Mapping[str, UserModel]:
     """The models of this session by name, in the order they were added."""
     return _kept()
 
 
-def own_model(name: str) -> OwnModel | None:
+def user_model(name: str) -> UserModel | None:
     """A model of this session; None for names of the registry.
 
     Raises:
         ModelError: If a model of that name was removed, or belongs to another session.
     """
-    if not is_own(name):
+    if not is_user_model(name):
         return None
     found = _kept().get(name)
     if found is None:
@@ -110,56 +129,90 @@ def own_model(name: str) -> OwnModel | None:
     return found
 
 
-def is_own(name: str) -> bool:
-    """Whether a name is that of a user's model, of whatever session."""
+def is_user_model(name: str) -> bool:
+    """Whether a name is that of a model which a user has added, in any session."""
     return name.startswith(PREFIX)
 
 
-def add(content: bytes, file: UntrustedFile, said: UntrustedModel) -> OwnModel:
-    """Check a file against what is said of it and keep it for this session.
+def look_into(content: bytes) -> Candidate:
+    """Try a file and open it, for the user to say what it is.
+
+    Args:
+        content: Of the ONNX file.
+
+    Raises:
+        ModelError: If it is no ONNX file, or no detector that can be read.
+    """
+    # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
+    from allcell.untrusted.network import UntrustedNetwork
+
+    candidate = Candidate(UntrustedNetwork.open(content, threads=settings().threads))
+    with _LOCK:
+        candidate.space = _room_for(candidate)
+        if candidate.space is None:
+            candidate.close()
+        else:
+            _CANDIDATES.add(candidate)
+    return candidate
+
+
+def add(candidate: Candidate, claims: Claims, input_px: tuple[int, int] | None = None) -> UserModel:
+    """Check a network against what the user says of it and keep it for this session.
 
     The same file with other settings is another model, so that no result of one is taken for one
     of the other.
 
     Args:
-        content: Of the ONNX file.
-        file: What it was found to be.
-        said: What the user says of it; `title` must be set, `name` is made here.
+        candidate: The network.
+        claims: What the user says of it; `title` must be set, `name` is made here.
+        input_px: Width and height of its input; those it was tried with if None.
 
     Raises:
         ModelError: If it does not fit, is here already, there are too many, or all sessions
             together hold too much.
     """
-    # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
-    from allcell.untrusted.model import open_untrusted
-
-    kept = _kept()
-    digest = hashlib.sha256(f"{file.sha256}{replace(said, name='')}".encode()).hexdigest()
-    name = f"{PREFIX}{digest[:12]}"
+    kept, network = _kept(), candidate.network
+    size = input_px or network.input_px
+    told = f"{network.sha256}{size}{replace(claims, name='')}"
+    name = f"{PREFIX}{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     if name in kept:
         raise ModelError(f"{kept[name].spec.title} is in the list already, just like this.")
-    if len(kept) >= MAX_OWN:
-        raise ModelError(f"A session keeps at most {MAX_OWN} models.", "Remove one first.")
-    space = _take(len(content))
-    detector = open_untrusted(content, replace(said, name=name), threads=settings().threads)
-    kept[name] = OwnModel(detector, file, said, content, space)
+    if len(kept) >= MAX_USER_MODELS:
+        raise ModelError(f"A session keeps at most {MAX_USER_MODELS} models.", "Remove one first.")
+    claims = replace(claims, name=name)
+    with _LOCK:
+        _CANDIDATES.discard(candidate)  # nobody closes it while it is being added
+        space = candidate.space = candidate.space or _room_for(candidate)
+    if space is None:
+        raise ModelError(
+            "The models that people have added here take all the memory there is for them.",
+            "Remove one of yours, or try again when others have left.",
+        )
+    try:
+        network = network.at(size)
+        kept[name] = UserModel(network.detector(claims), network, claims, space)
+    except ModelError:
+        with _LOCK:
+            _CANDIDATES.add(candidate)
+        raise
     return kept[name]
 
 
-def _take(size_bytes: int) -> _Space:
-    """Room for one more file among those of all who use this computer now."""
-    most = settings().max_own_models_bytes - size_bytes
-    with _LOCK:
+def _room_for(candidate: Candidate) -> _Space | None:
+    """Room for a network among those of all who use this computer now; None if there is none."""
+    size_bytes = candidate.network.size_bytes
+    most = settings().max_user_models_bytes - size_bytes
+    if _taken_bytes() > most:
+        gc.collect()  # sessions that have ended may not have been freed yet
+    for other in list(_CANDIDATES):
         if _taken_bytes() > most:
-            gc.collect()  # sessions that have ended may still lie about
-        if _taken_bytes() > most:
-            raise ModelError(
-                "The models that people have added here take all the memory there is for them.",
-                "Remove one of yours, or try again when others have left.",
-            )
-        space = _Space(size_bytes)
-        _TAKEN.add(space)
-        return space
+            other.close()
+            _CANDIDATES.discard(other)
+    if _taken_bytes() > most:
+        return None
+    space = _Space(size_bytes)
+    _TAKEN.add(space)
+    return space
 
 
 def _taken_bytes() -> int:
@@ -173,7 +226,7 @@ def remove(name: str) -> None:
         found.close()
 
 
-def _kept() -> dict[str, OwnModel]:
+def _kept() -> dict[str, UserModel]:
     kept = st.session_state.setdefault(_KEY, {})
     if not isinstance(kept, dict):
         raise TypeError(f"expected a dict in the session, got {type(kept).__name__}")

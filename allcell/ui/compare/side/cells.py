@@ -13,10 +13,10 @@ from allcell.classifier import FieldClass
 from allcell.images import RGBImage
 from allcell.models.registry import BLAST, CLASSES, FIELD_CLASSES
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
-from allcell.result import ImageResult
-from allcell.ui.compare.side.pictures import Picture
+from allcell.result import Result
 from allcell.ui.compare.side.runs import SideDesk
 from allcell.ui.field.crops import crop, data_uri
+from allcell.ui.field.pictures import Picture
 from allcell.ui.field.table import SMALL_CROP_PX, pickable
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.wording import plain
@@ -50,9 +50,7 @@ def _cells(n: int) -> str:
     return "cell" if n == 1 else "cells"
 
 
-def field_text(
-    title: str, field: FieldClass, results: Mapping[str, ImageResult]
-) -> tuple[bool, str]:
+def field_text(title: str, field: FieldClass, results: Mapping[str, Result]) -> tuple[bool, str]:
     """What a whole-field classifier suggests, and which detectors suggest something else.
 
     A detector suggests a blast if it shows at least one at its threshold; one that knows no blasts
@@ -143,7 +141,7 @@ def cells(
     # Other cells are another table: the row that was picked before means nothing in it.
     digest = hashlib.sha256(repr((picture.digest, places)).encode()).hexdigest()[:16]
     pickable(
-        table_of(desk.image(picture), agreement, list(titles.values()), truth=truth),
+        table_of(desk.memory.image(picture), agreement, list(titles.values()), truth=truth),
         f"side.cells.{digest}",
         desk.selected(picture, agreement),
         pick,

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from allcell.analysis import Analysis
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.ui.compare.side.panes import FEWEST, compared, titles_of
-from allcell.ui.compare.side.pictures import Picture, choose_picture
+from allcell.ui.compare.side.pictures import choose_picture
 from allcell.ui.compare.side.runs import SideDesk, run_all, side_desk
-from allcell.ui.field.bench import Refused
+from allcell.ui.field.pictures import Finished, Picture, Refused
+from allcell.ui.field.red_cells import red_cells
 from allcell.ui.field.viewer import send_picture
 from allcell.ui.shell.catalog import catalog
-from allcell.ui.shell.controls import RED_CELL_RANGE_PX
-from allcell.ui.shell.wording import plain, scale_text
+from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.wording import plain
 
 MOST = 6
-#: What the red-cell control starts from when nothing could be measured.
-_UNKNOWN_RED_CELL_PX = 40.0
 
 
 def side_by_side() -> None:
@@ -46,21 +45,22 @@ def side_by_side() -> None:
         return
     desk = side_desk()
     try:
-        desk.image(picture)
+        desk.memory.image(picture)
     except AllcellError as error:
-        st.error(f"**{plain(error.message)}**  \n{plain(error.remedy)}")
+        show_problem(error)
         return
-    run_all(desk, picture, [*specs, *([classifier] if classifier else [])])
+    everybody: list[ModelSpec | ClassifierSpec] = [*specs, *([classifier] if classifier else [])]
+    run_all(desk, picture, everybody)
     analyses = {
-        spec.name: found
+        spec.name: found.analysis
         for spec in specs
-        if isinstance(found := desk.found(picture, spec.name), Analysis)
+        if isinstance(found := desk.said(picture, spec), Finished)
     }
-    _failed(desk, picture, [*specs, *([classifier] if classifier else [])])
+    _failed(desk, picture, everybody)
     if not analyses:
         return
     _facts(desk, picture)
-    send_picture(picture.digest, desk.jpeg(picture))
+    send_picture(picture.digest, desk.memory.jpeg(picture))
     compared(desk, picture, analyses, classifier)
 
 
@@ -80,7 +80,9 @@ def _choose_models() -> tuple[list[ModelSpec], ClassifierSpec | None]:
         persist_state="session",
     )
     if len(usable) < FEWEST:
-        st.error("Fewer than two models can be used here. The Models page says what is missing.")
+        show_problem(
+            "Fewer than two models can be used here. The Models page says what is missing."
+        )
     if len(chosen) > MOST:
         st.warning(f"{len(chosen)} models are chosen; the first {MOST} of the list are compared.")
     specs = [spec for name, spec in usable.items() if name in chosen][:MOST]
@@ -100,16 +102,15 @@ def _choose_models() -> tuple[list[ModelSpec], ClassifierSpec | None]:
 def _failed(desk: SideDesk, picture: Picture, specs: Sequence[ModelSpec | ClassifierSpec]) -> None:
     failed = []
     for spec in specs:
-        ask = desk.field if isinstance(spec, ClassifierSpec) else desk.found
-        if isinstance(outcome := ask(picture, spec.name), Refused):
+        if isinstance(outcome := desk.said(picture, spec), Refused):
             failed.append(spec.name)
-            words = f"{plain(outcome.message)}  \n{plain(outcome.remedy)}"
-            st.error(f"**{plain(spec.title)}** gave no result. {words}")
+            words = f"gave no result. {outcome.message}"
+            show_problem(replace(outcome, message=words), of=spec.title)
     if failed:
         st.button(
             "Try again",
             icon=":material/refresh:",
-            on_click=desk.forget_errors,
+            on_click=desk.memory.forget_errors,
             args=(picture, failed),
             key="side.again",
         )
@@ -117,39 +118,7 @@ def _failed(desk: SideDesk, picture: Picture, specs: Sequence[ModelSpec | Classi
 
 def _facts(desk: SideDesk, picture: Picture) -> None:
     """What the picture is and how large its red cells are, with a way to know that better."""
-    image, scale = desk.image(picture), desk.scale(picture)
-    switch, number = f"side.own_red_cell.{picture.digest}", f"side.red_cell.{picture.digest}"
-    low, high = RED_CELL_RANGE_PX
-    start = min(max(scale.red_cell_px or _UNKNOWN_RED_CELL_PX, low), high)
-
-    def take() -> None:
-        if st.session_state.get(switch):
-            desk.red_cells[picture.digest] = float(st.session_state.get(number) or start)
-        else:
-            desk.red_cells.pop(picture.digest, None)
-
+    image = desk.memory.image(picture)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(
-            f"{plain(picture.name)}, {image.shape[1]} x {image.shape[0]} px. {scale_text(scale)}",
-            width="content",
-        )
-        with st.popover("Change", type="tertiary", key="side.change_red_cells"):
-            own = st.toggle(
-                "Use my own red-cell size",
-                value=picture.digest in desk.red_cells,
-                key=switch,
-                on_change=take,
-                help="Models see the image at the size that suits its red cells. Set their "
-                "diameter if the measured one is wrong; the models are then run again.",
-            )
-            if own:
-                st.number_input(
-                    "Red-cell diameter in pixels of the image",
-                    min_value=low,
-                    max_value=high,
-                    value=round(start, 1),
-                    step=1.0,
-                    format="%.1f",
-                    key=number,
-                    on_change=take,
-                )
+        size = f"{plain(picture.name)}, {image.shape[1]} x {image.shape[0]} px."
+        red_cells(desk.memory, picture, desk.memory.scale(picture), key="side", before=size)

@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from allcell.analysis import Analysis
-from allcell.classifier import FieldClass
 from allcell.detections import Detections
 from allcell.models.registry import CLASSES, ClassifierSpec, ModelSpec
 from allcell.report.agreement import Agreement, Said, compare_cells
-from allcell.result import ImageResult
+from allcell.result import Result
 from allcell.settings import settings
 from allcell.ui.compare.side.cells import cells, field_text, unknown_text
-from allcell.ui.compare.side.pictures import Picture
 from allcell.ui.compare.side.runs import SideDesk
 from allcell.ui.field.panes import Pane, Panes, show_panes
+from allcell.ui.field.pictures import Judged, Picture
 from allcell.ui.field.viewer import Box
 
 #: Fewer results than this have nothing to be compared with.
@@ -57,10 +56,12 @@ def compared(
         name: analysis.result(confidence=thresholds[name]) for name, analysis in analyses.items()
     }
     if classifier is not None and isinstance(
-        field := desk.field(picture, classifier.name), FieldClass
+        judged := desk.memory.judged(picture, classifier.name), Judged
     ):
         differs, words = field_text(
-            classifier.title, field, {titles[name]: result for name, result in results.items()}
+            classifier.title,
+            judged.field,
+            {titles[name]: result for name, result in results.items()},
         )
         if differs:
             st.warning(f"CNN and detectors differ. {words}", icon=":material/flag:")
@@ -139,7 +140,7 @@ def _panes(
     desk: SideDesk,
     picture: Picture,
     agreement: Agreement,
-    results: Mapping[str, ImageResult],
+    results: Mapping[str, Result],
     thresholds: Mapping[str, float],
     titles: Mapping[str, str],
     labels: bool,

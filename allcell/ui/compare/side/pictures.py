@@ -6,49 +6,21 @@ None; a new one needs no more than a line in `ORIGINS`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import streamlit as st
 
-from allcell.detections import Detections
 from allcell.images import encode_png
 from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import Sample, samples
-from allcell.ui.compare.user_session import SHOWN, loaded_images
+from allcell.ui.compare.user_session import images_of_set, picture_of_set
+from allcell.ui.field.bench import bench
 from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.pictures import Picture
 
 _ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
-_SAMPLE, _FIELD = "side.sample", "side.field"
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A field to show to the models.
-
-    Attributes:
-        name: What the user calls it.
-        data: The bytes of its file, in any format that `images.decode` reads.
-        digest: SHA-256 of these bytes, shortened; up to 64 ASCII characters.
-        truth: The cells that are known to be there, in pixels of the field, with the classes of
-            `models.registry.CLASSES`; None if nobody knows.
-        synthetic: Whether it is one of ours, which is then written wherever it is shown.
-    """
-
-    name: str
-    data: bytes = field(repr=False)
-    digest: str
-    truth: Detections | None = None
-    synthetic: bool = False
-
-    @classmethod
-    def of(
-        cls, name: str, data: bytes, truth: Detections | None = None, *, synthetic: bool = False
-    ) -> Picture:
-        """A picture with the digest of its bytes."""
-        return cls(name, data, hashlib.sha256(data).hexdigest()[:24], truth, synthetic)
+_SAMPLE, _FIELD, _BENCH = "side.sample", "side.field", "side.bench"
 
 
 def choose_picture() -> Picture | None:
@@ -88,7 +60,7 @@ def _choose_sample(sample: Sample) -> None:
 @st.cache_resource(show_spinner=False)
 def _rendered(name: str) -> Picture:
     made = render({sample.name: sample for sample in samples()}[name].spec)
-    return Picture.of(f"{name} (synthetic).png", encode_png(made.image), made.truth, synthetic=True)
+    return Picture.of(f"{name} (synthetic).png", encode_png(made.image), "sample", made.truth)
 
 
 def _uploaded() -> Picture | None:
@@ -108,15 +80,34 @@ def _uploaded() -> Picture | None:
     return picture
 
 
-def _of_own_set() -> Picture | None:
-    images = loaded_images()
+def _on_the_bench() -> Picture | None:
+    pictures = bench().pictures
+    if not pictures:
+        st.info("Nothing is open on the *Detect* page. What you drop there can be chosen here.")
+        return None
+    ids = list(pictures)
+    names = {picture.id: picture.name for picture in pictures.values()}
+    if st.session_state.get(_BENCH) not in ids:
+        st.session_state[_BENCH] = bench().shown or ids[0]
+    chosen = st.selectbox(
+        "Image on the Detect page",
+        ids,
+        format_func=names.__getitem__,
+        key=_BENCH,
+        persist_state="session",
+    )
+    return pictures[chosen]
+
+
+def _of_user_set() -> Picture | None:
+    images = images_of_set()
     if not images:
         st.info(
             "Evaluate a model on a labelled set under *Your data* first: its fields are then here."
         )
         return None
     # The control keeps what its titles are made of, beyond this run of the page: names alone.
-    names = [image.name for image in images]
+    names = [image.path.name for image in images]
     number = st.selectbox(
         "Field",
         range(len(names)),
@@ -124,19 +115,13 @@ def _of_own_set() -> Picture | None:
         key=_FIELD,
         persist_state="session",
     )
-    image = images[number]
-    kept = st.session_state.get(SHOWN)
-    if kept is None or kept[0] is not image.item:
-        # Unpacked and hashed once, not at each move of a slider.
-        picture = Picture.of(image.name, image.content, image.truth)
-        kept = st.session_state[SHOWN] = (image.item, picture)
-    shown: Picture = kept[1]
-    return shown
+    return picture_of_set(number)
 
 
 #: What a person reads for each origin, and the function that asks for the picture.
 ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
     "Synthetic sample": _sample,
     "File of yours": _uploaded,
-    "Field of your set": _of_own_set,
+    "From Detect": _on_the_bench,
+    "Field of your set": _of_user_set,
 }

@@ -1,4 +1,4 @@
-"""Side by side: running the models over one picture, each once; what is kept of it."""
+"""Side by side: the models run over one picture, each once; which of its cells is chosen."""
 
 from __future__ import annotations
 
@@ -7,95 +7,54 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from allcell.analysis import Analysis, analyse
 from allcell.boxes import iou
-from allcell.classifier import FieldClass
-from allcell.errors import AllcellError
-from allcell.images import RGBImage, decode
+from allcell.classifier import FieldClassifier
+from allcell.detector import Detector
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.report.agreement import SAME_CELL_IOU, Agreement, Xyxy
-from allcell.scale import Scale, resolve_scale
-from allcell.ui.compare.side.pictures import Picture
-from allcell.ui.field.bench import MAX_IMAGE_BYTES, Refused
-from allcell.ui.field.crops import display_jpeg
+from allcell.ui.field.pictures import (
+    Finished,
+    Judged,
+    Picture,
+    PictureMemory,
+    Refused,
+    picture_memory,
+)
 from allcell.ui.shell.cache import get_detector, get_field_classifier
 from allcell.ui.shell.catalog import loading
-from allcell.ui.shell.lru import Lru
 
 _KEY = "side.desk"
-#: Results kept in a session: an analysis is a few kilobytes.
-MOST_RESULTS = 200
-#: Decoded pictures kept; others are decoded again when they are shown.
-MOST_IMAGES = 3
 
 
 class SideDesk:
-    """What one session has found out about the pictures it put side by side.
+    """What one session puts side by side.
+
+    Args:
+        memory: What the session knows of its pictures.
 
     Attributes:
-        red_cells: Red-cell diameter in pixels that the user set, by digest of the picture.
         focus: Goes up when the views are to move to the selected cell.
     """
 
-    def __init__(self) -> None:
-        self.red_cells: dict[str, float] = {}
+    def __init__(self, memory: PictureMemory) -> None:
+        self.memory = memory
         self.focus = 0
         self._selected: tuple[str, Xyxy] | None = None
-        self._found: Lru[tuple[str, str, float | None], Analysis | Refused] = Lru(MOST_RESULTS)
-        self._fields: Lru[tuple[str, str], FieldClass | Refused] = Lru(MOST_RESULTS)
-        self._scales: Lru[tuple[str, float | None], Scale] = Lru(MOST_RESULTS)
-        self._images: Lru[str, RGBImage] = Lru(MOST_IMAGES, MAX_IMAGE_BYTES, lambda i: i.nbytes)
-        self._jpegs: Lru[str, bytes] = Lru(MOST_IMAGES, MAX_IMAGE_BYTES, len)
 
-    def image(self, picture: Picture) -> RGBImage:
-        """Its pixels.
-
-        Raises:
-            ImageError: If it cannot be read, or is outside the limits.
-        """
-        return self._images.get_or(picture.digest, lambda: decode(picture.data, name=picture.name))
-
-    def jpeg(self, picture: Picture) -> bytes:
-        """The picture for the browser.
-
-        Raises:
-            ImageError: If it cannot be read.
-        """
-        return self._jpegs.get_or(picture.digest, lambda: display_jpeg(self.image(picture)))
-
-    def scale(self, picture: Picture) -> Scale:
-        """How large its red cells are, for all models alike.
-
-        Raises:
-            ImageError: If it cannot be read.
-        """
-        given = self.red_cells.get(picture.digest)
-        return self._scales.get_or(
-            (picture.digest, given), lambda: resolve_scale(self.image(picture), given)
-        )
-
-    def found(self, picture: Picture, model: str) -> Analysis | Refused | None:
-        """What is known of a picture and a detector; None if it has not run yet."""
-        return self._found.get(self._key(picture, model))
-
-    def field(self, picture: Picture, model: str) -> FieldClass | Refused | None:
-        """Likewise of a whole-field classifier."""
-        return self._fields.get((picture.digest, model))
+    def said(
+        self, picture: Picture, spec: ModelSpec | ClassifierSpec
+    ) -> Finished | Judged | Refused | None:
+        """What is known of a picture and a model; None if it has not run yet."""
+        if isinstance(spec, ClassifierSpec):
+            return self.memory.judged(picture, spec.name)
+        return self.memory.outcome(picture, spec.name)
 
     def run(self, picture: Picture, spec: ModelSpec | ClassifierSpec) -> None:
         """Run a model now and keep what came of it, be it an error."""
         if isinstance(spec, ClassifierSpec):
-            self._fields.put((picture.digest, spec.name), self._judge(picture, spec))
+            self.memory.judge(picture, spec.name, lambda: _classifier(spec))
         else:
-            self._found.put(self._key(picture, spec.name), self._analyse(picture, spec))
-
-    def forget_errors(self, picture: Picture, models: Sequence[str]) -> None:
-        """Let models that failed on a picture be tried again."""
-        for name in models:
-            if isinstance(self.found(picture, name), Refused):
-                self._found.drop(self._key(picture, name))
-            if isinstance(self.field(picture, name), Refused):
-                self._fields.drop((picture.digest, name))
+            self.memory.analyse(picture, spec.name, lambda: _detector(spec))
 
     def select(self, picture: Picture, place: Xyxy | None) -> None:
         """Choose the cell that all panes mark, by its place; None for none."""
@@ -110,41 +69,28 @@ class SideDesk:
         best = int(overlap.argmax())
         return best if overlap[best] >= SAME_CELL_IOU else None
 
-    def _key(self, picture: Picture, model: str) -> tuple[str, str, float | None]:
-        return picture.digest, model, self.red_cells.get(picture.digest)
 
-    def _analyse(self, picture: Picture, spec: ModelSpec) -> Analysis | Refused:
-        try:
-            with loading(spec):
-                detector = get_detector(spec.name)
-            red_cell_px = self.scale(picture).red_cell_px
-            return analyse(detector, self.image(picture), picture.name, red_cell_px=red_cell_px)
-        except AllcellError as error:
-            return Refused(picture.name, error.message, error.remedy)
+def _detector(spec: ModelSpec) -> Detector:
+    with loading(spec):
+        return get_detector(spec.name)
 
-    def _judge(self, picture: Picture, spec: ClassifierSpec) -> FieldClass | Refused:
-        try:
-            with loading(spec):
-                classifier = get_field_classifier(spec.name)
-            return classifier.classify(self.image(picture))[0]
-        except AllcellError as error:
-            return Refused(picture.name, error.message, error.remedy)
+
+def _classifier(spec: ClassifierSpec) -> FieldClassifier:
+    with loading(spec):
+        return get_field_classifier(spec.name)
 
 
 def side_desk() -> SideDesk:
     """The one of this browser session."""
-    desk: SideDesk = st.session_state.setdefault(_KEY, SideDesk())
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = SideDesk(picture_memory())
+    desk: SideDesk = st.session_state[_KEY]
     return desk
 
 
 def run_all(desk: SideDesk, picture: Picture, specs: Sequence[ModelSpec | ClassifierSpec]) -> None:
     """Run what has not run on this picture yet, one model after the other, with progress."""
-    waiting = [
-        spec
-        for spec in specs
-        if (desk.field if isinstance(spec, ClassifierSpec) else desk.found)(picture, spec.name)
-        is None
-    ]
+    waiting = [spec for spec in specs if desk.said(picture, spec) is None]
     if not waiting:
         return
     place = st.empty()

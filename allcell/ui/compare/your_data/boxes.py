@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import streamlit as st
 
@@ -11,27 +10,14 @@ from allcell.draw import FALSE_ALARM, FOUND, MISSED
 from allcell.errors import AllcellError
 from allcell.evaluation.outcomes import Outcomes, outcomes
 from allcell.models.registry import CLASSES
-from allcell.ui.compare.answers import Answers
-from allcell.ui.compare.kept_answers import KeptAnswers
-from allcell.ui.compare.user_session import PICTURES
-from allcell.ui.field.crops import display_jpeg
+from allcell.ui.compare.answers import Answers, KeptAnswers
+from allcell.ui.compare.user_session import picture_of_set
+from allcell.ui.field.pictures import picture_memory
 from allcell.ui.field.viewer import Box, FieldView, show_field
 from allcell.ui.shell.controls import title_of
-from allcell.ui.shell.lru import Lru
-from allcell.ui.shell.wording import plain
+from allcell.ui.shell.problems import show_problem
 
-#: Fields kept as the browser gets them.
-_MAX_PICTURES = 8
 _MODEL, _FIELD = "compare.boxes.model", "compare.boxes.field"
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A field as the browser gets it."""
-
-    jpeg: bytes
-    width_px: int
-    height_px: int
 
 
 def field_at_threshold(
@@ -44,8 +30,7 @@ def field_at_threshold(
         class_id: The class that is looked at.
         chosen: Models and their thresholds, 0 to 1.
     """
-    run = answers.own
-    if run is None:
+    if answers.run is None:
         return
     name = title_of(CLASSES[class_id])
     st.subheader("One field at this threshold", anchor=False)
@@ -62,19 +47,19 @@ def field_at_threshold(
         index = _choose_field(answers, class_id)
     if kept.evidence.n_images != len(answers.images):
         return
+    memory, picture = picture_memory(), picture_of_set(index)
     try:
-        picture = _picture(answers, index)
+        jpeg, (height_px, width_px) = memory.jpeg(picture), memory.image(picture).shape[:2]
     except AllcellError as error:
-        st.error(f"**{plain(error.message)}**  \n{plain(error.remedy)}")
+        show_problem(error)
         return
     seen = outcomes(kept.evidence.seen[index], class_id, threshold)
     show_field(
         FieldView(
-            # The same picture is sent to the browser only once.
-            name=f"own-{run.data_sha256[:24]}-{index}",
-            jpeg=picture.jpeg,
-            width_px=picture.width_px,
-            height_px=picture.height_px,
+            name=picture.digest,
+            jpeg=jpeg,
+            width_px=width_px,
+            height_px=height_px,
             boxes=_boxes(seen),
             classes=(FOUND, FALSE_ALARM, MISSED),
             labels=True,
@@ -137,17 +122,6 @@ def _step(words: str, icon: str, by: int, n: int) -> None:
         on_click=step,
         disabled=n < 2,
     )
-
-
-def _picture(answers: Answers, index: int) -> _Picture:
-    kept: Lru[tuple[str, int], _Picture] = st.session_state.setdefault(PICTURES, Lru(_MAX_PICTURES))
-    key = (answers.own.data_sha256 if answers.own else "", index)
-
-    def make() -> _Picture:
-        image = answers.images[index].pixels()
-        return _Picture(display_jpeg(image), image.shape[1], image.shape[0])
-
-    return kept.get_or(key, make)
 
 
 def _boxes(seen: Outcomes) -> list[Box]:

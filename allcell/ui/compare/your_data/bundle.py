@@ -7,14 +7,14 @@ from pathlib import PurePath
 import streamlit as st
 
 from allcell.evaluation.bundle import compare_scored, pack
-from allcell.runs.evaluation import OwnRun, numbered
+from allcell.runs.evaluation import EvaluationRun, numbered
 from allcell.ui.shell.controls import choose_names, kept_names
 
 #: What a set is called where file names are not wanted: its name may be a patient's, too.
 _UNNAMED = "own-data"
 
 
-def download(run: OwnRun) -> None:
+def download(run: EvaluationRun) -> None:
     """The button, and whether file names go into the file."""
     # Asked here: the file is made later, in a thread that belongs to no session.
     named = kept_names()
@@ -26,7 +26,7 @@ def download(run: OwnRun) -> None:
             "application/zip",
             icon=":material/download:",
             on_click="ignore",
-            key="compare.own_bundle",
+            key="compare.user_bundle",
             help="Every box of every model and every label of your set, with scores, settings, "
             "hashes, versions and machine, and what whole-field models said; without pictures. "
             "`python -m allcell evaluate --from comparison.zip` scores it anew.",
@@ -34,7 +34,7 @@ def download(run: OwnRun) -> None:
         choose_names()
 
 
-def bundle(run: OwnRun, *, named: bool) -> bytes:
+def bundle(run: EvaluationRun, *, named: bool) -> bytes:
     """The ZIP of the models that are done.
 
     Args:
@@ -47,9 +47,9 @@ def bundle(run: OwnRun, *, named: bool) -> bytes:
         names = [
             f"{number}-{PurePath(name).stem}" for number, name in zip(names, run.names, strict=True)
         ]
-    data = run.own_set.name if named else _UNNAMED
+    data = run.user_set.name if named else _UNNAMED
     models = [
-        scored.renamed(data, run.own_set.split, names)
+        scored.renamed(data, run.user_set.split, names)
         for _, scored in sorted(dict(run.results).items())
     ]
     fields = [judged for _, judged in sorted(dict(run.fields).items())]

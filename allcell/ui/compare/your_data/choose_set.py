@@ -19,18 +19,19 @@ from allcell.data.labelled_sets import (
     find_splits,
 )
 from allcell.data.zipped import DataPath, open_zip
-from allcell.errors import AllcellError
+from allcell.errors import AllcellError, DataError
 from allcell.models.registry import CLASSES, WHITE_CELLS
-from allcell.runs.evaluation import OwnSet
+from allcell.runs.evaluation import UserSet
 from allcell.settings import settings
 from allcell.ui.compare.user_session import let_go
 from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 
 log = logging.getLogger(__name__)
 
-_OPENED, _ERROR = "allcell.own_opened", "allcell.own_error"
-_UPLOADER, _FOLDER, _SOURCE = "compare.own_zip", "compare.own_folder", "compare.own_source"
+_OPENED, _ERROR = "allcell.user_opened", "allcell.user_error"
+_UPLOADER, _FOLDER, _SOURCE = "compare.user_zip", "compare.user_folder", "compare.user_source"
 _ZIP_FILE, _SERVER = "ZIP file", "Folder of the server"
 #: What a class may stand for.
 _TARGETS = (*CLASSES, IGNORED, LEFT_OUT)
@@ -59,10 +60,10 @@ class _Opened:
     name: str
     folder: DataPath
     splits: list[str]
-    counts: dict[str, dict[str, int] | str] = field(default_factory=dict)
+    counts: dict[str, dict[str, int] | AllcellError] = field(default_factory=dict)
 
 
-def choose_set(*, busy: bool) -> OwnSet | None:
+def choose_set(*, busy: bool) -> UserSet | None:
     """The controls for the set; None until all is chosen.
 
     Args:
@@ -70,7 +71,7 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     """
     _open(busy)
     if error := st.session_state.get(_ERROR):
-        st.error(error)
+        show_problem(error)
     opened = st.session_state.get(_OPENED)
     if not isinstance(opened, _Opened):
         return None
@@ -78,7 +79,7 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     split = st.selectbox(
         "Part of the set",
         opened.splits,
-        key=f"compare.own_split.{opened.id}",
+        key=f"compare.user_split.{opened.id}",
         persist_state="session",
         disabled=busy,
         width=420,
@@ -88,19 +89,19 @@ def choose_set(*, busy: bool) -> OwnSet | None:
     if split not in opened.counts:
         opened.counts[split] = _counts(opened.folder, split)
     counts = opened.counts[split]
-    if isinstance(counts, str):
-        st.error(counts)
+    if isinstance(counts, AllcellError):
+        show_problem(counts)
         return None
     mapping = _mapping(opened, split, counts, busy)
-    return None if mapping is None else OwnSet(opened.name, split, opened.folder, mapping)
+    return None if mapping is None else UserSet(opened.name, split, opened.folder, mapping)
 
 
-def _counts(folder: DataPath, split: str) -> dict[str, int] | str:
+def _counts(folder: DataPath, split: str) -> dict[str, int] | AllcellError:
     try:
         return class_counts(folder, split)
     # A stranger's files may do what nobody foresaw; the page must stay usable.
     except Exception as error:
-        return _words(error)
+        return _explained(error)
 
 
 def _open(busy: bool) -> None:
@@ -118,7 +119,7 @@ def _open(busy: bool) -> None:
     if source == _SERVER:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox("Folder", settings().data_sets, format_func=lambda p: p.name, key=_FOLDER)
-            st.button("Open", on_click=_take_folder, disabled=busy, key="compare.own_open")
+            st.button("Open", on_click=_take_folder, disabled=busy, key="compare.user_open")
         return
     layouts = " ".join(f"{known.name}: {known.layout}." for known in LABEL_FORMATS)
     st.file_uploader(
@@ -160,19 +161,19 @@ def _keep(identity: str, name: str, source: bytes | Path) -> None:
         folder = source if isinstance(source, Path) else find_set(open_zip(source, f"{name}.zip"))
         opened = _Opened(identity[:16], name, folder, find_splits(folder))
     except Exception as error:  # see _counts
-        st.session_state[_ERROR] = _words(error)
+        st.session_state[_ERROR] = _explained(error)
         return
     st.session_state[_OPENED] = opened
 
 
-def _words(error: Exception) -> str:
+def _explained(error: Exception) -> AllcellError:
     if isinstance(error, AllcellError):
-        return f"**{plain(error.message)}**  \n{plain(error.remedy)}"
+        return error
     # The message may hold a file's name or place: its type has to do.
     log.error("A set cannot be read: %s", type(error).__name__)
-    return (
-        f"**The set cannot be read ({type(error).__name__}).** Check that it still exists and is "
-        "whole."
+    return DataError(
+        f"The set cannot be read ({type(error).__name__}).",
+        "Check that it still exists and is whole.",
     )
 
 
@@ -195,7 +196,7 @@ def _mapping(
                 index=None if suggested is None else _TARGETS.index(suggested),
                 format_func=lambda target: _TARGET_TITLES.get(target, title_of(target)),
                 placeholder="Choose",
-                key=f"compare.own_map.{opened.id}.{split}.{name}",
+                key=f"compare.user_map.{opened.id}.{split}.{name}",
                 persist_state="session",
                 disabled=busy,
             )

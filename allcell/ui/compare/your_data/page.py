@@ -9,17 +9,17 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
-from allcell.runs.evaluation import DetectorJob, FieldJob, OwnRun, OwnSet
-from allcell.runs.turn import WAITS
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
 from allcell.settings import settings
-from allcell.ui.compare.answers import measure_on_own, set_title
-from allcell.ui.compare.user_session import own_run, start_run
+from allcell.ui.compare.answers import measure_on_user_set, set_title
+from allcell.ui.compare.user_session import start_run, user_run
 from allcell.ui.compare.your_data.choose_set import choose_set
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import Listing, catalog
-from allcell.ui.shell.wording import plain
+from allcell.ui.shell.problems import NO_MODEL, show_problem
+from allcell.ui.shell.progress import follow
 
-_MODELS = "compare.own_jobs"
+_MODELS = "compare.user_jobs"
 #: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
 #: the time that is left is guessed from.
 _FIXED_MS, _MS_A_MILLION = 80.0, 6.0
@@ -28,17 +28,17 @@ _UNKNOWN_MILLIONS = 10.0
 
 def your_data() -> None:
     """Choose a set, what its classes stand for and models; run with progress and a stop."""
-    run = own_run()
+    run = user_run()
     busy = run is not None and run.running
     st.markdown(
         "Scores the models on a labelled set of yours. Table, curves, boxes and differences are "
         "then of your set; the choice *Measured on* appears above the tabs."
     )
-    own_set = choose_set(busy=busy)
+    user_set = choose_set(busy=busy)
     usable = {e.spec.name: e for e in catalog() if e.usable}
     finders = [name for name, e in usable.items() if isinstance(e.spec, ModelSpec)]
     if not finders:
-        st.error("No model can be used here. The Models page says what is missing.")
+        show_problem(NO_MODEL)
         return
     default = settings().default_model
     st.pills(
@@ -58,29 +58,27 @@ def your_data() -> None:
             "Evaluate",
             type="primary",
             icon=":material/play_arrow:",
-            disabled=busy or own_set is None or not finds,
+            disabled=busy or user_set is None or not finds,
             on_click=_start,
-            args=(own_set, usable),
-            key="compare.own_start",
+            args=(user_set, usable),
+            key="compare.user_start",
         )
         if run is not None and busy:
-            st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.own_stop")
+            st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.user_stop")
     if run is not None:
-        done = run.done
         # As it was when the controls were drawn: if it has ended since, this draws them anew.
         if busy:
-            # Asks twice a second how far it is.
-            st.fragment(_progress, run_every=0.5)(run, done)
+            follow(run, lambda: _now(run))
         _outcome(run)
 
 
-def _start(own_set: OwnSet | None, usable: dict[str, Listing]) -> None:
+def _start(user_set: UserSet | None, usable: dict[str, Listing]) -> None:
     # A click may come before the page has followed another.
     names = [name for name in st.session_state[_MODELS] if name in usable]
-    if own_set is None or not names:
+    if user_set is None or not names:
         return
-    start_run(own_set, [_job(usable[name]) for name in names])
-    measure_on_own()
+    start_run(user_set, [_job(usable[name]) for name in names])
+    measure_on_user_set()
 
 
 def _job(entry: Listing) -> DetectorJob | FieldJob:
@@ -110,43 +108,36 @@ def _opener(entry: Listing) -> Callable[[], Detector]:
     return lambda: detector
 
 
-def _progress(run: OwnRun, drawn: int) -> None:
-    if not run.running or run.done != drawn:
-        st.rerun()
-    stopping = ", stopping" if run.stopped else ""
-    if run.waits:
-        st.progress(0.0, f"{WAITS}{stopping}")
-        return
+def _now(run: EvaluationRun) -> tuple[float, str]:
     if not run.names:
-        st.progress(*_reading(run, stopping))
-        return
+        return _reading(run)
     position = min(run.position, len(run.jobs) - 1)
-    left = "" if run.left_s is None or stopping else f", about {_time(run.left_s)} left"
-    st.progress(
+    left = "" if run.left_s is None or run.stopped else f", about {_time(run.left_s)} left"
+    return (
         run.total_share,
         f"{run.jobs[position].spec.title}: {position + 1} of {len(run.jobs)} models, "
-        f"{len(run.names)} images{left}{stopping}",
+        f"{len(run.names)} images{left}",
     )
 
 
-def _reading(run: OwnRun, stopping: str) -> tuple[float, str]:
+def _reading(run: EvaluationRun) -> tuple[float, str]:
     """How far it is, 0 to 1, first with the labels and then with the pictures, and in words."""
     (done, of), what = run.read, "labels"
     if done == of > 0:
         (done, of), what = run.checked, "pictures"
     count = f"{done} of {of}, " if of else ""
-    return (done / of if of else 0.0), f"Reading {what}: {count}{set_title(run)}{stopping}"
+    return (done / of if of else 0.0), f"Reading {what}: {count}{set_title(run)}"
 
 
 def _time(left_s: float) -> str:
     return f"{max(1, round(left_s))} s" if left_s < 90 else f"{round(left_s / 60)} min"
 
 
-def _outcome(run: OwnRun) -> None:
+def _outcome(run: EvaluationRun) -> None:
     if run.error:
-        st.error(plain(run.error))
+        show_problem(run.error)
     for position, words in sorted(dict(run.failures).items()):
-        st.error(f"**{run.jobs[position].spec.title}** {plain(words)}")
+        show_problem(words, of=run.jobs[position].spec.title)
     if run.stopped and not run.running:
         st.caption(f"Stopped after {len(run.results) + len(run.fields)} of {len(run.jobs)} models.")
     if not run.results:

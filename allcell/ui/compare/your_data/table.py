@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.evaluation.intervals import class_interval, interval_note
 from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
-from allcell.report.own_scores import field_scores, scores_csv, wide_scores
-from allcell.report.table1 import NO_WIDTH, table_latex, table_markdown
-from allcell.runs.evaluation import OwnRun
+from allcell.report.table1 import table_latex, table_markdown
+from allcell.report.user_scores import field_scores, scores_csv, wide_scores
+from allcell.runs.evaluation import EvaluationRun
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare.answers import Answers
-from allcell.ui.compare.charts import ForestRow
-from allcell.ui.compare.forest import forests
+from allcell.ui.compare.charts import ForestRow, forests
 from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.table_downloads import table_downloads
 
 _RULES = (
     "mAP as COCO computes it, P and R at the confidence of the best F1 of blasts and healthy "
     "cells, as YOLOv5 prints them; found, false alarms and missed at each model's operating "
-    f"threshold, IoU 0.5. Intervals: 95 %, bootstrap over images. {NO_WIDTH}"
+    "threshold, IoU 0.5."
 )
 
 
@@ -29,7 +29,7 @@ def measured(answers: Answers) -> None:
     Args:
         answers: On a set of the user's own.
     """
-    run = answers.own
+    run = answers.run
     if run is None:
         return
     scored = scored_models(run)
@@ -42,8 +42,8 @@ def measured(answers: Answers) -> None:
         alt="Scores of each model on your own set",
     )
     st.caption(
-        f"On {answers.fields}. {_RULES} There is no published column: the paper's numbers are of "
-        "other images."
+        f"On {answers.fields}. {_RULES} {interval_note(len(run.names))} "
+        "There is no published column: the paper's numbers are of other images."
     )
     if run.running:
         st.caption("More models are being evaluated; see *Your data*.")
@@ -52,13 +52,13 @@ def measured(answers: Answers) -> None:
     _chart(scored)
 
 
-def scored_models(run: OwnRun) -> list[tuple[str, EvaluationResult]]:
+def scored_models(run: EvaluationRun) -> list[tuple[str, EvaluationResult]]:
     """What a person reads for each model that is done, and what it scores."""
     done = sorted(dict(run.results).items())
     return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
 
 
-def _whole_fields(run: OwnRun) -> None:
+def _whole_fields(run: EvaluationRun) -> None:
     st.subheader("Whole fields: is there a blast?", anchor=False)
     found: dict[int, FieldCounts] = {n: judged.counts for n, judged in run.fields.items()}
     for n, scored in run.results.items():
@@ -78,11 +78,12 @@ def _whole_fields(run: OwnRun) -> None:
     )
 
 
-def _downloads(run: OwnRun, scored: list[tuple[str, EvaluationResult]]) -> None:
+def _downloads(run: EvaluationRun, scored: list[tuple[str, EvaluationResult]]) -> None:
     table = wide_scores(scored)
-    notes = (f"{len(run.names)} images. {_RULES}", RESEARCH_USE)
+    images = len(run.names)
+    notes = (f"{images} images. {_RULES} {interval_note(images)}", RESEARCH_USE)
     table_downloads(
-        "compare.own_download",
+        "compare.user_download",
         "own-scores",
         csv=lambda: scores_csv(scored),
         markdown=lambda: table_markdown(table, notes),
@@ -96,10 +97,12 @@ def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
             (
                 title,
                 getattr(result.classes[name], metric),
-                result.intervals.get(f"{name}.{metric}"),
+                class_interval(
+                    result.intervals, result.images, name, metric, vars(result.classes[name])
+                ).ends,
                 None,
             )
             for title, result in scored
         ]
 
-    forests(rows, key="compare.own_forest")
+    forests(rows, key="compare.user_forest")

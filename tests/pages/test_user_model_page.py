@@ -1,4 +1,4 @@
-"""A model of the user's own through app.py: checked, listed, used, removed; nobody else's."""
+"""A model that the user adds, through app.py: checked, listed, used, removed; nobody else's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from allcell.models.registry import CLASSIFIERS, MODELS
-from allcell.report.exports import to_coco, to_csv, to_summary_csv
+from allcell.report.exports import to_coco, to_summary_csv
+from allcell.result import boxes_csv
 from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.ui.field.bench import Finished
 from allcell.ui.live import camera
 from allcell.ui.live.camera import Link
 from allcell.ui.shell import user_models as session_models
-from allcell.ui.shell.user_models import is_own
+from allcell.ui.shell.user_models import is_user_model
+from allcell.untrusted import trial
 from tests.pages.conftest import ROOT
 from tests.untrusted_graphs import (
     NAMES,
@@ -54,10 +56,10 @@ def add(app: AppTest, content: bytes, title: str = "My net") -> str:
     """A model added as it is preset; returns its name in exports."""
     upload(app, content)
     app.text_input[0].set_value(title)
-    app.button(key="own.add").click().run()
+    app.button(key="user_model.add").click().run()
     assert not app.exception
     assert not app.error, [e.value for e in app.error]
-    return list(app.session_state["allcell.own_models"])[-1]
+    return list(app.session_state["allcell.user_models"])[-1]
 
 
 def words(app: AppTest) -> str:
@@ -73,8 +75,8 @@ def other() -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
 
 
-def test_our_own_models_never_have_a_users_name() -> None:
-    assert not any(is_own(spec.name) for spec in (*MODELS, *CLASSIFIERS))
+def test_no_name_of_the_registry_is_that_of_a_users_model() -> None:
+    assert not any(is_user_model(spec.name) for spec in (*MODELS, *CLASSIFIERS))
 
 
 def test_what_the_file_says_is_preset_and_can_be_added(app: AppTest) -> None:
@@ -82,7 +84,7 @@ def test_what_the_file_says_is_preset_and_can_be_added(app: AppTest) -> None:
     assert app.text_input[0].value == "best_cells"
     assert [box.value for box in app.multiselect] == [[1], [0], []]
     assert "Left out, never shown or counted: 2\\: RBC" in words(app)
-    app.button(key="own.add").click().run()
+    app.button(key="user_model.add").click().run()
     said = words(app)
     for part in (
         "Blast: ALL; Healthy WBC: normal; 1 left out",
@@ -114,7 +116,8 @@ def test_what_is_wrong_with_a_file_is_said(app: AppTest, content: bytes, parts: 
         assert part in error.value
     assert not app.text_input
     assert (
-        "allcell.own_models" not in app.session_state or not app.session_state["allcell.own_models"]
+        "allcell.user_models" not in app.session_state
+        or not app.session_state["allcell.user_models"]
     )
 
 
@@ -122,24 +125,24 @@ def test_what_is_wrong_with_an_answer_is_said(app: AppTest) -> None:
     upload(app, graph(end_to_end()))  # three classes, and the user says two
     app.number_input[0].set_value(2).run()
     app.multiselect[0].set_value([0]).run()
-    app.button(key="own.add").click().run()
+    app.button(key="user_model.add").click().run()
     assert "class 2, but 2 are named" in app.error[0].value
     app.number_input[0].set_value(3).run()
     assert "at least one" in app.info[0].value
-    assert app.button(key="own.add").disabled
+    assert app.button(key="user_model.add").disabled
 
 
 def test_a_class_cannot_be_two_things(app: AppTest) -> None:
     upload(app, graph(anchor_free(), metadata={"names": NAMES}))
     app.multiselect[0].set_value([0, 1]).run()
     assert "Chosen twice: 0\\: normal" in words(app)
-    assert app.button(key="own.add").disabled
+    assert app.button(key="user_model.add").disabled
 
 
 def test_a_name_that_is_taken_is_not_suggested(app: AppTest) -> None:
     upload(app, graph(anchor_free(), metadata={"names": NAMES}), "yolov5s.onnx")
     assert app.text_input[0].value == "yolov5s (2)"
-    app.button(key="own.add").click().run()
+    app.button(key="user_model.add").click().run()
     assert not app.error
     upload(app, graph(anchor_free(), side=96, metadata={"names": NAMES}), "yolov5s.onnx")
     assert app.text_input[0].value == "yolov5s (3)"
@@ -148,15 +151,15 @@ def test_a_name_that_is_taken_is_not_suggested(app: AppTest) -> None:
 def test_names_of_ours_and_more_than_three_are_refused(app: AppTest) -> None:
     upload(app, graph(anchor_free(), metadata={"names": NAMES}))
     app.text_input[0].set_value("YOLOv5s")
-    app.button(key="own.add").click().run()
+    app.button(key="user_model.add").click().run()
     assert "a model named YOLOv5s already" in app.error[0].value
     for side in (64, 96, 128):
         add(app, graph(anchor_free(), side=side, metadata={"names": NAMES}), f"Net {side}")
     open_tab(app)
     assert "at most 3 models" in words(app)
     assert not app.get("file_uploader")
-    name = next(iter(app.session_state["allcell.own_models"]))
-    app.button(key=f"own.remove.{name}").click().run()
+    name = next(iter(app.session_state["allcell.user_models"]))
+    app.button(key=f"user_model.remove.{name}").click().run()
     assert app.get("file_uploader")
     assert "Net 64" not in words(app)
 
@@ -175,10 +178,10 @@ def test_it_is_used_on_the_detect_page(app: AppTest, answer: object) -> None:
     assert "The model knows no smudges" in words(app)
     # All that can be downloaded.
     desk = app.session_state["allcell.bench"]
-    outcome = desk.outcome(next(iter(desk.sources.values())), name)
+    outcome = desk.outcome(next(iter(desk.pictures.values())), name)
     assert isinstance(outcome, Finished)
     result = outcome.analysis.result()
-    assert f",{name},blast," in to_csv([result])
+    assert f",{name},blast," in boxes_csv([result])
     assert [c["name"] for c in json.loads(to_coco([result]))["categories"]] == ["blast", "healthy"]
     assert f",{name}," in to_summary_csv([result])
     # Leaving and coming back keeps the choice.
@@ -216,7 +219,7 @@ def test_a_removed_model_leaves_the_lists(app: AppTest) -> None:
     app.selectbox(key="detect.model").set_value(name).run()
     app.button(key="detect.sample.many-blasts").click().run()
     open_tab(app)
-    app.button(key=f"own.remove.{name}").click().run()
+    app.button(key=f"user_model.remove.{name}").click().run()
     app.switch_page("pages/detect.py").run()
     assert not app.exception
     assert app.selectbox(key="detect.model").value != name
@@ -228,15 +231,16 @@ def test_all_sessions_share_one_budget(
     content = graph(anchor_free(), metadata={"names": NAMES})
     # Without those that other tests have left.
     monkeypatch.setattr(session_models, "_TAKEN", WeakSet())
-    limits(max_own_models_bytes=len(content))
+    monkeypatch.setattr(session_models, "_CANDIDATES", WeakSet())
+    limits(max_user_models_bytes=len(content))
     name = add(app, content)
     upload(other, content)
-    other.button(key="own.add").click().run()
+    other.button(key="user_model.add").click().run()
     assert "take all the memory there is for them" in other.error[0].value
-    app.button(key=f"own.remove.{name}").click().run()
-    other.button(key="own.add").click().run()
+    app.button(key=f"user_model.remove.{name}").click().run()
+    other.button(key="user_model.add").click().run()
     assert not other.error
-    assert other.session_state["allcell.own_models"]
+    assert other.session_state["allcell.user_models"]
 
 
 def test_no_session_sees_the_model_of_another(app: AppTest, other: AppTest) -> None:
@@ -267,11 +271,11 @@ def test_a_picture_that_breaks_the_network_is_said(app: AppTest) -> None:
     app.selectbox(key="detect.model").set_value(name).run()
     app.button(key="detect.sample.many-blasts").click().run()
     assert not app.exception
-    assert "infinite or none at all" in app.error[0].value
+    assert "infinite or NaN" in app.error[0].value
 
 
 def test_what_fails_in_speed_here_is_said_in_plain_text(app: AppTest) -> None:
-    run = SpeedRun([SpeedJob("own-1", None, "My [net]")], lambda name: pytest.fail("not run"))
+    run = SpeedRun([SpeedJob("user-1", None, "My [net]")], lambda name: pytest.fail("not run"))
     run.failures[0], run.running = "This *file* failed (<x>).", False
     app.session_state["compare.speed_run"] = run
     app.session_state["compare.tab"] = "Speed here"
@@ -301,6 +305,77 @@ def test_it_is_measured_in_speed_here(app: AppTest, limits: Any) -> None:
     assert "; 1 thread in use; " in words(app)
 
 
+@pytest.mark.parametrize(
+    ("side", "wanted", "opened", "trials"),
+    [
+        pytest.param(64, None, 1, 1, id="one size: one session for all pages"),
+        pytest.param("any", None, 2, 1, id="any size: once to see what it takes, once for a size"),
+        pytest.param("any", 96, 3, 2, id="another size: one more session, and one more trial"),
+    ],
+)
+def test_a_file_is_opened_as_seldom_as_can_be(
+    app: AppTest,
+    monkeypatch: pytest.MonkeyPatch,
+    opens: list[int],
+    side: int | str,
+    wanted: int | None,
+    opened: int,
+    trials: int,
+) -> None:
+    tried: list[bytes] = []
+    in_child = trial._run
+    monkeypatch.setattr(
+        trial, "_run", lambda arguments, file: tried.append(file) or in_child(arguments, file)
+    )
+    monkeypatch.setattr(camera, "from_server", lambda *a, **k: Link(True, False))
+    # A file that no other test has tried.
+    unseen = {"names": NAMES, "imgsz": "[128, 128]", "opened": f"{opened} times"}
+    upload(app, graph(anchor_free(), side=side, metadata=unseen))
+    app.text_input[0].set_value("My net").run()
+    for box in app.number_input if wanted else ():
+        box.set_value(wanted)
+    app.button(key="user_model.add").click().run()
+    assert not app.error, [e.value for e in app.error]
+    (name,) = app.session_state["allcell.user_models"]
+    app.switch_page("pages/detect.py").run()
+    app.selectbox(key="detect.model").set_value(name).run()
+    app.button(key="detect.sample.many-blasts").click().run()
+    assert {m.label: m.value for m in app.metric}["Blasts"] == "1"
+    app.switch_page("pages/live.py").run()
+    app.selectbox(key="live.model").set_value(name).run()
+    desk = app.session_state["allcell.live"]
+    try:
+        assert not app.exception
+        assert not app.error
+        patience = time.monotonic() + WAIT_S
+        while desk.viewer.snapshot() is None and time.monotonic() < patience:
+            desk.newest()
+            time.sleep(0.03)
+        assert desk.viewer.snapshot().spec.name == name
+    finally:
+        desk.stop()
+    assert (len(opens), len(tried)) == (opened, trials)
+
+
+def test_who_only_looks_makes_room_for_who_adds(
+    app: AppTest, other: AppTest, limits: Any, monkeypatch: pytest.MonkeyPatch, opens: list[int]
+) -> None:
+    content = graph(anchor_free(), metadata={"names": NAMES})
+    monkeypatch.setattr(session_models, "_TAKEN", WeakSet())
+    monkeypatch.setattr(session_models, "_CANDIDATES", WeakSet())
+    limits(max_user_models_bytes=len(content))
+    upload(app, content)
+    add(other, content, "Another net")
+    assert len(opens) == 2
+    app.button(key="user_model.add").click().run()
+    assert "take all the memory there is for them" in app.error[0].value
+    (name,) = other.session_state["allcell.user_models"]
+    other.button(key=f"user_model.remove.{name}").click().run()
+    app.button(key="user_model.add").click().run()
+    assert not app.error
+    assert len(opens) == 3, "it was closed, and is opened again"
+
+
 def test_it_runs_live_under_the_virtual_microscope(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,10 +389,10 @@ def test_it_runs_live_under_the_virtual_microscope(
     desk = app.session_state["allcell.live"]
     try:
         assert desk.viewer.settings.spec.name == name
-        own = app.session_state["allcell.own_models"][name]
+        added = app.session_state["allcell.user_models"][name]
         worker = desk.viewer.settings.worker
-        assert worker is own.worker(), "it is opened once"
-        assert worker.detector is not own.detector, "no page waits for the stream"
+        assert worker is added.worker(), "it is opened once"
+        assert worker.detector is not added.detector, "no page waits for the stream"
         patience = time.monotonic() + WAIT_S
         while desk.viewer.snapshot() is None and time.monotonic() < patience:
             desk.newest()
@@ -335,7 +410,7 @@ def test_it_runs_live_under_the_virtual_microscope(
             assert name in archive.read("session.csv").decode()
         # Removed while it is chosen: the page goes on with another.
         open_tab(app)
-        app.button(key=f"own.remove.{name}").click().run()
+        app.button(key=f"user_model.remove.{name}").click().run()
         # Nobody watches the stream now: it falls asleep, and the thread of the model with it.
         patience = time.monotonic() + WAIT_S
         while worker._thread is not None and time.monotonic() < patience:

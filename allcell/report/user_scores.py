@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from allcell.evaluation.intervals import ShownInterval, class_interval, interval_of, score_text
 from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.models.classes import CELL_CLASSES
@@ -41,7 +42,8 @@ def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
         for metric in METRICS:
             title = METRIC_TITLES[metric]
             ends = row[f"{title}_95_low"], row[f"{title}_95_high"]
-            wide[f"{title} (95 %)"] = _score(row[title], *ends)
+            interval = ShownInterval(row[f"{title}_95_kind"] or "n/a", *ends)
+            wide[f"{title} (95 %)"] = score_text(row[title], interval, short)
         for column, title in (("tp", "Found (tp)"), ("fp", "False alarms (fp)")):
             wide[title] = _count(row[column])
         rows.append({**wide, "Missed (fn)": _count(row["fn"])})
@@ -71,7 +73,7 @@ def field_scores(scored: Sequence[tuple[str, FieldCounts]]) -> pd.DataFrame:
 def _share(part: Proportion) -> str:
     if part.fraction is None:
         return "no such field"
-    return _score(part.fraction, part.low, part.high)
+    return f"{short(part.fraction)} ({short(part.low)} to {short(part.high)})"
 
 
 def scores_csv(scored: Sequence[tuple[str, EvaluationResult]]) -> str:
@@ -90,34 +92,40 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
             at = of_class.at_operating_point
             if of_class.cells or at.tp or at.fp:
                 values = {metric: getattr(of_class, metric) for metric in METRICS}
-                names = {metric: f"{name}.{metric}" for metric in METRICS}
+                intervals = {
+                    metric: class_interval(
+                        result.intervals, result.images, name, metric, vars(of_class)
+                    )
+                    for metric in METRICS
+                }
                 counts = {"tp": at.tp, "fp": at.fp, "fn": at.fn, "cells": of_class.cells}
-                rows.append({**head, "class": name, **_scores(result, values, names), **counts})
+                rows.append({**head, "class": name, **_scores(values, intervals), **counts})
         values = {metric: getattr(result, mean) for metric, mean in MEANS.items()}
+        intervals = {
+            metric: interval_of(result.intervals.get(mean), result.images)
+            for metric, mean in MEANS.items()
+        }
         nothing = dict.fromkeys(("tp", "fp", "fn", "cells"))
-        rows.append({**head, "class": "all", **_scores(result, values, MEANS), **nothing})
+        rows.append({**head, "class": "all", **_scores(values, intervals), **nothing})
     return rows
 
 
 def _scores(
-    result: EvaluationResult, values: Mapping[str, float | None], names: Mapping[str, str]
-) -> dict[str, float | None]:
+    values: Mapping[str, float | None], intervals: Mapping[str, ShownInterval]
+) -> dict[str, Any]:
     """Each of `METRICS` with its interval, None where there is none."""
-    row: dict[str, float | None] = {}
+    row: dict[str, Any] = {}
     for metric in METRICS:
-        title = METRIC_TITLES[metric]
-        low, high = result.intervals.get(names.get(metric, "")) or (None, None)
-        row |= {title: values.get(metric), f"{title}_95_low": low, f"{title}_95_high": high}
+        title, value = METRIC_TITLES[metric], values.get(metric)
+        shown = None if value is None else intervals[metric]
+        row |= {
+            title: value,
+            f"{title}_95_low": shown.low if shown else None,
+            f"{title}_95_high": shown.high if shown else None,
+            f"{title}_95_kind": shown.kind if shown else None,
+        }
     return row
 
 
 def _count(value: int | None) -> str:
     return "" if value is None else str(value)
-
-
-def _score(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None:
-        return ""
-    if low is None or high is None:
-        return short(value)
-    return f"{short(value)} ({short(low)} to {short(high)})"

@@ -1,8 +1,4 @@
-"""Somebody else's detector: an ONNX file, checked against what is said of it before it is used.
-
-Never a pickle. The file is read from memory; one that keeps its weights in other files, or needs
-operators of its own, is refused.
-"""
+"""What the user says of a stranger's network, checked against its answers to make a Detector."""
 
 from __future__ import annotations
 
@@ -20,28 +16,22 @@ from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
 from allcell.untrusted.answer import answer, check_values, fits
-from allcell.untrusted.file import Opened, open_file
 
-#: Candidates beyond the best of so many are dropped. A network that is sure of everything would
-#: otherwise take minutes and gigabytes to be relieved of its overlaps.
-_MOST_CANDIDATES = 3000
-#: Larger numbers are no boxes, and turn infinite when they are reckoned with.
+#: Larger numbers cannot be coordinates, and overflow to infinity in arithmetic.
 _LARGEST = 1e30
-#: Boxes start with this many numbers in each layout, before the classes.
+#: In each layout a row begins with so many numbers before the scores of the classes.
 _BEFORE_CLASSES: dict[OutputLayout, int] = {"anchor_based": 5, "anchor_free": 4}
 
 
 @dataclass(frozen=True)
-class UntrustedModel:
-    """What is said of a file.
+class Claims:
+    """What the user says of a network.
 
     Attributes:
         name: What a command or an export calls it.
         classes: One for each class of the network, in its order: `blast`, `healthy`, `smudge`, or
-            None for what shall be left out. Two may become the same.
+            None for one to leave out. Several may map to the same.
         layout: How its output is laid out; None to tell it from the output.
-        input_px: Width and height of its input; None for what the file says, or 640 x 640 if it
-            takes any.
         confidence: Threshold to begin with, 0 to 1.
         title: What a person reads; the name if empty.
     """
@@ -49,15 +39,15 @@ class UntrustedModel:
     name: str
     classes: tuple[str | None, ...]
     layout: OutputLayout | None = None
-    input_px: tuple[int, int] | None = None
     confidence: float = 0.25
     title: str = ""
 
 
 class _MappedEngine:
-    """A network whose classes are those of allcell: the likeliest of several stands for them.
+    """A network whose classes are mapped to allcell's.
 
-    A box that is likelier of a class that is left out is left out with it.
+    Where several classes map to one of ours, the highest of their scores counts. A box whose
+    highest score is of a class that is left out is left out, too.
     """
 
     def __init__(
@@ -79,11 +69,11 @@ class _MappedEngine:
         return self._engine.description
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
-        """See `Engine.run`; ends after some time, whatever is in the graph.
+        """See `Engine.run`; it has a time limit.
 
         Raises:
-            ModelError: If this picture's answer is none of a detector: what was checked once on
-                another picture need not hold.
+            ModelError: If it takes too long, or this picture's answer is not a detector's: what
+                was checked on one picture need not hold on another.
             RunInterrupted: If somebody interrupted it.
         """
         return self.mapped(answer(self._engine, image))
@@ -93,11 +83,11 @@ class _MappedEngine:
         return self._engine.interrupt()
 
     def mapped(self, output: FloatArray) -> FloatArray:
-        """The output with our classes in the place of theirs.
+        """The output with our classes in place of the network's.
 
         Raises:
-            ModelError: If it has another shape than it should, a number is not finite, or a box is
-                of a class that nobody named.
+            ModelError: If its shape is wrong, a number is not finite, or a box is of a class that
+                was not named.
         """
         self._check(output)
         if self._layout == "end_to_end":
@@ -108,7 +98,7 @@ class _MappedEngine:
                     f"named, 0 to {len(self._target) - 1}.",
                     "Say how many classes it has, and what each is.",
                 )
-            known = output[output[:, 5] >= 0]  # some fill up with boxes of class -1
+            known = output[output[:, 5] >= 0]  # some pad their output with boxes of class -1
             target = self._target[known[:, 5].astype(np.int64)]
             known = known[target >= 0].copy()
             known[:, 5] = target[target >= 0]
@@ -119,10 +109,6 @@ class _MappedEngine:
         if self._left_out:
             others = rows[[head + c for c in self._left_out]].max(axis=0)
             scores[:, others > scores.max(axis=0)] = 0
-        if rows.shape[1] > _MOST_CANDIDATES:
-            best = scores.max(axis=0) * (rows[4] if head == 5 else 1)
-            kept = np.sort(np.argpartition(-best, _MOST_CANDIDATES)[:_MOST_CANDIDATES])
-            rows, scores = rows[:, kept], scores[:, kept]
         merged = np.concatenate([rows[:head], scores])
         return np.ascontiguousarray(merged if self._layout == "anchor_free" else merged.T)
 
@@ -134,70 +120,54 @@ class _MappedEngine:
                 f"The network answered with shape {output.shape}, expected {expected}.",
                 "Export the detector alone, without further steps.",
             )
-        # Not a number is not below anything.
+        # NaN compares as False, so it is refused, too.
         if not np.abs(output).max(initial=0) <= _LARGEST:
             raise ModelError(
-                "The network answered with numbers that are infinite or none at all.",
+                "The network answered with numbers that are infinite or NaN.",
                 "Export it again, in full precision.",
             )
 
 
-def open_untrusted(content: bytes, model: UntrustedModel, *, threads: int = 0) -> Detector:
-    """Check a file against what is said of it, and make it ready.
+def detector_for(
+    network: Engine, output: FloatArray, input_px: tuple[int, int], claims: Claims
+) -> Detector:
+    """Check what the user says of a network against an answer of it, and make a detector.
 
     Args:
-        content: Of the ONNX file.
-        model: What is said of it.
-        threads: CPU threads; 0 leaves ONNX Runtime's choice.
+        network: The network.
+        output: Its answer (rows, columns) to some picture.
+        input_px: Width and height of that picture; the detector fits every picture into it.
+        claims: What the user says.
 
     Raises:
-        ModelError: If it is no ONNX file, or does not fit: the message says what was found.
+        ModelError: If they do not fit: the message says what was found.
     """
-    return ready(open_file(content, input_px=model.input_px, threads=threads), model)
-
-
-def ready(opened: Opened, model: UntrustedModel) -> Detector:
-    """Check a file that is open against what is said of it, and make it ready.
-
-    Args:
-        opened: The file, run at the input size that is said.
-        model: What is said of it.
-
-    Raises:
-        ModelError: If it does not fit: the message says what was found.
-    """
-    ours = tuple(name for name in CLASSES if name in model.classes)
-    wrong = [name for name in model.classes if name is not None and name not in CLASSES]
+    ours = tuple(name for name in CLASSES if name in claims.classes)
+    wrong = [name for name in claims.classes if name not in (None, *CLASSES)]
     if wrong or not ours:
         raise ModelError(
             f"No class of the network is one of {', '.join(CLASSES)}."
             if not wrong
             else f"Classes that allcell does not know: {', '.join(map(str, wrong))}.",
             f"Say for each class of the network, in its order, which of {', '.join(CLASSES)} it "
-            "is, or that it shall be left out.",
+            "is, or that it is to be left out.",
         )
-    layout = _layout(opened.output.shape, opened.input_px, len(model.classes), model.layout)
-    check_values(opened.output, layout, opened.input_px)
-    engine = _MappedEngine(opened.engine, layout, ours, model.classes)
-    decode(engine.mapped(opened.output), layout, len(ours), 0.0)
+    layout = _layout(output.shape, input_px, len(claims.classes), claims.layout)
+    check_values(output, layout, input_px)
+    engine = _MappedEngine(network, layout, ours, claims.classes)
+    decode(engine.mapped(output), layout, len(ours), 0.0)
     spec = ModelSpec(
-        name=model.name,
-        title=model.title or model.name,
+        name=claims.name,
+        title=claims.title or claims.name,
         summary="A network of yours, not measured by us.",
         output=layout,
         classes=ours,
-        fixed_input_px=opened.input_px,
-        default_long_side_px=max(opened.input_px),
-        max_input_px=max(opened.input_px),
-        confidence=model.confidence,
+        fixed_input_px=input_px,
+        default_long_side_px=max(input_px),
+        max_input_px=max(input_px),
+        confidence=claims.confidence,
     )
-    limits = settings()
-    return Detector(
-        spec,
-        engine,
-        floor_confidence=limits.floor_confidence,
-        max_detections=limits.max_detections,
-    )
+    return Detector(spec, engine, floor_confidence=settings().floor_confidence)
 
 
 def _layout(
@@ -218,7 +188,7 @@ def _layout(
     raise ModelError(
         f"The network answers with shape {shape}, which fits no detector{said} with {classes} "
         f"class{'' if classes == 1 else 'es'}: "
-        + (f"it has room for {rooms}." if rooms else "it is none of a detector's."),
+        + (f"it has room for {rooms}." if rooms else "it is not a detector's."),
         "Check the number of classes and the layout, and export the detector without further "
         "steps.",
     )

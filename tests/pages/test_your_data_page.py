@@ -19,13 +19,12 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
-from allcell.runs.evaluation import OwnRun, OwnSet
-from allcell.ui.compare.user_session import LoadedImage
-from allcell.ui.compare.your_data import choose_set as own_set
+from allcell.runs.evaluation import EvaluationRun, UserSet
+from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
-from tests.own_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 from tests.pages.test_compare_page import show, texts
+from tests.user_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 
 TAB = "Your data"
 IMAGES = 3
@@ -76,13 +75,13 @@ def button(app: AppTest, label: str) -> Any:
     return next(b for b in app.button if b.label == label)
 
 
-def evaluate(app: AppTest, models: tuple[str, ...] = ("live",)) -> OwnRun:
+def evaluate(app: AppTest, models: tuple[str, ...] = ("live",)) -> EvaluationRun:
     """Choose models, press the button and wait until all is done."""
-    app.session_state["compare.own_jobs"] = list(models)
+    app.session_state["compare.user_jobs"] = list(models)
     app.run()
     button(app, "Evaluate").click()
     app.run()
-    run: OwnRun = app.session_state["allcell.own_run"]
+    run: EvaluationRun = app.session_state["allcell.user_run"]
     run.wait(60)
     app.run()
     assert not app.exception
@@ -170,7 +169,7 @@ def test_what_nobody_foresaw_is_told_once_and_not_tried_again(
         calls.append(1)
         raise ZeroDivisionError("Jane Doe")
 
-    monkeypatch.setattr(own_set, name, fail)
+    monkeypatch.setattr(user_set, name, fail)
     give(show(app, TAB), coco_zip(1))
     app.run()
     assert "The set cannot be read (ZeroDivisionError)." in app.error[0].value
@@ -200,11 +199,53 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
     assert "On the 3 images of smears (test)" in texts(app)
 
     tab(app, "Real differences?")
-    assert "No decisive difference between the two models." in texts(app)
+    assert "Nothing is decided: too few images: 3, at least 10 are needed." in texts(app)
 
     next(g for g in app.button_group if g.label == "Measured on").set_value("kept")
     table = tab(app.run(), "Published and measured").dataframe[0].value
     assert any("paper" in str(column) for column in table.columns)
+
+
+@pytest.mark.parametrize(
+    ("images", "few"),
+    [
+        pytest.param(1, True, id="one image"),
+        pytest.param(2, True, id="two images"),
+        pytest.param(9, True, id="one too few"),
+        pytest.param(10, False, id="just enough, and the models are equal"),
+    ],
+)
+def test_too_few_images_decide_nothing_on_any_tab(
+    app: AppTest, engine: Boxes, images: int, few: bool
+) -> None:
+    evaluate(give(show(app, TAB), coco_zip(images)), ("live", "yolov5s"))
+    words = f"too few images: {images}, at least 10 are needed"
+
+    table = tab(app, "Published and measured").dataframe[0].value
+    scores = [str(v) for name in table if "(95 %)" in name for v in table[name] if v]
+    assert scores
+    assert all(("(n/a)" in score) == few for score in scores)
+    assert (f"No intervals (n/a): {words}." in texts(app)) == few
+    for chart in app.get("plotly_chart"):
+        ends = json.loads(chart.proto.spec)["data"][0]["error_x"]
+        assert [end for key in ("array", "arrayminus") for end in ends[key] if end == 0] == []
+
+    row = tab(app, "Curves and threshold").dataframe[0].value.iloc[0]
+    for name in ("P", "R", "F1"):
+        assert row[f"{name} (95 % interval)"].endswith("(n/a)") == few
+    assert (f"No intervals (n/a): {words}." in texts(app)) == few
+
+    pairs = tab(app, "Real differences?").dataframe[0].value
+    shown = "+0.000 (n/a)" if few else "+0.000 (no width)"
+    assert pairs.loc["allcell live", "YOLOv5s"] == shown
+    verdict = "Nothing is decided" if few else "No decisive difference between the two models."
+    # Of cells, and of whole fields.
+    assert texts(app).count(f"**{verdict}") == 2
+    assert (words in texts(app)) == few
+    control = next(c for c in app.segmented_control if c.key == "compare.cells")
+    control.set_value("p").run()
+    p = app.dataframe[0].value.loc["allcell live", "YOLOv5s"]
+    assert p == ("n/a" if few else "1.000")
 
 
 @pytest.mark.parametrize(
@@ -223,10 +264,10 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
 def test_it_says_how_far_it_is_before_a_model_runs(
     app: AppTest, far: dict[str, Any], words: str
 ) -> None:
-    run = OwnRun(OwnSet("smears", "test", coco_folder(1), {}), [])
+    run = EvaluationRun(UserSet("smears", "test", coco_folder(1), {}), [])
     for name, value in far.items():
         setattr(run, name, value)
-    app.session_state["allcell.own_run"] = run
+    app.session_state["allcell.user_run"] = run
     show(app, TAB)
     assert [p.proto.text for p in app.get("progress")] == [words]
 
@@ -246,7 +287,7 @@ def test_the_whole_field_model_is_compared(
     )
     give(show(app, TAB), coco_zip(IMAGES))
     # Alone it has nothing to be compared with.
-    app.session_state["compare.own_jobs"] = ["cnn"]
+    app.session_state["compare.user_jobs"] = ["cnn"]
     app.run()
     assert button(app, "Evaluate").disabled
     assert "Choose a model that finds cells" in texts(app)
@@ -271,7 +312,7 @@ def test_leaving_the_page_keeps_the_run(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
     app.switch_page("pages/models.py").run()
     app.switch_page("pages/compare.py").run()
-    assert app.session_state["allcell.own_run"] is run
+    assert app.session_state["allcell.user_run"] is run
     assert "Measured on smears (test)" in app.success[0].value
     # Again: the same content is not run again.
     again = evaluate(app)
@@ -311,7 +352,7 @@ def test_the_boxes_follow_the_threshold(
 
 
 def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) -> None:
-    from allcell.report.own_scores import scores_csv
+    from allcell.report.user_scores import scores_csv
     from allcell.ui.compare.your_data.table import scored_models
 
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
@@ -321,19 +362,23 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
     result = run.results[0].result
     assert row["mAP@0.5"] == pytest.approx(result.classes["blast"].ap50)
     assert row["tp"] == result.classes["blast"].at_operating_point.tp
+    # Three images: no bounds that would be taken for an interval.
+    as_text = pd.read_csv(io.StringIO(scores_csv(scored_models(run))), keep_default_na=False)
+    assert as_text["mAP@0.5_95_kind"][0] == "n/a"
+    assert table[[c for c in table if str(c).endswith(("_low", "_high"))]].isna().all(axis=None)
     assert rescore(bundle(run, named=False)).differing == []
 
 
 def test_another_set_takes_the_place_of_the_last_ones_pictures(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
-    archive = weakref.ref(run.own_set.folder.archive)  # type: ignore[union-attr]
+    archive = weakref.ref(run.user_set.folder.archive)  # type: ignore[union-attr]
     tab(app, "Side by side")
     next(g for g in app.button_group if g.label == "Image").set_value("Field of your set")
     app.run()
-    assert "side.field_shown" in app.session_state
+    assert "allcell.user_pictures" in app.session_state
     tab(app, "Curves and threshold")
     give(tab(app, TAB), coco_zip(1), "other.zip")
-    assert "side.field_shown" not in app.session_state
+    assert "allcell.user_pictures" not in app.session_state
     gc.collect()
     assert archive() is None
     # What was scored stays.
@@ -384,15 +429,14 @@ def test_only_folders_of_the_settings_are_offered_and_read(
     button(app, "Open").click()
     app.run()
     run = evaluate(app)
-    assert run.own_set.folder == tmp_path / "allowed"
+    assert run.user_set.folder == tmp_path / "allowed"
 
 
 def test_what_is_loaded_can_be_shown_elsewhere(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(2)))
-    images = [LoadedImage(item) for item in run.images]
-    assert [i.name for i in images] == ["field_0.png", "field_1.png"]
-    for image, (png, field) in zip(images, fields(2), strict=True):
-        assert image.content == png
+    assert [item.path.name for item in run.images] == ["field_0.png", "field_1.png"]
+    for image, (png, field) in zip(run.images, fields(2), strict=True):
+        assert image.path.read_bytes() == png
         # By class, then as they are in the file.
         order = np.argsort(field.truth.class_id, kind="stable")
         np.testing.assert_array_equal(image.truth.class_id, field.truth.class_id[order])

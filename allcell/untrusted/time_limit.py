@@ -1,4 +1,4 @@
-"""Gives up a run that takes too long: a graph may hold a loop that never ends on some picture."""
+"""Gives up a run that takes too long: on some pictures, a loop in a graph may never end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allcell.errors import ModelError
 
 #: A network that takes longer for one picture is of no use here.
 LONGEST_RUN_S = 30.0
-#: How often a run that is overdue is interrupted again: it may have been opening a session.
+#: An overdue run is interrupted again this often: one that was opening a session went on.
 _AGAIN_S = 1.0
 
 
@@ -25,10 +25,10 @@ class _Run:
 
 
 class _Watchdog:
-    """One thread that looks after all runs; it ends when there are none.
+    """One thread that watches all runs; it ends when there are none.
 
-    A timer for each run starts a thread for each: 0.04 ms, but 20 ms and more while other threads
-    hold the interpreter. This takes 0.002 ms in both cases.
+    A timer for each run would start a thread for each. That takes 0.04 ms, but 20 ms and more while
+    other threads hold Python's global lock (the GIL). This takes 0.002 ms in both cases.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class _Watchdog:
         self._thread: threading.Thread | None = None
 
     def add(self, run: _Run) -> None:
-        """Interrupt a run when its time is over."""
+        """Watch a run, and interrupt it when its time is over."""
         with self._news:
             self._runs.add(run)
             if self._thread is None:
@@ -49,7 +49,7 @@ class _Watchdog:
                 self._news.notify()
 
     def remove(self, run: _Run) -> None:
-        """Let go of a run; from here on it is not interrupted."""
+        """Stop watching a run; it is not interrupted after that."""
         with self._news:
             self._runs.discard(run)
 
@@ -61,7 +61,7 @@ class _Watchdog:
                     if run.ends_s <= now_s:
                         run.overdue = True
                         run.ends_s = now_s + _AGAIN_S
-                        # Within the lock, so that it does not hit what the engine runs next.
+                        # While the lock is held, so that it cannot hit the engine's next run.
                         run.interrupt()
                 self._wakes_s = min(run.ends_s for run in self._runs)
                 self._news.wait(self._wakes_s - now_s)
@@ -76,7 +76,7 @@ def time_limit(engine: Engine) -> Iterator[None]:
     """Within it, a run of the engine is given up after `LONGEST_RUN_S`.
 
     Args:
-        engine: The one that runs.
+        engine: The network that runs.
 
     Raises:
         ModelError: If it took longer.

@@ -14,12 +14,12 @@ from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier
-from allcell.runs import evaluation as own_run
-from allcell.runs.evaluation import DetectorJob, FieldJob, OwnRun, OwnSet
+from allcell.runs import evaluation as user_run
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
 from allcell.runs.turn import turn
 from allcell.ui.compare.your_data.bundle import bundle
-from tests.own_sets import coco_files, coco_folder, packed
 from tests.unit.held_engine import SPEC, Engine
+from tests.user_sets import coco_files, coco_folder, packed
 
 MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}
 IMAGES = 3
@@ -48,8 +48,8 @@ def field_job(engine):
     return FieldJob(spec, "2" * 64, "cpu", lambda: FieldClassifier(spec, engine))
 
 
-def own_set(folder=None, mapping=MAPPING):
-    return OwnSet("smears", "test", folder or coco_folder(IMAGES), mapping)
+def user_set(folder=None, mapping=MAPPING):
+    return UserSet("smears", "test", folder or coco_folder(IMAGES), mapping)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def finished(run):
 
 
 def test_all_models_are_scored_and_compared():
-    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    run = finished(EvaluationRun(user_set(), [job(Engine()), job(Engine(), "other")]))
     assert not run.error
     assert not run.failures
     assert run.total_share == 1
@@ -80,7 +80,7 @@ def test_all_models_are_scored_and_compared():
 
 def test_a_whole_field_model_is_compared_on_whole_fields():
     judge = Judge()
-    run = finished(OwnRun(own_set(), [field_job(judge), job(Engine())]))
+    run = finished(EvaluationRun(user_set(), [field_job(judge), job(Engine())]))
     assert not run.error
     assert run.done == 2
     assert run.fields[0].right == (False, True, True)
@@ -95,7 +95,7 @@ def test_a_whole_field_model_is_compared_on_whole_fields():
     # The bundle holds boxes alone, and its numbers hold.
     assert rescore(bundle(run, named=False)).differing == []
     # Again: the same content is not judged again.
-    again = finished(OwnRun(own_set(), [field_job(judge)], known=run.scores()))
+    again = finished(EvaluationRun(user_set(), [field_job(judge)], known=run.scores()))
     assert judge.runs == IMAGES
     assert again.fields[0].counts == run.fields[0].counts
     assert again.comparison is None
@@ -104,7 +104,7 @@ def test_a_whole_field_model_is_compared_on_whole_fields():
 def test_stopping_keeps_the_models_that_are_done():
     gate = threading.Event()
     slow = Engine(gate)
-    run = OwnRun(own_set(), [job(Engine()), job(slow, "other"), job(Engine(), "third")])
+    run = EvaluationRun(user_set(), [job(Engine()), job(slow, "other"), job(Engine(), "third")])
     run.start()
     assert slow.reached.wait(60)
     run.stop()
@@ -122,7 +122,7 @@ def test_a_run_whose_tab_is_gone_ends_by_itself():
     gate = threading.Event()
     slow = Engine(gate)
     there = [True]
-    run = OwnRun(own_set(), [job(slow)], is_open=lambda: there[0], gone_s=0.0)
+    run = EvaluationRun(user_set(), [job(slow)], is_open=lambda: there[0], gone_s=0.0)
     run.start()
     assert slow.reached.wait(60)
     there[0] = False
@@ -137,8 +137,8 @@ def test_a_run_whose_tab_is_gone_ends_by_itself():
 def test_a_model_that_does_not_answer_is_interrupted(how):
     slow = Engine(threading.Event(), free_runs=1)
     there = [True]
-    run = OwnRun(
-        own_set(), [job(Engine()), job(slow, "other")], is_open=lambda: there[0], gone_s=0.2
+    run = EvaluationRun(
+        user_set(), [job(Engine()), job(slow, "other")], is_open=lambda: there[0], gone_s=0.2
     )
     run.start()
     assert slow.reached.wait(60)
@@ -167,7 +167,7 @@ def test_stopping_leaves_the_run_of_another_on_the_same_model_alone():
     thread = threading.Thread(target=other)
     thread.start()
     assert shared.reached.wait(60)
-    run = OwnRun(own_set(), [DetectorJob(SPEC, "0" * 64, "cpu", lambda: detector)])
+    run = EvaluationRun(user_set(), [DetectorJob(SPEC, "0" * 64, "cpu", lambda: detector)])
     run.start()
     while run.images == ():
         run.wait(0.01)
@@ -187,7 +187,7 @@ def test_a_model_that_fails_unforeseen_does_not_end_the_run():
         def run(self, image):
             raise IndexError("too many indices")
 
-    run = finished(OwnRun(own_set(), [job(Broken(), "other"), job(Engine())]))
+    run = finished(EvaluationRun(user_set(), [job(Broken(), "other"), job(Engine())]))
     assert run.failures == {0: "The model failed (IndexError)."}
     assert list(run.results) == [1]
     assert not run.error
@@ -195,7 +195,7 @@ def test_a_model_that_fails_unforeseen_does_not_end_the_run():
 
 def test_a_tab_may_be_gone_for_a_moment():
     seen = iter([True, False, False, True])
-    run = finished(OwnRun(own_set(), [job(Engine())], is_open=lambda: next(seen, True)))
+    run = finished(EvaluationRun(user_set(), [job(Engine())], is_open=lambda: next(seen, True)))
     assert not run.stopped
     assert len(run.results) == 1
 
@@ -220,7 +220,7 @@ def test_it_stops_while_the_set_is_read(at, asked, gone):
                 run.stop()
         return there[0]
 
-    run = OwnRun(own_set(), [job(engine)], is_open=is_open, gone_s=-1.0)
+    run = EvaluationRun(user_set(), [job(engine)], is_open=is_open, gone_s=-1.0)
     finished(run)
     assert run.stopped
     assert getattr(run, at) == (2, IMAGES)
@@ -233,7 +233,9 @@ def test_it_stops_while_the_set_is_read(at, asked, gone):
 @pytest.mark.parametrize("stop", [False, True])
 def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
     waiting = threading.Event()
-    run = OwnRun(own_set(), [job(Engine())], is_open=lambda: not run.waits or waiting.set() is None)
+    run = EvaluationRun(
+        user_set(), [job(Engine())], is_open=lambda: not run.waits or waiting.set() is None
+    )
     with turn(lambda: None):
         run.start()
         assert waiting.wait(10)
@@ -252,7 +254,7 @@ def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(
 def test_what_is_let_go_takes_its_archive_with_it():
     folder = coco_folder(IMAGES)
     archive = weakref.ref(folder.archive)
-    run = finished(OwnRun(OwnSet("smears", "test", folder, MAPPING), [job(Engine())]))
+    run = finished(EvaluationRun(UserSet("smears", "test", folder, MAPPING), [job(Engine())]))
     del folder
     gc.collect()
     assert archive() is not None
@@ -266,7 +268,7 @@ def test_what_is_let_go_takes_its_archive_with_it():
 
 
 def test_what_the_slider_needs_is_made_once_and_goes_with_the_scores():
-    run = finished(OwnRun(own_set(), [job(Engine())]))
+    run = finished(EvaluationRun(user_set(), [job(Engine())]))
     evidence = run.results[0].evidence
     assert evidence.sweeps is evidence.sweeps
     assert len(evidence.sweeps) == len(evidence.user_matches)
@@ -281,7 +283,7 @@ def test_the_pictures_are_hashed_once_for_all_models(monkeypatch):
     monkeypatch.setattr(
         "allcell.evaluation.predictions.data_sha256", lambda *_: read.append(1) or ""
     )
-    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    run = finished(EvaluationRun(user_set(), [job(Engine()), job(Engine(), "other")]))
     assert len(run.results) == 2
     assert not read
 
@@ -291,7 +293,7 @@ def test_a_model_that_cannot_be_opened_does_not_end_the_run():
         raise ModelError("It is broken.", "Mend it.")
 
     jobs = [DetectorJob(replace(SPEC, name="other"), "1" * 64, "cpu", broken), job(Engine())]
-    run = finished(OwnRun(own_set(), jobs))
+    run = finished(EvaluationRun(user_set(), jobs))
     assert run.failures == {0: "It is broken. Mend it."}
     assert list(run.results) == [1]
 
@@ -310,7 +312,7 @@ def test_a_set_that_cannot_be_read_ends_the_run_with_its_reason(change, message)
     from allcell.data.zipped import open_zip
 
     files = {k: v for k, v in {**coco_files(IMAGES), **change}.items() if v is not None}
-    run = finished(OwnRun(own_set(open_zip(packed(files), "s.zip")), [job(Engine())]))
+    run = finished(EvaluationRun(user_set(open_zip(packed(files), "s.zip")), [job(Engine())]))
     assert message in run.error
     assert not run.results
 
@@ -319,8 +321,8 @@ def test_what_nobody_foresaw_is_told_too(monkeypatch):
     def fail(*args, **kwargs):
         raise ZeroDivisionError("Jane Doe")
 
-    monkeypatch.setattr(own_run, "read_labelled", fail)
-    run = finished(OwnRun(own_set(), [job(Engine())]))
+    monkeypatch.setattr(user_run, "read_labelled", fail)
+    run = finished(EvaluationRun(user_set(), [job(Engine())]))
     assert run.error == "The evaluation failed (ZeroDivisionError)."
 
 
@@ -335,24 +337,24 @@ def test_what_nobody_foresaw_is_told_too(monkeypatch):
     ],
 )
 def test_only_what_is_new_is_run(own, other, again):
-    first = finished(OwnRun(own_set(), [job(Engine())]))
+    first = finished(EvaluationRun(user_set(), [job(Engine())]))
     engine = Engine()
-    run = finished(OwnRun(own_set(**own), [job(engine, **other)], known=first.scores()))
+    run = finished(EvaluationRun(user_set(**own), [job(engine, **other)], known=first.scores()))
     assert engine.runs == again
     assert len(run.results) == 1
 
 
 def test_a_known_score_takes_the_new_name():
-    first = finished(OwnRun(own_set(), [job(Engine())]))
-    other = replace(own_set(), name="renamed")
-    run = finished(OwnRun(other, [job(Engine())], known=first.scores()))
+    first = finished(EvaluationRun(user_set(), [job(Engine())]))
+    other = replace(user_set(), name="renamed")
+    run = finished(EvaluationRun(other, [job(Engine())], known=first.scores()))
     assert run.results[0].result.data == run.comparison.data == "renamed"
     assert run.results[0].predictions.setting.data == "renamed"
 
 
 @pytest.mark.parametrize("named", [False, True])
 def test_the_bundle_can_be_checked_and_says_no_more_than_asked(named, monkeypatch):
-    run = finished(OwnRun(own_set(), [job(Engine()), job(Engine(), "other")]))
+    run = finished(EvaluationRun(user_set(), [job(Engine()), job(Engine(), "other")]))
     content = bundle(run, named=named)
     again = rescore(content)
     assert again.differing == []

@@ -1,4 +1,4 @@
-"""A model of the user's own in Chromium: uploaded, checked, and seen to run."""
+"""A model that the user adds, in Chromium: uploaded, checked, and seen to run."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ WAIT_MS = 60_000
 SIDE = 160
 #: The key of a model's threshold on the Detect page that is none of those seen.
 THRESHOLD_OF_ANOTHER = """seen => {
-  for (const slider of document.querySelectorAll('[class*="st-key-detect-confidence-own-"]')) {
-    const key = slider.className.match(/st-key-detect-confidence-(own-\\w+)/)[1];
+  for (const slider of document.querySelectorAll('[class*="st-key-detect-confidence-user-"]')) {
+    const key = slider.className.match(/st-key-detect-confidence-(user-\\w+)/)[1];
     if (!seen.includes(key)) return key;
   }
   return null;
@@ -46,7 +46,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def tab(page: Page, app_url: str) -> Page:
-    """The Compare page, with the tab for own models open."""
+    """The Compare page, with the tab for the user's models open."""
     page.goto(f"{app_url}/compare")
     page.get_by_role("tab", name="Your model").click(timeout=WAIT_MS)
     page.get_by_test_id("stFileUploaderDropzone").wait_for(timeout=WAIT_MS)
@@ -109,8 +109,8 @@ def test_each_output_shape_is_added_and_runs(tab: Page, networks: dict[str, Path
         model = tab.get_by_role("combobox", name="Model")
         choose(tab, model, name)
         # Each model has a threshold of its own, which is drawn after its answer.
-        own = tab.wait_for_function(THRESHOLD_OF_ANOTHER, arg=seen, timeout=WAIT_MS)
-        seen.append(own.json_value())
+        key = tab.wait_for_function(THRESHOLD_OF_ANOTHER, arg=seen, timeout=WAIT_MS)
+        seen.append(key.json_value())
         tab.get_by_text(f"whole picture fitted into {SIDE} x {SIDE} px").wait_for(timeout=WAIT_MS)
         blasts = tab.get_by_test_id("stMetricValue").first.inner_text()
         assert blasts.isdigit(), f"{name} gave no count"

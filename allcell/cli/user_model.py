@@ -1,4 +1,4 @@
-"""A network of the user's own on the command line: an ONNX file instead of a model's name."""
+"""The user's own network on the command line: an ONNX file instead of a model's name."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ CLASS_HELP = (
     f"With --onnx, what each class of the network is, in its order: {', '.join(CLASSES)}, or "
     "empty to leave it out. By default the names in the file, where they are known ones."
 )
-#: Options that are called otherwise than their parameter.
+#: Options whose name is not that of their parameter.
 _OPTIONS = {"every": "all", "bundle": "from"}
 
 
 def refuse_with_onnx(context: typer.Context, **why: str) -> None:
-    """Refuse options that would have no say beside `--onnx`.
+    """Refuse options that conflict with `--onnx`, rather than ignore them.
 
     Args:
         context: Of the command.
-        why: Parameters of the command that would be ignored, and for each the reason. The device
-            may be named where it is the one that the file runs on.
+        why: The parameters that conflict with it, and for each the reason. A device is refused
+            only if it is not the CPU, on which the file runs.
 
     Raises:
         DataError: If one of them was given.
@@ -42,10 +42,10 @@ def refuse_with_onnx(context: typer.Context, **why: str) -> None:
         if name == "device" and context.params[name] in ("auto", "cpu"):
             continue
         option = f"--{_OPTIONS.get(name, name)}"
-        raise DataError(f"{option} has no say beside --onnx: {reason}.", "Leave one of them out.")
+        raise DataError(f"{option} cannot be used with --onnx: {reason}.", "Leave one of them out.")
 
 
-def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
+def open_user_model(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
     """Check an ONNX file and make it ready.
 
     Args:
@@ -59,27 +59,24 @@ def open_own(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
         ModelError: If there is no such file, or it does not fit.
     """
     # Imported here: they bring ONNX Runtime along, which other commands need not wait for.
-    from allcell.untrusted.file import describe, open_file
-    from allcell.untrusted.model import UntrustedModel, ready
+    from allcell.untrusted.network import Claims, UntrustedNetwork
 
     if not path.is_file():
         raise ModelError(f"There is no file {path}.", "Check --onnx.")
-    content = path.read_bytes()
-    opened = open_file(content, threads=settings().threads)
-    file = describe(content, opened)
-    if file.remark:
-        say(file.remark)
+    network = UntrustedNetwork.open(path.read_bytes(), threads=settings().threads)
+    if network.remark:
+        say(network.remark)
     mapped = tuple(name or None for name in classes)
     if not mapped:
-        if not file.names:
+        if not network.names:
             rooms = ", ".join(
-                "any number" if f.classes is None else str(f.classes) for f in file.fits
+                "any number" if f.classes is None else str(f.classes) for f in network.fits
             )
             raise ModelError(
                 f"{path.name} does not name its classes (it has room for {rooms}).",
                 "Say what each is, in its order: --class healthy --class blast.",
             )
-        mapped = guess_classes(file.names)
-        pairs = zip(file.names, mapped, strict=True)
+        mapped = guess_classes(network.names)
+        pairs = zip(network.names, mapped, strict=True)
         say("classes: " + ", ".join(f"{name} = {mine or 'left out'}" for name, mine in pairs))
-    return ready(opened, UntrustedModel(path.stem, mapped)), file.sha256
+    return network.detector(Claims(path.stem, mapped)), network.sha256

@@ -9,11 +9,12 @@ import streamlit as st
 from allcell.errors import ImageError
 from allcell.settings import settings
 from allcell.synth.samples import Sample
-from allcell.ui.field.bench import Bench, Source
+from allcell.ui.field.bench import Bench
 from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.pictures import Picture
 from allcell.ui.field.viewer import listen_for_files
 from allcell.ui.shell.cache import sample_png
-from allcell.ui.shell.wording import plain
+from allcell.ui.shell.problems import show_problem
 
 CAMERA_PX = 520
 _UPLOADER = "detect.uploader"
@@ -26,14 +27,14 @@ def choose_files(desk: Bench) -> None:
     # The number makes a new, empty uploader when the bench is cleared.
     key = f"{_UPLOADER}.{desk.generation}"
     listen_for_files()
-    first = not desk.sources
+    first = not desk.pictures
     with st.container(key="allcell-drop-first" if first else "allcell-drop-more"):
         files = _uploader(desk, key, first)
     if not files:
         # After a change of page the uploader is empty, but its pictures stay on the bench.
         desk.uploads.clear()
     if desk.refused_files:
-        st.error(plain(desk.refused_files))
+        show_problem(desk.refused_files)
 
 
 def _uploader(desk: Bench, key: str, first: bool) -> bool:
@@ -53,23 +54,23 @@ def _uploader(desk: Bench, key: str, first: bool) -> bool:
 
 def _take_files(desk: Bench, key: str) -> None:
     files = st.session_state[key] or []
-    found = {s.id: s for s in (Source.of(file.name, file.getvalue()) for file in files)}
+    found = {s.id: s for s in (Picture.of(file.name, file.getvalue()) for file in files)}
     for gone in desk.uploads - set(found):
         desk.remove(gone)
-    fresh = [source for source_id, source in found.items() if source_id not in desk.sources]
+    fresh = [picture for picture_id, picture in found.items() if picture_id not in desk.pictures]
     desk.uploads = set(found)
     _add(desk, fresh)
 
 
-def _add(desk: Bench, sources: Sequence[Source]) -> None:
+def _add(desk: Bench, pictures: Sequence[Picture]) -> None:
     desk.refused_files = ""
     try:
-        for source in sources:
-            desk.add(source)
+        for picture in pictures:
+            desk.add(picture)
     except ImageError as error:
         desk.refused_files = str(error)
-    if sources and sources[0].id in desk.sources:
-        desk.show(sources[0].id)
+    if pictures and pictures[0].id in desk.pictures:
+        desk.show(pictures[0].id)
 
 
 def use_camera(desk: Bench) -> None:
@@ -93,8 +94,8 @@ def _take_photograph(desk: Bench) -> None:
         return
     # One photograph, and the camera goes off: nobody should wonder whether it is still looking.
     st.session_state[_USE_CAMERA] = False
-    n = 1 + sum(source.origin == "camera" for source in desk.sources.values())
-    _add(desk, [Source.of(f"photograph-{n}.jpg", photograph.getvalue(), "camera")])
+    n = 1 + sum(picture.origin == "camera" for picture in desk.pictures.values())
+    _add(desk, [Picture.of(f"photograph-{n}.jpg", photograph.getvalue(), "camera")])
 
 
 def samples(desk: Bench) -> None:
@@ -102,6 +103,6 @@ def samples(desk: Bench) -> None:
 
     def take(sample: Sample) -> None:
         name, png = f"{sample.name} (synthetic).png", sample_png(sample.name)
-        _add(desk, [Source.of(name, png, "sample")])
+        _add(desk, [Picture.of(name, png, "sample")])
 
     gallery("detect", take)

@@ -2,8 +2,8 @@
 
 ONNX is a protobuf message, whose fields go by number
 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3). Only a few of them are read here.
-A runtime is shown the file only afterwards: ONNX Runtime, given a graph from memory, would read the
-weights that the graph names in other files from the server's working directory.
+This comes before ONNX Runtime: if a graph from memory keeps its weights in other files, the runtime
+looks for them in the server's working directory and reads them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from types import MappingProxyType
 from allcell.errors import ModelError
 
 _EXPORT = "Export the detector as ONNX, for example: yolo export model=best.pt format=onnx"
-#: What is looked into: message -> number of a field -> message in it. Tensors hide in many places.
+#: The fields that are followed: message -> number of a field -> message in it. Tensors, whose
+#: weights may be in other files, can be in many places.
 _CHILDREN: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
         "model": {7: "graph", 8: "opset", 14: "metadata", 20: "training", 25: "function"},
@@ -32,15 +33,15 @@ _CHILDREN: Mapping[str, Mapping[int, str]] = MappingProxyType(
     }
 )
 _GRAPH, _EXTERNAL_DATA, _DATA_LOCATION = 7, 13, 14
-#: YOLOs have 5,000 to 10,000. A node takes four or more and 2 kB of ONNX Runtime's memory, a
-#: hundred times its size in the file: so many fields are 0.2 GB and some seconds at most.
+#: YOLOs have 5,000 to 10,000. A node has at least four, and takes 2 kB of ONNX Runtime's memory, a
+#: hundred times its size in the file: this many take at most 0.2 GB and some seconds.
 _MOST_FIELDS = 300_000
-#: Messages within messages, as protobuf itself limits them.
+#: Messages within messages: protobuf's own limit.
 _DEEPEST = 100
-#: Bytes of a field's number and kind, and of a length: protobuf takes no more.
+#: Most bytes of a field's number and kind, or of a length, that protobuf reads.
 _LONGEST_KEY = 5
 _LONGEST_NUMBER = 10
-#: Of the operator sets and of the metadata, so many are kept, the last ones.
+#: Only the last ones of the operator sets, and of the metadata, are kept.
 _MOST_ENTRIES = 1000
 #: Names, versions and metadata are cut to this many characters.
 _LONGEST_TEXT = 20_000
@@ -72,11 +73,11 @@ class OnnxFacts:
 
 
 class _BrokenError(ValueError):
-    """A message that ends too early or is none."""
+    """A message that ends too early, or is not protobuf."""
 
 
 def read_facts(content: bytes) -> OnnxFacts:
-    """Read a file without opening it in a runtime.
+    """Read a file without a runtime.
 
     Args:
         content: Of the file.
@@ -89,7 +90,7 @@ def read_facts(content: bytes) -> OnnxFacts:
     try:
         has_graph = _has_graph(content)
     except _BrokenError as error:
-        # Each ONNX file begins with the version of its format, a small number.
+        # An ONNX file begins with field 1, the version of its format.
         if content[0] == 0x08 and len(content) > 2:
             raise ModelError(
                 f"The ONNX file is cut off after {len(content) / 2**20:.1f} MB.",
@@ -97,7 +98,7 @@ def read_facts(content: bytes) -> OnnxFacts:
             ) from error
         raise ModelError(f"This file is not an ONNX network ({error}).", _EXPORT) from error
     if not has_graph:
-        raise ModelError("This file is not an ONNX network: no graph is in it.", _EXPORT)
+        raise ModelError("This file is not an ONNX network: it has no graph.", _EXPORT)
     try:
         facts, external = _look_into(content)
     except _BrokenError as error:
@@ -114,7 +115,7 @@ def read_facts(content: bytes) -> OnnxFacts:
 
 
 def _other_kind(content: bytes) -> str:
-    """What a file is that is no ONNX file; empty if it may be one."""
+    """What a file is, if it is clearly not ONNX; empty if it may be."""
     if not content:
         return "empty"
     for place, first, kind in _OTHERS:
@@ -149,7 +150,7 @@ class _Reader:
     def fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         """Number and value of each field of a message.
 
-        What protobuf reads in another way, or not at all, is refused: a field must not be one
+        What protobuf would read differently, or not at all, is refused: a field must not be one
         thing here and another to the runtime.
         """
         at, end = 0, len(data)
@@ -164,7 +165,7 @@ class _Reader:
             self._left -= 1
             key, at = _varint(data, at, _LONGEST_KEY)
             number, kind = key >> 3, key & 7
-            # Protobuf cuts a key to 32 bits, which would make another field of it.
+            # Protobuf cuts a key to 32 bits, and would take it for another field.
             if number == 0 or key >= 2**32:
                 raise _BrokenError(f"a field has the number {number}")
             if kind == 0:
@@ -187,7 +188,7 @@ class _Reader:
 
 
 def _has_graph(content: bytes) -> bool:
-    """Whether a graph is in it, which is read from end to end, but not into its depth."""
+    """Whether it has a graph. Reads the outermost message to its end."""
     found = False
     for number, _ in _Reader().fields(memoryview(content)):
         found |= number == _GRAPH
@@ -222,7 +223,7 @@ def _look_into(content: bytes) -> tuple[OnnxFacts, bool]:
     external = False
     for message, number, value in _walk(content):
         if message == "tensor":
-            # Any location but 0: protobuf cuts this number to 32 bits, too.
+            # Any location but 0 counts: protobuf cuts this number to 32 bits, too.
             external |= number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)
         elif message == "model":
             if number in (2, 3) and isinstance(value, memoryview):

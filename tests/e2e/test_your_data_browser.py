@@ -19,7 +19,7 @@ from allcell.evaluation.bundle import read_bundle, rescore
 from allcell.evaluation.matching import MAX_DETECTIONS
 from allcell.evaluation.predictions import Predictions
 from allcell.models.registry import CLASSES
-from tests.own_sets import coco_files, coco_zip
+from tests.user_sets import coco_files, coco_zip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allcell.report import names
+from allcell import names
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+"""The three functions that the package opens with: `read_image`, `open_detector`, `detect`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell import images
+from allcell.analysis import analyse
+from allcell.detector import Detector
+from allcell.engines.opening import Precision, Runtime
+from allcell.errors import AllcellError, ImageError
+from allcell.images import RGBImage
+from allcell.result import Result
+from allcell.scale import resolve_scale
+from allcell.settings import settings
+
+#: One image: a path, the bytes of a file, or pixels (RGB uint8 (H, W, 3)).
+ImageSource = str | os.PathLike[str] | bytes | npt.NDArray[np.uint8]
+
+#: Models that `detect` opened by name, kept for the next call; the last one only.
+_OPENED: dict[tuple[str, str, Runtime], Detector] = {}
+_LOCK = threading.Lock()
+
+
+def read_image(source: ImageSource) -> RGBImage:
+    """Read an image of any format that allcell knows.
+
+    Orientation is applied, metadata is dropped, grey becomes RGB and 16 bits become 8.
+
+    Args:
+        source: A path, or the bytes of a file. Pixels are checked and returned as they are.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+
+    Raises:
+        ImageError: If it cannot be read, is outside the limits of the settings, or the array has
+            another shape or type.
+    """
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
+            raise ImageError(
+                f"Expected pixels as RGB uint8 (H, W, 3), got {source.dtype} {source.shape}.",
+                "Convert the array; OpenCV's BGR becomes RGB by image[..., ::-1].",
+            )
+        return source
+    return images.decode(source if isinstance(source, bytes) else Path(source))
+
+
+def open_detector(
+    model: str | None = None,
+    *,
+    device: str | None = None,
+    runtime: Runtime = "auto",
+    precision: Precision = "full",
+    threads: int | None = None,
+) -> Detector:
+    """Load a model, to be kept and given to `detect` again and again.
+
+    Args:
+        model: Name of a model of the registry (`allcell models` lists them); the settings' default
+            if None.
+        device: auto, cpu or cuda; the settings' if None.
+        runtime: auto, onnx or torch.
+        precision: full, or int8 for the 8-bit graph on a CPU where a model has one.
+        threads: CPU threads, 0 = all cores; the settings' if None.
+
+    Returns:
+        A detector that threads may share: their calls take turns.
+
+    Raises:
+        ModelError: If there is no such model, or its weights cannot be used here.
+        DeviceError: If the device is not there.
+    """
+    return Detector.open(
+        model or settings().default_model,
+        device=device or settings().device,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+    )
+
+
+@overload
+def detect(  # type: ignore[overload-overlap]  # a str is a sequence of str, too
+    source: ImageSource,
+    *,
+    model: str | Detector | None = ...,
+    device: str | None = ...,
+    runtime: Runtime = ...,
+    red_cell_px: float | None = ...,
+    confidence: float | None = ...,
+    iou: float | None = ...,
+    classes: Collection[str] | None = ...,
+    on_error: Callable[[str, AllcellError], None] | None = ...,
+) -> Result: ...
+
+
+@overload
+def detect(
+    source: Sequence[ImageSource],
+    *,
+    model: str | Detector | None = ...,
+    device: str | None = ...,
+    runtime: Runtime = ...,
+    red_cell_px: float | None = ...,
+    confidence: float | None = ...,
+    iou: float | None = ...,
+    classes: Collection[str] | None = ...,
+    on_error: Callable[[str, AllcellError], None] | None = ...,
+) -> list[Result]: ...
+
+
+def detect(
+    source: ImageSource | Sequence[ImageSource],
+    *,
+    model: str | Detector | None = None,
+    device: str | None = None,
+    runtime: Runtime = "auto",
+    red_cell_px: float | None = None,
+    confidence: float | None = None,
+    iou: float | None = None,
+    classes: Collection[str] | None = None,
+    on_error: Callable[[str, AllcellError], None] | None = None,
+) -> Result | list[Result]:
+    """Find, name and count the white cells of one image, of several, or of a folder of them.
+
+    >>> import allcell
+    >>> result = allcell.detect("smear.png")
+    >>> result.counts.blasts, result.counts.white_cells
+    (5, 9)
+
+    Args:
+        source: One image (a path, the bytes of a file, or pixels), or a list of them. The path of a
+            folder stands for the list of all images in it and below; a type checker, which cannot
+            see what a path leads to, takes the answer for a `Result` then.
+        model: Name of a model, or one kept by `open_detector`; the settings' default if None.
+        device: auto, cpu or cuda; with a name only.
+        runtime: auto, onnx or torch; with a name only.
+        red_cell_px: Diameter of the red cells in pixels of the image; measured if None.
+        confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
+        iou: Overlap (0 to 1) above which two boxes are one cell; the model's if None.
+        classes: Names of the classes to keep; all if None.
+        on_error: For lists and folders: called with the name of an image that gives no result, and
+            why; the others go on. By default the first such error is raised.
+
+    Returns:
+        A result for one image; for a list or folder, a list of those that gave one, in order.
+
+    Raises:
+        ImageError: If an image cannot be read, or a folder has none.
+        ModelError: If the model cannot be used, or fails.
+        DeviceError: If the device is not there.
+        ValueError: If a device or runtime is named beside a detector that is open already.
+    """
+    detector = _detector(model, device, runtime)
+
+    def one(item: ImageSource, name: str) -> Result:
+        image = read_image(item)
+        # The floor of the detector holds unless less is asked for.
+        analysis = analyse(
+            detector,
+            image,
+            name,
+            scale=resolve_scale(image, red_cell_px),
+            confidence=confidence,
+        )
+        result = analysis.result(confidence=confidence, iou=iou, classes=classes)
+        # Pixels that were given stay with who gave them; files are read again when they are drawn.
+        return result.with_pixels(partial(read_image, item))
+
+    several = _several(source)
+    if several is None:
+        return one(source, _name(source, 1))  # type: ignore[arg-type]
+    results = []
+    for item, name in several:
+        try:
+            results.append(one(item, name))
+        except AllcellError as error:
+            if on_error is None:
+                raise
+            on_error(name, error)
+    return results
+
+
+def _detector(model: str | Detector | None, device: str | None, runtime: Runtime) -> Detector:
+    if isinstance(model, Detector):
+        if device is not None or runtime != "auto":
+            raise ValueError("expected no device or runtime beside a detector that is open already")
+        return model
+    key = (model or settings().default_model, device or settings().device, runtime)
+    with _LOCK:
+        if key not in _OPENED:
+            _OPENED.clear()
+            _OPENED[key] = open_detector(key[0], device=key[1], runtime=runtime)
+        return _OPENED[key]
+
+
+def _several(source: Any) -> Iterator[tuple[ImageSource, str]] | None:
+    """The images of a list or folder with their names; None for a single image."""
+    if isinstance(source, (str, os.PathLike)):
+        if not Path(source).is_dir():
+            return None
+        found = images.collect_paths([Path(source)])
+        if not found:
+            raise ImageError(
+                f"The folder {os.fspath(source)} holds no image that allcell reads.",
+                f"It looks for {', '.join(images.SUFFIXES)}, in folders below it, too.",
+            )
+        return ((path, str(path)) for path in found)
+    if isinstance(source, (bytes, np.ndarray)):
+        return None
+    return ((item, _name(item, n)) for n, item in enumerate(source, 1))
+
+
+def _name(item: Any, number: int) -> str:
+    """What an image is called: its path as it was given, or its number."""
+    is_path = isinstance(item, (str, os.PathLike))
+    return os.fspath(item) if is_path else f"image-{number:03d}"

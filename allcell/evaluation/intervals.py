@@ -1,0 +1,180 @@
+"""Which interval of a score may be shown, and in which words: decided here for all that show one.
+
+A percentile bootstrap over a handful of images, or one whose resamples all give the same number,
+has bounds that say more than is known. What cannot be said is replaced by what can.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from allcell.statistics import clopper_pearson, too_few_images
+
+Kind = Literal["bootstrap", "exact", "no width", "n/a"]
+
+#: To be said wherever bootstrap intervals stand.
+NO_WIDTH = (
+    "Where every resample gives the same number, as when all cells are found, the bootstrap has no "
+    "width, which is no certainty: of a share of cells the exact bounds are given (Clopper-Pearson,"
+    ' marked "exact"; they take the cells of a field as independent), of any other score none.'
+)
+
+#: Why a difference has neither interval nor p although there are images enough.
+UNDECIDED = (
+    "cannot be decided: too few resamples define it, or all of them give the same difference"
+)
+
+#: Bounds that differ by less look alike in print, with three decimals.
+_PRINTED = 0.0005
+#: Relative error of a share in kept JSON, which has six decimals.
+_ROUNDED = 1e-5
+
+
+@dataclass(frozen=True)
+class ShownInterval:
+    """What may be said of how sure a number is.
+
+    Attributes:
+        kind: bootstrap | exact (Clopper-Pearson over cells) | no width (every resample gives the
+            same number) | n/a (too few images, or no resample defines the number).
+        low: Lower bound of a bootstrap or exact interval, else None.
+        high: Upper bound.
+    """
+
+    kind: Kind
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both bounds, if there are any."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    def text(self, number: Callable[[float], str]) -> str:
+        """As a person reads it: `0.881 to 1.000, exact`.
+
+        Args:
+            number: Writes a bound.
+        """
+        if self.low is None or self.high is None:
+            return self.kind
+        exact = ", exact" if self.kind == "exact" else ""
+        return f"{number(self.low)} to {number(self.high)}{exact}"
+
+
+def interval_of(
+    bootstrap: Sequence[float] | None, images: int, share: tuple[int, int] | None = None
+) -> ShownInterval:
+    """Decide what may be shown.
+
+    Args:
+        bootstrap: Bounds of the bootstrap over images; None if no resample defines the number.
+        images: How many images there are.
+        share: k and n, where the number is k of n cells or boxes.
+    """
+    shown = difference_interval(None if too_few_images(images) else bootstrap)
+    if shown.kind == "no width" and share is not None and share[1] > 0:
+        return ShownInterval("exact", *clopper_pearson(*share))
+    return shown
+
+
+def difference_interval(bounds: Sequence[float] | None, *, turned: bool = False) -> ShownInterval:
+    """Decide what may be shown of a `compare.Difference`, which has bounds only if it is decided.
+
+    Args:
+        bounds: Its interval.
+        turned: Whether second minus first is meant.
+    """
+    if bounds is None:
+        return ShownInterval("n/a")
+    low, high = (-bounds[1], -bounds[0]) if turned else bounds
+    return (
+        ShownInterval("bootstrap", low, high)
+        if high - low >= _PRINTED
+        else ShownInterval("no width")
+    )
+
+
+def class_interval(
+    intervals: Mapping[str, Sequence[float] | None],
+    images: int,
+    class_name: str,
+    metric: str,
+    scores: Mapping[str, Any],
+) -> ShownInterval:
+    """The interval of one class's score, as an evaluation keeps it.
+
+    Args:
+        intervals: `EvaluationResult.intervals`.
+        images: How many images there are.
+        class_name: The class.
+        metric: ap50 | ap50_95 | precision | recall.
+        scores: Its `cells`, `precision` and `recall`, as in `ClassResult`.
+    """
+    share = _share(metric, scores) if metric in ("precision", "recall") else None
+    return interval_of(intervals.get(f"{class_name}.{metric}"), images, share)
+
+
+def counts_interval(
+    bootstrap: Sequence[float] | None, images: int, metric: str, counts: Mapping[str, Any]
+) -> ShownInterval:
+    """The interval of a precision or recall whose counts are known.
+
+    Args:
+        bootstrap: See `interval_of`.
+        images: How many images there are.
+        metric: precision | recall.
+        counts: `tp`, `fp` and `fn`, as in `metrics.Counts`.
+    """
+    other = counts["fp" if metric == "precision" else "fn"]
+    return interval_of(bootstrap, images, (counts["tp"], counts["tp"] + other))
+
+
+def score_text(
+    value: float | None, interval: ShownInterval, number: Callable[[float], str], missing: str = ""
+) -> str:
+    """A number and its interval: `0.994 (0.973 to 1.000)`, `1.000 (no width)`, `1.000 (n/a)`.
+
+    Args:
+        value: The number.
+        interval: What may be shown of it.
+        number: Writes a number.
+        missing: What stands for no number.
+    """
+    return missing if value is None else f"{number(value)} ({interval.text(number)})"
+
+
+def interval_note(images: int, units: str = "images") -> str:
+    """What has to be known of the intervals in a table.
+
+    Args:
+        images: How many images they are over.
+        units: What these are called.
+    """
+    if few := too_few_images(images):
+        return f"No intervals (n/a): {few}."
+    return f"Intervals: 95 %, bootstrap over {units}. {NO_WIDTH}"
+
+
+def _share(metric: str, scores: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The k of n behind YOLOv5's P or R, which are interpolated; None if they are no such share."""
+    cells, precision, recall = (scores[key] for key in ("cells", "precision", "recall"))
+    if recall is None or precision is None:
+        return None
+    if metric == "recall":
+        return _whole(recall, cells)
+    # How many boxes there were is not kept, but found cells are among them; where every box is
+    # right there were no others. An interpolated count is rounded down, to the wider interval.
+    found = math.floor(recall * cells * (1 + _ROUNDED))
+    if precision > 1 - 1e-9:
+        return found, found
+    boxes = round(found / precision) if precision else 0
+    return (found, boxes) if boxes and abs(found - precision * boxes) <= _ROUNDED * boxes else None
+
+
+def _whole(fraction: float, n: int) -> tuple[int, int] | None:
+    k = round(fraction * n)
+    return (k, n) if abs(k - fraction * n) <= _ROUNDED * n else None

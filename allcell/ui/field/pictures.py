@@ -1,0 +1,254 @@
+"""The one memory of pictures in a browser session: pixels, sizes of red cells, what models said.
+
+Detect, Live's frozen picture and Compare's side by side all keep theirs here, so that a picture is
+decoded, measured and analysed once, wherever it is shown. All of it is in the memory of the session
+and goes with it; nothing is written to disk. For the script's own thread only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from allcell.classifier import FieldClass, FieldClassifier
+from allcell.detections import Detections
+from allcell.detector import Detector
+from allcell.errors import AllcellError
+from allcell.images import RGBImage, decode
+from allcell.scale import Scale, resolve_scale
+from allcell.settings import settings
+from allcell.ui.field.crops import display_jpeg
+from allcell.ui.shell.lru import Lru
+
+if TYPE_CHECKING:
+    from allcell.analysis import Analysis
+
+#: Decoded pictures kept; the others are decoded again from their files when they are shown.
+MAX_IMAGES = 8
+MAX_IMAGE_BYTES = 256 * 2**20
+#: Results kept for each picture that may be chosen in one go: an analysis is a few kilobytes.
+RESULTS_PER_IMAGE = 8
+
+_KEY = "allcell.pictures"
+
+Origin = Literal["upload", "camera", "sample", "set"]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as it came in.
+
+    Attributes:
+        name: What the user calls it.
+        data: The bytes of its file, in any format that `images.decode` reads.
+        digest: SHA-256 of these bytes, shortened; ASCII characters.
+        origin: How it came in; samples are synthetic and are labelled so wherever they appear.
+        truth: The cells that are known to be there, in pixels of the picture, with the classes of
+            `models.registry.CLASSES`; None if nobody knows.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    digest: str
+    origin: Origin = "upload"
+    truth: Detections | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, data: bytes, origin: Origin = "upload", truth: Detections | None = None
+    ) -> Picture:
+        """A picture with the digest of its bytes."""
+        return cls(name, data, hashlib.sha256(data).hexdigest()[:24], origin, truth)
+
+    @property
+    def id(self) -> str:
+        """The same bytes under another name are another picture in a list."""
+        return f"{self.digest}/{self.name}"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it is one of ours."""
+        return self.origin == "sample"
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """An analysis, and the times that the detector itself does not know.
+
+    Attributes:
+        analysis: What was found.
+        decode_ms: From the bytes of the file to pixels.
+        scale_ms: Measuring the red cells.
+        runtime: Runtime and device.
+    """
+
+    analysis: Analysis
+    decode_ms: float
+    scale_ms: float
+    runtime: str
+
+    @property
+    def total_ms(self) -> float:
+        """From the bytes of the file to its cells."""
+        return self.decode_ms + self.scale_ms + self.analysis.timing.total_ms
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a whole-field classifier said of a picture.
+
+    Attributes:
+        field: The suggested class.
+        total_ms: From pixels to answer.
+    """
+
+    field: FieldClass
+    total_ms: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A picture that gave no result, with what to do about it."""
+
+    name: str
+    message: str
+    remedy: str
+
+
+class PictureMemory:
+    """What one browser session knows of its pictures.
+
+    Attributes:
+        red_cells: Red-cell diameter in pixels that the user set, by digest of the picture.
+    """
+
+    def __init__(self) -> None:
+        self.red_cells: dict[str, float] = {}
+        results = RESULTS_PER_IMAGE * (settings().max_images + 1)
+        self._images: Lru[str, RGBImage] = Lru(MAX_IMAGES, MAX_IMAGE_BYTES, lambda i: i.nbytes)
+        self._jpegs: Lru[str, bytes] = Lru(MAX_IMAGES, MAX_IMAGE_BYTES, len)
+        self._scales: Lru[tuple[str, float | None], Scale] = Lru(results)
+        self._outcomes: Lru[tuple[str, str, float | None], Finished | Refused] = Lru(results)
+        self._judged: Lru[tuple[str, str], Judged | Refused] = Lru(results)
+
+    def image(self, picture: Picture) -> RGBImage:
+        """Its pixels, RGB uint8 (H, W, 3), decoded again if they had to make room.
+
+        Raises:
+            ImageError: If it cannot be read, or is outside the limits.
+        """
+        return self._images.get_or(picture.digest, lambda: decode(picture.data, name=picture.name))
+
+    def jpeg(self, picture: Picture) -> bytes:
+        """The picture for the browser, a JPEG file.
+
+        Raises:
+            ImageError: If it cannot be read.
+        """
+        return self._jpegs.get_or(picture.digest, lambda: display_jpeg(self.image(picture)))
+
+    def scale(self, picture: Picture) -> Scale:
+        """How large its red cells are, for all models alike: the user's word, or a measurement.
+
+        Raises:
+            ImageError: If it cannot be read.
+        """
+        given = self.red_cells.get(picture.digest)
+        return self._scales.get_or(
+            (picture.digest, given), lambda: resolve_scale(self.image(picture), given)
+        )
+
+    def outcome(self, picture: Picture, model: str) -> Finished | Refused | None:
+        """What a detector said of a picture at its present scale; None if it has not run yet."""
+        found = self._outcomes.get(self._key(picture, model))
+        # The same bytes may have come in under another name before.
+        if isinstance(found, Finished):
+            return replace(found, analysis=replace(found.analysis, name=picture.name))
+        return found and replace(found, name=picture.name)
+
+    def judged(self, picture: Picture, model: str) -> Judged | Refused | None:
+        """What a whole-field classifier said of a picture; None if it has not been asked yet."""
+        found = self._judged.get((picture.digest, model))
+        return replace(found, name=picture.name) if isinstance(found, Refused) else found
+
+    def analyse(
+        self, picture: Picture, model: str, open_detector: Callable[[], Detector]
+    ) -> Finished | Refused:
+        """Run a detector now and keep what came of it, be it an error.
+
+        Args:
+            picture: The picture.
+            model: Name of the model.
+            open_detector: Makes the model ready; its errors are kept, too.
+        """
+        # Imported here: it brings the statistics along, which the first page need not wait for.
+        from allcell.analysis import analyse
+
+        outcome: Finished | Refused
+        try:
+            detector = open_detector()
+            start = time.perf_counter()
+            image = self.image(picture)
+            decoded = time.perf_counter()
+            scale = self.scale(picture)
+            measured = time.perf_counter()
+            outcome = Finished(
+                analyse(detector, image, picture.name, scale=scale),
+                decode_ms=1e3 * (decoded - start),
+                scale_ms=1e3 * (measured - decoded),
+                runtime=detector.engine.description,
+            )
+        except AllcellError as error:
+            outcome = Refused(picture.name, error.message, error.remedy)
+        return self._outcomes.put(self._key(picture, model), outcome)
+
+    def judge(
+        self, picture: Picture, model: str, open_classifier: Callable[[], FieldClassifier]
+    ) -> Judged | Refused:
+        """Ask a whole-field classifier now and keep what came of it, be it an error.
+
+        Args:
+            picture: The picture.
+            model: Name of the model.
+            open_classifier: Makes the model ready; its errors are kept, too.
+        """
+        said: Judged | Refused
+        try:
+            suggested, timing = open_classifier().classify(self.image(picture))
+            said = Judged(suggested, timing.total_ms)
+        except AllcellError as error:
+            said = Refused(picture.name, error.message, error.remedy)
+        return self._judged.put((picture.digest, model), said)
+
+    def forget_errors(self, picture: Picture, models: Iterable[str]) -> None:
+        """Let models that failed on a picture be tried again."""
+        for model in models:
+            if isinstance(self.outcome(picture, model), Refused):
+                self._outcomes.drop(self._key(picture, model))
+            if isinstance(self.judged(picture, model), Refused):
+                self._judged.drop((picture.digest, model))
+
+    def forget(self, pictures: Iterable[Picture]) -> None:
+        """Let go of all that is known of some pictures, the user's word on their scale included."""
+        gone = {picture.digest for picture in pictures}
+        for digest in gone:
+            self.red_cells.pop(digest, None)
+            self._images.drop(digest)
+            self._jpegs.drop(digest)
+        for kept in (self._scales, self._outcomes, self._judged):
+            kept.drop_if(lambda key: key[0] in gone)
+
+    def _key(self, picture: Picture, model: str) -> tuple[str, str, float | None]:
+        return picture.digest, model, self.red_cells.get(picture.digest)
+
+
+def picture_memory() -> PictureMemory:
+    """The one of this browser session."""
+    memory: PictureMemory = st.session_state.setdefault(_KEY, None) or PictureMemory()
+    st.session_state[_KEY] = memory
+    return memory
