@@ -17,6 +17,7 @@ from allcell.evaluation.intervals import UNDECIDED
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
+from allcell.installation import weights_to_write
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
@@ -85,8 +86,11 @@ def evaluate_command(
     if data is None:
         raise DataError("There is nothing to evaluate on.", "Name a folder: --data FOLDER.")
     if every:
-        publish(data, settings().weights_dir, say)
+        publish(data, weights_to_write(), say)
         return
+
+    if save_as:
+        weights_to_write()  # refused before the model runs, not after it
 
     def progress(done: int, of: int) -> None:
         if done % 20 == 0 or done == of:
@@ -125,7 +129,7 @@ def evaluate_command(
     result = score(answers)
     if save_as:
         name = f"{save_as}_{result.data}_{result.split}.json"
-        write(settings().weights_dir / "metrics" / name, result.to_json())
+        write(weights_to_write() / "metrics" / name, result.to_json())
         say(f"kept in {name}")
     typer.echo(result.to_json() if as_json else _table(result))
 
