@@ -8,7 +8,7 @@ import typer
 
 from allcell.cli.base import app, explained, say
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
-from allcell.data.labelled_sets import read_labelled
+from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
 from allcell.evaluation.compare import Comparison
@@ -18,10 +18,14 @@ from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
 from allcell.installation import weights_to_write
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.statistics import too_few_images
+from allcell.words import in_words
+
+_OURS = ", ".join(CLASSES)
+_WHOSE = in_words([f"{known.name}'s" for known in LABEL_FORMATS])
 
 
 @app.command("evaluate")
@@ -30,8 +34,8 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help="A folder in YOLO's, COCO's or Pascal VOC's layout; with --all, the folder of those "
-        "that `data --help` makes.",
+        help=f"A folder in {_WHOSE} layout; with --all, the folder of those that `data --help` "
+        "makes.",
     ),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     every: bool = typer.Option(
@@ -41,7 +45,7 @@ def evaluate_command(
     mapping: list[str] = typer.Option(
         [],
         "--map",
-        help="theirs=ours, where ours is blast, healthy, smudge, ignore or empty (left out); once "
+        help=f"theirs=ours, where ours is {_OURS}, ignore or empty (left out); once "
         "for each class of the folder that has another name.",
     ),
     conf: float | None = typer.Option(
