@@ -1,6 +1,7 @@
 # allcell: set up, run, check. `make help` lists the tasks.
-# Needs Python 3.11 with pip, and make. As root on Debian or Ubuntu, apt-get adds the system
-# libraries, Chromium and strace where they are missing; otherwise a message says what to install.
+# Needs Python 3.11 to 3.14 with pip, and make; of several, 3.11 is taken. As root on Debian or Ubuntu,
+# apt-get adds the system libraries, Chromium and strace where they are missing; otherwise a message
+# says what to install.
 
 PORT ?= 8501
 HOST ?= localhost
@@ -29,11 +30,11 @@ PYTEST := $(FULL)/bin/python -m pytest
 SPREAD := -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help app test quick check bench evaluate browser strace clean clean-all
+.PHONY: help app test quick check bench evaluate wheel-check browser strace clean clean-all
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
-		| awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+		| awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 app: $(RUN)/.ready ## set up and start the app (PORT=8501; HOST=0.0.0.0 to share it; LITE=1 without torch)
 	$(RUN)/bin/python -m streamlit run app.py --server.port $(PORT) --server.address $(HOST)
@@ -68,8 +69,11 @@ evaluate: $(RUN)/.ready ## measure all models anew, rewrite metrics, cards, READ
 	$(RUN)/bin/python -m allcell evaluate --all --data "$(DATA)" $(ARGS)
 	$(RUN)/bin/python -m allcell cards
 
+wheel-check: $(FULL)/.ready-dev ## build the wheel, install it in an environment apart, detect with it
+	$(FULL)/bin/python -m pytest tests/wheel/check_wheel.py $(ARGS)
+
 clean: ## remove caches
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 clean-all: clean ## remove caches and both environments
@@ -78,16 +82,19 @@ clean-all: clean ## remove caches and both environments
 # --- environments -----------------------------------------------------------------------------
 # A stamp is newer than its lists once everything in them is installed, so the next run is instant.
 
-$(SMALL)/.ready: requirements-lite.txt
-	@echo "allcell: setting up $(SMALL), without torch: about 1.2 GB, a minute or two."
+LISTS := pyproject.toml constraints.txt requirements-lite.txt
+
+$(SMALL)/.ready: $(LISTS)
+	@[ -e $@ ] || echo "allcell: setting up $(SMALL), without torch: about 1.2 GB, a minute or two."
 	$(call create_venv,$(SMALL))
 	$(SMALL)/bin/python -m pip install -r requirements-lite.txt
 	$(call system_libraries,$(SMALL))
 	@touch $@
 
-$(FULL)/.ready: requirements.txt requirements-lite.txt
-	@echo "allcell: setting up $(FULL), with torch: about 7 GB, 3 to 30 minutes by your network."
-	@echo "allcell: no NVIDIA card? 'make app LITE=1' runs the shipped model with a fraction of that."
+$(FULL)/.ready: $(LISTS) requirements.txt
+	@[ -e $@ ] || { \
+		echo "allcell: setting up $(FULL), with torch: about 7 GB, 3 to 30 minutes by your network."; \
+		echo "allcell: no NVIDIA card? 'make app LITE=1' runs the shipped model with a fraction of it."; }
 	$(call create_venv,$(FULL))
 	$(FULL)/bin/python -m pip install -r requirements.txt
 	$(call system_libraries,$(FULL))
@@ -98,24 +105,27 @@ $(FULL)/.ready-dev: requirements-dev.txt $(FULL)/.ready
 	$(FULL)/bin/python -m pip install -r requirements-dev.txt
 	@touch $@
 
+# The versions of Python for which torch and all the others have wheels.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+
 # Each candidate is asked for its version: a python3.11 on the PATH may be a shim that leads nowhere.
-# Debian splits ensurepip off into python3.11-venv; pip can fill an empty environment without it.
+# Debian splits ensurepip off into python3-venv; pip can fill an empty environment without it.
 define create_venv
-@if $(1)/bin/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+@if $(1)/bin/python -c 'import pip; $(FITS)' 2>/dev/null; \
 then exit 0; fi; \
-for candidate in $(PYTHON) python3.11 python3 python; do \
-	if "$$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; \
+for candidate in $(PYTHON) python3.11 python3 python python3.12 python3.13 python3.14; do \
+	if "$$candidate" -c '$(FITS)' 2>/dev/null; \
 	then python=$$candidate; break; fi; \
 done; \
 if [ -z "$$python" ]; then \
-	echo "allcell needs Python 3.11 and finds none on the PATH ($$(python3 --version 2>&1))." \
-		"Install it, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; \
+	echo "allcell needs Python 3.11 to 3.14 and finds none on the PATH ($$(python3 --version 2>&1))." \
+		"Install it, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 1; \
 fi; \
 rm -rf $(1); \
 if "$$python" -c 'import ensurepip' 2>/dev/null; then "$$python" -m venv $(1); \
 else "$$python" -m venv --without-pip $(1) \
 	&& "$$python" -m pip --python $(1)/bin/python install pip; fi || { \
-	echo "allcell: $$python could not make an environment. On Debian: apt-get install python3.11-venv"; \
+	echo "allcell: $$python could not make an environment. On Debian: apt-get install python3-venv"; \
 	exit 1; }
 endef
 

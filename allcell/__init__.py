@@ -17,10 +17,11 @@ from allcell import offline as offline  # before any library that could call hom
 
 if TYPE_CHECKING:
     from allcell.api import detect, open_detector, read_image
+    from allcell.counts import Counts
     from allcell.detections import Detections
     from allcell.detector import Detector
     from allcell.errors import AllcellError
-    from allcell.result import Counts, Result
+    from allcell.result import Result
 
 __version__ = "0.2.0"
 
@@ -38,7 +39,7 @@ __all__ = [
 
 _HOMES = {
     "AllcellError": "errors",
-    "Counts": "result",
+    "Counts": "counts",
     "Detections": "detections",
     "Detector": "detector",
     "Result": "result",

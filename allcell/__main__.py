@@ -1,4 +1,4 @@
-"""The command line: `python -m allcell COMMAND`."""
+"""The command line: `allcell COMMAND`, or `python -m allcell COMMAND`."""
 
 from allcell.cli import (  # noqa: F401  (they register commands)
     detect,
@@ -6,9 +6,17 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     make_data,
     measure,
     models,
+    sample,
+    start_app,
     train,
 )
 from allcell.cli.base import app
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """What the console script calls."""
     app(prog_name="allcell")
+
+
+if __name__ == "__main__":
+    main()

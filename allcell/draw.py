@@ -23,20 +23,15 @@ from allcell.lettering import (
     text_size,
     text_strip,
 )
+from allcell.models.classes import CELL_CLASSES, LineStyle
 from allcell.settings import RESEARCH_USE
 
-LineStyle = Literal["solid", "dashed", "dotted"]
-
-#: RGB; blast and healthy as in the paper's Figure 3. All bright enough for dark text on them.
-CLASS_COLOURS: dict[str, Colour] = {
-    "blast": (255, 214, 10),
-    "healthy": (255, 120, 190),
-    "smudge": (150, 176, 200),
-}
+#: RGB. All bright enough for dark text on them.
+CLASS_COLOURS: dict[str, Colour] = {cell.name: cell.colour for cell in CELL_CLASSES}
 #: The same for charts: "#ffd60a".
 CLASS_COLOURS_HEX = {name: "#{:02x}{:02x}{:02x}".format(*c) for name, c in CLASS_COLOURS.items()}
 #: How the box of each class is drawn.
-CLASS_LINES: dict[str, LineStyle] = {"blast": "solid", "healthy": "dashed", "smudge": "dotted"}
+CLASS_LINES: dict[str, LineStyle] = {cell.name: cell.line for cell in CELL_CLASSES}
 
 #: What became of a box or a cell where the truth is known, each with a sign of its own.
 FOUND, FALSE_ALARM, MISSED = "✓ Found", "✗ False alarm", "○ Missed"

@@ -19,13 +19,16 @@ import numpy as np
 from PIL import Image
 
 from allcell.errors import ImageError
-from allcell.formats.kinds import COPY_AGAIN, SUPPORTED, Kind, identify
+from allcell.formats.kinds import identify
 from allcell.formats.pixels import RGBImage
-from allcell.formats.raster import header_size, read_jpeg, read_png_bmp_webp
+from allcell.formats.raster import SizeCheck
+from allcell.formats.remedies import COPY_AGAIN
+from allcell.formats.table import SUFFIXES, SUPPORTED, ImageFormat
 from allcell.settings import settings
 
 __all__ = [
     "SUFFIXES",
+    "SUPPORTED",
     "Limits",
     "RGBImage",
     "check_count",
@@ -37,12 +40,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-#: Names by which pictures are found in a folder; `decode` itself never looks at a name.
-SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".dcm",
-    ".dicom",
-)  # fmt: skip
 
 _SMALLER = "Crop or shrink the picture, or export a single field of view."
 
@@ -107,7 +104,7 @@ def check_count(n: int, limits: Limits | None = None) -> None:
 
 
 def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
-    """Read a JPEG, PNG, BMP, WebP, TIFF (first page) or single-frame DICOM picture.
+    """Read a picture of one of `allcell.formats.table.IMAGE_FORMATS`: of a TIFF its first page.
 
     Transparency is laid on white; grey, palette and CMYK become RGB; 16 bits become 8 by
     `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
@@ -124,9 +121,9 @@ def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None
         ImageError: For anything that cannot be read as a picture within the limits; no other
             error leaves this function, whatever the bytes.
     """
-    kind, data, label, limits = _identified(source, name, limits)
-    with _explained(kind, label):
-        image = _read_kind(kind, data, label, limits)
+    found, data, label, limits = _identified(source, name, limits)
+    with _explained(found, label):
+        image = found.decode(data, label, _size_check(limits, label))
         # Header and decoder may disagree in a damaged file.
         limits.check_size(image.shape[1], image.shape[0], label)
     return np.require(image, np.uint8, ["C", "W"])
@@ -145,13 +142,11 @@ def size_px(
     Raises:
         ImageError: As `decode` does, though what is damaged behind the header may go unseen.
     """
-    kind, data, label, limits = _identified(source, name, limits)
+    found, data, label, limits = _identified(source, name, limits)
     size = None
-    if kind != "TIFF" and kind != "DICOM":
-        with _explained(kind, label):
-            size = header_size(
-                kind, data, lambda width, height: limits.check_size(width, height, label)
-            )
+    if found.size_px is not None:
+        with _explained(found, label):
+            size = found.size_px(data, _size_check(limits, label))
     if size is None:
         height, width = decode(data, name=name, limits=limits).shape[:2]
         size = (width, height)
@@ -160,7 +155,7 @@ def size_px(
 
 def _identified(
     source: bytes | Path, name: str, limits: Limits | None
-) -> tuple[Kind, bytes, str, Limits]:
+) -> tuple[ImageFormat, bytes, str, Limits]:
     limits = limits or Limits.from_settings()
     label = _label(name or (source.name if isinstance(source, Path) else ""))
     data = _read(source, label, limits) if isinstance(source, Path) else bytes(source)
@@ -169,7 +164,7 @@ def _identified(
 
 
 @contextmanager
-def _explained(kind: Kind, label: str) -> Iterator[None]:
+def _explained(found: ImageFormat, label: str) -> Iterator[None]:
     """Raise ImageError, whatever the libraries raise."""
     try:
         yield
@@ -181,9 +176,9 @@ def _explained(kind: Kind, label: str) -> Iterator[None]:
     # (struct.error, KeyError, IndexError, RecursionError, MemoryError, cv2.error, ...), and all
     # of it means the same to the user. Names and messages may hold patient data: log the type.
     except Exception as error:
-        log.warning("%s file could not be decoded: %s", kind, type(error).__name__)
+        log.warning("%s file could not be decoded: %s", found.name, type(error).__name__)
         raise ImageError(
-            f"{label} is damaged or incomplete: it cannot be read as {kind}.", COPY_AGAIN
+            f"{label} is damaged or incomplete: it cannot be read as {found.name}.", COPY_AGAIN
         ) from error
 
 
@@ -220,22 +215,8 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read_kind(kind: Kind, data: bytes, label: str, limits: Limits) -> RGBImage:
-    def check_size(width_px: int, height_px: int) -> None:
-        limits.check_size(width_px, height_px, label)
-
-    if kind == "JPEG":
-        return read_jpeg(data, check_size)
-    if kind == "TIFF":
-        # Imported here: tifffile and pydicom cost start-up time that a JPEG does not need.
-        from allcell.formats.tiff import read_tiff
-
-        return read_tiff(data, label, check_size)
-    if kind == "DICOM":
-        from allcell.formats.dicom import read_dicom
-
-        return read_dicom(data, label, check_size)
-    return read_png_bmp_webp(kind, data, label, check_size)
+def _size_check(limits: Limits, label: str) -> SizeCheck:
+    return lambda width_px, height_px: limits.check_size(width_px, height_px, label)
 
 
 def encode_png(image: RGBImage) -> bytes:

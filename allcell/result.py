@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from allcell import names
+from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.errors import ImageError
 from allcell.images import RGBImage, encode_png
-from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE
+from allcell.models.registry import BLAST, CLASSES
 from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE
-from allcell.statistics import Proportion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,39 +33,6 @@ BOX_COLUMNS = (
     *("image", "model", "suggested_class", "confidence"),
     *("x1_px", "y1_px", "x2_px", "y2_px"),
 )
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many cells a model suggests, by kind.
-
-    Attributes:
-        blasts: k, the cells suggested as blasts.
-        white_cells: n, blasts and healthy white cells together; smudges are not counted in.
-        smudges: Smudge cells.
-        tells_blasts: Whether the model knows blasts and healthy white cells both. One that knows
-            a single kind says nothing of their proportion.
-    """
-
-    blasts: int
-    white_cells: int
-    smudges: int
-    tells_blasts: bool = True
-
-    @property
-    def blast_share(self) -> Proportion:
-        """Blasts among the detected white cells, with the exact 95 % interval.
-
-        It is 0 of 0 for a model that knows only one of both kinds.
-        """
-        if not self.tells_blasts:
-            return Proportion.of(0, 0)
-        return Proportion.of(self.blasts, self.white_cells)
-
-    @property
-    def smudges_per_100(self) -> float | None:
-        """Smudges per 100 white cells, or None where there is no white cell."""
-        return 100 * self.smudges / self.white_cells if self.white_cells else None
 
 
 @dataclass(frozen=True)
@@ -136,12 +103,8 @@ class Result:
 
     @cached_property
     def counts(self) -> Counts:
-        """Blasts, white cells and smudges; other classes of a stranger's model are left out."""
-        blasts, healthy, smudges = (
-            len(self.named(CLASSES[kind])) for kind in (BLAST, HEALTHY, SMUDGE)
-        )
-        tells = {CLASSES[BLAST], CLASSES[HEALTHY]} <= set(self.classes)
-        return Counts(blasts, blasts + healthy, smudges, tells)
+        """Cells of each class in the table; other classes of a stranger's model are left out."""
+        return Counts({name: len(self.named(name)) for name in self.classes if name in CLASSES})
 
     @property
     def highest_blast_confidence(self) -> float | None:

@@ -8,7 +8,12 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = _PACKAGE / "_project"
+#: Whether allcell runs from an installed wheel and not from a checkout of the project.
+INSTALLED = _SHIPPED.is_dir()
+#: The folder of app.py, pages/ and weights/: the checkout, or what the wheel brings of it.
+PROJECT_ROOT = _SHIPPED if INSTALLED else _PACKAGE.parent
 
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 

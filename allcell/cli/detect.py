@@ -146,15 +146,14 @@ def _classify(
 
 
 def _sentence(result: Result, scale: Scale) -> str:
-    counts = result.counts
     best = result.highest_blast_confidence
-    blasts = f"{counts.blasts} suggested blasts" + (f" (surest {best:.2f})" if best else "")
-    said = {
-        "blast": blasts,
-        "healthy": f"{counts.white_cells - counts.blasts} healthy white cells",
-        "smudge": f"{counts.smudges} smudges",
-    }
-    cells = ", ".join(said[name] for name in result.classes if name in said)
+    surest = f" (surest {best:.2f})" if best else ""
+    cells = ", ".join(
+        f"{count} suggested {cell.plural}{surest}"
+        if cell.role == "blast"
+        else f"{count} {cell.plural}"
+        for cell, count in result.counts.listed()
+    )
     weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
     origin = "weakly measured" if weak else scale.origin
     size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"

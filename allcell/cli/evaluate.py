@@ -8,7 +8,7 @@ import typer
 
 from allcell.cli.base import app, explained, say
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
-from allcell.data.labelled_sets import read_labelled
+from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
 from allcell.errors import DataError
 from allcell.evaluation.bundle import evaluate_all, pack, rescore
 from allcell.evaluation.compare import Comparison
@@ -17,10 +17,15 @@ from allcell.evaluation.intervals import UNDECIDED
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.installation import weights_to_write
+from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.statistics import too_few_images
+from allcell.words import in_words
+
+_OURS = ", ".join(CLASSES)
+_WHOSE = in_words([f"{known.name}'s" for known in LABEL_FORMATS])
 
 
 @app.command("evaluate")
@@ -29,8 +34,8 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help="A folder in YOLO's, COCO's or Pascal VOC's layout; with --all, the folder of those "
-        "that `data --help` makes.",
+        help=f"A folder in {_WHOSE} layout; with --all, the folder of those that `data --help` "
+        "makes.",
     ),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     every: bool = typer.Option(
@@ -40,7 +45,7 @@ def evaluate_command(
     mapping: list[str] = typer.Option(
         [],
         "--map",
-        help="theirs=ours, where ours is blast, healthy, smudge, ignore or empty (left out); once "
+        help=f"theirs=ours, where ours is {_OURS}, ignore or empty (left out); once "
         "for each class of the folder that has another name.",
     ),
     conf: float | None = typer.Option(
@@ -81,8 +86,11 @@ def evaluate_command(
     if data is None:
         raise DataError("There is nothing to evaluate on.", "Name a folder: --data FOLDER.")
     if every:
-        publish(data, settings().weights_dir, say)
+        publish(data, weights_to_write(), say)
         return
+
+    if save_as:
+        weights_to_write()  # refused before the model runs, not after it
 
     def progress(done: int, of: int) -> None:
         if done % 20 == 0 or done == of:
@@ -121,7 +129,7 @@ def evaluate_command(
     result = score(answers)
     if save_as:
         name = f"{save_as}_{result.data}_{result.split}.json"
-        write(settings().weights_dir / "metrics" / name, result.to_json())
+        write(weights_to_write() / "metrics" / name, result.to_json())
         say(f"kept in {name}")
     typer.echo(result.to_json() if as_json else _table(result))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import data_app, explained, say
-from allcell.data.allidb1 import SPLITS, import_allidb1
+from allcell.data.allidb1 import SPLITS
 from allcell.data.allidb1_check import verify_allidb1
+from allcell.data.allidb1_import import import_allidb1
 from allcell.data.open_smears import import_open_smears
 from allcell.data.synthetic import make_synthetic
 

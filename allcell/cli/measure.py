@@ -12,6 +12,8 @@ from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
 from allcell.cli.base import app, explained, say
 from allcell.detector import Detector
 from allcell.engines.opening import require_torch, resolve_device
+from allcell.errors import DataError
+from allcell.installation import weights_to_write
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import model_files, read_manifest
 from allcell.report.cards import render_card
@@ -24,7 +26,7 @@ from allcell.synth import random_spec, render
 
 
 def _keep(name: str, text: str) -> None:
-    path = settings().weights_dir / "metrics" / f"{name}.json"
+    path = weights_to_write() / "metrics" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n", encoding="utf-8")
     say(f"kept in {path.name}")
@@ -34,7 +36,14 @@ def _keep(name: str, text: str) -> None:
 @explained
 def cards() -> None:
     """Write the model cards and the README's results anew from the kept metrics."""
-    weights_dir = settings().weights_dir
+    readme = PROJECT_ROOT / "README.md"
+    if not readme.is_file():
+        raise DataError(
+            "The README that holds the results is part of the project, not of the installed "
+            "package.",
+            "Run this in a checkout of the project.",
+        )
+    weights_dir = weights_to_write()
     manifest = read_manifest(weights_dir)
     texts = {
         spec.name: render_card(spec, manifest[spec.name], weights_dir)
@@ -49,7 +58,6 @@ def cards() -> None:
     for name, text in texts.items():
         (weights_dir / "cards" / f"{name}.md").write_text(text, encoding="utf-8")
         say(f"wrote {name}.md")
-    readme = PROJECT_ROOT / "README.md"
     readme.write_text(fill(readme.read_text(encoding="utf-8"), weights_dir), encoding="utf-8")
     say(f"wrote {readme.name}")
 
@@ -76,6 +84,8 @@ def benchmark_command(
     save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
 ) -> None:
     """Measure the speed of a model on a synthetic 1280x720 frame."""
+    if save:
+        weights_to_write()  # refused before minutes of measuring, not after them
     device = "cpu" if against_paper else resolve_device(device)
     small = device == "cpu" and model_files(model).onnx_int8 is not None and not full_precision
     detector = Detector.open(model, device=device, precision="int8" if small else "full")

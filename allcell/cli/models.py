@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from allcell.cli.base import app, explained
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES
 from allcell.models.weights import ModelFiles, read_manifest
 from allcell.report.metrics_files import read_metrics
 from allcell.settings import settings
@@ -66,7 +66,7 @@ def _detects(name: str) -> dict[str, float] | None:
         return None
     return {
         f"{class_name}_{key}": m["classes"][class_name][key]
-        for class_name in ("blast", "healthy")
+        for class_name in PAPER_CLASSES
         for key in ("ap50", "ap50_95")
     }
 

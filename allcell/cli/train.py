@@ -13,6 +13,7 @@ from allcell.engines.opening import require_torch
 from allcell.errors import DataError
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.publish import answer
+from allcell.installation import weights_to_write
 from allcell.models.registry import CLASSIFIERS, get_classifier
 from allcell.models.weights import ModelFiles, model_files, verified
 from allcell.settings import settings
@@ -40,6 +41,8 @@ def train(
     require_torch("Training")
     from allcell.training.release import keep_record
 
+    if release:
+        weights_to_write()  # refused before hours of training, not after them
     chosen = load_recipe(recipe)
     if epochs:
         chosen = chosen.model_copy(update={"epochs": epochs})
@@ -50,7 +53,7 @@ def train(
     else:
         entry = _train_cnn(chosen, data, run, device, threads, release)
     if entry:
-        keep_record(chosen.model, run, settings().weights_dir)
+        keep_record(chosen.model, run, weights_to_write())
         say(f"released {entry.checkpoint.file}, sha256 {entry.checkpoint.sha256[:12]}")
 
 
@@ -89,7 +92,7 @@ def _train_detector(
     return release_weights(
         recipe.model,
         taken,
-        settings().weights_dir,
+        weights_to_write(),
         with_onnx=recipe.ships_onnx,
         calibration_dir=data / recipe.validation if recipe.ships_int8 else None,
     )
@@ -125,7 +128,7 @@ def _train_cnn(
 
     last = train_cnn(recipe, data, run, device=device, threads=threads, on_epoch=show)
     say(f"last checkpoint: {last}")
-    return release_cnn(recipe.model, last, settings().weights_dir) if release else None
+    return release_cnn(recipe.model, last, weights_to_write()) if release else None
 
 
 @app.command()

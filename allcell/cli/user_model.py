@@ -11,12 +11,13 @@ from allcell.cli.base import say
 from allcell.data.class_names import guess_classes
 from allcell.detector import Detector
 from allcell.errors import DataError, ModelError
+from allcell.models.registry import CLASSES
 from allcell.settings import settings
 
 #: Help of the two options that lead here.
 ONNX_HELP = "A detector of your own, as an ONNX file, instead of --model. It is checked first."
 CLASS_HELP = (
-    "With --onnx, what each class of the network is, in its order: blast, healthy, smudge, or "
+    f"With --onnx, what each class of the network is, in its order: {', '.join(CLASSES)}, or "
     "empty to leave it out. By default the names in the file, where they are known ones."
 )
 #: Options whose name is not that of their parameter.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from allcell.errors import DataError
+from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import CLASSES
 
 #: What a class may stand for, beside the classes of allcell.
@@ -12,26 +13,12 @@ IGNORED, LEFT_OUT = "ignore", ""
 
 #: Names whose meaning nobody needs to confirm: our own, the paper's, and those of our importers.
 _SURE: dict[str, tuple[str, ...]] = {
-    "blast": ("blast", "cancer"),
-    "healthy": ("healthy",),
-    "smudge": ("smudge",),
+    **{cell.name: (cell.name, *cell.sure_names) for cell in CELL_CLASSES},
     IGNORED: ("cut",),
 }
 #: Names that a person may confirm, in lower case with single blanks.
 _LIKELY: dict[str, tuple[str, ...]] = {
-    "blast": (
-        "blasts", "blast cell", "cancerous", "cancer cell", "lymphoblast", "lymphoblasts", "all",
-        "all cell", "l1", "l2", "l3", "leukemia", "leukemic", "leukemic cell", "leukaemic",
-        "leukaemia", "positive", "malignant",
-        "early", "pre", "pro", "early pre b", "pre b", "pro b", "probable blast",
-    ),
-    "healthy": (
-        "healthy wbc", "healthy cell", "wbc", "wbcs", "white blood cell", "white blood cells",
-        "white cell", "leukocyte", "leucocyte", "normal", "normal cell", "hem", "benign",
-        "normal wbc", "white blood", "negative",
-        "lymphocyte", "neutrophil", "monocyte", "eosinophil", "basophil",
-    ),
-    "smudge": ("smudge cell", "smudged", "smear cell", "basket", "basket cell", "gumprecht shadow"),
+    **{cell.name: cell.likely_names for cell in CELL_CLASSES},
     IGNORED: ("ignore", "ignored", "cut cell", "unknown", "unidentified", "unclear"),
     LEFT_OUT: (
         "rbc", "rbcs", "red blood cell", "red blood cells", "red cell", "erythrocyte", "platelet",
@@ -45,7 +32,7 @@ def _by_word(table: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 _OURS = _by_word(_SURE)
-_TARGETS = {**_OURS, **_by_word(_LIKELY)}
+_TARGETS = {**_by_word(_LIKELY), **_OURS}
 
 
 def suggested_target(name: str) -> str | None:

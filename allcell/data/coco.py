@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from allcell.data.class_names import IGNORED, class_targets
-from allcell.data.dataset import LabelledImage, OnImage, labelled
-from allcell.data.zipped import DataPath, size_bytes
+from allcell.data.dataset import WHOLE, LabelledImage, OnImage, labelled
+from allcell.data.folders import inside
+from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 
 #: Larger annotation files are refused: they are read whole.
@@ -49,15 +50,36 @@ def find_coco(data_dir: DataPath, split: str) -> DataPath | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def coco_counts(path: DataPath) -> dict[str, int]:
+def is_coco(data_dir: DataPath, split: str) -> bool:
+    """Whether one split of a folder has an annotation file (see `find_coco`)."""
+    return find_coco(data_dir, split) is not None
+
+
+def coco_splits(data_dir: DataPath) -> set[str] | None:
+    """The parts of a COCO data set; `WHOLE` if it has no parts.
+
+    Returns:
+        None if the folder is no COCO data set.
+    """
+    files = [*inside(data_dir / "annotations"), *inside(data_dir)]
+    names = [p.stem.removeprefix("instances_") for p in files if p.name.endswith(".json")]
+    names += [path.name for path in inside(data_dir) if path.is_dir()]
+    whole = data_dir / "annotations.json"
+    found = {name for name in names if find_coco(data_dir, name) not in (None, whole)}
+    return found or ({WHOLE} if whole.is_file() else None)
+
+
+def coco_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     """Boxes of each category that has any.
 
     Args:
-        path: The annotation file (see `find_coco`).
+        data_dir: Folder of the data set.
+        split: Which part of it.
 
     Raises:
-        DataError: If it is malformed.
+        DataError: If the annotation file is missing or malformed.
     """
+    path = _annotation_file(data_dir, split)
     try:
         return _read(path).counts()
     except _MALFORMED as error:
@@ -65,7 +87,6 @@ def coco_counts(path: DataPath) -> dict[str, int]:
 
 
 def read_coco(
-    path: DataPath,
     data_dir: DataPath,
     split: str,
     *,
@@ -78,8 +99,7 @@ def read_coco(
     `images` and the folder itself. A crowd (`iscrowd`) counts neither way.
 
     Args:
-        path: The annotation file (see `find_coco`).
-        data_dir: Folder of the data set.
+        data_dir: Folder of the data set; its annotation file is where `find_coco` looks.
         split: Which part of it.
         mapping: As of `dataset.read_yolo`, from the names of the categories.
         on_image: Likewise.
@@ -88,8 +108,10 @@ def read_coco(
         The images in order of their names.
 
     Raises:
-        DataError: If the file is malformed, an image is missing or a category is not mapped.
+        DataError: If the annotation file is missing or malformed, an image is missing or a category
+            is not mapped.
     """
+    path = _annotation_file(data_dir, split)
     try:
         content = _read(path)
         names = list(content.counts())
@@ -113,6 +135,16 @@ def read_coco(
     if not images:
         raise DataError(f"{path.name} names no image.", "Check --data and --split.")
     return sorted(images, key=lambda item: item.path.name)
+
+
+def _annotation_file(data_dir: DataPath, split: str) -> DataPath:
+    path = find_coco(data_dir, split)
+    if path is None:
+        raise DataError(
+            f"{shown(data_dir, data_dir)} has no COCO annotation file of a part {split!r}.",
+            "It belongs into annotations/instances_<split>.json.",
+        )
+    return path
 
 
 def _read(path: DataPath) -> _Content:

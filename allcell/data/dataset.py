@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.data.class_names import IGNORED, class_targets
+from allcell.data.folders import inside
 from allcell.data.yolo import read_class_names
 from allcell.data.zipped import DataPath, shown
 from allcell.detections import Detections, FloatArray
@@ -130,6 +131,24 @@ def read_yolo(
     return found
 
 
+def is_yolo(data_dir: DataPath, split: str) -> bool:
+    """Whether a folder is a YOLO data set; `split` makes no difference."""
+    return (data_dir / "data.yaml").is_file()
+
+
+def yolo_splits(data_dir: DataPath) -> set[str] | None:
+    """The parts of a YOLO data set that have labels; `WHOLE` if it has no parts.
+
+    Returns:
+        None if the folder is no YOLO data set.
+    """
+    if not is_yolo(data_dir, WHOLE):
+        return None
+    names = {p.name for p in (*inside(data_dir), *inside(data_dir / "images")) if p.is_dir()}
+    found = {n for n in names if all(folder.is_dir() for folder in yolo_folders(data_dir, n))}
+    return found or ({WHOLE} if inside(data_dir / "labels") else set())
+
+
 def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
     """Images and labels of one split, as the usual tools lay them; they may be missing."""
     images, labels = data_dir / "images", data_dir / "labels"
@@ -159,7 +178,7 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
 
 
 #: Place, class and fractions of one cell of a label file.
-_Cell: TypeAlias = tuple[str, int, list[float]]
+_LabelRow: TypeAlias = tuple[str, int, list[float]]
 
 
 def _pictures(folder: DataPath) -> list[DataPath]:
@@ -167,7 +186,7 @@ def _pictures(folder: DataPath) -> list[DataPath]:
     return sorted(found, key=lambda path: path.name)
 
 
-def _cells(path: DataPath, data_dir: DataPath, classes: int) -> Iterator[_Cell]:
+def _cells(path: DataPath, data_dir: DataPath, classes: int) -> Iterator[_LabelRow]:
     for where, values in _lines(path, data_dir):
         if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
             raise _malformed(where, "class cx cy w h, or class and a polygon")
@@ -180,7 +199,7 @@ def _read_image(
     path: DataPath,
     data_dir: DataPath,
     split: str,
-    cells: Sequence[_Cell],
+    cells: Sequence[_LabelRow],
     targets: Mapping[int, str | None],
 ) -> LabelledImage:
     width_px, height_px = size_px(_file(path), name=path.name)

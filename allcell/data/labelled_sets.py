@@ -2,19 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
-from allcell.data.coco import coco_counts, find_coco, read_coco
-from allcell.data.dataset import WHOLE, LabelledImage, OnImage, read_yolo, yolo_counts, yolo_folders
-from allcell.data.voc import find_voc, read_voc, voc_counts
+from allcell.data.coco import coco_counts, coco_splits, is_coco, read_coco
+from allcell.data.dataset import (
+    LabelledImage,
+    OnImage,
+    is_yolo,
+    read_yolo,
+    yolo_counts,
+    yolo_splits,
+)
+from allcell.data.folders import inside
+from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
+from allcell.words import in_words
 
-_FORMATS = (
-    "allcell reads YOLO (data.yaml, images/<split>, labels/<split>), COCO "
-    "(annotations/instances_<split>.json, images/) and Pascal VOC (Annotations/*.xml, "
-    "JPEGImages/)."
+
+class Reader(Protocol):
+    """Reads one split of a set; see `read_labelled`."""
+
+    def __call__(
+        self,
+        data_dir: DataPath,
+        split: str,
+        *,
+        mapping: Mapping[str, str | None] | None = None,
+        on_image: OnImage | None = None,
+    ) -> list[LabelledImage]:
+        """The images of one split in order of their names."""
+
+
+@dataclass(frozen=True)
+class LabelFormat:
+    """One way in which a labelled set lies in a folder, of this computer or of a ZIP.
+
+    Attributes:
+        name: As people read it.
+        layout: Its files, in a few words; `<split>` stands for the name of a part.
+        recognise: Whether one split of a folder is of this format.
+        splits: The parts that have labels, `dataset.WHOLE` if the set has none; None if the folder
+            is not of this format.
+        read: Reads one split.
+        counts: Labelled cells of each class of one split, by the names of the set.
+    """
+
+    name: str
+    layout: str
+    recognise: Callable[[DataPath, str], bool]
+    splits: Callable[[DataPath], set[str] | None]
+    read: Reader
+    counts: Callable[[DataPath, str], dict[str, int]]
+
+
+#: The first one that recognises a folder reads it.
+LABEL_FORMATS: tuple[LabelFormat, ...] = (
+    LabelFormat(
+        name="YOLO",
+        layout="data.yaml, images/<split>, labels/<split>",
+        recognise=is_yolo,
+        splits=yolo_splits,
+        read=read_yolo,
+        counts=yolo_counts,
+    ),
+    LabelFormat(
+        name="COCO",
+        layout="annotations/instances_<split>.json, images/",
+        recognise=is_coco,
+        splits=coco_splits,
+        read=read_coco,
+        counts=coco_counts,
+    ),
+    LabelFormat(
+        name="Pascal VOC",
+        layout="Annotations/*.xml, JPEGImages/",
+        recognise=is_voc,
+        splits=voc_splits,
+        read=read_voc,
+        counts=voc_counts,
+    ),
 )
+
+#: What can be read, in words.
+LABEL_FORMAT_NAMES = in_words([known.name for known in LABEL_FORMATS])
 
 
 def read_labelled(
@@ -24,7 +97,7 @@ def read_labelled(
     mapping: Mapping[str, str | None] | None = None,
     on_image: OnImage | None = None,
 ) -> list[LabelledImage]:
-    """Read one split of a folder in YOLO's, COCO's or Pascal VOC's layout.
+    """Read one split of a folder in the layout of one of `LABEL_FORMATS`.
 
     Args:
         data_dir: The folder, of this computer or of a ZIP.
@@ -44,15 +117,7 @@ def read_labelled(
     """
     if not data_dir.is_dir():
         raise DataError(f"There is no folder {shown(data_dir, data_dir)}.", "Check --data.")
-    if (data_dir / "data.yaml").is_file():
-        return read_yolo(data_dir, split, mapping=mapping, on_image=on_image)
-    if (path := find_coco(data_dir, split)) is not None:
-        return read_coco(path, data_dir, split, mapping=mapping, on_image=on_image)
-    if paths := find_voc(data_dir, split):
-        return read_voc(paths, data_dir, split, mapping=mapping, on_image=on_image)
-    raise DataError(
-        f"{shown(data_dir, data_dir)} holds no labelled set with a part {split!r}.", _FORMATS
-    )
+    return _format_of(data_dir, split).read(data_dir, split, mapping=mapping, on_image=on_image)
 
 
 def find_set(folder: DataPath) -> DataPath:
@@ -64,15 +129,15 @@ def find_set(folder: DataPath) -> DataPath:
     try:
         find_splits(folder)
     except DataError:
-        inside = _inside(folder)
-        if len(inside) != 1 or not inside[0].is_dir():
+        found = inside(folder)
+        if len(found) != 1 or not found[0].is_dir():
             raise
-        return find_set(inside[0])
+        return find_set(found[0])
     return folder
 
 
 def find_splits(data_dir: DataPath) -> list[str]:
-    """The parts of a set that have labels, in order of their names; `WHOLE` if it has no parts.
+    """The parts of a set that have labels, in order of their names; `dataset.WHOLE` if it has none.
 
     Raises:
         DataError: If no format fits.
@@ -81,45 +146,11 @@ def find_splits(data_dir: DataPath) -> list[str]:
         raise DataError(
             f"There is no folder {shown(data_dir, data_dir)}.", "Check that it still exists."
         )
-    if (data_dir / "data.yaml").is_file():
-        inside = [*_inside(data_dir), *_inside(data_dir / "images")]
-        names = {path.name for path in inside if path.is_dir()}
-        found = {n for n in names if all(f.is_dir() for f in yolo_folders(data_dir, n))}
-        if not found and _inside(data_dir / "labels"):
-            found = {WHOLE}
-    else:
-        found = _coco_splits(data_dir) or _voc_splits(data_dir)
+    all_found = (known.splits(data_dir) for known in LABEL_FORMATS)
+    found = next((found for found in all_found if found is not None), None)
     if not found:
-        raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _FORMATS)
+        raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _what_is_read())
     return sorted(found)
-
-
-def _coco_splits(data_dir: DataPath) -> set[str]:
-    files = [*_inside(data_dir / "annotations"), *_inside(data_dir)]
-    names = [p.stem.removeprefix("instances_") for p in files if p.name.endswith(".json")]
-    names += [path.name for path in _inside(data_dir) if path.is_dir()]
-    whole = data_dir / "annotations.json"
-    found = {name for name in names if find_coco(data_dir, name) not in (None, whole)}
-    return found or ({WHOLE} if whole.is_file() else set())
-
-
-def _voc_splits(data_dir: DataPath) -> set[str]:
-    if (data_dir / "Annotations").is_dir():
-        lists = {
-            p.stem for p in _inside(data_dir / "ImageSets" / "Main") if p.name.endswith(".txt")
-        }
-        # `dog_train.txt` says of each image of `train.txt` whether there is a dog.
-        chosen = {name for name in lists if name.rpartition("_")[2] not in lists - {name}}
-        return {s for s in chosen or {WHOLE} if find_voc(data_dir, s)}
-    folders = (path for path in _inside(data_dir) if path.is_dir())
-    return {folder.name for folder in folders if find_voc(data_dir, folder.name)}
-
-
-def _inside(folder: DataPath) -> list[DataPath]:
-    found: list[DataPath] = []
-    if folder.is_dir():
-        found += folder.iterdir()
-    return [path for path in found if not path.name.startswith((".", "__MACOSX"))]
 
 
 def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
@@ -128,12 +159,18 @@ def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     Raises:
         DataError: If no format fits, or a file is malformed.
     """
-    if (data_dir / "data.yaml").is_file():
-        return yolo_counts(data_dir, split)
-    if (path := find_coco(data_dir, split)) is not None:
-        return coco_counts(path)
-    if paths := find_voc(data_dir, split):
-        return voc_counts(paths)
+    return _format_of(data_dir, split).counts(data_dir, split)
+
+
+def _format_of(data_dir: DataPath, split: str) -> LabelFormat:
+    for known in LABEL_FORMATS:
+        if known.recognise(data_dir, split):
+            return known
     raise DataError(
-        f"{shown(data_dir, data_dir)} holds no labelled set with a part {split!r}.", _FORMATS
+        f"{shown(data_dir, data_dir)} holds no labelled set with a part {split!r}.", _what_is_read()
     )
+
+
+def _what_is_read() -> str:
+    known = [f"{one.name} ({one.layout})" for one in LABEL_FORMATS]
+    return f"allcell reads {in_words(known, 'and')}."

@@ -71,7 +71,7 @@ class WhiteCell:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cell:
+class _CutOut:
     """The pixels of one cell inside a window of the working image, and its box in the image."""
 
     body: BoolArray
@@ -230,7 +230,7 @@ def _grid_graph(index: IntArray, cost: FloatArray) -> sparse.csr_array[np.float3
     return sparse.csr_array((np.concatenate(weights), pairs), shape=(count, count))
 
 
-def _split(field: StainedField, points: FloatArray) -> list[_Cell]:
+def _split(field: StainedField, points: FloatArray) -> list[_CutOut]:
     """One cell for each given point (pixels of the image), then the further cells."""
     height, width = field.depth_px.shape
     inside = np.clip(points * field.scale, 0, np.array([width - 1, height - 1], np.float32))
@@ -250,7 +250,7 @@ def _split(field: StainedField, points: FloatArray) -> list[_Cell]:
         box = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
         box = (box + np.tile(corner, 2)) / np.float32(field.scale)
         cells.append(
-            _Cell(body, (rows, columns), clip(box, field.image_shape[1], field.image_shape[0])[0])
+            _CutOut(body, (rows, columns), clip(box, field.image_shape[1], field.image_shape[0])[0])
         )
     return cells
 
@@ -266,7 +266,7 @@ def _main_part(region: BoolArray, seed: FloatArray, unit: float) -> BoolArray:
     return np.asarray(parts == parts[y[nearest], x[nearest]])
 
 
-def _describe(field: StainedField, cell: _Cell) -> WhiteCell | None:
+def _describe(field: StainedField, cell: _CutOut) -> WhiteCell | None:
     """Measures and suggestion; None for platelets and debris."""
     nucleus = cell.body & field.nucleus[cell.window]
     area, nucleus_area = (float(part.sum()) / field.unit_px**2 for part in (cell.body, nucleus))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,7 +12,8 @@ import defusedxml.ElementTree as ElementTree  # refuses entities, which a file c
 from defusedxml.common import DefusedXmlException
 
 from allcell.data.class_names import IGNORED, class_targets
-from allcell.data.dataset import LabelledImage, OnImage, labelled
+from allcell.data.dataset import WHOLE, LabelledImage, OnImage, labelled
+from allcell.data.folders import inside
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 from allcell.images import SUFFIXES
@@ -56,20 +57,47 @@ def _annotations(folder: DataPath) -> list[DataPath]:
     return sorted(found, key=lambda path: path.name)
 
 
-def voc_counts(paths: Sequence[DataPath]) -> dict[str, int]:
+def is_voc(data_dir: DataPath, split: str) -> bool:
+    """Whether one split of a folder has annotation files (see `find_voc`)."""
+    return bool(find_voc(data_dir, split))
+
+
+def voc_splits(data_dir: DataPath) -> set[str] | None:
+    """The parts of a Pascal VOC data set; `WHOLE` if it has no parts.
+
+    Returns:
+        None if the folder is no Pascal VOC data set.
+    """
+    if (data_dir / "Annotations").is_dir():
+        lists = {
+            path.stem
+            for path in inside(data_dir / "ImageSets" / "Main")
+            if path.name.endswith(".txt")
+        }
+        # `dog_train.txt` says of each image of `train.txt` whether there is a dog.
+        chosen = {name for name in lists if name.rpartition("_")[2] not in lists - {name}}
+        found = {split for split in chosen or {WHOLE} if find_voc(data_dir, split)}
+    else:
+        folders = (path for path in inside(data_dir) if path.is_dir())
+        found = {folder.name for folder in folders if find_voc(data_dir, folder.name)}
+    return found or None
+
+
+def voc_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     """Objects of each name.
 
     Args:
-        paths: The annotation files (see `find_voc`).
+        data_dir: Folder of the data set.
+        split: Which part of it.
 
     Raises:
         DataError: If a file is malformed.
     """
+    paths = find_voc(data_dir, split)
     return dict(Counter(name for path in paths for name, _, _ in _objects(path)))
 
 
 def read_voc(
-    paths: Sequence[DataPath],
     data_dir: DataPath,
     split: str,
     *,
@@ -82,8 +110,7 @@ def read_voc(
     has the stem of its annotation and lies in `JPEGImages`, `images/<split>`, `images` or beside.
 
     Args:
-        paths: The annotation files (see `find_voc`).
-        data_dir: Folder of the data set.
+        data_dir: Folder of the data set; its annotation files are where `find_voc` looks.
         split: Which part of it.
         mapping: As of `dataset.read_yolo`, from the names of the objects.
         on_image: Likewise.
@@ -95,6 +122,7 @@ def read_voc(
         DataError: If a file is malformed, an image is missing or a name is not mapped.
     """
     objects = {}
+    paths = find_voc(data_dir, split)
     for done, path in enumerate(paths, 1):
         objects[path] = _objects(path)
         if on_image:

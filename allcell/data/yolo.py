@@ -84,7 +84,7 @@ def read_class_names(data_dir: DataPath) -> list[str]:
     if not isinstance(names, list) or not names:
         raise DataError(
             f"{where} has no list of classes.",
-            "Add a line such as: names: [blast, healthy, smudge]",
+            f"Add a line such as: names: [{', '.join(CLASSES)}]",
         )
     if not all(map(_is_name, names)):
         raise DataError(

@@ -11,6 +11,7 @@ from typing import Literal
 
 from allcell.engines.base import Engine
 from allcell.errors import DeviceError, ModelError
+from allcell.installation import get_packages
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, model_files, verified
 
@@ -77,10 +78,10 @@ def resolve_runtime(runtime: Runtime, device: str) -> str:
 
 
 def _open_torch(asked: _Request) -> Engine:
+    checkpoint = verified(asked.files.checkpoint)
     require_torch("The torch runtime")
     from allcell.engines.torch_engine import TorchEngine
 
-    checkpoint = verified(asked.files.checkpoint)
     return TorchEngine(checkpoint, device=asked.device, threads=asked.threads)
 
 
@@ -98,12 +99,14 @@ def _open_onnx(asked: _Request) -> Engine:
         return OnnxEngine(verified(files.onnx), device=asked.device, threads=asked.threads)
     compiled = compiled_path(files.checkpoint)
     if not compiled.is_file():
+        # Nobody should install torch to learn only then that the weights are missing.
+        checkpoint = verified(files.checkpoint)
         require_torch(
             f"The model {asked.spec.name!r} is shipped without its ONNX file, and compiling it"
         )
         from allcell.engines.torch_engine import export_onnx
 
-        export_onnx(verified(files.checkpoint), compiled)
+        export_onnx(checkpoint, compiled)
     return OnnxEngine(compiled, device=asked.device, threads=asked.threads)
 
 
@@ -184,5 +187,5 @@ def require_torch(what: str) -> None:
     if not has_torch():
         raise ModelError(
             f"{what} needs torch and ultralytics, which this light installation leaves out.",
-            "Install everything with `make app` (without LITE=1), or choose the live model.",
+            f"{get_packages('train')} Or choose the live model.",
         )

@@ -10,11 +10,11 @@ import numpy as np
 from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import PAPER_CLASSES, Array, Evidence
+from allcell.evaluation.evidence import PAPER_CLASS_IDS, Array, Evidence
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
-    Counts,
+    MatchCounts,
     calibration,
     counts_at,
     curve,
@@ -123,11 +123,11 @@ def score(
         },
         map50=_known(measured["map50"]),
         map50_95=_known(measured["map50_95"]),
-        best_f1_confidence=evidence.best_f1()[0].confidence,
+        best_f1_confidence=evidence.best_f1().confidence,
         suggested_confidence=suggest_confidence(evidence),
         white_cells=counts_at(evidence.white_cells, evidence.confidence),
         healthy_with_blasts=_healthy_with_blasts(evidence),
-        centroids=Counts.of(tp, fp, fn) if evidence.with_centroids.any() else None,
+        centroids=MatchCounts.of(tp, fp, fn) if evidence.with_centroids.any() else None,
         sensitivity=Proportion.of(int(np.sum(suggested & present)), int(present.sum())),
         specificity=Proportion.of(int(np.sum(~suggested & ~present)), int(np.sum(~present))),
         false_blasts_per_field=measured["false_blasts_per_field"],
@@ -152,14 +152,14 @@ def suggest_confidence(evidence: Evidence) -> float:
     """
     f1 = np.array(
         [
-            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASSES])
+            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASS_IDS])
             for t in _THRESHOLDS
         ]
     )
     return float(_THRESHOLDS[np.flatnonzero(f1 >= f1.max() - _AS_GOOD)[0]])
 
 
-def _f1(counts: Counts) -> float:
+def _f1(counts: MatchCounts) -> float:
     total = 2 * counts.tp + counts.fp + counts.fn
     return 2 * counts.tp / total if total else 1.0
 

@@ -29,11 +29,12 @@ from allcell.evaluation.predictions import (
     PredictedImage,
     Predictions,
 )
-from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE
+from allcell.models.registry import BLAST, CLASSES, PAPER_CLASSES, WHITE_CELLS
 from allcell.statistics import resamples
 
 #: The paper's two classes: means over classes are over these; smudge is reported by itself.
-PAPER_CLASSES = (BLAST, HEALTHY)
+PAPER_CLASS_IDS = tuple(CLASSES.index(name) for name in PAPER_CLASSES)
+_WHITE_CELL_IDS = tuple(CLASSES.index(name) for name in WHITE_CELLS)
 
 Array = npt.NDArray[np.float64]
 
@@ -140,12 +141,9 @@ class Evidence:
         wrong = blasts.counted_at(self.confidence) & ~blasts.correct[0]
         return np.isin(np.arange(self.n_images), blasts.image[wrong])
 
-    def best_f1(self) -> tuple[BestF1, BestF1]:
-        """YOLOv5's P and R: of the paper's classes at one confidence, and of smudge at its own."""
-        return (
-            best_f1([self.matches[class_id] for class_id in PAPER_CLASSES]),
-            best_f1([self.matches[SMUDGE]]),
-        )
+    def best_f1(self) -> BestF1:
+        """YOLOv5's P and R of the paper's classes, at one confidence for all of them."""
+        return best_f1([self.matches[class_id] for class_id in PAPER_CLASS_IDS])
 
     def resample(self, times: IntArray) -> Evidence:
         """The same with image i counted `times[i]` times, shape (I,)."""
@@ -163,9 +161,13 @@ class Evidence:
         `blast.ap50`, for example: a class, a dot, a name; or a name alone, of all images.
         """
         out: dict[str, float] = {}
-        paper, alone = self.best_f1()
-        precision = (*paper.precision, *alone.precision)
-        recall = (*paper.recall, *alone.recall)
+        paper = self.best_f1()
+        scores = zip(paper.precision, paper.recall, strict=True)
+        precision_recall = dict(zip(PAPER_CLASS_IDS, scores, strict=True))
+        # Any other class is judged at the best confidence of its own.
+        for class_id in set(range(len(CLASSES))) - set(PAPER_CLASS_IDS):
+            alone = best_f1([self.matches[class_id]])
+            precision_recall[class_id] = alone.precision[0], alone.recall[0]
         for class_id, name in enumerate(CLASSES):
             matches, user = self.matches[class_id], self.user_matches[class_id]
             ap = average_precision(matches)
@@ -174,8 +176,8 @@ class Evidence:
             of_class = {
                 "ap50": ap[0],
                 "ap50_95": ap.mean(),
-                "precision": precision[class_id],
-                "recall": recall[class_id],
+                "precision": precision_recall[class_id][0],
+                "recall": precision_recall[class_id][1],
                 "tp": at.tp,
                 "fp": at.fp,
                 "fn": at.fn,
@@ -189,7 +191,7 @@ class Evidence:
             }
             out |= {f"{name}.{key}": _float(value) for key, value in of_class.items()}
         for key in ("ap50", "ap50_95"):
-            values = [out[f"{CLASSES[i]}.{key}"] for i in PAPER_CLASSES]
+            values = [out[f"{CLASSES[i]}.{key}"] for i in PAPER_CLASS_IDS]
             known = [value for value in values if not np.isnan(value)]
             out[f"map{key[2:]}"] = sum(known) / len(known) if known else np.nan
         cells = counts_at(self.white_cells, self.confidence)
@@ -233,10 +235,10 @@ def _at_least(item: ScoredImage, confidence: float) -> ScoredImage:
 
 
 def _as_one_class(item: ScoredImage) -> ScoredImage:
-    """Blast and healthy as class 0, without smudges."""
+    """All white cells as class 0, without smudges."""
 
     def merged(boxes: Detections) -> Detections:
-        white = boxes[np.isin(boxes.class_id, PAPER_CLASSES)]
+        white = boxes[np.isin(boxes.class_id, _WHITE_CELL_IDS)]
         return Detections(white.xyxy, white.confidence, np.zeros(len(white), np.int64))
 
     return ScoredImage(merged(item.predictions), merged(item.truth), item.ignore)

@@ -25,7 +25,7 @@ _SMOOTHING_POINTS = 101
 
 
 @dataclass(frozen=True)
-class Counts:
+class MatchCounts:
     """True and false alarms, and misses.
 
     Attributes:
@@ -43,7 +43,7 @@ class Counts:
     recall: float | None
 
     @classmethod
-    def of(cls, tp: int, fp: int, fn: int) -> Counts:
+    def of(cls, tp: int, fp: int, fn: int) -> MatchCounts:
         """The three counts with their ratios."""
         return cls(
             tp, fp, fn, tp / (tp + fp) if tp + fp else None, tp / (tp + fn) if tp + fn else None
@@ -100,11 +100,11 @@ def average_precision(matches: ClassMatches) -> Array:
     )
 
 
-def counts_at(matches: ClassMatches, confidence: float, iou_index: int = 0) -> Counts:
+def counts_at(matches: ClassMatches, confidence: float, iou_index: int = 0) -> MatchCounts:
     """Counts among predictions of at least this confidence, at one of the IoU thresholds."""
     used = matches.counted_at(confidence, iou_index)
     tp = int(np.sum(used & matches.correct[iou_index]))
-    return Counts.of(tp, int(used.sum()) - tp, matches.n_truth - tp)
+    return MatchCounts.of(tp, int(used.sum()) - tp, matches.n_truth - tp)
 
 
 def curve(matches: ClassMatches, iou_index: int = 0) -> Curve:
@@ -180,7 +180,7 @@ def centroid_recall(
     *,
     class_id: int = BLAST,
     ignore: FloatArray | None = None,
-) -> Counts:
+) -> MatchCounts:
     """How many expert centroids lie in a predicted box, one centroid to a box and one box to it.
 
     Of all such pairings one with the most pairs is taken, so that the order does not matter.
@@ -205,7 +205,7 @@ def centroid_recall(
     free = np.delete(boxes, rows[paired], axis=0)
     excused = lies_on(free, no_boxes() if ignore is None else ignore)
     tp = int(paired.sum())
-    return Counts.of(tp, int(np.sum(~excused)), len(centroids) - tp)
+    return MatchCounts.of(tp, int(np.sum(~excused)), len(centroids) - tp)
 
 
 #: Mean false alarms an image at which the sensitivity of a FROC curve is read off.

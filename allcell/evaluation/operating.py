@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from allcell.detections import IntArray
 from allcell.evaluation.matching import ClassMatches
-from allcell.evaluation.metrics import Counts
+from allcell.evaluation.metrics import MatchCounts
 from allcell.statistics import percentile_interval
 
 Interval = tuple[float, float]
@@ -28,7 +28,7 @@ class OperatingPoint:
         false_alarms_per_image: Mean over all images.
     """
 
-    counts: Counts
+    counts: MatchCounts
     f1: float | None
     precision_interval: Interval | None
     recall_interval: Interval | None
@@ -61,7 +61,7 @@ def operating_point(
         recall = percentile_interval(_ratio(t, t + m))
         f1 = percentile_interval(_ratio(2 * t, 2 * t + p + m))
     return OperatingPoint(
-        Counts.of(*totals),
+        MatchCounts.of(*totals),
         2 * totals[0] / either if either else None,
         precision,
         recall,

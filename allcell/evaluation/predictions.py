@@ -16,7 +16,7 @@ from allcell.analysis import ImageDetector, find
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError, ModelError
-from allcell.models.registry import CLASSES
+from allcell.models.registry import CLASSES, TRAINED_CLASSES
 from allcell.versions import installed_versions
 
 #: The curves need the unsure predictions too: YOLOv5 validates from here on.
@@ -131,7 +131,8 @@ class Predictions:
         """
         try:
             content = json.loads(text)
-            if tuple(content["classes"]) != CLASSES:
+            # A file from before a class came to the table has fewer, under the same numbers.
+            if tuple(content["classes"]) not in (CLASSES, TRAINED_CLASSES):
                 raise ValueError(f"classes {content['classes']}")
             images = tuple(
                 PredictedImage(

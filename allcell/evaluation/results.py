@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from allcell.evaluation.confusion import Mistake
-from allcell.evaluation.metrics import Calibration, Counts
+from allcell.evaluation.metrics import Calibration, MatchCounts
 from allcell.statistics import Proportion
 
 #: Lower and upper bound, 95 %.
@@ -45,7 +45,7 @@ class ClassResult:
     ap50_95: float | None
     precision: float | None
     recall: float | None
-    at_operating_point: Counts
+    at_operating_point: MatchCounts
     curve: CurvePoints
     froc: dict[str, float | None]
     calibration: Calibration | None
@@ -122,9 +122,9 @@ class EvaluationResult:
     map50_95: float | None
     best_f1_confidence: float
     suggested_confidence: float
-    white_cells: Counts
+    white_cells: MatchCounts
     healthy_with_blasts: Proportion
-    centroids: Counts | None
+    centroids: MatchCounts | None
     sensitivity: Proportion
     specificity: Proportion
     false_blasts_per_field: float

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from allcell.errors import ImageError
+from allcell.formats.remedies import COPY_AGAIN, EXPORT_REGION
+from allcell.formats.table import IMAGE_FORMATS, SUPPORTED, ImageFormat
 
-Kind = Literal["JPEG", "PNG", "BMP", "WebP", "TIFF", "DICOM"]
-
-SUPPORTED = "JPEG, PNG, BMP, WebP, TIFF or DICOM"
-COPY_AGAIN = "Copy or export it again from the microscope or camera."
 _SAVE_AS = "Save or export the picture as JPEG, PNG or TIFF and choose that file."
-EXPORT_REGION = (
-    "Export one field of view from the scanner's viewer as TIFF, PNG or JPEG and choose that file."
-)
 _UNPACK = "Unpack it and choose the pictures themselves."
 _PHONE = "On the phone, choose 'Most compatible' as the camera format, or export it as JPEG."
 _STILL = "Save one frame as PNG or JPEG and choose that file."
@@ -47,43 +40,25 @@ _KNOWN_OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x7fELF", "a program", _TAKE_PICTURE),
 )
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
-def identify(data: bytes, label: str) -> Kind:
-    """The kind of picture in a file.
+def identify(data: bytes, label: str) -> ImageFormat:
+    """The format of a picture file.
 
     Args:
         data: The whole file.
         label: What messages call the file.
 
     Raises:
-        ImageError: If it is none of the supported kinds; the message says what it is instead.
+        ImageError: If it is none of `IMAGE_FORMATS`; the message says what it is instead.
     """
     if not data:
         raise ImageError(f"{label} is empty (0 bytes).", COPY_AGAIN)
-    kind = _supported(data)
-    if kind is not None:
-        return kind
+    for known in IMAGE_FORMATS:
+        if known.recognise(data):
+            return known
     what, remedy = _describe(data)
     raise ImageError(f"{label} is {what}.", remedy)
-
-
-def _supported(data: bytes) -> Kind | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WebP"
-    if data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
-        return "TIFF"
-    if data[128:132] == b"DICM":
-        return "DICOM"
-    # "BM" alone also begins ordinary words.
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
-        return "BMP"
-    return None
 
 
 def _describe(data: bytes) -> tuple[str, str]:

@@ -18,9 +18,9 @@ import tifffile
 from PIL import Image
 
 from allcell.errors import ImageError
-from allcell.formats.kinds import COPY_AGAIN, EXPORT_REGION
 from allcell.formats.pixels import RGBImage, orient, to_rgb
 from allcell.formats.raster import SizeCheck, from_pillow
+from allcell.formats.remedies import COPY_AGAIN, EXPORT_REGION
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CMYK = 0, 1, 2, 5
 _COLOUR_FILTER_ARRAY, _LINEAR_RAW = 32803, 34892

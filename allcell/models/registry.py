@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from allcell.errors import ModelError
+from allcell.models.classes import CELL_CLASSES
 
 #: How a network's output is laid out (see `allcell.engines.decode`).
 OutputLayout = Literal["anchor_based", "anchor_free", "end_to_end"]
 
-CLASSES = ("blast", "healthy", "smudge")
-BLAST, HEALTHY, SMUDGE = range(3)
+#: Names of all classes, by number.
+CLASSES = tuple(cell.name for cell in CELL_CLASSES)
+#: Those that the paper has.
+PAPER_CLASSES = tuple(cell.name for cell in CELL_CLASSES if cell.paper)
+#: Those that are counted as white cells.
+WHITE_CELLS = tuple(cell.name for cell in CELL_CLASSES if cell.role in ("blast", "white cell"))
+#: What the shipped weights were trained to tell, in the order of their output.
+TRAINED_CLASSES = ("blast", "healthy", "smudge")
+BLAST, HEALTHY, SMUDGE = (CLASSES.index(name) for name in TRAINED_CLASSES)
 
-#: As people read them; the paper says cancer and healthy.
-CLASS_TITLES = {"blast": "Blast", "healthy": "Healthy WBC", "smudge": "Smudge"}
+#: As people read them.
+CLASS_TITLES = {cell.name: cell.title for cell in CELL_CLASSES}
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class ModelSpec:
     title: str
     summary: str
     output: OutputLayout
-    classes: tuple[str, ...] = CLASSES
+    classes: tuple[str, ...] = TRAINED_CLASSES
     red_cell_px: float = 20.0
     stride_px: int = 32
     max_input_px: int = 1280

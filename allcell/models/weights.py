@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from allcell.errors import ModelError
+from allcell.installation import get_weights
 from allcell.settings import settings
 
 MANIFEST = "manifest.json"
@@ -89,7 +90,8 @@ def model_files(name: str) -> ModelFiles:
     if name not in manifest:
         raise ModelError(
             f"The model {name!r} has no weights in {settings().weights_dir.name}/.",
-            "Train it with `python -m allcell train`, or choose another model.",
+            "Train it with `python -m allcell train`, choose another model, or name a copy of the "
+            "whole folder weights/ of allcell's repository in ALLCELL_WEIGHTS_DIR.",
         )
     return manifest[name]
 
@@ -104,7 +106,7 @@ def verified(file: WeightFile) -> Path:
     if not path.is_file():
         raise ModelError(
             f"The weight file {file.file} is missing.",
-            "Get the project's weights/ folder whole again (for example `git checkout weights`).",
+            get_weights(),
         )
     stat = path.stat()
     got = _hash_of(path, stat.st_mtime_ns, stat.st_size)
@@ -112,7 +114,7 @@ def verified(file: WeightFile) -> Path:
         raise ModelError(
             f"The weight file {file.file} is not the one that was measured: its SHA-256 begins "
             f"with {got[:12]}, expected {file.sha256[:12]}.",
-            "Get it again (for example `git checkout weights`); do not use this copy.",
+            f"Do not use this copy. {get_weights()}",
         )
     return path
 

@@ -52,7 +52,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparedCell:
     """One cell and what is said of it.
 
     Attributes:
@@ -98,14 +98,15 @@ class Agreement:
     """All cells of a field, the most disputed first.
 
     Attributes:
-        cells: By `Cell.disagreement`; of those alike, the ones with different classes before the
-            ones that some overlook, then by `Cell.spread`, then from top to bottom.
+        cells: By `ComparedCell.disagreement`; of those alike, the ones with different classes
+            before the ones that some overlook, then by `ComparedCell.spread`, then from top to
+            bottom.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[ComparedCell, ...]
 
     @property
-    def found(self) -> list[Cell]:
+    def found(self) -> list[ComparedCell]:
         """The cells that at least one model has a box for."""
         return [cell for cell in self.cells if cell.found_by]
 
@@ -167,7 +168,7 @@ def compare_cells(
         found = [row for row in members if owner[row] < len(models)]
         x1, y1, x2, y2 = boxes[found or members].mean(axis=0).tolist()
         true = calls[len(models)] if truth is not None else None
-        cells.append(Cell((x1, y1, x2, y2), tuple(calls[: len(models)]), true))
+        cells.append(ComparedCell((x1, y1, x2, y2), tuple(calls[: len(models)]), true))
     cells.sort(key=lambda c: (-c.disagreement, len(c.names) < 2, -c.spread, c.xyxy[1], c.xyxy[0]))
     return Agreement(tuple(cells))
 

@@ -1,28 +1,17 @@
-"""Model cards: what is the same for all models, and numbers from the kept JSON alone."""
+"""Model cards: what is the same for all models, and how each was trained."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from allcell.evaluation.intervals import (
-    NO_WIDTH,
-    UNDECIDED,
-    ShownInterval,
-    class_interval,
-    counts_interval,
-    difference_interval,
-    interval_of,
-    score_text,
-)
-from allcell.models.registry import CLASS_TITLES, ModelSpec
+from allcell.evaluation.intervals import NO_WIDTH
+from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles
+from allcell.report.card_sections import beside_the_paper, failures, never_seen, section
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
-from allcell.report.paper import FOOTNOTES, METRIC_TITLES, METRICS, published
 from allcell.settings import RESEARCH_USE
-from allcell.statistics import too_few_images
 
 #: Where the card looks for the numbers, and what it calls them.
 _SPLITS = (
@@ -31,12 +20,6 @@ _SPLITS = (
     ("bccd_held_out", "BCCD, held-out fields (healthy smears; its other fields are in training)"),
     ("pbc_held_out", "PBC, held-out fields (healthy donors; its other fields are in training)"),
 )
-
-#: Laboratories that were left out of a training of their own, to see how a model fares without.
-_LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
-
-#: What pre-training is worth is read from the difference to this model.
-_UNTRAINED = "yolov5s-scratch"
 
 _CARD = Template("""\
 # $title
@@ -115,8 +98,8 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     ]
     current = {f.sha256 for f in (files.checkpoint, files.onnx_int8) if f is not None}
     stale = [title for _, title, m in measured if m["model_sha256"] not in current]
-    sections = [_section(title, metrics) for _, title, metrics in measured]
-    sections += _never_seen(weights_dir, spec.name)
+    sections = [section(title, metrics) for _, title, metrics in measured]
+    sections += never_seen(weights_dir, spec.name)
     if stale:
         sections.insert(0, f"**Measured with other weights, so not valid: {', '.join(stale)}.**")
     test = next((m for data, _, m in measured if data == "allidb1_test"), None)
@@ -134,244 +117,9 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
         unlike=spec.unlike_paper or "the paper has no such model",
         training=_training(weights_dir, spec.name),
         results="\n\n".join(sections) if sections else "Not measured yet.",
-        beside=_beside_the_paper(spec, test, read_comparison(weights_dir)),
-        failures=_failures(test) if test else "Not measured yet.",
+        beside=beside_the_paper(spec, test, read_comparison(weights_dir)),
+        failures=failures(test) if test else "Not measured yet.",
     )
-
-
-def number(value: float | None, decimals: int = 3) -> str:
-    """A number as cards print it."""
-    return "n/a" if value is None else f"{value:.{decimals}f}"
-
-
-def with_interval(value: float | None, interval: ShownInterval) -> str:
-    """A number and its interval: `0.994 (0.973 to 1.000)`."""
-    return score_text(value, interval, number, missing="n/a")
-
-
-def _of_counts(metrics: dict[str, Any], what: str, metric: str) -> str:
-    """P or R of what is counted at the operating threshold: white_cells, centroids."""
-    interval = metrics["intervals"][f"{what}.{metric}"]
-    shown = counts_interval(interval, metrics["images"], metric, metrics[what])
-    return with_interval(metrics[what][metric], shown)
-
-
-def _section(title: str, metrics: dict[str, Any]) -> str:
-    intervals, images = metrics["intervals"], metrics["images"]
-    few = too_few_images(images)
-    lines = [
-        f"### {title}",
-        "",
-        f"{images} fields, {metrics['date'][:10]}, {metrics['device']}. "
-        + (
-            f"No intervals (n/a): {few}. "
-            if few
-            else "In parentheses: 95 % bootstrap intervals over the fields. "
-        )
-        + "tp, fp, fn at confidence "
-        f"{metrics['settings']['operating_confidence']:.2f}; P and R as YOLOv5 "
-        f"prints them, at the confidence of the best F1 ({metrics['best_f1_confidence']:.2f}).",
-        "",
-        "| class | cells | P | R | mAP@0.5 | mAP@0.5:0.95 | tp | fp | fn |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for name, c in metrics["classes"].items():
-        if c["cells"] == 0 and c["at_operating_point"]["fp"] == 0:
-            continue
-        at = c["at_operating_point"]
-        scores = [
-            with_interval(c[key], class_interval(intervals, images, name, key, c))
-            for key in METRICS
-        ]
-        row = [name, c["cells"], *scores, at["tp"], at["fp"], at["fn"]]
-        lines.append(f"| {' | '.join(map(str, row))} |")
-    lines += [
-        "",
-        "White cells found, whatever their class: "
-        f"{_of_counts(metrics, 'white_cells', 'recall')}. "
-        f"False blasts a field: {number(metrics['false_blasts_per_field'])}. "
-        + share_text("Fields with a false blast", metrics["fields_with_false_blast"]),
-    ]
-    if metrics["centroids"] is not None:
-        lines.append(
-            f"Expert blast centroids: recall {_of_counts(metrics, 'centroids', 'recall')}, "
-            f"precision {_of_counts(metrics, 'centroids', 'precision')}."
-        )
-    if metrics["sensitivity"]["n"]:
-        lines.append(
-            share_text("Fields with blasts in which one was suggested", metrics["sensitivity"])
-            + " "
-            + share_text("Fields without in which none was", metrics["specificity"])
-            + " "
-            + share_text(
-                "Healthy cells in fields with blasts, found and called healthy",
-                metrics["healthy_with_blasts"],
-            )
-        )
-    blast = metrics["classes"]["blast"]
-    if blast["cells"]:
-        froc = ", ".join(f"{number(s)} at {rate}" for rate, s in blast["froc"].items())
-        lines += ["", f"Blast sensitivity by false alarms a field (FROC): {froc}."]
-        if blast["calibration"]:
-            ece = interval_of(intervals["blast.ece"], images)
-            lines.append(
-                "Calibration of blasts (expected calibration error, from confidence "
-                f"{metrics['settings']['calibration_floor']:.2f}): "
-                f"{with_interval(blast['calibration']['ece'], ece)}."
-            )
-    return "\n".join(lines)
-
-
-def _never_seen(weights_dir: Path, name: str) -> list[str]:
-    """How the same network fares in a laboratory that its training left out, where measured."""
-    lines = []
-    for data, title in _LEFT_OUT:
-        run = f"{name}-without-{data}"
-        m = read_metrics(weights_dir, run, f"{data}_held_out")
-        facts = read_training(weights_dir, run)
-        if m is None or facts is None:
-            continue
-        false = m["false_blasts_per_field"]
-        interval = interval_of(m["intervals"]["false_blasts_per_field"], m["images"])
-        lines.append(
-            f"- Trained without {title} ({facts['epochs']} epochs, `{run}`): "
-            f"{with_interval(false, interval)} false blasts a field on the same "
-            f"{m['images']} fields, {share_text('fields with one', m['fields_with_false_blast'])} "
-            f"White cells found: {_of_counts(m, 'white_cells', 'recall')}."
-        )
-    if not lines:
-        return []
-    return ["### A laboratory that it never saw\n\n" + "\n".join(lines)]
-
-
-def share_text(what: str, share: dict[str, Any]) -> str:
-    """A proportion of the JSON with its exact interval, as cards print it."""
-    return (
-        f"{what}: {share['k']} of {share['n']} "
-        f"(exact 95 % interval {number(share['low'])} to {number(share['high'])})."
-    )
-
-
-def _beside_the_paper(
-    spec: ModelSpec, test: dict[str, Any] | None, comparison: dict[str, Any] | None
-) -> str:
-    paper = published(spec.name)
-    parts = []
-    if paper and test:
-        lines = [
-            f"Its {paper.name}, on its own images and boxes, beside ours on the 17 test fields:",
-            "",
-            "| class | metric | published | measured | difference |",
-            "|---|---|---|---|---|",
-        ]
-        for class_name in ("blast", "healthy"):
-            for metric in METRICS:
-                theirs, ours = (
-                    paper.value(class_name, metric),
-                    test["classes"][class_name][metric],
-                )
-                if theirs is None or ours is None:
-                    continue
-                shown = class_interval(
-                    test["intervals"],
-                    test["images"],
-                    class_name,
-                    metric,
-                    test["classes"][class_name],
-                )
-                lines.append(
-                    f"| {class_name} | {METRIC_TITLES[metric]} | {theirs:.3f} "
-                    f"| {with_interval(ours, shown)} "
-                    f"| {ours - theirs:+.3f} |"
-                )
-        for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
-            if (theirs := paper.value("all", metric)) is not None:
-                shown = interval_of(test["intervals"][key], test["images"])
-                lines.append(
-                    f"| all | {METRIC_TITLES[metric]} | {theirs:.3f} "
-                    f"| {with_interval(test[key], shown)} "
-                    f"| {test[key] - theirs:+.3f} |"
-                )
-        notes = [FOOTNOTES[0], *(FOOTNOTES[i - 1] for i in paper.footnotes)]
-        parts += ["\n".join(lines), " ".join(notes)]
-    if comparison and spec.name != _UNTRAINED:
-        against = [d for d in comparison["differences"] if _pair(d) == {spec.name, _UNTRAINED}]
-        rows = [_difference(d, spec.name) for d in against if d["measure"] in _SHOWN_DIFFERENCES]
-        if rows:
-            parts.append(
-                f"Against `{_UNTRAINED}`, the same training fields and no pre-training (paired "
-                "over the fields; p adjusted after Holm over all pairs of models): "
-                + "; ".join(rows)
-                + "."
-            )
-    return "\n\n".join(parts) if parts else "The paper has no such model."
-
-
-_SHOWN_DIFFERENCES = {
-    "blast.ap50": "blast mAP@0.5",
-    "healthy.ap50": "healthy mAP@0.5",
-    "map50_95": "mean mAP@0.5:0.95",
-}
-
-
-def _pair(difference: dict[str, Any]) -> set[str]:
-    return {difference["first"], difference["second"]}
-
-
-def _difference(d: dict[str, Any], name: str) -> str:
-    sign = 1 if d["first"] == name else -1
-    what = _SHOWN_DIFFERENCES[d["measure"]]
-    if d["interval"] is None:
-        return f"{what} {sign * d['value']:+.3f} (n/a), {UNDECIDED}"
-    shown = difference_interval(d["interval"], turned=sign < 0)
-    verdict = f"p {d['p_adjusted']:.3f}" if d["decisive"] else "no decisive difference"
-    return f"{what} {sign * d['value']:+.3f} ({shown.text(_signed)}), {verdict}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
-
-
-def _failures(metrics: dict[str, Any]) -> str:
-    """The confusion matrix, and where each mistake was made."""
-    names = [*metrics["classes"], "background"]
-    lines = [
-        "On the ALL-IDB1 test fields, at the operating threshold. Rows are cells, columns what "
-        "they were called; background is a box on no cell, or a cell without box.",
-        "",
-        f"| | {' | '.join(names)} |",
-        f"|---|{'---|' * len(names)}",
-        *(
-            f"| {name} | {' | '.join(str(n) for n in row)} |"
-            for name, row in zip(names, metrics["confusion"], strict=True)
-        ),
-        "",
-    ]
-    made = Counter(
-        (_mistake(m), metrics["fields"][m["image"]]["name"]) for m in metrics["mistakes"]
-    )
-    kinds = sorted({kind for kind, _ in made})
-    if not kinds:
-        return "\n".join([*lines, "No mistake was made there."])
-    for kind in kinds:
-        fields = sorted((field, n) for (k, field), n in made.items() if k == kind)
-        where = ", ".join(f"{field}{f' ({n})' if n > 1 else ''}" for field, n in fields)
-        lines.append(f"- {kind[:1].upper()}{kind[1:]}: {sum(n for _, n in fields)}, in {where}.")
-    return "\n".join(lines)
-
-
-def _mistake(m: dict[str, Any]) -> str:
-    truth, called = (CLASS_TITLES.get(m[key], "").lower() for key in ("truth", "called"))
-    truth, called = truth.replace("wbc", "white cell"), called.replace("wbc", "white cell")
-    if m["kind"] == "wrong class":
-        return f"{truth} called {called}"
-    if truth:
-        return f"{truth} boxed off its centre" if m["kind"] == "off centre" else f"{truth} missed"
-    return {
-        "doubled": f"second box on a cell, called {called}",
-        "off centre": f"box beside a cell, called {called}",
-        "background": f"box on no white cell, called {called}",
-    }[m["kind"]]
 
 
 def _training(weights_dir: Path, name: str) -> str:

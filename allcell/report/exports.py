@@ -17,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from allcell import boxes
+from allcell.counts import Counts
 from allcell.detections import Detections
+from allcell.models.classes import CELL_CLASSES, CellClass
+from allcell.models.registry import WHITE_CELLS
 from allcell.names import file_stems, safe_name, spreadsheet_text
 from allcell.result import (
     CONFIDENCE_DECIMALS,
@@ -30,10 +33,24 @@ from allcell.settings import RESEARCH_USE
 
 PERCENT_DECIMALS = 1
 
+
+def _columns_of(cell: CellClass) -> list[str]:
+    """Columns of a class beside the white cells."""
+    per_100 = [f"{cell.column}_per_100_white_cells"] if cell.role == "smudge" else []
+    return [cell.column, *per_100]
+
+
+_COUNTED = tuple(cell for cell in CELL_CLASSES if cell.column)
+#: Left of the white cells, of which they are a part.
+_WHITE = tuple(cell for cell in _COUNTED if cell.name in WHITE_CELLS)
+#: Right of them.
+_BESIDE = tuple(cell for cell in _COUNTED if cell.name not in WHITE_CELLS)
 SUMMARY_COLUMNS = (
-    *("image", "files", "model", "width_px", "height_px", "blasts", "white_cells"),
-    *("blast_percent_of_detected", "exact_95_low_percent", "exact_95_high_percent"),
-    *("highest_blast_confidence", "smudges", "smudges_per_100_white_cells"),
+    *("image", "files", "model", "width_px", "height_px"),
+    *(cell.column for cell in _WHITE),
+    *("white_cells", "blast_percent_of_detected"),
+    *("exact_95_low_percent", "exact_95_high_percent", "highest_blast_confidence"),
+    *(column for cell in _BESIDE for column in _columns_of(cell)),
     *("red_cell_px", "total_ms", "warnings", "error"),
 )
 
@@ -61,6 +78,13 @@ def with_classes(result: Result, names: Sequence[str]) -> Detections:
     index = np.array([names.index(name) for name in result.classes], np.int64)
     found = result.detections
     return Detections(found.xyxy, found.confidence, index[found.class_id])
+
+
+def _values_of(cell: CellClass, counts: Counts) -> list[str | int]:
+    """What stands in `_columns_of`; blanks for a class that was not looked for."""
+    known = cell.name in counts.by_class
+    per_100 = _number(counts.smudges_per_100 if known else None, PERCENT_DECIMALS)
+    return [counts.by_class.get(cell.name, ""), *([per_100] if cell.role == "smudge" else [])]
 
 
 def _inside(detections: Detections, width_px: int, height_px: int) -> Detections:
@@ -93,15 +117,11 @@ def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) 
                 spreadsheet_text(result.model),
                 result.width_px,
                 result.height_px,
-                counts.blasts if "blast" in result.classes else "",
+                *(counts.by_class.get(cell.name, "") for cell in _WHITE),
                 counts.white_cells,
                 *(_number(p if share.n else None, PERCENT_DECIMALS) for p in percent),
                 _number(result.highest_blast_confidence, CONFIDENCE_DECIMALS),
-                counts.smudges if "smudge" in result.classes else "",
-                _number(
-                    counts.smudges_per_100 if "smudge" in result.classes else None,
-                    PERCENT_DECIMALS,
-                ),
+                *(value for cell in _BESIDE for value in _values_of(cell, counts)),
                 _number(result.red_cell_px, PIXEL_DECIMALS),
                 _number(result.timing.total_ms, PIXEL_DECIMALS),
                 " ".join(str(caution) for caution in result.warnings),

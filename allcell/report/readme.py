@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from allcell.errors import DataError
-from allcell.models.registry import CLASSIFIERS, MODELS, ModelSpec
+from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_metrics
 from allcell.report.paper import CNN_FOOTNOTE, METRIC_TITLES, METRICS, published
 
 BEGIN, END = "<!-- results: written by `allcell cards` -->", "<!-- end of results -->"
-
-_TABLE_CLASSES = ("blast", "healthy")
 
 
 def fill(readme: str, weights_dir: Path) -> str:
@@ -56,11 +54,11 @@ def _accuracy(weights_dir: Path) -> str:
     dates = set()
     for spec, m in _current(weights_dir, "allidb1_test"):
         dates.add(m["date"][:10])
-        scores = [_number(m["classes"][c][key]) for c in _TABLE_CLASSES for key in METRICS]
+        scores = [_number(m["classes"][c][key]) for c in PAPER_CLASSES for key in METRICS]
         found = _number(m["centroids"]["recall"]) if m["centroids"] else "n/a"
         rows.append(f"| `{spec.name}` | {' | '.join(scores)} | {found} |")
         if paper := published(spec.name):
-            theirs = [_number(paper.value(c, key)) for c in _TABLE_CLASSES for key in METRICS]
+            theirs = [_number(paper.value(c, key)) for c in PAPER_CLASSES for key in METRICS]
             both = [
                 f"{METRIC_TITLES[key]} of both classes {_number(value)}"
                 for key in METRICS
@@ -70,7 +68,7 @@ def _accuracy(weights_dir: Path) -> str:
             rows.append(f"| *{title}* | {' | '.join(theirs)} | n/a |")
     if not rows:
         return ""
-    titles = [f"{c} {METRIC_TITLES[key]}" for c in _TABLE_CLASSES for key in METRICS]
+    titles = [f"{c} {METRIC_TITLES[key]}" for c in PAPER_CLASSES for key in METRICS]
     return "\n".join(
         [
             f"**ALL-IDB1, the 17 test fields** (our boxes, on a CPU, {', '.join(sorted(dates))}). "

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from allcell.evaluation.intervals import ShownInterval, class_interval, interval_of
+from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
@@ -17,7 +18,10 @@ from allcell.report.paper import METRIC_TITLES, METRICS, published
 from allcell.settings import RESEARCH_USE
 
 #: What a person reads for the rows of the table, by the names of `PublishedModel.value`.
-CLASS_ROWS = {"blast": "Blasts", "healthy": "Healthy white cells", "all": "Both classes"}
+CLASS_ROWS = {
+    **{cell.name: cell.row for cell in CELL_CLASSES if cell.paper},
+    "all": "Both classes",
+}
 
 #: Ends the names of the columns of `wide_table` that hold measured minus published.
 DIFFERENCE = "ours - paper"
@@ -27,7 +31,7 @@ MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One number of the table.
 
     Attributes:
@@ -79,7 +83,7 @@ class Cell:
         return not low <= self.published <= high
 
 
-def table_1(weights_dir: Path) -> tuple[Cell, ...]:
+def table_1(weights_dir: Path) -> tuple[TableCell, ...]:
     """Every cell: the models of the registry in its order, classes and metrics in the paper's.
 
     Args:
@@ -99,7 +103,9 @@ def table_1(weights_dir: Path) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
-def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metric: str) -> Cell:
+def _cell(
+    spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metric: str
+) -> TableCell:
     paper = published(spec.name)
     value = interval = None
     if metrics is not None and class_name == "all":
@@ -111,7 +117,7 @@ def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metr
         interval = class_interval(
             metrics["intervals"], metrics["images"], class_name, metric, scores
         )
-    return Cell(
+    return TableCell(
         spec.name,
         spec.title,
         paper.name if paper else "",
@@ -123,7 +129,7 @@ def _cell(spec: ModelSpec, metrics: dict[str, Any] | None, class_name: str, metr
     )
 
 
-def long_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
     """One row a cell that has a published or a measured number, numbers as numbers."""
     return pd.DataFrame(
         [
@@ -146,7 +152,7 @@ def long_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
     )
 
 
-def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
     """One row a model and class as a person reads it; published | measured | difference.
 
     The means over both classes stand there where the paper has them, or where nothing else does.
@@ -175,18 +181,18 @@ def wide_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def to_csv(cells: tuple[Cell, ...]) -> str:
+def to_csv(cells: tuple[TableCell, ...]) -> str:
     """`long_table` as CSV; the title of its last column, which is empty, is the notice."""
     table = long_table(cells).assign(**{RESEARCH_USE: ""})
     return str(table.to_csv(index=False, float_format="%.6g"))
 
 
-def to_markdown(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
+def to_markdown(cells: tuple[TableCell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a Markdown table, with its notes."""
     return table_markdown(_as_text(wide_table(cells)), notes)
 
 
-def to_latex(cells: tuple[Cell, ...], notes: tuple[str, ...]) -> str:
+def to_latex(cells: tuple[TableCell, ...], notes: tuple[str, ...]) -> str:
     """`wide_table` as a LaTeX table (package booktabs), its notes as comments."""
     return table_latex(_as_text(wide_table(cells)), notes)
 
@@ -226,7 +232,7 @@ def short(value: float) -> str:
     return text[1:] if text.startswith("0.") else text
 
 
-def _measured(cell: Cell) -> str:
+def _measured(cell: TableCell) -> str:
     if cell.measured is None or cell.interval is None:
         return ""
     mark = "*" if cell.apart else ""

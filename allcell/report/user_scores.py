@@ -10,13 +10,14 @@ import pandas as pd
 from allcell.evaluation.intervals import ShownInterval, class_interval, interval_of, score_text
 from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
+from allcell.models.classes import CELL_CLASSES
 from allcell.report.paper import METRIC_TITLES, METRICS
 from allcell.report.table1 import CLASS_ROWS, MEANS, short
 from allcell.settings import RESEARCH_USE
 from allcell.statistics import Proportion
 
 #: What a person reads for a class, as in Table 1.
-ROW_TITLES = {**CLASS_ROWS, "smudge": "Smudge cells"}
+ROW_TITLES = {**{cell.name: cell.row for cell in CELL_CLASSES}, **CLASS_ROWS}
 
 
 def long_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:

@@ -45,7 +45,7 @@ class UserSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class DetectorJob:
     """One model.
 
     Attributes:
@@ -65,7 +65,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class FieldJob:
-    """One whole-field classifier; see `Job`."""
+    """One whole-field classifier; see `DetectorJob`."""
 
     spec: ClassifierSpec
     sha256: str
@@ -104,7 +104,7 @@ class EvaluationRun(BackgroundRun):
     """
 
     user_set: UserSet
-    jobs: Sequence[Job | FieldJob]
+    jobs: Sequence[DetectorJob | FieldJob]
     known: Mapping[ScoreKey, Scored | JudgedFields] = field(default_factory=dict)
     # A phone may lose its network for a moment.
     gone_s: float = field(default=30.0, kw_only=True)
@@ -140,7 +140,7 @@ class EvaluationRun(BackgroundRun):
             return None
         return (time.monotonic() - self._started_s) * (1 - share) / share
 
-    def key(self, job: Job | FieldJob) -> ScoreKey:
+    def key(self, job: DetectorJob | FieldJob) -> ScoreKey:
         """Under what a score is kept, once the set is read."""
         return ScoreKey(self.data_sha256, job.spec, job.sha256, job.device)
 
@@ -204,11 +204,15 @@ class EvaluationRun(BackgroundRun):
             self.comparison = compare_scored(list(results.values()), list(fields.values()))
         self.results, self.fields = results, fields
 
-    def _done(self, job: Job | FieldJob, images: Sequence[LabelledImage]) -> Scored | JudgedFields:
+    def _done(
+        self, job: DetectorJob | FieldJob, images: Sequence[LabelledImage]
+    ) -> Scored | JudgedFields:
         self._guard.check()
-        return self._score(job, images) if isinstance(job, Job) else self._judge(job, images)
+        return (
+            self._score(job, images) if isinstance(job, DetectorJob) else self._judge(job, images)
+        )
 
-    def _score(self, job: Job, images: Sequence[LabelledImage]) -> Scored:
+    def _score(self, job: DetectorJob, images: Sequence[LabelledImage]) -> Scored:
         detector = job.open_detector()
         setting = Setting(
             model=job.spec.name,

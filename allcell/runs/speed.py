@@ -21,7 +21,7 @@ _USUAL_RED_CELL_PX = 40.0
 
 
 @dataclass(frozen=True)
-class Job:
+class SpeedJob:
     """One model at one input size.
 
     Attributes:
@@ -47,7 +47,7 @@ class SpeedRun(BackgroundRun):
         results: What is done, by position in `jobs`.
     """
 
-    jobs: Sequence[Job]
+    jobs: Sequence[SpeedJob]
     open_detector: Callable[[str], Detector]
     frames: int = 60
     warm_up: int = 8
@@ -76,7 +76,7 @@ class SpeedRun(BackgroundRun):
             gc.collect()
         self.position, self.share = len(self.jobs), 0.0
 
-    def _measure(self, job: Job) -> BenchmarkResult:
+    def _measure(self, job: SpeedJob) -> BenchmarkResult:
         self._guard.check()
         detector = self.open_detector(job.model)
         width, height = FRAME_SIZE_PX

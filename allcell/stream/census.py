@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from allcell.stream.jobs import Inferred, Job
+from allcell.stream.jobs import InferenceJob, Inferred
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.magnification import Magnification
 from allcell.stream.quality import Watch, scale_objection
@@ -44,7 +44,7 @@ class Census:
             self._magnification.start_over()
             self._watch = Watch()
 
-    def red_cell_px(self, job: Job, now_s: float) -> float | None:
+    def red_cell_px(self, job: InferenceJob, now_s: float) -> float | None:
         """Red-cell diameter in a frame, in its pixels, as given, known or just measured.
 
         Args:

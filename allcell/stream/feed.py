@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from allcell.formats.pixels import RGBImage
-from allcell.stream.sources import Source
+from allcell.stream.sources import FrameSource
 
 #: The last frame of an ended video is drawn anew this often, so that controls still act on it.
 _AFTER_END_S = 0.25
@@ -22,7 +22,7 @@ class Feed:
         process: Usually `Viewer.process`.
     """
 
-    def __init__(self, source: Source, process: Callable[[RGBImage], RGBImage]) -> None:
+    def __init__(self, source: FrameSource, process: Callable[[RGBImage], RGBImage]) -> None:
         self.source = source
         self._process = process
         self._stop = threading.Event()

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector
@@ -20,10 +19,12 @@ from allcell.formats.pixels import RGBImage
 from allcell.preprocess import input_scale
 from allcell.stream.census import Census
 from allcell.stream.faults import Faults
-from allcell.stream.jobs import Inferred, Job
+from allcell.stream.freeze import Freeze
+from allcell.stream.jobs import InferenceJob, Inferred
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.magnification import working_size_px
 from allcell.stream.motion import shift_between
+from allcell.stream.newest_boxes import NewestBoxes
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Snapshot
 from allcell.stream.status import LiveStatus, Meters
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 
 #: What a fast model is given to answer for the frame that is about to be shown: half a frame.
 PATIENCE_S = 0.016
-#: Boxes of a frame older than this are hidden, unless the model is slow.
-_OLDEST_S = 0.25
-#: They may be as old as two inferences, and the frame that waits for the second one's boxes.
-_OLDEST_LATENCIES = 2.0
 #: Counting waits no longer than this for a frame to be drawn.
 _DRAWN_WITHIN_S = 0.005
 
@@ -70,13 +67,12 @@ class Viewer:
         self._asked = self._boxed = self._answered = 0
         #: Number of the frame that waits for its boxes or is being drawn with them; 0 for none.
         self._awaited = 0
-        self._running: Job | None = None
+        self._running: InferenceJob | None = None
         #: The job before was given up: the next one is not, or a fast stage would never see boxes.
         self._gave_up = False
         self._inferred: Inferred | None = None
-        self._chosen: tuple[Inferred, LiveSettings, Detections] | None = None
-        self._frozen: RGBImage | None = None
-        self._frozen_asked: LiveSettings | None = None
+        self._newest = NewestBoxes()
+        self._freeze = Freeze()
         self._frame_px: tuple[int, int] | None = None
         self._shown_from_s: float | None = None
         self._closed = False
@@ -111,18 +107,16 @@ class Viewer:
         """
         now_s = self._clock()
         settings, inferred, shown_from_s = self._settings, self._inferred, self._shown_from_s
-        detector = settings.worker.detector
-        longest = max(inferred.job.frame.shape) if inferred else 0
         return self._meters.status(
             now_s,
             expected_fps=expected_fps,
             frame_px=self._frame_px,
             boxes_age_ms=None if shown_from_s is None else 1e3 * (now_s - shown_from_s),
-            model=detector.spec.title,
-            runtime=detector.engine.description,
+            model=settings.spec.title,
+            runtime=settings.worker.detector.engine.description,
             viewers=settings.worker.owners(),
             red_cell_px=inferred.red_cell_px if inferred else settings.red_cell_px,
-            input_px=round(longest * inferred.input_scale) if inferred else None,
+            input_px=inferred.input_px if inferred else None,
             error=self.error,
         )
 
@@ -145,26 +139,14 @@ class Viewer:
             None before the first inference, or while a frozen frame waits for its own.
         """
         with self._news:
-            settings, inferred, frozen = self._settings, self._inferred, self._frozen
+            settings, inferred, frozen = self._settings, self._inferred, self._freeze.frame
         if inferred is None or (frozen is not None and inferred.job.frame is not frozen):
             return None
-        spec = settings.spec
-        return Snapshot(
-            inferred.job.frame,
-            settings.visible(inferred.candidates),
-            spec,
-            settings.worker.detector.engine.description,
-            spec.confidence if settings.confidence is None else settings.confidence,
-            spec.iou if settings.iou is None else settings.iou,
-            tuple(set(spec.classes) - settings.classes) if settings.classes is not None else (),
-            inferred.red_cell_px,
-            inferred.timing,
-            datetime.now(UTC),
-        )
+        return Snapshot.of(settings, inferred)
 
     def frozen_frame(self) -> RGBImage | None:
         """The raw frame (H, W, 3) that stands still, for an analysis as on the Detect page."""
-        return self._frozen
+        return self._freeze.frame
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until the newest frame is inferred and counted, or failed; for measurements.
@@ -179,8 +161,9 @@ class Viewer:
         """Leave the model's queue and let go of every frame; `process` then changes nothing."""
         with self._news:
             self._closed = True
-            self._inferred = self._chosen = self._frozen = None
-            self._shown_from_s = None
+            self._inferred = self._shown_from_s = None
+            self._newest.forget()
+            self._freeze.let_go()
         self._settings.worker.drop(self._owner)
 
     # --- what the video callback does -------------------------------------------------------------
@@ -204,8 +187,7 @@ class Viewer:
         except Exception as error:  # a callback that raises stops the video without a word
             self._faults.note("A frame could not be drawn", error)
             shown = frame
-        recorder = self.recorder
-        if recorder is not None:
+        if (recorder := self.recorder) is not None:
             recorder.show(shown)
         end_s = self._clock()
         self._meters.note_shown(end_s, end_s - start_s)
@@ -215,13 +197,9 @@ class Viewer:
         settings = self._settings
         self._frame_px = (frame.shape[1], frame.shape[0])
         self._interval_s, self._came_s = now_s - self._came_s, now_s
-        if not settings.frozen:
-            self._frozen = self._frozen_asked = None
-        elif self._frozen is None:
-            self._frozen = frame
-        frame = frame if self._frozen is None else self._frozen
-        job = Job(frame, self._asked + 1, now_s, settings)
-        waits = self._frozen is None and 0 < self._usual_latency_s < patience_s
+        frame = self._freeze.shown(frame, settings)
+        job = InferenceJob(frame, self._asked + 1, now_s, settings)
+        waits = self._freeze.frame is None and 0 < self._usual_latency_s < patience_s
         shown = None
         if waits:
             self._awaited = job.number
@@ -241,12 +219,12 @@ class Viewer:
                 self._awaited = 0
                 self._news.notify_all()
         # Asked last: the model takes every core, and drawing beside it would take 5 ms, not 1.
-        if not waits and (self._frozen is None or self._another_answer(settings)):
+        if not waits and self._freeze.asks_anew(settings):
             self._give_up_another_field(job)
             self._ask(job)
         return frame if len(boxes) == 0 or shown is None else shown
 
-    def _give_up_another_field(self, job: Job) -> None:
+    def _give_up_another_field(self, job: InferenceJob) -> None:
         """Stop a slow model that is busy with a field out of sight: nobody waits for its boxes."""
         running = self._running
         if running is None or running.frame is job.frame or self._gave_up:
@@ -257,49 +235,26 @@ class Viewer:
                 if self._running is running:
                     self._gave_up = running.settings.worker.interrupt(self._owner)
 
-    def _another_answer(self, settings: LiveSettings) -> bool:
-        """Whether the model would say something else of the frozen frame than when last asked."""
-        asked, self._frozen_asked = self._frozen_asked, settings
-        return asked is None or any(
-            getattr(asked, name) != getattr(settings, name)
-            for name in ("worker", "long_side_px", "red_cell_px")
-        )
-
-    def _ask(self, job: Job) -> None:
+    def _ask(self, job: InferenceJob) -> None:
         """Leave a frame in the mailbox."""
         with self._news:
             self._asked = job.number
         if job.settings.worker.submit(self._owner, lambda detector: self._answer(detector, job)):
             self._meters.note_dropped(job.asked_s)
 
-    def _boxes_for(self, job: Job) -> Detections:
+    def _boxes_for(self, job: InferenceJob) -> Detections:
         """The newest boxes at a frame's settings, where their cells are in it."""
-        settings, inferred = job.settings, self._inferred
-        self._shown_from_s = None
-        if inferred is None or inferred.job.settings.worker is not settings.worker:
-            return Detections.empty()
-        own = inferred.job.frame is job.frame
-        oldest_s = max(_OLDEST_S, _OLDEST_LATENCIES * self._usual_latency_s + self._interval_s)
-        if not own and job.asked_s - inferred.job.asked_s > oldest_s:
-            return Detections.empty()
-        chosen = self._chosen
-        if chosen is None or chosen[0] is not inferred or chosen[1] != settings:
-            chosen = (inferred, settings, settings.visible(inferred.candidates))
-            self._chosen = chosen
-        boxes = chosen[2]
-        if own:
-            self._shown_from_s = inferred.job.asked_s
-            return boxes
-        moved = shift_between(inferred.job.grey, job.grey, job.frame.shape[1])
-        if not moved.trusted:
-            # Another field, or a new frame size: these boxes belong to other cells.
+        inferred = self._inferred
+        boxes = self._newest.on(job, inferred, self._usual_latency_s, self._interval_s)
+        if inferred is None or boxes is None:
+            self._shown_from_s = None
             return Detections.empty()
         self._shown_from_s = inferred.job.asked_s
-        return moved.applied_to(boxes)
+        return boxes
 
     # --- what the model's thread does -------------------------------------------------------------
 
-    def _answer(self, detector: Detector, job: Job) -> None:
+    def _answer(self, detector: Detector, job: InferenceJob) -> None:
         try:
             if not self._closed:
                 self._running = job
@@ -316,7 +271,7 @@ class Viewer:
                 self._answered = max(self._answered, job.number)
                 self._news.notify_all()
 
-    def _infer(self, detector: Detector, job: Job) -> None:
+    def _infer(self, detector: Detector, job: InferenceJob) -> None:
         settings, frame = job.settings, job.frame
         height, width = frame.shape[:2]
         red_cell_px = self._census.red_cell_px(job, self._clock())

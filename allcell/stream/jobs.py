@@ -13,7 +13,7 @@ from allcell.stream.motion import GreyImage, thumbnail
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class InferenceJob:
     """A frame on its way to the model.
 
     Attributes:
@@ -46,8 +46,14 @@ class Inferred:
         input_scale: Pixels of the network's input per pixel of the frame.
     """
 
-    job: Job
+    job: InferenceJob
     candidates: Detections
     timing: Timing
     red_cell_px: float | None
     input_scale: float
+
+    @property
+    def input_px(self) -> int:
+        """Long side of the frame in the network's input, in pixels of that."""
+        longest_px: int = max(self.job.frame.shape)
+        return round(longest_px * self.input_scale)

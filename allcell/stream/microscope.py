@@ -107,7 +107,7 @@ class VirtualMicroscope(ThreadedSource):
             return cells_in(self._truth[1], view)
 
     def close(self) -> None:
-        """See `Source.close`."""
+        """See `FrameSource.close`."""
         super().close()
         self._painter.join(1.0)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.formats.pixels import RGBImage
 from allcell.models.registry import ModelSpec
+from allcell.stream.jobs import Inferred
+from allcell.stream.live_settings import LiveSettings
 
 #: A strip of 1280x720 frames then stays below 100 MB.
 MAX_SNAPSHOTS = 36
@@ -43,6 +45,28 @@ class Snapshot:
     red_cell_px: float | None
     timing: Timing
     taken_at: datetime
+
+    @classmethod
+    def of(cls, settings: LiveSettings, inferred: Inferred) -> Snapshot:
+        """An inferred frame as it is shown now.
+
+        Args:
+            settings: What is shown of it.
+            inferred: The frame and its boxes.
+        """
+        spec = settings.spec
+        return cls(
+            inferred.job.frame,
+            settings.visible(inferred.candidates),
+            spec,
+            settings.worker.detector.engine.description,
+            spec.confidence if settings.confidence is None else settings.confidence,
+            spec.iou if settings.iou is None else settings.iou,
+            tuple(set(spec.classes) - settings.classes) if settings.classes is not None else (),
+            inferred.red_cell_px,
+            inferred.timing,
+            datetime.now(UTC),
+        )
 
     @property
     def name(self) -> str:

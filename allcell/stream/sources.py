@@ -62,7 +62,7 @@ class Frame:
     view: SlideView | None = None
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """A running source of frames."""
 
     @property
@@ -100,11 +100,11 @@ class Source(Protocol):
 
 
 class ThreadedSource(ABC):
-    """A source whose thread publishes frames; see `Source` for what the others see.
+    """A source whose thread publishes frames; see `FrameSource` for what the others see.
 
     Args:
-        name: See `Source.name`.
-        fps: See `Source.fps`.
+        name: See `FrameSource.name`.
+        fps: See `FrameSource.fps`.
     """
 
     def __init__(self, name: str, fps: float) -> None:
@@ -124,7 +124,7 @@ class ThreadedSource(ABC):
         """Publish frames until `_stop` is set or there are no more; runs in the thread."""
 
     def read(self, timeout_s: float = 0.0) -> Frame | None:
-        """See `Source.read`."""
+        """See `FrameSource.read`."""
         with self._fresh:
             if self._newest is None and not self.ended and timeout_s > 0:
                 self._fresh.wait_for(lambda: self._newest is not None or self.ended, timeout_s)
@@ -132,7 +132,7 @@ class ThreadedSource(ABC):
             return frame
 
     def close(self) -> None:
-        """See `Source.close`."""
+        """See `FrameSource.close`."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             # A camera that hangs is left to its own timeout.

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from allcell.counts import Counts
 from allcell.detections import BoolArray, Detections, FloatArray, IntArray
 from allcell.formats.pixels import RGBImage
+from allcell.models.registry import CLASSES
 from allcell.statistics import Proportion
 from allcell.stream.motion import GreyImage, shift_between
 
@@ -40,26 +42,24 @@ class TallyState:
     """The running counts.
 
     Attributes:
-        blasts: Different cells suggested as blasts so far.
-        healthy: Likewise healthy white cells.
-        smudges: Likewise smudges; they are no part of the proportion.
+        counts: Different cells of each class so far.
         in_view: Cells of them that the newest counted frame shows whole.
-        share: Blasts among blasts and healthy white cells, with the exact 95 % interval. It covers
-            sampling error only.
         frames: Inferred frames that were counted on.
         fields: Places on the slide between which no shift was found; a cell seen again after such
             a jump counts again.
         paused: Why nothing is being counted, in a sentence; empty while counting.
     """
 
-    blasts: int
-    healthy: int
-    smudges: int
+    counts: Counts
     in_view: int
-    share: Proportion
     frames: int
     fields: int
     paused: str
+
+    @property
+    def share(self) -> Proportion:
+        """See `Counts.blast_share`: it covers sampling error only."""
+        return self.counts.blast_share
 
 
 class Tally:
@@ -147,13 +147,9 @@ class Tally:
         """The counts at this moment."""
         with self._lock:
             counts = dict(zip(self.classes, (self._gone + self._counted()).tolist(), strict=True))
-            blasts, healthy = counts.get("blast", 0), counts.get("healthy", 0)
             return TallyState(
-                blasts,
-                healthy,
-                counts.get("smudge", 0),
+                Counts({name: count for name, count in counts.items() if name in CLASSES}),
                 self._in_view,
-                Proportion.of(blasts, blasts + healthy),
                 self._frames,
                 self.fields,
                 self._paused,

@@ -24,6 +24,12 @@ class Sample:
     spec: FieldSpec
 
 
+#: A small field for a first try: README shows it, and its every cell is known.
+EXAMPLE = FieldSpec(
+    640, 480, red_cell_px=28, seed=11, blasts=5, neutrophils=2, lymphocytes=2, smudges=2
+)
+
+
 def samples() -> tuple[Sample, ...]:
     """The gallery, in the order to show it."""
     return (

@@ -100,7 +100,7 @@ def accumulate(
     return total, right
 
 
-class _Run:
+class _TrainingRun:
     """A training between two epochs: all that a checkpoint holds."""
 
     def __init__(self, recipe: CnnRecipe, checkpoint: Path, device: str) -> None:
@@ -231,7 +231,7 @@ def train_cnn(
     training, validation = (
         _load_fields(data_dir / recipe.data, split, spec) for split in ("train", "val")
     )
-    run = _Run(recipe, run_dir / "weights" / "last.pt", device)
+    run = _TrainingRun(recipe, run_dir / "weights" / "last.pt", device)
     note_facts(recipe, data_dir, run_dir, weights=None, device=device, threads=threads)
     before_s = run.history[-1][1] if run.history else 0.0
     started = time.monotonic()

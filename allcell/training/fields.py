@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class TrainingField:
     """One labelled field at a common magnification.
 
     Attributes:
@@ -45,7 +45,7 @@ class Domain:
     """
 
     name: str
-    fields: tuple[Field, ...]
+    fields: tuple[TrainingField, ...]
     red_cell_px: float
 
 
@@ -102,12 +102,14 @@ def load_domain(
         if clean:
             scaled = paint_over(scaled, item.ignore * np.float32(factor))
         truth = Detections.truth(item.truth.xyxy * np.float32(factor), item.truth.class_id)
-        fields.append(Field(item.path.stem, scaled, truth))
+        fields.append(TrainingField(item.path.stem, scaled, truth))
     log.info("%s: %d fields, %d cells", name, len(fields), sum(len(f.truth) for f in fields))
     return Domain(name, tuple(fields), red_cell_px)
 
 
-def canvas(domain: Domain, first: Field, side_px: int, rng: np.random.Generator) -> Field:
+def canvas(
+    domain: Domain, first: TrainingField, side_px: int, rng: np.random.Generator
+) -> TrainingField:
     """A picture of at least `side_px` on each side: the field itself, or several laid side by side.
 
     Small fields (one cell each) would otherwise teach a detector to look at the centre.
@@ -130,7 +132,7 @@ def canvas(domain: Domain, first: Field, side_px: int, rng: np.random.Generator)
         parts.append(
             Detections.truth(np.minimum(field.truth.xyxy + offset, limit), field.truth.class_id)
         )
-    return Field(first.name, picture, Detections.concatenate(parts))
+    return TrainingField(first.name, picture, Detections.concatenate(parts))
 
 
 def class_counts(domains: Sequence[Domain], classes: int) -> npt.NDArray[np.int64]:

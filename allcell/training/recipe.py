@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from allcell.errors import DataError
 
 
-class Source(BaseModel):
+class TileSource(BaseModel):
     """A dataset that tiles are drawn from.
 
     Attributes:
@@ -47,7 +47,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    sources: tuple[Source, ...]
+    sources: tuple[TileSource, ...]
     validation: str = "allidb1"
     start: str = ""
     epochs: int = Field(gt=0)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from allcell.detections import Detections, FloatArray
 from allcell.training.augment import Augmentation, background_colour, vary
-from allcell.training.fields import Domain, Field, canvas
+from allcell.training.fields import Domain, TrainingField, canvas
 
 _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 #: A cell is its inscribed ellipse: turned boxes would grow at every angle but the right ones.
@@ -47,7 +47,7 @@ class TileRecipe:
 
 
 @dataclass(frozen=True)
-class _Cell:
+class _Place:
     field: int
     box: int
 
@@ -72,15 +72,15 @@ class TileMaker:
         self.seed = seed
         self._shares = np.asarray(shares, dtype=float) / float(np.sum(shares))
         classes = len(recipe.weights) - 1
-        self._cells: list[list[list[_Cell]]] = []
+        self._cells: list[list[list[_Place]]] = []
         for domain in self.domains:
-            by_class: list[list[_Cell]] = [[] for _ in range(classes)]
+            by_class: list[list[_Place]] = [[] for _ in range(classes)]
             for f, item in enumerate(domain.fields):
                 for b, class_id in enumerate(item.truth.class_id):
-                    by_class[int(class_id)].append(_Cell(f, b))
+                    by_class[int(class_id)].append(_Place(f, b))
             self._cells.append(by_class)
 
-    def _draw_cell(self, d: int, rng: np.random.Generator) -> _Cell | None:
+    def _draw_cell(self, d: int, rng: np.random.Generator) -> _Place | None:
         weights = np.array(self.recipe.weights)
         for c, cells in enumerate(self._cells[d]):
             if not cells:
@@ -131,7 +131,7 @@ class TileMaker:
 
     def _cut(
         self,
-        source: Field,
+        source: TrainingField,
         focus: npt.NDArray[np.float64],
         factor: float,
         rng: np.random.Generator,

@@ -22,7 +22,7 @@ from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES, get_spec
 from allcell.training.facts import note_facts
-from allcell.training.fields import Domain, Field, load_domain
+from allcell.training.fields import Domain, TrainingField, load_domain
 from allcell.training.recipe import Recipe
 from allcell.training.tiles import TileMaker, TileRecipe
 
@@ -75,7 +75,7 @@ class _WholeFields(torch.utils.data.Dataset[dict[str, Any]]):
         boxes = [letterbox(f.image.shape[1], f.image.shape[0], 1.0, 32) for f in domain.fields]
         self.width = max(b.input_width_px for b in boxes) + 32
         self.height = max(b.input_height_px for b in boxes) + 32
-        self.fields: tuple[Field, ...] = domain.fields
+        self.fields: tuple[TrainingField, ...] = domain.fields
 
     def __len__(self) -> int:
         return len(self.fields)

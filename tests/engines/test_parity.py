@@ -188,3 +188,10 @@ def test_a_detection_on_the_cpu_imports_no_torch():
         "sys.exit(any(m in sys.modules for m in ('torch', 'ultralytics')))\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_missing_weights_are_named_before_torch_is(copied_weights, monkeypatch):
+    monkeypatch.setattr("allcell.engines.base.has_torch", lambda: False)
+    (copied_weights / "live.pt").unlink()
+    with pytest.raises(ModelError, match=r"live\.pt is missing"):
+        open_engine(get_spec("live"), device="cpu", runtime="torch")

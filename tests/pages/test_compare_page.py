@@ -204,9 +204,11 @@ def test_no_model_is_loaded_and_torch_stays_out() -> None:
 
 
 def test_a_benchmark_that_waits_for_another_run_says_so(app: AppTest) -> None:
-    from allcell.runs.speed import Job, SpeedRun
+    from allcell.runs.speed import SpeedJob, SpeedRun
 
-    app.session_state["compare.speed_run"] = SpeedRun([Job("live", title="allcell live")], fail)
+    app.session_state["compare.speed_run"] = SpeedRun(
+        [SpeedJob("live", title="allcell live")], fail
+    )
     app.session_state["compare.speed_run"].waits = True
     show(app, "Speed here")
     assert [p.proto.text for p in app.get("progress")] == ["Waits for another run on this computer"]

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.report.exports import to_coco, to_summary_csv
 from allcell.result import boxes_csv
-from allcell.runs.speed import Job, SpeedRun
+from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.ui.field.bench import Finished
 from allcell.ui.live import camera
 from allcell.ui.live.camera import Link
@@ -276,7 +276,7 @@ def test_a_picture_that_breaks_the_network_is_said(app: AppTest) -> None:
 
 
 def test_what_fails_in_speed_here_is_said_in_plain_text(app: AppTest) -> None:
-    run = SpeedRun([Job("user-1", None, "My [net]")], lambda name: pytest.fail("not run"))
+    run = SpeedRun([SpeedJob("user-1", None, "My [net]")], lambda name: pytest.fail("not run"))
     run.failures[0], run.running = "This *file* failed (<x>).", False
     app.session_state["compare.speed_run"] = run
     app.session_state["compare.tab"] = "Speed here"

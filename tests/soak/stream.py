@@ -51,7 +51,7 @@ def main() -> int:
             f"{passed:6.0f} s  {memory:6.1f} MB  in {status.frames_in:4.1f}  inferred "
             f"{status.frames_inferred:4.1f}  shown {status.frames_shown:4.1f} a second  "
             f"latency {status.latency.median if status.latency else 0:5.1f} ms  "
-            f"{tally.blasts} blasts of {tally.share.n}  {tally.paused}",
+            f"{tally.counts.blasts} blasts of {tally.share.n}  {tally.paused}",
             flush=True,
         )
         if feed.number == before or status.error:

@@ -10,7 +10,7 @@ import pytest
 
 from allcell.detections import Detections
 from allcell.models.registry import CLASSES
-from allcell.report.agreement import Agreement, Call, Cell, Said, cells_csv, compare_cells
+from allcell.report.agreement import Agreement, Call, ComparedCell, Said, cells_csv, compare_cells
 from allcell.settings import RESEARCH_USE
 
 #: Class, left, confidence: boxes of 100 px in one row.
@@ -106,7 +106,7 @@ def call(name: str, confidence: float) -> Call | None:
 def test_how_much_models_disagree(
     calls: list[tuple[str, float]], disagreement: float, spread: float
 ) -> None:
-    cell = Cell((0, 0, 1, 1), tuple(call(name, confidence) for name, confidence in calls))
+    cell = ComparedCell((0, 0, 1, 1), tuple(call(name, confidence) for name, confidence in calls))
     assert cell.disagreement == pytest.approx(disagreement)
     assert cell.spread == pytest.approx(spread)
 

@@ -15,12 +15,12 @@ from allcell.data.allidb1 import (
     TEST_FIELDS,
     VALIDATION_FIELDS,
     find_fields,
-    import_allidb1,
     read_annotations,
     read_centroids,
     split_of,
 )
 from allcell.data.allidb1_check import verify_allidb1
+from allcell.data.allidb1_import import import_allidb1
 from allcell.data.dataset import read_yolo
 from allcell.errors import DataError
 

@@ -20,18 +20,16 @@ from allcell.errors import AllcellError, ImageError, ModelError
 from allcell.images import encode_png
 from allcell.result import BOX_COLUMNS
 from allcell.settings import RESEARCH_USE
-from allcell.synth import FieldSpec, render
+from allcell.synth.field import render
+from allcell.synth.samples import EXAMPLE
 
-SPEC = FieldSpec(
-    640, 480, red_cell_px=28, seed=11, blasts=5, neutrophils=2, lymphocytes=2, smudges=2
-)
-#: What the shipped model finds in it.
+#: What the shipped model finds in the example.
 COUNTS = (5, 9, 2)
 
 
 @pytest.fixture(scope="module")
 def field() -> Any:
-    return render(SPEC).image
+    return render(EXAMPLE).image
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ import csv
 import io
 import json
 from itertools import combinations
+from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from allcell import images
 from allcell.__main__ import app
 from allcell.evaluation.bundle import read_bundle
 from allcell.images import encode_png
@@ -17,6 +20,8 @@ from allcell.synth import random_spec, render
 from allcell.untrusted import session as untrusted_session
 from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -338,3 +343,26 @@ def test_a_limit_that_is_reached_is_said(folder, monkeypatch, form):
     if form == ("--json",):
         for line in done.stdout.splitlines():
             assert "so cells may be missing." in json.loads(line)["warnings"][0]
+
+
+def test_a_sample_is_written_once_and_can_be_detected(tmp_path):
+    target = tmp_path / "smear.png"
+    assert run("sample", target).exit_code == 0
+    assert "5 blasts" in run("sample", target, "--force").stderr
+    again = run("sample", target)
+    assert again.exit_code == 1
+    assert "add --force" in again.stderr
+    unknown = run("sample", tmp_path / "b.png", "--name", "no")
+    assert "Choose one of: example, healthy, " in unknown.stderr
+
+
+def test_the_picture_in_readme_is_what_its_commands_make(tmp_path):
+    run("sample", tmp_path / "smear.png")
+    done = run("detect", tmp_path / "smear.png", "--annotated", tmp_path)
+    assert "5 suggested blasts" in done.stdout
+    made, kept = (
+        images.decode(path).astype(int)
+        for path in (tmp_path / "smear-annotated.png", ROOT / "docs" / "smear.png")
+    )
+    # A confidence may differ in its last digit on another processor.
+    assert np.mean(np.abs(made - kept)) < 0.5

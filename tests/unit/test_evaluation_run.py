@@ -15,7 +15,7 @@ from allcell.errors import ModelError
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier
 from allcell.runs import evaluation as user_run
-from allcell.runs.evaluation import EvaluationRun, FieldJob, Job, UserSet
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
 from allcell.runs.turn import turn
 from allcell.ui.compare.your_data.bundle import bundle
 from tests.unit.held_engine import SPEC, Engine
@@ -27,7 +27,7 @@ IMAGES = 3
 
 def job(engine, name="live", sha256="0" * 64):
     spec = replace(SPEC, name=name)
-    return Job(spec, sha256, "cpu", lambda: Detector(spec, engine))
+    return DetectorJob(spec, sha256, "cpu", lambda: Detector(spec, engine))
 
 
 class Judge:
@@ -167,7 +167,7 @@ def test_stopping_leaves_the_run_of_another_on_the_same_model_alone():
     thread = threading.Thread(target=other)
     thread.start()
     assert shared.reached.wait(60)
-    run = EvaluationRun(user_set(), [Job(SPEC, "0" * 64, "cpu", lambda: detector)])
+    run = EvaluationRun(user_set(), [DetectorJob(SPEC, "0" * 64, "cpu", lambda: detector)])
     run.start()
     while run.images == ():
         run.wait(0.01)
@@ -292,7 +292,7 @@ def test_a_model_that_cannot_be_opened_does_not_end_the_run():
     def broken():
         raise ModelError("It is broken.", "Mend it.")
 
-    jobs = [Job(replace(SPEC, name="other"), "1" * 64, "cpu", broken), job(Engine())]
+    jobs = [DetectorJob(replace(SPEC, name="other"), "1" * 64, "cpu", broken), job(Engine())]
     run = finished(EvaluationRun(user_set(), jobs))
     assert run.failures == {0: "It is broken. Mend it."}
     assert list(run.results) == [1]

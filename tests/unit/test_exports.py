@@ -79,6 +79,14 @@ def test_what_a_model_does_not_know_is_not_counted(
     assert ("blast_percent_of_detected" in empty) == (lacking.counts.blast_share.n == 0)
 
 
+def test_the_columns_of_the_summary_stay() -> None:
+    assert exports.to_summary_csv([]).splitlines() == [
+        "image,files,model,width_px,height_px,blasts,white_cells,blast_percent_of_detected,"
+        "exact_95_low_percent,exact_95_high_percent,highest_blast_confidence,smudges,"
+        f"smudges_per_100_white_cells,red_cell_px,total_ms,warnings,error,{RESEARCH_USE}"
+    ]
+
+
 def test_share_has_the_exact_interval() -> None:
     share = make(class_id=(0, 1, 1, 1)).counts.blast_share
     assert (share.k, share.n) == (1, 4)

@@ -360,7 +360,7 @@ def test_a_png_that_says_behind_its_pixels_how_it_lies(said: bytes) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
 def test_the_size_is_told_without_decoding(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = pil(MARKED, kind)
-    monkeypatch.setattr("allcell.images._read_kind", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr("allcell.images.decode", lambda *_, **__: pytest.fail("it was decoded"))
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
     assert size_px(data, limits=LIMITS) == (64, 48)
 
@@ -642,7 +642,7 @@ def test_whatever_a_library_raises_becomes_an_image_error(
     def fail(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr(images, "read_jpeg", fail)
+    monkeypatch.setattr("allcell.formats.table.read_jpeg", fail)
     with pytest.raises(ImageError, match="damaged or incomplete"):
         decode(pil(RGB, "JPEG"), name="Jane Doe.jpg", limits=LIMITS)
     assert type(failure).__name__ in caplog.text
@@ -650,7 +650,9 @@ def test_whatever_a_library_raises_becomes_an_image_error(
 
 
 def test_what_the_decoder_made_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "read_jpeg", lambda *_: np.zeros((3000, 3000, 3), np.uint8))
+    monkeypatch.setattr(
+        "allcell.formats.table.read_jpeg", lambda *_: np.zeros((3000, 3000, 3), np.uint8)
+    )
     with pytest.raises(ImageError, match="3000 x 3000 pixels"):
         decode(pil(RGB, "JPEG"), limits=LIMITS)
 

@@ -1,11 +1,20 @@
 """Labelled sets of other people: COCO, Pascal VOC and YOLO give the same cells."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from allcell.data.labelled_sets import read_labelled
+from allcell.data.dataset import labelled
+from allcell.data.labelled_sets import (
+    LABEL_FORMAT_NAMES,
+    LABEL_FORMATS,
+    LabelFormat,
+    class_counts,
+    find_splits,
+    read_labelled,
+)
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.errors import DataError
 from allcell.images import encode_png
@@ -167,3 +176,43 @@ def test_an_empty_folder_is_told_what_is_read(tmp_path):
     assert "Pascal VOC" in caught.value.remedy
     with pytest.raises(DataError, match="There is no folder"):
         read_labelled(tmp_path / "nowhere", "test")
+
+
+def in_csv(data_dir, split, **_):
+    rows = [line.split(",") for line in (data_dir / f"{split}.csv").read_text().splitlines()]
+    return [labelled(data_dir / name, [(kind, [0, 0, 9, 9])]) for name, kind in rows]
+
+
+CSV = LabelFormat(
+    name="CSV",
+    layout="<split>.csv",
+    recognise=lambda data_dir, split: (data_dir / f"{split}.csv").is_file(),
+    splits=lambda data_dir: {path.stem for path in data_dir.glob("*.csv")} or None,
+    read=in_csv,
+    counts=lambda data_dir, split: {"blast": len(in_csv(data_dir, split))},
+)
+
+
+def test_a_new_label_format_is_one_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("allcell.data.labelled_sets.LABEL_FORMATS", (*LABEL_FORMATS, CSV))
+    picture(tmp_path / "a.png")
+    with pytest.raises(DataError) as caught:
+        find_splits(tmp_path)
+    assert caught.value.remedy.endswith("JPEGImages/) and CSV (<split>.csv).")
+    (tmp_path / "val.csv").write_text("a.png,blast\n")
+    assert find_splits(tmp_path) == ["val"]
+    assert class_counts(tmp_path, "val") == {"blast": 1}
+    (image,) = read_labelled(tmp_path, "val")
+    assert image.has_blast
+
+
+@pytest.mark.parametrize("write", [coco, voc, yolo])
+def test_a_folder_is_of_one_format_only(write, tmp_path):
+    write(tmp_path)
+    fit = [known.name for known in LABEL_FORMATS if known.splits(tmp_path) is not None]
+    assert [name.rpartition(" ")[2].lower() for name in fit] == [write.__name__]
+    assert [k.name for k in LABEL_FORMATS if k.recognise(tmp_path, "test")] == fit
+
+
+def test_readme_names_the_label_formats():
+    assert f"a labelled set ({LABEL_FORMAT_NAMES};" in Path("README.md").read_text("utf-8")

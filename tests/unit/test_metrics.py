@@ -5,7 +5,7 @@ from allcell.detections import Detections
 from allcell.evaluation.matching import ClassMatches, ScoredImage, match
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
-    Counts,
+    MatchCounts,
     average_precision,
     best_f1,
     calibration,
@@ -72,9 +72,9 @@ def test_counts_at_threshold(confidence, expected):
 
 
 def test_counts_have_no_ratio_of_nothing():
-    assert Counts.of(0, 0, 2).precision is None
-    assert Counts.of(0, 2, 0).recall is None
-    assert Counts.of(3, 1, 2) == Counts(3, 1, 2, 0.75, 0.6)
+    assert MatchCounts.of(0, 0, 2).precision is None
+    assert MatchCounts.of(0, 2, 0).recall is None
+    assert MatchCounts.of(3, 1, 2) == MatchCounts(3, 1, 2, 0.75, 0.6)
 
 
 def test_curve_has_a_point_for_each_find():
@@ -257,5 +257,5 @@ def test_classes_are_matched_and_measured_by_themselves():
         Detections(box, np.array([0.9]), np.array([BLAST])), Detections.truth(box, [HEALTHY])
     )
     blast, healthy, _ = match([image])
-    assert counts_at(blast, 0.5) == Counts.of(0, 1, 0)
-    assert counts_at(healthy, 0.5) == Counts.of(0, 0, 1)
+    assert counts_at(blast, 0.5) == MatchCounts.of(0, 1, 0)
+    assert counts_at(healthy, 0.5) == MatchCounts.of(0, 0, 1)

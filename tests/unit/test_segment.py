@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from allcell.boxes import iou
-from allcell.data.allidb1 import read_centroids, segment_field
+from allcell.data.allidb1 import read_centroids
+from allcell.data.allidb1_import import segment_field
 from allcell.data.segment import segment_blasts, segment_white_cells
 from allcell.data.stain import optical_density
 from allcell.errors import DataError

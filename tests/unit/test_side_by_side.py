@@ -11,7 +11,7 @@ from allcell.classifier import FieldClass
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.models.registry import CLASSES, FIELD_CLASSES, MODELS
-from allcell.report.agreement import Agreement, Call, Cell
+from allcell.report.agreement import Agreement, Call, ComparedCell
 from allcell.result import Result
 from allcell.ui.compare.side.cells import agreement_text, field_text, table_of, unknown_text
 from allcell.ui.compare.side.panes import titles_of
@@ -19,9 +19,9 @@ from allcell.ui.compare.side.panes import titles_of
 BLAST, HEALTHY = Call("blast", 0.9, 0), Call("healthy", 0.6, 0)
 
 
-def cell(*calls: Call | None, truth: Call | None = None) -> Cell:
+def cell(*calls: Call | None, truth: Call | None = None) -> ComparedCell:
     """A cell somewhere in a small field."""
-    return Cell((10, 10, 30, 30), calls, truth)
+    return ComparedCell((10, 10, 30, 30), calls, truth)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def cell(*calls: Call | None, truth: Call | None = None) -> Cell:
         ),
     ],
 )
-def test_agreement_in_a_sentence(cells: list[Cell], text: str) -> None:
+def test_agreement_in_a_sentence(cells: list[ComparedCell], text: str) -> None:
     models = len(cells[0].calls) if cells else 2
     assert agreement_text(Agreement(tuple(cells)), models) == text
 

@@ -11,7 +11,7 @@ import pytest
 from allcell.detector import Detector
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
-from allcell.runs.speed import Job, SpeedRun
+from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.runs.turn import turn
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare.speed import speed_csv
@@ -20,7 +20,7 @@ from tests.unit.held_engine import Engine
 
 def test_all_jobs_are_measured_at_their_size():
     run = SpeedRun(
-        [Job("live"), Job("live", 320)],
+        [SpeedJob("live"), SpeedJob("live", 320)],
         lambda name: Detector(get_spec(name), Engine()),
         frames=3,
         warm_up=1,
@@ -39,7 +39,7 @@ def test_stopping_keeps_what_is_done():
     # The first job runs the engine twice a frame, in 4 frames.
     engine = Engine(gate, free_runs=8)
     run = SpeedRun(
-        [Job("live"), Job("live", 320), Job("live", 480)],
+        [SpeedJob("live"), SpeedJob("live", 320), SpeedJob("live", 480)],
         lambda name: Detector(get_spec(name), engine),
         frames=3,
         warm_up=1,
@@ -62,7 +62,7 @@ def test_a_run_that_does_not_end_is_interrupted(free_runs, how):
     engine = Engine(threading.Event(), free_runs)
     there = [True]
     run = SpeedRun(
-        [Job("live"), Job("live", 320)],
+        [SpeedJob("live"), SpeedJob("live", 320)],
         lambda name: Detector(get_spec(name), engine),
         frames=3,
         warm_up=1,
@@ -89,7 +89,7 @@ def test_a_model_that_fails_unforeseen_does_not_end_the_series(caplog):
 
     engines = iter([Broken(), Engine()])
     run = SpeedRun(
-        [Job("yolov5s"), Job("live")],
+        [SpeedJob("yolov5s"), SpeedJob("live")],
         lambda name: Detector(get_spec(name), next(engines)),
         frames=2,
         warm_up=1,
@@ -107,7 +107,7 @@ def test_a_model_that_cannot_be_opened_does_not_end_the_series():
             raise ModelError("It is broken.", "Mend it.")
         return Detector(get_spec(name), Engine())
 
-    run = SpeedRun([Job("yolov5s"), Job("live")], open_detector, frames=2, warm_up=1)
+    run = SpeedRun([SpeedJob("yolov5s"), SpeedJob("live")], open_detector, frames=2, warm_up=1)
     run.start()
     run.wait(30)
     assert run.failures == {0: "It is broken. Mend it."}
@@ -131,7 +131,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
             return super().run(image)
 
     run = SpeedRun(
-        [Job("live")] * 3,
+        [SpeedJob("live")] * 3,
         lambda name: Detector(get_spec(name), Slow()),
         frames=6,
         warm_up=1,
@@ -147,7 +147,7 @@ def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
 
 def test_a_model_that_insists_on_its_input_is_measured_with_it():
     spec = replace(get_spec("live"), fixed_input_px=(64, 32), default_long_side_px=64)
-    run = SpeedRun([Job("user-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
+    run = SpeedRun([SpeedJob("user-1")], lambda name: Detector(spec, Engine()), frames=2, warm_up=1)
     run.start()
     run.wait(30)
     assert run.results[0].input_px == (64, 32)
@@ -162,7 +162,7 @@ def test_the_table_carries_the_notice():
 @pytest.mark.parametrize("stop", [False, True])
 def test_it_waits_for_another_run_on_this_computer_and_can_be_stopped_meanwhile(stop):
     engine = Engine()
-    run = SpeedRun([Job("live")], lambda name: Detector(get_spec(name), engine), frames=2)
+    run = SpeedRun([SpeedJob("live")], lambda name: Detector(get_spec(name), engine), frames=2)
     with turn(lambda: None):
         run.start()
         until(lambda: run.waits)

@@ -53,8 +53,7 @@ def truly_seen(strip, lefts):
 
 
 def counted(tally):
-    state = tally.state()
-    return [state.blasts, state.healthy, state.smudges]
+    return [tally.state().counts.by_class.get(name, 0) for name in CLASSES]
 
 
 FORTH = list(range(0, 1200, 20))

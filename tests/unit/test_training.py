@@ -18,8 +18,8 @@ from allcell.models.weights import sha256
 from allcell.synth import random_spec, render
 from allcell.training.augment import Augmentation, paint_over_arrows, vary
 from allcell.training.facts import note_taken, read_facts
-from allcell.training.fields import Domain, Field, canvas, paint_over
-from allcell.training.recipe import Recipe, Source, load_recipe
+from allcell.training.fields import Domain, TrainingField, canvas, paint_over
+from allcell.training.recipe import Recipe, TileSource, load_recipe
 from allcell.training.tiles import TileMaker, TileRecipe
 
 PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -33,7 +33,7 @@ def field(*squares, width=300, height=260):
             image, (x + side // 2, y + side // 2), (side // 2, side // 2), 0, 0, 360, (0, 0, 0), -1
         )
     rows = [(x, y, x + side, y + side) for x, y, side, _ in squares]
-    return Field("f", image, Detections.truth(rows, [c for *_, c in squares]))
+    return TrainingField("f", image, Detections.truth(rows, [c for *_, c in squares]))
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_train_stop_and_go_on(dataset):
 
     recipe = Recipe(
         model="live",
-        sources=(Source(name="made", share=1, known_red_cell_px=20),),
+        sources=(TileSource(name="made", share=1, known_red_cell_px=20),),
         validation="made",
         epochs=2,
         tiles_per_epoch=8,
@@ -206,7 +206,7 @@ def test_a_recipe_with_a_start_trains_that_first(dataset, monkeypatch):
     pytest.importorskip("ultralytics")
     plain = {
         "model": "live",
-        "sources": (Source(name="made", share=1, known_red_cell_px=20),),
+        "sources": (TileSource(name="made", share=1, known_red_cell_px=20),),
         "validation": "made",
         "epochs": 1,
         "tiles_per_epoch": 8,

@@ -17,7 +17,7 @@ from allcell.evaluation.predictions import Predictions
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_comparison
-from allcell.runs.evaluation import EvaluationRun, Job
+from allcell.runs.evaluation import DetectorJob, EvaluationRun
 from allcell.settings import settings
 from allcell.ui.compare.user_session import user_run
 from allcell.ui.shell.wording import plain
@@ -108,7 +108,7 @@ def answers() -> Answers:
     models = [
         KeptAnswers(job.spec, scored.predictions, scored.evidence)
         for n, scored in sorted(results.items())
-        if isinstance(job := run.jobs[n], Job)
+        if isinstance(job := run.jobs[n], DetectorJob)
     ]
     comparison = asdict(run.comparison) if run.comparison else None
     count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"

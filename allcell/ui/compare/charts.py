@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 import streamlit as st
 
+from allcell.models.registry import PAPER_CLASSES
 from allcell.report.paper import METRIC_TITLES
 from allcell.report.table1 import CLASS_ROWS
 from allcell.ui.shell.charts import COLOURS, LEGEND, looks, upper_share
@@ -84,10 +85,6 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
     return figure
 
 
-#: Classes of which each has a chart.
-_CLASSES = ("blast", "healthy")
-
-
 def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None:
     """A choice of the score, and a chart for each class.
 
@@ -97,7 +94,7 @@ def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None
         key: Of the widgets.
     """
     metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
-    for column, name in zip(st.columns(2, gap="medium"), _CLASSES, strict=True):
+    for column, name in zip(st.columns(2, gap="medium"), PAPER_CLASSES, strict=True):
         rows = rows_of(name, metric)
         with column:
             if all(measured is None and published is None for _, measured, _, published in rows):

@@ -13,7 +13,7 @@ from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
 from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
-from allcell.runs.speed import Job, SpeedRun
+from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
@@ -108,7 +108,7 @@ def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None, *, busy: bool) -
             st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.speed.stop")
 
 
-def _jobs() -> list[Job]:
+def _jobs() -> list[SpeedJob]:
     """What is chosen at this moment: a click may come before the page has followed another."""
     usable, sizes = _usable(), st.session_state[_SIZES]
     jobs = []
@@ -117,7 +117,7 @@ def _jobs() -> list[Job]:
             continue
         # One that insists on its input's size is measured once.
         of_it = sizes if spec.fixed_input_px is None else [_OWN_SIZE] * bool(sizes)
-        jobs += [Job(name, px or None, spec.title) for px in of_it]
+        jobs += [SpeedJob(name, px or None, spec.title) for px in of_it]
     return jobs
 
 

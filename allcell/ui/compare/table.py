@@ -10,7 +10,7 @@ from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
-    Cell,
+    TableCell,
     table_1,
     to_csv,
     to_latex,
@@ -92,7 +92,7 @@ def published_and_measured() -> None:
     _notes()
 
 
-def _say_what_is_missing(cells: tuple[Cell, ...]) -> None:
+def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
     measured = {c.model for c in cells if c.measured is not None}
     lacking = [spec.title for spec in MODELS if spec.name not in measured]
     if lacking:
@@ -102,7 +102,7 @@ def _say_what_is_missing(cells: tuple[Cell, ...]) -> None:
         )
 
 
-def _downloads(cells: tuple[Cell, ...]) -> None:
+def _downloads(cells: tuple[TableCell, ...]) -> None:
     notes = (_ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
     table_downloads(
         "compare.download",
@@ -113,7 +113,7 @@ def _downloads(cells: tuple[Cell, ...]) -> None:
     )
 
 
-def _chart(cells: tuple[Cell, ...]) -> None:
+def _chart(cells: tuple[TableCell, ...]) -> None:
     def rows(class_name: str, metric: str) -> list[ForestRow]:
         return [
             (

@@ -9,7 +9,7 @@ import streamlit as st
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.bundle import Scored
 from allcell.evaluation.judged_fields import JudgedFields
-from allcell.runs.evaluation import EvaluationRun, FieldJob, Job, ScoreKey, UserSet
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, ScoreKey, UserSet
 from allcell.ui.field.pictures import Picture, picture_memory
 from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.session_watch import session_is_open
@@ -28,7 +28,7 @@ def user_run() -> EvaluationRun | None:
     return run if isinstance(run, EvaluationRun) else None
 
 
-def start_run(user_set: UserSet, jobs: Sequence[Job | FieldJob]) -> None:
+def start_run(user_set: UserSet, jobs: Sequence[DetectorJob | FieldJob]) -> None:
     """Evaluate models on a set in the background, in place of the last run.
 
     Call it in the thread of the script: it asks which browser tab is to be watched.

@@ -9,6 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from allcell.detector import Detector
+from allcell.models.classes import CELL_CLASSES
+from allcell.models.registry import WHITE_CELLS
 from allcell.result import Result
 from allcell.statistics import Proportion
 from allcell.ui.field.bench import Bench
@@ -19,6 +21,7 @@ from allcell.ui.shell.wording import interval_text, plain, share_text
 
 #: Errors spelled out below the table; the others are in their rows.
 MOST_MESSAGES = 5
+_BESIDE = tuple(cell for cell in CELL_CLASSES if cell.name not in WHITE_CELLS)
 
 
 def process(desk: Bench, detector: Detector) -> None:
@@ -107,7 +110,7 @@ def _row(
         "White cells": None,
         "Blast %": None,
         "Exact 95 % interval": "",
-        "Smudges": None,
+        **{cell.heading: None for cell in _BESIDE},
         "Highest blast confidence": None,
         "Note": "not processed yet" if outcome is None else note,
     }
@@ -120,11 +123,11 @@ def _row(
     counts = result.counts
     share = counts.blast_share
     row |= {
-        "Blasts": counts.blasts if "blast" in result.classes else None,
+        "Blasts": counts.by_class.get("blast"),
         "White cells": counts.white_cells,
         "Blast %": None if share.fraction is None else 100 * share.fraction,
         "Exact 95 % interval": interval_text(share) if share.n else "",
-        "Smudges": counts.smudges if "smudge" in result.classes else None,
+        **{cell.heading: counts.by_class.get(cell.name) for cell in _BESIDE},
         "Highest blast confidence": result.highest_blast_confidence,
     }
     return row

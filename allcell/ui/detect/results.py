@@ -9,7 +9,7 @@ import streamlit as st
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture
 from allcell.ui.field.red_cells import red_cells
-from allcell.ui.field.viewer import Box, Field, show_field
+from allcell.ui.field.viewer import Box, FieldView, show_field
 from allcell.ui.shell.controls import ViewChoice
 from allcell.ui.shell.wording import plain, seconds
 
@@ -28,7 +28,7 @@ def field(
         desk.selected = box_id
 
     show_field(
-        Field(
+        FieldView(
             name=picture.digest,
             jpeg=desk.memory.jpeg(picture),
             width_px=analysis.width_px,

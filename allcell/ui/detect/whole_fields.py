@@ -16,7 +16,7 @@ from allcell.settings import RESEARCH_USE
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Judged, Picture, Refused
 from allcell.ui.field.table import pickable
-from allcell.ui.field.viewer import Field, show_field
+from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
 from allcell.ui.shell.catalog import loading
 from allcell.ui.shell.controls import choose_names, kept_names
@@ -98,7 +98,7 @@ def _picture(desk: Bench, picture: Picture) -> None:
     except AllcellError:
         return  # the answer says so already
     show_field(
-        Field(
+        FieldView(
             name=picture.digest,
             jpeg=jpeg,
             width_px=image.shape[1],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from allcell.models.registry import CLASSES
+from allcell.models.classes import CELL_CLASSES
 from allcell.result import Result
 from allcell.ui.field.viewer import Box
 from allcell.ui.shell.wording import interval_text, percent, to_go_text
@@ -28,9 +28,8 @@ def answer(result: Result) -> None:
     """Whether the model suggests blasts in this field, and how many cells of each kind."""
     counts = result.counts
     highest = result.highest_blast_confidence
-    knows_blasts, knows_healthy, knows_smudges = (name in result.classes for name in CLASSES)
     with st.container(gap="xsmall"):
-        if not knows_blasts:
+        if not counts.knows("blast"):
             st.subheader("Blasts suggested: not looked for", anchor=False)
             st.caption("This model knows no blasts.")
         elif highest is None:
@@ -39,10 +38,9 @@ def answer(result: Result) -> None:
         else:
             st.subheader("Blasts suggested: yes", anchor=False)
             st.caption(f"Highest confidence {highest:.2f}. A suggested class, not a diagnosis.")
-    blasts, healthy, smudges = st.columns(3, wrap=False)
-    blasts.metric("Blasts", counts.blasts if knows_blasts else "n/a")
-    healthy.metric("Healthy WBC", counts.white_cells - counts.blasts if knows_healthy else "n/a")
-    smudges.metric("Smudges", counts.smudges if knows_smudges else "n/a")
+    columns = st.columns(len(CELL_CLASSES), wrap=False)
+    for column, cell in zip(columns, CELL_CLASSES, strict=True):
+        column.metric(cell.heading, counts.by_class.get(cell.name, "n/a"))
     share = counts.blast_share
     if not counts.tells_blasts:
         st.caption(
@@ -65,7 +63,7 @@ def answer(result: Result) -> None:
             f"{to_go_text(share.n)}  \n"
             + (
                 f"{counts.smudges_per_100 or 0.0:.1f} smudges per 100 white cells."
-                if knows_smudges
+                if counts.knows("smudge")
                 else "The model knows no smudges."
             )
         )

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from allcell.images import SUPPORTED
 from allcell.synth.samples import Sample, samples
 from allcell.ui.shell.cache import sample_thumbnail
 
 #: Files that can be opened, in words.
-FORMATS = "JPEG, PNG, BMP, WebP, TIFF or DICOM"
+FORMATS = SUPPORTED
 #: Width of a sample in the gallery: two beside each other on a phone.
 THUMBNAIL_PX = 165
 

@@ -51,7 +51,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldView:
     """A field to show.
 
     Attributes:
@@ -109,7 +109,7 @@ def styles_of(classes: Sequence[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
+def show_field(field: FieldView, on_pick: Callable[[str | None], None]) -> None:
     """Draw a field.
 
     Args:
@@ -132,7 +132,7 @@ def show_field(field: Field, on_pick: Callable[[str | None], None]) -> None:
     viewer(key=_VIEWER_KEY, data=_payload(field), on_picked_change=picked)
 
 
-def _payload(field: Field) -> dict[str, object]:
+def _payload(field: FieldView) -> dict[str, object]:
     return {
         "picture": field.name,
         "width": field.width_px,

@@ -19,7 +19,7 @@ from allcell.stream.live_settings import LiveSettings
 from allcell.stream.microscope import VirtualMicroscope
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Strip
-from allcell.stream.sources import Source
+from allcell.stream.sources import FrameSource
 from allcell.ui.shell.session_watch import session_is_open
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class WatchedFeed:
 
     def __init__(
         self,
-        open_source: Callable[[], Source],
+        open_source: Callable[[], FrameSource],
         process: Callable[[RGBImage], RGBImage],
         choice: object,
         is_open: Callable[[], bool] = lambda: True,
@@ -125,7 +125,7 @@ class LiveDesk:
         """What the server's source shows now; None before its first frame."""
         return self.watched.newest() if self.watched else None
 
-    def play(self, choice: object, open_source: Callable[[], Source]) -> None:
+    def play(self, choice: object, open_source: Callable[[], FrameSource]) -> None:
         """Let the source of this choice run; another one that runs is closed.
 
         Args:

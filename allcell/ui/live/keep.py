@@ -182,18 +182,10 @@ def _strip(desk: LiveDesk) -> None:
     st.subheader(f"Snapshots: {len(snapshots)}", anchor=False)
     with st.container(horizontal=True, gap="small", key="allcell-strip"):
         for snapshot in reversed(snapshots):
-            counts = to_result(snapshot).counts
-            said = {
-                "blast": f"{counts.blasts} blasts",
-                "healthy": f"{counts.white_cells - counts.blasts} healthy",
-                "smudge": f"{counts.smudges} smudges",
-            }
+            found = [f"{n} {cell.brief}" for cell, n in to_result(snapshot).counts.listed()]
             with st.container(width=_THUMBNAIL_PX, gap="xxsmall"):
                 st.image(_thumbnail(snapshot), alt=f"Snapshot of {snapshot.taken_at:%H:%M:%S}")
-                st.caption(
-                    f"{snapshot.taken_at:%H:%M:%S} UTC. "
-                    f"{', '.join(said[name] for name in snapshot.spec.classes if name in said)}"
-                )
+                st.caption(f"{snapshot.taken_at:%H:%M:%S} UTC. {', '.join(found)}")
                 st.button(
                     "Remove",
                     key=f"live.remove.{snapshot.name}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.models.classes import CELL_CLASSES
 from allcell.stream.status import LiveStatus
 from allcell.stream.tally import TallyState
 from allcell.ui.live.camera import Link
@@ -68,13 +69,11 @@ def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
 
 def _tally(desk: LiveDesk, tally: TallyState, *, running: bool) -> None:
     with st.container(key="allcell-tally", gap="xsmall"):
-        known = desk.viewer.settings.spec.classes
-        blasts, healthy, smudges = st.columns(3, wrap=False)
-        blasts.metric("Blasts", tally.blasts if "blast" in known else "n/a")
-        healthy.metric("Healthy WBC", tally.healthy if "healthy" in known else "n/a")
-        smudges.metric("Smudges", tally.smudges if "smudge" in known else "n/a")
+        columns = st.columns(len(CELL_CLASSES), wrap=False)
+        for column, cell in zip(columns, CELL_CLASSES, strict=True):
+            column.metric(cell.heading, tally.counts.by_class.get(cell.name, "n/a"))
         share = tally.share
-        if not {"blast", "healthy"} <= set(known):
+        if not tally.counts.tells_blasts:
             st.caption(
                 "Cells are counted once while they are in view. There is no blast fraction: the "
                 "model does not tell blasts from healthy white cells."

@@ -13,7 +13,7 @@ import streamlit as st
 from allcell.settings import settings
 from allcell.stream.microscope import ZOOMS, VirtualMicroscope
 from allcell.stream.server_camera import ServerCamera, camera_name
-from allcell.stream.sources import Source
+from allcell.stream.sources import FrameSource
 from allcell.stream.video_file import VideoFile
 from allcell.ui.live.controls import FROZEN
 from allcell.ui.live.desk import LiveDesk, known_desk
@@ -127,7 +127,7 @@ def _choose_file(size: tuple[int, int]) -> SourceChoice:
     return SourceChoice("file", size, kept[2], "The video")
 
 
-def open_source(choice: SourceChoice) -> Source:
+def open_source(choice: SourceChoice) -> FrameSource:
     """Open a source of the server.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from allcell.engines.opening import has_torch
+from allcell.installation import get_packages
 from allcell.models.registry import FIELD_CLASSES, ClassifierSpec
 from allcell.models.weights import WeightFile
 from allcell.settings import settings
@@ -80,7 +81,7 @@ def _where(entry: Listing) -> str:
         return "On the CPU with ONNX Runtime; on a CUDA device with torch."
     return (
         "On the CPU with ONNX Runtime. CUDA devices need torch, which this light installation "
-        "leaves out: `make app` without LITE=1."
+        f"leaves out. {get_packages('train')}"
         if onnx
         else "On the CPU with ONNX Runtime, compiled earlier."
     )

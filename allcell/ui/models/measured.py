@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from allcell.evaluation.intervals import class_interval, interval_of
-from allcell.models.registry import ClassifierSpec
+from allcell.models.registry import PAPER_CLASSES, ClassifierSpec
 from allcell.report.paper import (
     CNN_FOOTNOTE,
     FOOTNOTES,
@@ -56,7 +56,7 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
     """
     rows = []
     intervals, images = metrics["intervals"], metrics["images"]
-    for name in ("blast", "healthy"):
+    for name in PAPER_CLASSES:
         scores = metrics["classes"][name]
         for metric in METRICS:
             row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}

@@ -10,6 +10,7 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from allcell.evaluation.intervals import interval_of, score_text
+from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import ClassifierSpec
 from allcell.ui.shell import charts
 from allcell.ui.shell.catalog import Listing
@@ -62,9 +63,10 @@ def _row(entry: Listing) -> dict[str, Any]:
             f"{right['k']} of {right['n']} ({right['low']:.2f} to {right['high']:.2f})"
         )
         return row
-    for name, column in (("blast", "Blasts, mAP@0.5"), ("healthy", "Healthy WBC, mAP@0.5")):
-        interval = interval_of(metrics["intervals"][f"{name}.ap50"], metrics["images"])
-        row[column] = score_text(metrics["classes"][name]["ap50"], interval, "{:.3f}".format)
+    for cell in (cell for cell in CELL_CLASSES if cell.paper):
+        interval = interval_of(metrics["intervals"][f"{cell.name}.ap50"], metrics["images"])
+        ap50 = metrics["classes"][cell.name]["ap50"]
+        row[f"{cell.heading}, mAP@0.5"] = score_text(ap50, interval, "{:.3f}".format)
     right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
     row["Whole fields right"] = f"{right} of {metrics['images']}"
     return row

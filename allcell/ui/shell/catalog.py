@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from allcell.engines.opening import has_torch
+from allcell.installation import get_packages, get_weights
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings
@@ -91,7 +92,7 @@ def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
             spec,
             files,
             f"Its weight file {needed.file} is missing.",
-            f"Get the folder {weights.name}/ whole again (for example `git checkout weights`).",
+            get_weights(),
         )
     if not shipped and not compiled_path(files.checkpoint).is_file() and not has_torch():
         return Listing(
@@ -99,7 +100,7 @@ def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
             files,
             "It comes without an ONNX file, and compiling one needs torch and ultralytics, which "
             "this light installation leaves out.",
-            "Install everything with `make app` (without LITE=1), or choose another model.",
+            f"{get_packages('train')} Or choose another model.",
         )
     return Listing(spec, files)
 

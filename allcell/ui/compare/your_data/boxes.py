@@ -13,7 +13,7 @@ from allcell.models.registry import CLASSES
 from allcell.ui.compare.answers import Answers, KeptAnswers
 from allcell.ui.compare.user_session import picture_of_set
 from allcell.ui.field.pictures import picture_memory
-from allcell.ui.field.viewer import Box, Field, show_field
+from allcell.ui.field.viewer import Box, FieldView, show_field
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.problems import show_problem
 
@@ -55,7 +55,7 @@ def field_at_threshold(
         return
     seen = outcomes(kept.evidence.seen[index], class_id, threshold)
     show_field(
-        Field(
+        FieldView(
             name=picture.digest,
             jpeg=jpeg,
             width_px=width_px,

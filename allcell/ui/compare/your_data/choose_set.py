@@ -11,10 +11,16 @@ from pathlib import Path, PurePath
 import streamlit as st
 
 from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
-from allcell.data.labelled_sets import class_counts, find_set, find_splits
+from allcell.data.labelled_sets import (
+    LABEL_FORMAT_NAMES,
+    LABEL_FORMATS,
+    class_counts,
+    find_set,
+    find_splits,
+)
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError, DataError
-from allcell.models.registry import CLASSES
+from allcell.models.registry import CLASSES, WHITE_CELLS
 from allcell.runs.evaluation import UserSet
 from allcell.settings import settings
 from allcell.ui.compare.user_session import let_go
@@ -115,16 +121,16 @@ def _open(busy: bool) -> None:
             st.selectbox("Folder", settings().data_sets, format_func=lambda p: p.name, key=_FOLDER)
             st.button("Open", on_click=_take_folder, disabled=busy, key="compare.user_open")
         return
+    layouts = " ".join(f"{known.name}: {known.layout}." for known in LABEL_FORMATS)
     st.file_uploader(
-        "Labelled set as a ZIP: YOLO, COCO or Pascal VOC",
+        f"Labelled set as a ZIP: {LABEL_FORMAT_NAMES}",
         type=["zip"],
         max_upload_size=max(1, settings().max_set_bytes // 2**20),
         key=_UPLOADER,
         on_change=_take_zip,
         disabled=busy,
-        help="YOLO: data.yaml, images/<part>, labels/<part>. COCO: annotations/instances_<part>"
-        ".json, images/. Pascal VOC: Annotations/*.xml, JPEGImages/. Pictures stay in the memory "
-        "of the computer that runs this app; nothing is unpacked or stored.",
+        help=f"{layouts.replace('<split>', '<part>')} Pictures stay in the memory of the computer "
+        "that runs this app; nothing is unpacked or stored.",
     )
 
 
@@ -197,7 +203,7 @@ def _mapping(
     if None in chosen.values():
         st.caption("Say of each class what it stands for.")
         return None
-    if not {"blast", "healthy"} & set(chosen.values()):
+    if not set(WHITE_CELLS) & set(chosen.values()):
         st.warning("No class stands for blasts or healthy white cells: there is nothing to score.")
         return None
     return {name: target or None for name, target in chosen.items()}

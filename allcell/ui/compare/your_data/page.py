@@ -9,7 +9,7 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
-from allcell.runs.evaluation import EvaluationRun, FieldJob, Job, UserSet
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
 from allcell.settings import settings
 from allcell.ui.compare.answers import measure_on_user_set, set_title
 from allcell.ui.compare.user_session import start_run, user_run
@@ -81,12 +81,12 @@ def _start(user_set: UserSet | None, usable: dict[str, Listing]) -> None:
     measure_on_user_set()
 
 
-def _job(entry: Listing) -> Job | FieldJob:
+def _job(entry: Listing) -> DetectorJob | FieldJob:
     spec, device = entry.spec, settings().device
     millions = entry.files.parameters / 1e6 if entry.files else _UNKNOWN_MILLIONS
     weight = _FIXED_MS + _MS_A_MILLION * millions
     if isinstance(spec, ModelSpec):
-        return Job(spec, entry.sha256, device, _opener(entry), weight)
+        return DetectorJob(spec, entry.sha256, device, _opener(entry), weight)
     name = spec.name
     return FieldJob(
         spec,

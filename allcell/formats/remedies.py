@@ -1,0 +1,6 @@
+"""What to do about a file that cannot be read: sentences that several formats share."""
+
+COPY_AGAIN = "Copy or export it again from the microscope or camera."
+EXPORT_REGION = (
+    "Export one field of view from the scanner's viewer as TIFF, PNG or JPEG and choose that file."
+)

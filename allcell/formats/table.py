@@ -1,0 +1,118 @@
+"""The picture files that allcell reads: a new one is a row of `IMAGE_FORMATS` and a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from allcell.formats.pixels import RGBImage
+from allcell.formats.raster import SizeCheck, header_size, read_jpeg, read_png_bmp_webp
+from allcell.words import in_words
+
+_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """One kind of picture file.
+
+    Attributes:
+        name: As people read it.
+        suffixes: In lower case, with the dot: pictures in a folder are found by them. Reading a
+            file never looks at its name.
+        recognise: Whether the bytes of a whole file are of this format.
+        decode: From the bytes, what messages call the file, and a check of the size that the
+            header tells, called before anything is decoded, to RGB uint8 (H, W, 3), upright. It
+            may raise ImageError, and whatever its library raises on damaged data.
+        size_px: From the bytes and that check to width and height of the upright picture, from
+            the header alone; it gives None if only decoding tells. None: only decoding tells for
+            all files of this format.
+        note: What of the format is read, in a few words; empty for all of it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    recognise: Callable[[bytes], bool]
+    decode: Callable[[bytes, str, SizeCheck], RGBImage]
+    size_px: Callable[[bytes, SizeCheck], tuple[int, int] | None] | None = None
+    note: str = ""
+
+
+def _is_bmp(data: bytes) -> bool:
+    # "BM" alone also begins ordinary words.
+    return data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES
+
+
+def _jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
+    return read_jpeg(data, check_size)
+
+
+def _tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
+    # Imported here: tifffile and pydicom cost start-up time that a JPEG does not need.
+    from allcell.formats.tiff import read_tiff
+
+    return read_tiff(data, label, check_size)
+
+
+def _dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
+    from allcell.formats.dicom import read_dicom
+
+    return read_dicom(data, label, check_size)
+
+
+#: In the order in which people read them. The first one that recognises a file decodes it.
+IMAGE_FORMATS: tuple[ImageFormat, ...] = (
+    ImageFormat(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        recognise=lambda data: data.startswith(b"\xff\xd8\xff"),
+        decode=_jpeg,
+        size_px=partial(header_size, "JPEG"),
+    ),
+    ImageFormat(
+        name="PNG",
+        suffixes=(".png",),
+        recognise=lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"),
+        decode=partial(read_png_bmp_webp, "PNG"),
+        size_px=partial(header_size, "PNG"),
+    ),
+    ImageFormat(
+        name="BMP",
+        suffixes=(".bmp", ".dib"),
+        recognise=_is_bmp,
+        decode=partial(read_png_bmp_webp, "BMP"),
+        size_px=partial(header_size, "BMP"),
+    ),
+    ImageFormat(
+        name="WebP",
+        suffixes=(".webp",),
+        recognise=lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP",
+        decode=partial(read_png_bmp_webp, "WebP"),
+        size_px=partial(header_size, "WebP"),
+    ),
+    ImageFormat(
+        name="TIFF",
+        suffixes=(".tif", ".tiff"),
+        recognise=lambda data: data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
+        decode=_tiff,
+        note="8 or 16 bit",
+    ),
+    ImageFormat(
+        name="DICOM",
+        suffixes=(".dcm", ".dicom"),
+        recognise=lambda data: data[128:132] == b"DICM",
+        decode=_dicom,
+        note="one frame",
+    ),
+)
+
+
+#: What can be read, in words.
+SUPPORTED = in_words([known.name for known in IMAGE_FORMATS])
+#: The same, with what of a format is read, where that is not all.
+SUPPORTED_IN_FULL = in_words(
+    [f"{known.name} ({known.note})" if known.note else known.name for known in IMAGE_FORMATS]
+)
+#: Endings of file names by which pictures are found in a folder.
+SUFFIXES = tuple(suffix for known in IMAGE_FORMATS for suffix in known.suffixes)

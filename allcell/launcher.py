@@ -1,0 +1,64 @@
+"""Start the app: Streamlit on app.py, wherever allcell is installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from allcell.errors import AllcellError
+from allcell.installation import get_packages
+from allcell.settings import PROJECT_ROOT
+
+
+def app_command(
+    *, port: int | None = None, host: str | None = None, extra: Sequence[str] = ()
+) -> list[str]:
+    """The command that starts the app.
+
+    Streamlit reads the settings in `.streamlit/config.toml` beside app.py, whatever the working
+    directory is.
+
+    Args:
+        port: TCP port; Streamlit's choice, 8501 or the next free one, if None.
+        host: Address that the app answers; that of the settings, this machine only, if None.
+        extra: More of Streamlit's options, for example `--server.sslCertFile=...`.
+
+    Raises:
+        AllcellError: If Streamlit is not installed.
+    """
+    missing = [name for name in ("streamlit", "streamlit_webrtc") if find_spec(name) is None]
+    if missing:
+        raise AllcellError(f"The app needs {' and '.join(missing)}.", get_packages("app"))
+    # -P: a folder named allcell where the command is typed must not be taken for the package.
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
+    if port is not None:
+        command.append(f"--server.port={port}")
+    if host is not None:
+        command.append(f"--server.address={host}")
+    return [*command, *extra]
+
+
+def start_app(
+    *, port: int | None = None, host: str | None = None, extra: Sequence[str] = ()
+) -> None:
+    """Run the app in the place of this process; returns on Windows only, when the app has ended.
+
+    Args:
+        port: As of `app_command`.
+        host: As of `app_command`.
+        extra: As of `app_command`.
+
+    Raises:
+        AllcellError: If Streamlit is not installed.
+        SystemExit: On Windows, if the app ended with an error.
+    """
+    command = app_command(port=port, host=host, extra=extra)
+    if os.name != "nt":
+        # One process, so that a signal reaches the app, without the memory of the command line.
+        os.execv(command[0], command)
+    code = subprocess.call(command)
+    if code:
+        raise SystemExit(code)

@@ -1,0 +1,43 @@
+"""The frame that stands still while a viewer looks at it."""
+
+from __future__ import annotations
+
+from allcell.formats.pixels import RGBImage
+from allcell.stream.live_settings import LiveSettings
+
+
+class Freeze:
+    """Holds the first frame that comes while the settings say `frozen`.
+
+    Attributes:
+        frame: That frame, (H, W, 3); None while the picture moves.
+    """
+
+    def __init__(self) -> None:
+        self.frame: RGBImage | None = None
+        self._asked: LiveSettings | None = None
+
+    def shown(self, frame: RGBImage, settings: LiveSettings) -> RGBImage:
+        """The frame to show for one that comes: itself, or the one that stands still."""
+        if not settings.frozen:
+            self.let_go()
+        elif self.frame is None:
+            self.frame = frame
+        return frame if self.frame is None else self.frame
+
+    def asks_anew(self, settings: LiveSettings) -> bool:
+        """Whether the model may say something new.
+
+        Of a frame that stands still it does only when asked with other settings than before.
+        """
+        if self.frame is None:
+            return True
+        asked, self._asked = self._asked, settings
+        return asked is None or any(
+            getattr(asked, name) != getattr(settings, name)
+            for name in ("worker", "long_side_px", "red_cell_px")
+        )
+
+    def let_go(self) -> None:
+        """Hold no frame."""
+        self.frame = self._asked = None
