@@ -190,6 +190,7 @@ def test_a_detection_on_the_cpu_imports_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.torch
 def test_missing_weights_are_named_before_torch_is(copied_weights, monkeypatch):
     monkeypatch.setattr("allcell.engines.base.has_torch", lambda: False)
     (copied_weights / "live.pt").unlink()
