@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 import allcell.cli.evaluate  # noqa: F401  (registers the commands)
 from allcell.cli.base import app
 from allcell.errors import DataError
-from allcell.evaluation.bundle import evaluate_all, read_bundle, rescore, write_bundle
+from allcell.evaluation.bundle import read_bundle, rescore, write_bundle
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
+from allcell.evaluation.scored import evaluate_all
 from allcell.settings import settings
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from allcell import images
 from allcell.__main__ import app
 from allcell.evaluation.bundle import read_bundle
-from allcell.images import encode_png
+from allcell.imaging import images
+from allcell.imaging.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render

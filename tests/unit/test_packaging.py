@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import allcell
-from allcell import installation, launcher, settings
+from allcell import settings
+from allcell.environment import installation, launcher
 from allcell.errors import AllcellError, ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
