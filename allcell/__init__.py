@@ -13,7 +13,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from allcell import offline as offline  # before any library that could call home is imported
+from allcell.environment import (
+    offline as offline,  # before any library that could call home is imported
+)
 
 if TYPE_CHECKING:
     from allcell.api import detect, open_detector, read_image

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
+from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import ModelSpec
 from allcell.result import Caution, Result
-from allcell.scale import Scale, resolve_scale
 
 
 class ImageDetector(Protocol):

@@ -12,14 +12,14 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from allcell import images
 from allcell.analysis import analyse
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime
 from allcell.errors import AllcellError, ImageError
-from allcell.images import RGBImage
+from allcell.imaging import images
+from allcell.imaging.images import RGBImage
+from allcell.imaging.scale import resolve_scale
 from allcell.result import Result
-from allcell.scale import resolve_scale
 from allcell.settings import settings
 
 #: One image: a path, the bytes of a file, or pixels (RGB uint8 (H, W, 3)).

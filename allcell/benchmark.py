@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detector import Detector
-from allcell.preprocess import network_input
+from allcell.environment.versions import machine_name
+from allcell.imaging.preprocess import network_input
 from allcell.statistics import Milliseconds
-from allcell.versions import machine_name
 
 #: The frame of a usual camera.
 FRAME_SIZE_PX = (1280, 720)

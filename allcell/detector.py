@@ -15,8 +15,8 @@ from allcell.engines.base import Engine
 from allcell.engines.decode import decode
 from allcell.engines.opening import Precision, Runtime, open_engine
 from allcell.engines.turns import Task, Turns
+from allcell.imaging.preprocess import empty_input, place, plan_tiles, uncut
 from allcell.models.registry import ModelSpec, get_spec
-from allcell.preprocess import empty_input, place, plan_tiles, uncut
 from allcell.settings import settings
 
 #: Network inputs kept for reuse, one for each size of image.
@@ -143,8 +143,8 @@ class Detector:
 
         Args:
             image: RGB uint8 (H, W, 3).
-            red_cell_px: Diameter of its red cells in pixels (see `allcell.scale`); None brings the
-                long side to the model's default.
+            red_cell_px: Diameter of its red cells in pixels (see `allcell.imaging.scale`); None
+                brings the long side to the model's default.
             confidence: Lowest confidence (0 to 1) to return.
             iou: Overlap (0 to 1) above which two boxes are one cell; the model's own if None.
             every_class: For the curves of an evaluation, as YOLOv5 validates: a box counts for

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from allcell import names
 from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.errors import ImageError
-from allcell.images import RGBImage, encode_png
+from allcell.imaging.images import RGBImage, encode_png
+from allcell.imaging.scale import Scale
 from allcell.models.registry import BLAST, CLASSES
-from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE
+from allcell.text import names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,7 +177,7 @@ class Result:
         Raises:
             ImageError: If no image is given and none can be read.
         """
-        from allcell.draw import draw
+        from allcell.imaging.draw import draw
 
         if image is None:
             if self.pixels is None:

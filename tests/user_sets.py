@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from allcell.data.labelled_sets import find_set
 from allcell.data.zipped import open_zip
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.synth import FieldSpec, render
 
 #: What somebody else might call our classes.

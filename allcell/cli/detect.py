@@ -9,19 +9,19 @@ from pathlib import Path
 
 import typer
 
-from allcell import images
 from allcell.analysis import analyse
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
-from allcell.draw import draw
 from allcell.errors import AllcellError
+from allcell.imaging import images
+from allcell.imaging.draw import draw
+from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import CLASSIFIERS
-from allcell.names import file_stems, unique_names
 from allcell.result import Result, boxes_csv
-from allcell.scale import Scale, resolve_scale
 from allcell.settings import RESEARCH_USE, settings
+from allcell.text.names import file_stems, unique_names
 
 
 @app.command()

@@ -9,20 +9,21 @@ import typer
 from allcell.cli.base import app, explained, say
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
+from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
-from allcell.evaluation.bundle import evaluate_all, pack, rescore
+from allcell.evaluation.bundle import pack, rescore
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.evaluate import score
 from allcell.evaluation.intervals import UNDECIDED
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish, write
 from allcell.evaluation.results import EvaluationResult
-from allcell.installation import weights_to_write
+from allcell.evaluation.scored import evaluate_all
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.statistics import too_few_images
-from allcell.words import in_words
+from allcell.text.words import in_words
 
 _OURS = ", ".join(CLASSES)
 _WHOSE = in_words([f"{known.name}'s" for known in LABEL_FORMATS])

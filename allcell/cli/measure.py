@@ -12,8 +12,8 @@ from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
 from allcell.cli.base import app, explained, say
 from allcell.detector import Detector
 from allcell.engines.opening import require_torch, resolve_device
+from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
-from allcell.installation import weights_to_write
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import model_files, read_manifest
 from allcell.report.cards import render_card

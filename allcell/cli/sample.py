@@ -8,7 +8,7 @@ import typer
 
 from allcell.cli.base import app, explained, say
 from allcell.errors import DataError
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.synth.field import render
 from allcell.synth.samples import EXAMPLE, samples
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from allcell.cli.base import app, explained
-from allcell.launcher import start_app
+from allcell.environment.launcher import start_app
 
 
 @app.command("app", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -10,10 +10,10 @@ import typer
 from allcell.cli.base import app, explained, say
 from allcell.data.dataset import read_yolo
 from allcell.engines.opening import require_torch
+from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.publish import answer
-from allcell.installation import weights_to_write
 from allcell.models.registry import CLASSIFIERS, get_classifier
 from allcell.models.weights import ModelFiles, model_files, verified
 from allcell.settings import settings

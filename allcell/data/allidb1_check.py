@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from allcell import images
 from allcell.boxes import iou
 from allcell.data.allidb1 import (
     SHIPPED_BOXES,
@@ -22,6 +21,7 @@ from allcell.data.allidb1 import (
     split_of,
 )
 from allcell.detections import FloatArray
+from allcell.imaging import images
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from allcell import images
 from allcell.boxes import clip
 from allcell.data.allidb1 import (
     OVERLAPPING_TEST,
@@ -29,8 +28,9 @@ from allcell.data.segment import segment_blasts, segment_white_cells
 from allcell.data.yolo import Labels, write_dataset_yaml, write_labels
 from allcell.detections import FloatArray
 from allcell.errors import DataError
+from allcell.imaging import images
+from allcell.imaging.scale import estimate_red_cell
 from allcell.models.registry import CLASSES
-from allcell.scale import estimate_red_cell
 
 Boxes = Literal["shipped", "segment"]
 

@@ -17,7 +17,7 @@ from allcell.data.yolo import read_class_names
 from allcell.data.zipped import DataPath, shown
 from allcell.detections import Detections, FloatArray
 from allcell.errors import DataError
-from allcell.images import SUFFIXES, Limits, RGBImage, decode, size_px
+from allcell.imaging.images import SUFFIXES, Limits, RGBImage, decode, size_px
 from allcell.models.registry import BLAST, CLASSES
 
 #: The split of a set that has no parts.

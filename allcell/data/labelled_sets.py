@@ -19,7 +19,7 @@ from allcell.data.folders import inside
 from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
-from allcell.words import in_words
+from allcell.text.words import in_words
 
 
 class Reader(Protocol):

@@ -94,12 +94,12 @@ def stained_field(image: npt.NDArray[np.uint8], red_cell_px: float) -> StainedFi
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise DataError(
             f"Expected an RGB picture of bytes, got shape {image.shape}, {image.dtype}.",
-            "Read it with allcell.images.",
+            "Read it with allcell.imaging.images.",
         )
     if not red_cell_px > 2:
         raise DataError(
             f"The red-cell diameter must be above 2 pixels, got {red_cell_px}.",
-            "Measure it with allcell.scale.estimate_red_cell, or give it by hand.",
+            "Measure it with allcell.imaging.scale.estimate_red_cell, or give it by hand.",
         )
     shape = (image.shape[0], image.shape[1])
     scale = min(1.0, WORKING_RED_CELL_PX / red_cell_px)

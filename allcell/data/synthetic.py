@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from allcell.data.yolo import Labels, write_dataset_yaml, write_labels
-from allcell.images import encode_jpeg
+from allcell.imaging.images import encode_jpeg
 from allcell.synth import random_spec, render
 
 

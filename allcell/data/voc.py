@@ -16,7 +16,7 @@ from allcell.data.dataset import WHOLE, LabelledImage, OnImage, labelled
 from allcell.data.folders import inside
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
-from allcell.images import SUFFIXES
+from allcell.imaging.images import SUFFIXES
 
 #: Larger annotation files are refused: that of an image has some kilobytes.
 MAX_BYTES = 16 * 2**20

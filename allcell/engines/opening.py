@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from allcell.engines.base import Engine
+from allcell.environment.installation import get_packages
 from allcell.errors import DeviceError, ModelError
-from allcell.installation import get_packages
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, model_files, verified
 

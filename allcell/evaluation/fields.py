@@ -12,11 +12,11 @@ import numpy as np
 
 from allcell.classifier import centre_crop, turned
 from allcell.data.dataset import LabelledImage
+from allcell.environment.versions import installed_versions
 from allcell.errors import DataError
 from allcell.evaluation.judged_fields import FieldCounts, ImageClassifier
 from allcell.evaluation.predictions import data_sha256
 from allcell.evaluation.results import to_json
-from allcell.versions import installed_versions
 
 #: The angles of the paper's notebook `cnn_test.ipynb`, beginning with the field as it is.
 ANGLES_DEG = (0, 45, 90, 135, 180, 225, 270, 315)

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 from allcell.analysis import ImageDetector, find
 from allcell.data.dataset import LabelledImage
 from allcell.detections import Detections, FloatArray
+from allcell.environment.versions import installed_versions
 from allcell.errors import DataError, ModelError
 from allcell.models.registry import CLASSES, TRAINED_CLASSES
-from allcell.versions import installed_versions
 
 #: The curves need the unsure predictions too: YOLOv5 validates from here on.
 FLOOR_CONFIDENCE = 0.001

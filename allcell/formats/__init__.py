@@ -1,1 +1,1 @@
-"""Reading each kind of picture file. `allcell.images` is the door; nothing else enters here."""
+"""Reading each kind of picture file; only `allcell.imaging.images` leads here."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import SizeCheck, header_size, read_jpeg, read_png_bmp_webp
-from allcell.words import in_words
+from allcell.text.words import in_words
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 

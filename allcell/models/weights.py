@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from allcell.environment.installation import get_weights
 from allcell.errors import ModelError
-from allcell.installation import get_weights
 from allcell.settings import settings
 
 MANIFEST = "manifest.json"

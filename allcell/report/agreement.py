@@ -12,8 +12,8 @@ import numpy as np
 
 from allcell.boxes import iou
 from allcell.detections import Detections, FloatArray, IntArray
-from allcell.names import spreadsheet_text
 from allcell.settings import RESEARCH_USE
+from allcell.text.names import spreadsheet_text
 
 #: Boxes of two models that overlap this much (intersection over union) are one cell.
 SAME_CELL_IOU = 0.5

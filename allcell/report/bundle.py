@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from allcell.names import file_stems
 from allcell.report.exports import (
     Failure,
     class_names,
@@ -19,6 +18,7 @@ from allcell.report.exports import (
 )
 from allcell.result import Result, boxes_csv, export_names
 from allcell.settings import RESEARCH_USE
+from allcell.text.names import file_stems
 
 #: ZIP entries carry a time; a fixed one keeps equal results equal byte by byte.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)

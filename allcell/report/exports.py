@@ -21,7 +21,6 @@ from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.models.classes import CELL_CLASSES, CellClass
 from allcell.models.registry import WHITE_CELLS
-from allcell.names import file_stems, safe_name, spreadsheet_text
 from allcell.result import (
     CONFIDENCE_DECIMALS,
     PIXEL_DECIMALS,
@@ -30,6 +29,7 @@ from allcell.result import (
     noticed_csv,
 )
 from allcell.settings import RESEARCH_USE
+from allcell.text.names import file_stems, safe_name, spreadsheet_text
 
 PERCENT_DECIMALS = 1
 

@@ -7,11 +7,11 @@ import io
 import zipfile
 from collections.abc import Sequence
 
-from allcell.draw import draw
-from allcell.images import encode_png
+from allcell.imaging.draw import draw
+from allcell.imaging.images import encode_png
+from allcell.imaging.scale import Scale
 from allcell.report.bundle import ZIP_TIME, bundle_zip
 from allcell.result import Result, export_names
-from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE
 from allcell.stream.snapshots import Snapshot
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark
 from allcell.detector import Detector
 from allcell.errors import AllcellError
-from allcell.images import RGBImage
+from allcell.imaging.images import RGBImage
 from allcell.runs.guard import BackgroundRun, StoppedError
 from allcell.synth.field import random_spec, render
 

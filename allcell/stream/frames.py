@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector
-from allcell.draw import draw_into
 from allcell.engines.base import RunInterrupted
 from allcell.formats.pixels import RGBImage
-from allcell.preprocess import input_scale
+from allcell.imaging.draw import draw_into
+from allcell.imaging.preprocess import input_scale
 from allcell.stream.census import Census
 from allcell.stream.faults import Faults
 from allcell.stream.freeze import Freeze

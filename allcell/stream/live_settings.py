@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from allcell.detections import Detections
 from allcell.detector import choose
-from allcell.draw import DEFAULT_STYLE, Style
+from allcell.imaging.draw import DEFAULT_STYLE, Style
 from allcell.models.registry import ModelSpec
 from allcell.stream.model_worker import ModelWorker
 

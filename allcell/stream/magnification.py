@@ -6,8 +6,8 @@ import statistics
 from collections import deque
 
 from allcell.formats.pixels import RGBImage
+from allcell.imaging.scale import estimate_red_cell
 from allcell.models.registry import ModelSpec
-from allcell.scale import estimate_red_cell
 
 #: A first few measurements come quickly, then one in a while will do: each costs some 20 ms.
 _SOON_S = 0.7

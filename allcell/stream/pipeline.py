@@ -11,7 +11,7 @@ import numpy as np
 
 from allcell.errors import ModelError
 from allcell.formats.pixels import RGBImage
-from allcell.preprocess import network_input
+from allcell.imaging.preprocess import network_input
 from allcell.statistics import Milliseconds
 from allcell.stream.frames import Viewer
 from allcell.stream.live_settings import LiveSettings

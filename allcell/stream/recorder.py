@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from allcell.detections import Detections
-from allcell.draw import draw
 from allcell.errors import ImageError
 from allcell.formats.pixels import RGBImage
+from allcell.imaging.draw import draw
 from allcell.settings import settings
 
 log = logging.getLogger(__name__)

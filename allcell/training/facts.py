@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from allcell.environment.versions import installed_versions
 from allcell.models.weights import sha256
 from allcell.training.recipe import CnnRecipe, Recipe
-from allcell.versions import installed_versions
 
 FACTS = "facts.json"
 #: The column that chooses the checkpoint of a detector: mAP@0.5:0.95 on validation.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from allcell.data.dataset import read_yolo
 from allcell.detections import Detections, FloatArray
-from allcell.scale import estimate_red_cell
+from allcell.imaging.scale import estimate_red_cell
 from allcell.training.augment import paint_over_arrows
 
 log = logging.getLogger(__name__)

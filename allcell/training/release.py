@@ -15,10 +15,10 @@ from ultralytics.nn.tasks import load_checkpoint
 from allcell.data.dataset import read_yolo
 from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
+from allcell.imaging.preprocess import network_input
+from allcell.imaging.scale import resolve_scale
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
-from allcell.preprocess import network_input
-from allcell.scale import resolve_scale
 from allcell.training.facts import read_facts
 
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from allcell.benchmark import resident_mb  # noqa: E402
-from allcell.images import encode_jpeg  # noqa: E402
+from allcell.imaging.images import encode_jpeg  # noqa: E402
 from allcell.synth import random_spec, render  # noqa: E402
 from tests.conftest import CHROMIUM, CHROMIUM_FLAGS  # noqa: E402
 

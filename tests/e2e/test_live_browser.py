@@ -19,7 +19,7 @@ import pytest
 
 from allcell.boxes import iou
 from allcell.detections import FloatArray
-from allcell.images import RGBImage, decode
+from allcell.imaging.images import RGBImage, decode
 from allcell.models.registry import BLAST, HEALTHY
 from allcell.synth import FieldSpec, SyntheticField, render
 from allcell.ui.shell.assets import ASSETS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.synth import FieldSpec, render
 from tests.traced import ROOT, Traced, beyond_this_machine, outside, why_not
 from tests.untrusted_graphs import NAMES, anchor_free, graph
@@ -35,7 +35,7 @@ LINGER_S = 11
 DETECT = """
 import pathlib, time
 from allcell.detector import Detector
-from allcell.images import decode
+from allcell.imaging.images import decode
 image = decode(pathlib.Path("smear.png"))
 print(Detector.open(NAME, device="cpu").detect(image, red_cell_px=24))
 """

@@ -12,7 +12,7 @@ import pytest
 
 from allcell.boxes import iou
 from allcell.detections import FloatArray
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.settings import RESEARCH_USE
 from allcell.synth import FieldSpec, SyntheticField, render
 

@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from allcell.detector import Detector
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.models.registry import get_spec
 from allcell.settings import settings
 from allcell.synth import FieldSpec, render

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from allcell.detector import Detector
 from allcell.errors import ModelError
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
 from allcell.synth import samples

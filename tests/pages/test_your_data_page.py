@@ -51,7 +51,7 @@ class Boxes:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     """The network behind every model, and few resamples."""
     boxes = Boxes()
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 20)
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
     monkeypatch.setattr(
         own_data.Detector, "open", lambda name, **_: Detector(get_spec(name), boxes)
     )

@@ -17,7 +17,7 @@ import pytest
 import allcell
 from allcell import api
 from allcell.errors import AllcellError, ImageError, ModelError
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.result import BOX_COLUMNS
 from allcell.settings import RESEARCH_USE
 from allcell.synth.field import render

@@ -20,7 +20,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from allcell.errors import ImageError
-from allcell.images import Limits, decode
+from allcell.imaging.images import Limits, decode
 
 LIMITS = Limits(max_bytes=2**20, max_pixels=1_000_000, max_images=1)
 SECONDS_EACH = 2.0

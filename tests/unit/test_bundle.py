@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 import allcell.cli.evaluate  # noqa: F401  (registers the commands)
 from allcell.cli.base import app
 from allcell.errors import DataError
-from allcell.evaluation.bundle import evaluate_all, read_bundle, rescore, write_bundle
+from allcell.evaluation.bundle import read_bundle, rescore, write_bundle
 from allcell.evaluation.evaluate import RESAMPLES
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
+from allcell.evaluation.scored import evaluate_all
 from allcell.settings import settings
 
 
@@ -22,7 +23,7 @@ from allcell.settings import settings
 def fewer_resamples():
     """Enough where only what is alike matters; bundles are made and checked with as many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("allcell.evaluation.bundle.RESAMPLES", 40)
+        patch.setattr("allcell.evaluation.scored.RESAMPLES", 40)
         yield
 
 
@@ -67,7 +68,7 @@ def changed(bundle, name, change):
 
 @pytest.mark.slow
 def test_the_same_numbers_come_out(answers, monkeypatch):
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", RESAMPLES)
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", RESAMPLES)
     again = rescore(write_bundle(answers))
     assert again.differing == []
     for result, item in zip(again.results, answers, strict=True):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from allcell import images
 from allcell.__main__ import app
 from allcell.evaluation.bundle import read_bundle
-from allcell.images import encode_png
+from allcell.imaging import images
+from allcell.imaging.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
@@ -292,7 +292,7 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
 def compare(tmp_path, monkeypatch):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
     # How many resamples is not the subject here.
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 40)
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 40)
     for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from allcell.classifier import turned
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.errors import DataError, ModelError
-from allcell.images import decode, encode_png
+from allcell.imaging.images import decode, encode_png
 from allcell.models import registry
 from allcell.models.cnn import FieldCnn, initialise, load_network, parameter_count, with_weights
 from allcell.models.registry import CLASSIFIERS, ClassifierSpec, get_classifier

@@ -1,4 +1,4 @@
-"""allcell.draw: what is drawn where, in which colour and line, and how fast."""
+"""allcell.imaging.draw: what is drawn where, in which colour and line, and how fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allcell.detections import Detections
-from allcell.draw import (
+from allcell.imaging.draw import (
     CLASS_COLOURS,
     CLASS_COLOURS_HEX,
     CLASS_LINES,

@@ -16,10 +16,10 @@ from pycocotools.coco import COCO
 
 from allcell.detections import Detections
 from allcell.detector import Timing
+from allcell.imaging.scale import Scale
 from allcell.report import bundle, exports
 from allcell.report.exports import Failure
 from allcell.result import Caution, Result, boxes_csv, without_names
-from allcell.scale import Scale
 from allcell.settings import RESEARCH_USE
 
 TIMING = Timing(preprocess_ms=1.0, inference_ms=8.23456, postprocess_ms=0.25, total_ms=9.5)

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allcell import images
 from allcell.errors import ImageError
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import SizeCheck
@@ -15,7 +14,8 @@ from allcell.formats.table import (
     SUPPORTED_IN_FULL,
     ImageFormat,
 )
-from allcell.words import in_words
+from allcell.imaging import images
+from allcell.text.words import in_words
 
 HEADS = {
     "JPEG": b"\xff\xd8\xff\xe0",

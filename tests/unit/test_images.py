@@ -1,4 +1,4 @@
-"""allcell.images: every format, depth and orientation it promises, and every refusal."""
+"""allcell.imaging.images: every format, depth and orientation it promises, and every refusal."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from allcell import images
 from allcell.errors import ImageError
 from allcell.formats.pixels import depth_in_use, flatten, orient, to_8_bit, to_rgb
-from allcell.images import Limits, collect_paths, decode, encode_jpeg, encode_png, size_px
+from allcell.imaging import images
+from allcell.imaging.images import Limits, collect_paths, decode, encode_jpeg, encode_png, size_px
 
 Array = npt.NDArray[np.generic]
 LIMITS = Limits(max_bytes=20 * 2**20, max_pixels=4_000_000, max_images=3)
@@ -360,7 +360,9 @@ def test_a_png_that_says_behind_its_pixels_how_it_lies(said: bytes) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
 def test_the_size_is_told_without_decoding(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = pil(MARKED, kind)
-    monkeypatch.setattr("allcell.images.decode", lambda *_, **__: pytest.fail("it was decoded"))
+    monkeypatch.setattr(
+        "allcell.imaging.images.decode", lambda *_, **__: pytest.fail("it was decoded")
+    )
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("it was decoded"))
     assert size_px(data, limits=LIMITS) == (64, 48)
 

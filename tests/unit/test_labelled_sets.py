@@ -17,7 +17,7 @@ from allcell.data.labelled_sets import (
 )
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.errors import DataError
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 
 WIDTH, HEIGHT = 200, 100
 #: Class, x1, y1, x2, y2.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allcell import names
+from allcell.text import names
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import allcell
-from allcell import installation, launcher, settings
+from allcell import settings
+from allcell.environment import installation, launcher
 from allcell.errors import AllcellError, ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,3 +149,12 @@ def test_without_streamlit_the_launcher_says_what_to_install(monkeypatch):
     with pytest.raises(AllcellError, match="streamlit and streamlit_webrtc") as error:
         launcher.app_command()
     assert "make app LITE=1" in error.value.remedy
+
+
+def test_the_layers_in_contributing_are_those_that_are_checked():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawn = text.split("from the top:\n\n```\n")[1].split("```")[0].strip().splitlines()
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    [layers] = [c for c in tool["importlinter"]["contracts"] if c["id"] == "layers"]
+    checked = [set(re.findall(r"\w+", layer)) for layer in layers["layers"]]
+    assert [set(re.findall(r"\w+", line)) for line in drawn] == checked

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import AllcellError, ImageError, ModelError
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.models.registry import get_classifier, get_spec
 from allcell.ui.field import pictures
 from allcell.ui.field.bench import Bench

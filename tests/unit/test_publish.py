@@ -11,7 +11,7 @@ from allcell.errors import DataError
 from allcell.evaluation.evaluate import score
 from allcell.evaluation.predictions import Predictions
 from allcell.evaluation.publish import publish
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.settings import settings
 from allcell.synth import random_spec, render
 

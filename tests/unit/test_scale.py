@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allcell.scale import estimate_red_cell, resolve_scale
+from allcell.imaging.scale import estimate_red_cell, resolve_scale
 from allcell.synth import random_spec, render
 
 

@@ -13,7 +13,7 @@ import pytest
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.errors import ImageError, ModelError
-from allcell.images import decode
+from allcell.imaging.images import decode
 from allcell.report.snapshots import snapshots_zip
 from allcell.settings import RESEARCH_USE, Settings
 from allcell.stream import recorder as recorder_module

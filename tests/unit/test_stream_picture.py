@@ -146,7 +146,7 @@ class TestMagnification:
 
 
 def magnification_estimate(diameter_px):
-    from allcell.scale import RedCellEstimate
+    from allcell.imaging.scale import RedCellEstimate
 
     return RedCellEstimate(diameter_px, 0.8)
 

@@ -13,7 +13,7 @@ from allcell.data.dataset import read_yolo
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.detections import Detections
 from allcell.errors import DataError
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.models.weights import sha256
 from allcell.synth import random_spec, render
 from allcell.training.augment import Augmentation, paint_over_arrows, vary

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allcell.images import decode
+from allcell.imaging.images import decode
+from allcell.imaging.scale import RedCellEstimate, Scale
 from allcell.report.paper import METRICS, published
-from allcell.scale import RedCellEstimate, Scale
 from allcell.statistics import Proportion
 from allcell.ui.field.crops import MAX_SIDE_PX, crop, data_uri, display_jpeg
+from allcell.ui.field.lru import Lru
 from allcell.ui.field.table import picked_row
 from allcell.ui.models.measured import detector_rows
 from allcell.ui.shell.charts import DETECTOR_CURVES, training_scores
-from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.wording import (
     interval_text,
     plain,

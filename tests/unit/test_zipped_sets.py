@@ -14,7 +14,7 @@ from allcell.data.class_names import IGNORED, LEFT_OUT, suggested_target
 from allcell.data.labelled_sets import class_counts, find_set, find_splits, read_labelled
 from allcell.data.zipped import ZipLimits, open_zip
 from allcell.errors import DataError
-from allcell.images import decode, encode_png
+from allcell.imaging.images import decode, encode_png
 from tests.user_sets import coco_files, coco_folder, coco_zip, fields, packed
 
 PICTURE = encode_png(np.full((60, 80, 3), 200, np.uint8))

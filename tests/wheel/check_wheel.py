@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.settings import RESEARCH_USE
 from allcell.synth import random_spec, render
 

@@ -86,7 +86,7 @@ def _add_one() -> None:
     try:
         candidate = _candidate(upload)
     except ModelError as error:
-        _explain(error)
+        show_problem(error)
         return
     _describe(candidate.network)
     _form(candidate, PurePath(upload.name).stem)
@@ -171,7 +171,7 @@ def _form(candidate: Candidate, stem: str) -> None:
             with st.spinner("Checking"):
                 added = add(candidate, claims, size)
         except ModelError as error:
-            _explain(error)
+            show_problem(error)
             return
         st.session_state[_ROUND] += 1
         st.session_state.pop(_CANDIDATE, None)
@@ -295,7 +295,3 @@ def _check_title(title: str) -> None:
         raise ModelError("The model has no name.", "Give it one, with a letter or a number.")
     if _taken(title):
         raise ModelError(f"There is a model named {title} already.", "Give it another name.")
-
-
-def _explain(error: ModelError) -> None:
-    show_problem(error)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from allcell.data.dataset import LabelledImage
-from allcell.evaluation.bundle import Scored
 from allcell.evaluation.judged_fields import JudgedFields
+from allcell.evaluation.scored import Scored
 from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, ScoreKey, UserSet
+from allcell.ui.field.lru import Lru
 from allcell.ui.field.pictures import Picture, picture_memory
-from allcell.ui.shell.lru import Lru
 from allcell.ui.shell.session_watch import session_is_open
 
 #: Scores that are kept: a set or two with all models. One is some megabytes.

@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 
 import streamlit as st
 
-from allcell.draw import draw
 from allcell.formats.pixels import RGBImage
-from allcell.images import decode, encode_png
-from allcell.names import safe_name
+from allcell.imaging.draw import draw
+from allcell.imaging.images import decode, encode_png
 from allcell.report.bundle import bundle_zip, yolo_zip
 from allcell.report.exports import Failure, to_coco
 from allcell.result import Result, boxes_csv
+from allcell.text.names import safe_name
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture, Refused
 from allcell.ui.shell.controls import ViewChoice, choose_names, title_of

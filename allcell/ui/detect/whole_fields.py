@@ -11,8 +11,8 @@ import streamlit as st
 
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec
-from allcell.names import spreadsheet_text
 from allcell.settings import RESEARCH_USE
+from allcell.text.names import spreadsheet_text
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Judged, Picture, Refused
 from allcell.ui.field.table import pickable

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import streamlit as st
 
 from allcell.errors import ImageError
-from allcell.images import Limits, check_count
+from allcell.imaging.images import Limits, check_count
 from allcell.ui.field.pictures import Finished, Picture, PictureMemory, Refused, picture_memory
 
 #: All files of a session together, in multiples of the largest file accepted.

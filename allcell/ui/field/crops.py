@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from allcell.formats.pixels import RGBImage
-from allcell.images import encode_jpeg
+from allcell.imaging.images import encode_jpeg
 
 #: Long side of the picture in the browser: enough to see single cells, small enough for a phone.
 MAX_SIDE_PX = 2600

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from allcell.images import SUPPORTED
+from allcell.imaging.images import SUPPORTED
 from allcell.synth.samples import Sample, samples
 from allcell.ui.shell.cache import sample_thumbnail
 

@@ -19,11 +19,11 @@ from allcell.classifier import FieldClass, FieldClassifier
 from allcell.detections import Detections
 from allcell.detector import Detector
 from allcell.errors import AllcellError
-from allcell.images import RGBImage, decode
-from allcell.scale import Scale, resolve_scale
+from allcell.imaging.images import RGBImage, decode
+from allcell.imaging.scale import Scale, resolve_scale
 from allcell.settings import settings
 from allcell.ui.field.crops import display_jpeg
-from allcell.ui.shell.lru import Lru
+from allcell.ui.field.lru import Lru
 
 if TYPE_CHECKING:
     from allcell.analysis import Analysis

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from allcell.scale import Scale
+from allcell.imaging.scale import Scale
 from allcell.ui.field.pictures import Picture, PictureMemory
 from allcell.ui.shell.wording import scale_text
 

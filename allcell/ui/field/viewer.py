@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from allcell.draw import CLASS_COLOURS_HEX, CLASS_LINES, OUTCOME_COLOURS_HEX, OUTCOME_LINES
+from allcell.imaging.draw import CLASS_COLOURS_HEX, CLASS_LINES, OUTCOME_COLOURS_HEX, OUTCOME_LINES
 from allcell.ui.shell.assets import asset
 from allcell.ui.shell.controls import title_of
 

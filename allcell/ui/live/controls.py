@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from allcell.detector import MAX_IOU
-from allcell.draw import Style
+from allcell.imaging.draw import Style
 from allcell.models.registry import ModelSpec
 from allcell.settings import settings
 from allcell.stream.live_settings import LiveSettings

@@ -10,9 +10,9 @@ import streamlit as st
 
 from allcell.analysis import Analysis, analyse
 from allcell.detections import Detections
-from allcell.draw import draw
 from allcell.errors import AllcellError
-from allcell.images import RGBImage, encode_jpeg, encode_png
+from allcell.imaging.draw import draw
+from allcell.imaging.images import RGBImage, encode_jpeg, encode_png
 from allcell.report.snapshots import snapshots_zip, to_result
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.recorder import CODECS

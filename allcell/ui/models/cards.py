@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from allcell.engines.opening import has_torch
-from allcell.installation import get_packages
+from allcell.environment.installation import get_packages
 from allcell.models.registry import FIELD_CLASSES, ClassifierSpec
 from allcell.models.weights import WeightFile
 from allcell.settings import settings

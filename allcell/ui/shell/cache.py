@@ -8,7 +8,7 @@ import streamlit as st
 
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
-from allcell.images import RGBImage, encode_jpeg, encode_png
+from allcell.imaging.images import RGBImage, encode_jpeg, encode_png
 from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import Sample, samples

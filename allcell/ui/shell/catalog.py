@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from allcell.engines.opening import has_torch
-from allcell.installation import get_packages, get_weights
+from allcell.environment.installation import get_packages, get_weights
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from allcell.scale import Scale
+from allcell.imaging.scale import Scale
 
 if TYPE_CHECKING:
     from allcell.statistics import Proportion

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from allcell.classifier import FieldClass
-from allcell.images import RGBImage
+from allcell.imaging.images import RGBImage
 from allcell.models.registry import BLAST, CLASSES, FIELD_CLASSES
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
 from allcell.result import Result

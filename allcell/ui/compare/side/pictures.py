@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from allcell.images import encode_png
+from allcell.imaging.images import encode_png
 from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import Sample, samples

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from allcell.draw import FALSE_ALARM, FOUND, MISSED
 from allcell.errors import AllcellError
 from allcell.evaluation.outcomes import Outcomes, outcomes
+from allcell.imaging.draw import FALSE_ALARM, FOUND, MISSED
 from allcell.models.registry import CLASSES
 from allcell.ui.compare.answers import Answers, KeptAnswers
 from allcell.ui.compare.user_session import picture_of_set

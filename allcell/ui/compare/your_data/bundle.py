@@ -6,7 +6,8 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from allcell.evaluation.bundle import compare_scored, pack
+from allcell.evaluation.bundle import pack
+from allcell.evaluation.scored import compare_scored
 from allcell.runs.evaluation import EvaluationRun, numbered
 from allcell.ui.shell.controls import choose_names, kept_names
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from allcell.environment.installation import get_packages
 from allcell.errors import AllcellError
-from allcell.installation import get_packages
 from allcell.settings import PROJECT_ROOT
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from allcell.detections import Detections
 from allcell.formats.pixels import RGBImage
-from allcell.lettering import (
+from allcell.imaging.lettering import (
     DARK,
     SMALLEST_TEXT_PX,
     Colour,

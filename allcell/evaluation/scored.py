@@ -1,0 +1,134 @@
+"""Models scored on one set and compared, from their answers; what takes long is done once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from allcell.errors import DataError
+from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
+from allcell.evaluation.evaluate import RESAMPLES, score
+from allcell.evaluation.evidence import Array, Evidence
+from allcell.evaluation.judged_fields import JudgedFields
+from allcell.evaluation.predictions import Predictions
+from allcell.evaluation.results import EvaluationResult
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One model's answers, and all that is made of them; what takes long is done.
+
+    Attributes:
+        predictions: The answers, with the truth.
+        evidence: The same, matched.
+        measured: `Evidence.measure`.
+        draws: `Evidence.replicates`.
+        result: What they score.
+    """
+
+    predictions: Predictions
+    evidence: Evidence
+    measured: dict[str, float]
+    draws: dict[str, Array]
+    result: EvaluationResult
+
+    @classmethod
+    def of(
+        cls, predictions: Predictions, on_draw: Callable[[int, int], None] | None = None
+    ) -> Scored:
+        """Score one model.
+
+        Args:
+            predictions: Of one model on one split.
+            on_draw: See `Evidence.replicates`.
+        """
+        evidence = Evidence.of(predictions)
+        draws = evidence.replicates(RESAMPLES, on_draw=on_draw)
+        result = score(predictions, replicates=draws)
+        return cls(predictions, evidence, evidence.measure(), draws, result)
+
+    def renamed(self, data: str, split: str, names: Sequence[str]) -> Scored:
+        """The same under other names of the set, its part and its images, which no number knows."""
+        setting = replace(self.predictions.setting, data=data, split=split)
+        images = zip(self.predictions.images, names, strict=True)
+        fields = zip(self.result.fields, names, strict=True)
+        return replace(
+            self,
+            predictions=replace(
+                self.predictions,
+                setting=setting,
+                images=tuple(replace(image, name=name) for image, name in images),
+            ),
+            result=replace(
+                self.result,
+                data=data,
+                split=split,
+                fields=tuple(replace(field, name=name) for field, name in fields),
+            ),
+        )
+
+
+def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()) -> Comparison:
+    """Compare all pairs of models on the same images.
+
+    Args:
+        models: Of one model each.
+        fields: Of whole-field classifiers on these images; they are compared by whole fields only.
+
+    Raises:
+        DataError: If there are none, or they are not of the same images, or a name is there twice.
+    """
+    predictions = [m.predictions for m in models]
+    check_comparable(predictions, fields)
+    first = predictions[0]
+    names = [p.setting.model for p in predictions]
+    right = {name: m.result.right for name, m in zip(names, models, strict=True)}
+    right |= {f.model: f.right for f in fields}
+    return Comparison(
+        first.setting.data,
+        first.setting.split,
+        first.data_sha256,
+        {p.setting.model: p.setting.model_sha256 for p in predictions}
+        | {f.model: f.model_sha256 for f in fields},
+        compare_measures(
+            {name: m.measured for name, m in zip(names, models, strict=True)},
+            {name: m.draws for name, m in zip(names, models, strict=True)},
+            len(first.images),
+        ),
+        compare_fields(right),
+    )
+
+
+def evaluate_all(
+    predictions: Sequence[Predictions], fields: Sequence[JudgedFields] = ()
+) -> tuple[tuple[EvaluationResult, ...], Comparison]:
+    """Score several models on the same images and compare all pairs.
+
+    Args:
+        predictions: Of one model each, on the same images.
+        fields: See `compare_scored`.
+
+    Raises:
+        DataError: If there are none, or they are not of the same images, or a name is there twice.
+    """
+    check_comparable(predictions, fields)
+    models = [Scored.of(p) for p in predictions]
+    return tuple(m.result for m in models), compare_scored(models, fields)
+
+
+def check_comparable(predictions: Sequence[Predictions], fields: Sequence[JudgedFields]) -> None:
+    """Refuse answers that cannot be compared.
+
+    Raises:
+        DataError: If there are none, or they are not of the same images, or a name is there twice.
+    """
+    names = [p.setting.model for p in predictions] + [f.model for f in fields]
+    if not predictions or len(set(names)) != len(names):
+        raise DataError("Each model must be there once.", "Leave out what is there twice.")
+    first = predictions[0]
+    asked = {(p.data_sha256, len(p.images)) for p in predictions}
+    asked |= {(f.data_sha256, len(f.right)) for f in fields}
+    if asked != {(first.data_sha256, len(first.images))}:
+        raise DataError(
+            "The models were not run on the same images.", "Run all of them on the same set."
+        )

@@ -1,0 +1,1 @@
+"""Words and names, made fit for where they stand."""
