@@ -9,6 +9,8 @@ MODEL ?= live
 DATA ?=
 ARGS ?=
 LITE ?=
+# Of pytest, where tests do not get in each other's way; each has one thread.
+WORKERS ?= 2
 
 FULL := .venv
 SMALL := .venv-lite
@@ -23,8 +25,12 @@ endif
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+PYTEST := $(FULL)/bin/python -m pytest
+# Workers take over each other's tests, so that both end at the same time.
+SPREAD := -n $(WORKERS) --dist worksteal
+
 .DEFAULT_GOAL := help
-.PHONY: help app test check bench evaluate wheel-check browser strace clean clean-all
+.PHONY: help app test quick check bench evaluate wheel-check browser strace clean clean-all
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -34,7 +40,19 @@ app: $(RUN)/.ready ## set up and start the app (PORT=8501; HOST=0.0.0.0 to share
 	$(RUN)/bin/python -m streamlit run app.py --server.port $(PORT) --server.address $(HOST)
 
 test: $(FULL)/.ready-dev browser strace ## set up and run all tests, those in Chromium too (ARGS="-k name")
-	$(FULL)/bin/python -m pytest $(ARGS)
+ifneq ($(strip $(ARGS)),)
+	$(PYTEST) $(ARGS)
+else
+# All tiers run, whatever fails. Those in Chromium hold the app to seconds: they run alone.
+	@status=0; \
+	for tier in "quick $(SPREAD)" "slow $(SPREAD)" browser; do \
+		$(PYTEST) --tier $$tier || status=$$?; \
+	done; \
+	exit $$status
+endif
+
+quick: $(FULL)/.ready-dev ## set up and run the tests without browser, torch or child process
+	$(PYTEST) --tier quick $(SPREAD) $(ARGS)
 
 check: $(FULL)/.ready-dev ## lint, format, types, import rules
 	$(FULL)/bin/python -m ruff check .

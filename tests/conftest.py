@@ -1,18 +1,22 @@
-"""What tests share: the order of the tiers, a running app, a page in Chromium."""
+"""What tests share: the tiers, workers that do not fight, a running app, a page in Chromium."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import platform
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +25,14 @@ import pytest
 import allcell  # noqa: F401  (before any library that it keeps from calling home)
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker has one core: with a pool of threads each they would wait for one another. Set
+    # before the libraries are imported, and inherited by the processes that tests start.
+    for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ.setdefault(pool, "1")
+    os.environ.setdefault("ALLCELL_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0
@@ -41,6 +52,95 @@ CHROMIUM_FLAGS = [
 ]
 LOCAL_HOSTS = {"127.0.0.1", "localhost"}
 
+#: Each tier is a run of pytest (`--tier`, see the Makefile), which imports no file of another.
+TIERS = {
+    "quick": "not browser and not torch and not child and not slow",
+    "slow": "not browser and (torch or child or slow)",
+    "browser": "browser",
+}
+#: With this line a file says that all of it is slow: the quick tier does not even import it.
+ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(child|torch|slow)$", re.MULTILINE)
+TORCH = {"torch", "torchvision", "ultralytics"}
+#: What Python tells an audit hook when a process begins.
+NEW_PROCESS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.system"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--tier`."""
+    parser.addoption("--tier", choices=list(TIERS), help="run the tests of one tier only")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the tests of the tier; the quick one is guarded where its tests run."""
+    tier = config.getoption("tier")
+    if not tier:
+        return
+    marks = config.option.markexpr
+    config.option.markexpr = f"({TIERS[tier]}) and ({marks})" if marks else TIERS[tier]
+    has_workers = getattr(config.option, "numprocesses", None)
+    if tier == "quick" and ("PYTEST_XDIST_WORKER" in os.environ or not has_workers):
+        config.pluginmanager.register(QuickGuard(), "quick-guard")
+
+
+def _looks_for_library() -> bool:
+    """Whether `ctypes.util` asks the system for a library, as when aiortc is imported."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "ctypes.util":
+            return True
+        frame = frame.f_back
+    return False
+
+
+class QuickGuard:
+    """Fails a quick test that imports torch or starts a process: it lacks a mark.
+
+    What is tried is refused, and also kept, as code under test may have an answer to a refusal.
+    """
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    def pytest_collection(self) -> None:
+        """Begin, from the import of the test files on."""
+        platform.processor()  # asks `uname` once in a process
+        sys.addaudithook(self._refuse)
+
+    def _refuse(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "import" and arguments[0] in TORCH:
+            what = f"imports {arguments[0]}: mark it `torch`"
+        elif event in NEW_PROCESS and not _looks_for_library():
+            what = f"starts a process ({event} {arguments[:2]}): mark it `child`"
+        else:
+            return
+        self.tried.append(what)
+        raise RuntimeError(f"This quick test {what}.")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Iterator[None]:
+        """Let the phase fail (set-up, call or teardown) in which something was tried."""
+        report = yield
+        if self.tried:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid}: this quick test {'; '.join(self.tried)}."
+            self.tried.clear()
+        return report
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that are of another tier as a whole: importing them takes seconds."""
+    tier = config.getoption("tier")
+    if not tier or not collection_path.name.startswith("test_"):
+        return None
+    if tier == "browser":
+        is_left_out = collection_path.parent.name != "e2e"
+    else:
+        text = collection_path.read_text(encoding="utf-8")
+        is_left_out = tier == "quick" and ALL_SLOW.search(text) is not None
+    return True if is_left_out else None
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark and skip what this machine cannot run; browser tests go last, being the slowest.
@@ -50,13 +150,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     allidb1 = Path(os.environ.get("ALLCELL_ALLIDB1") or "/nonexistent")
     for item in items:
-        if "page" in getattr(item, "fixturenames", ()):
+        is_browser = "page" in getattr(item, "fixturenames", ())
+        if is_browser and item.path.parent.name != "e2e":
+            raise pytest.UsageError(
+                f"{item.nodeid} has the fixture `page`: it belongs in tests/e2e, where the tier "
+                "`browser` looks for tests."
+            )
+        if is_browser:
             item.add_marker("browser")
         if item.get_closest_marker("data") and not (allidb1 / "im").is_dir():
             item.add_marker(
                 pytest.mark.skip(reason="set ALLCELL_ALLIDB1 to a folder with im/ and xyc/")
             )
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def _try_here(arguments: Sequence[str], content: bytes) -> dict[str, Any]:
+    """What the child process of a trial does and says, in this process."""
+    from allcell.errors import ModelError
+    from allcell.untrusted.session import check_file, open_here
+
+    _, _, threads, *size = (int(argument) for argument in arguments)
+    said: dict[str, Any]
+    try:
+        input_px = (size[0], size[1]) if size else None
+        said = {"input_px": open_here(content, check_file(content), input_px, threads).input_px}
+    except ModelError as error:
+        said = {"message": error.message, "remedy": error.remedy}
+    answer: dict[str, Any] = json.loads(json.dumps(said))
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def tries_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests marked `child` try strangers' networks in a child process: it takes a second."""
+    if request.node.get_closest_marker("child") is None:
+        from allcell.untrusted import trial
+
+        monkeypatch.setattr(trial, "_run", _try_here)
 
 
 @pytest.fixture(scope="session")
@@ -167,17 +298,23 @@ def app_url(app_server: AppServer) -> str:
     return app_server.url
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium without a screen; one for each test file."""
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """What starts browsers; there can be one in a process."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt-get install chromium fonts-dejavu-core")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield chromium
-        chromium.close()
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium without a screen, for all tests; each has a context of its own."""
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture

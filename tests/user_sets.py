@@ -58,6 +58,7 @@ def coco_files(count=3, split="test"):
     return {f"annotations/instances_{split}.json": json.dumps(content), **files}
 
 
+@lru_cache(maxsize=8)
 def coco_zip(count=3):
     """The same in a ZIP, in one top folder, as file managers pack it."""
     return packed({f"smears/{name}": content for name, content in coco_files(count).items()})

@@ -27,7 +27,7 @@ from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
 from tests.e2e.live_video import WAIT_MS, component, frames_shown, open_live, start
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Frame, Page
+    from playwright.sync_api import Browser, Frame, Page, Playwright
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
@@ -41,25 +41,19 @@ def field() -> SyntheticField:
     return render(SPEC)
 
 
-def launch(flags: list[str]) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium fonts-dejavu-core")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture(scope="module")
-def browser(field: SyntheticField, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(
+    playwright: Playwright, field: SyntheticField, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Browser]:
     """Chromium with a camera that looks at the slide; it stands in for the usual one."""
     clip = tmp_path_factory.mktemp("camera") / "slide.y4m"
     planes = cv2.cvtColor(field.image, cv2.COLOR_RGB2YUV_I420).tobytes()
     head = f"YUV4MPEG2 W{WIDTH_PX} H{HEIGHT_PX} F30:1 Ip A1:1 C420mpeg2\n".encode()
     clip.write_bytes(head + 5 * (b"FRAME\n" + planes))
-    yield from launch([*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={clip}"])
+    flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-video-capture={clip}"]
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    yield chromium
+    chromium.close()
 
 
 def choose_camera(page: Page) -> None:

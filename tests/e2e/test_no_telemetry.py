@@ -23,6 +23,7 @@ from tests.untrusted_graphs import NAMES, anchor_free, graph
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.child
 needs_strace = pytest.mark.skipif(bool(why_not()), reason=why_not())
 HAS_TORCH = importlib.util.find_spec("ultralytics") is not None
 

@@ -32,6 +32,7 @@ def test_the_default_model_has_weights():
 
 
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
+@pytest.mark.torch
 def test_onnx_and_torch_agree(name, golden):
     pytest.importorskip("torch")
     spec = get_spec(name)
@@ -53,6 +54,7 @@ def test_onnx_and_torch_agree(name, golden):
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
+@pytest.mark.torch
 def test_a_run_can_be_given_up_and_the_next_one_is_whole(runtime):
     if runtime == "torch":
         pytest.importorskip("torch")
@@ -92,6 +94,7 @@ def test_the_8_bit_graph_sees_the_same_cells(golden):
 
 
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
+@pytest.mark.torch
 def test_it_finds_the_cells_of_a_synthetic_field(name, golden):
     found, _ = Detector.open(name, device="cpu").detect(
         golden.image, red_cell_px=golden.red_cell_px, confidence=0.1
@@ -147,6 +150,7 @@ def test_no_8_bit_graph_is_an_error(copied_weights):
         open_engine(get_spec("live"), device="cpu", precision="int8")
 
 
+@pytest.mark.torch
 def test_a_model_without_shipped_onnx_is_compiled_once(copied_weights):
     pytest.importorskip("torch")
     manifest = json.loads((copied_weights / "manifest.json").read_text())
@@ -175,6 +179,7 @@ def test_an_unavailable_device_is_an_error(device, message):
         open_engine(get_spec("live"), device=device, runtime="onnx")
 
 
+@pytest.mark.child
 def test_a_detection_on_the_cpu_imports_no_torch():
     code = (
         "import sys, numpy as np\n"
@@ -185,6 +190,7 @@ def test_a_detection_on_the_cpu_imports_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.torch
 def test_missing_weights_are_named_before_torch_is(copied_weights, monkeypatch):
     monkeypatch.setattr("allcell.engines.base.has_torch", lambda: False)
     (copied_weights / "live.pt").unlink()

@@ -187,6 +187,7 @@ def test_other_weights_than_the_compared_ones_are_named(app: AppTest, weights: P
     )
 
 
+@pytest.mark.child
 def test_no_model_is_loaded_and_torch_stays_out() -> None:
     code = (
         "from streamlit.testing.v1 import AppTest\n"

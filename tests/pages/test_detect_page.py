@@ -77,6 +77,7 @@ def test_first_page_says_what_to_do(app: AppTest) -> None:
     assert all("synthetic" in label for label in buttons)
 
 
+@pytest.mark.child
 def test_cpu_path_never_imports_torch() -> None:
     # The preloading thread may be half way at any time, so it is left out.
     script = f"""

@@ -63,6 +63,7 @@ def test_it_opens_on_the_virtual_microscope_and_plays_nothing_unasked(live: AppT
     assert live.button(key="live.snapshot").disabled
 
 
+@pytest.mark.torch
 def test_play_snapshot_freeze_stop(live: AppTest, playing: dict[str, bool]) -> None:
     playing["on"] = True
     live.run()
@@ -124,6 +125,7 @@ def test_the_stage_obeys(live: AppTest, playing: dict[str, bool]) -> None:
     assert not live.exception
 
 
+@pytest.mark.slow
 def test_a_source_that_nobody_watches_is_closed_within_two_seconds(
     live: AppTest, playing: dict[str, bool]
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_source_that_nobody_watches_is_closed_within_two_seconds(
     assert not watched.feed.source.ended
 
 
+@pytest.mark.slow
 def test_frames_asked_for_after_the_tab_is_gone_keep_nothing_open() -> None:
     is_open = [True]
     feed = WatchedFeed(

@@ -105,6 +105,7 @@ def said(app: AppTest) -> list[tuple[str, str]]:
     return list(zip(table["allcell live"], table["YOLOv5s"], strict=True))
 
 
+@pytest.mark.child
 def test_nothing_is_loaded_before_an_image_is_chosen() -> None:
     code = f"""
 import sys

@@ -165,6 +165,7 @@ def test_names_of_ours_and_more_than_three_are_refused(app: AppTest) -> None:
 
 
 @pytest.mark.parametrize("answer", [anchor_free, anchor_based, end_to_end])
+@pytest.mark.child
 def test_it_is_used_on_the_detect_page(app: AppTest, answer: object) -> None:
     name = add(app, graph(answer(), metadata={"names": NAMES}))  # type: ignore[operator]
     app.switch_page("pages/detect.py").run()
@@ -313,6 +314,7 @@ def test_it_is_measured_in_speed_here(app: AppTest, limits: Any) -> None:
         pytest.param("any", 96, 3, 2, id="another size: one more session, and one more trial"),
     ],
 )
+@pytest.mark.child
 def test_a_file_is_opened_as_seldom_as_can_be(
     app: AppTest,
     monkeypatch: pytest.MonkeyPatch,
@@ -357,6 +359,7 @@ def test_a_file_is_opened_as_seldom_as_can_be(
     assert (len(opens), len(tried)) == (opened, trials)
 
 
+@pytest.mark.child
 def test_who_only_looks_makes_room_for_who_adds(
     app: AppTest, other: AppTest, limits: Any, monkeypatch: pytest.MonkeyPatch, opens: list[int]
 ) -> None:

@@ -51,7 +51,7 @@ class Boxes:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     """The network behind every model, and few resamples."""
     boxes = Boxes()
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 20)
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
     monkeypatch.setattr(
         own_data.Detector, "open", lambda name, **_: Detector(get_spec(name), boxes)
     )
@@ -215,6 +215,7 @@ def test_everything_is_of_the_own_set_once_it_is_measured(app: AppTest, engine: 
         pytest.param(10, False, id="just enough, and the models are equal"),
     ],
 )
+@pytest.mark.slow
 def test_too_few_images_decide_nothing_on_any_tab(
     app: AppTest, engine: Boxes, images: int, few: bool
 ) -> None:
@@ -369,6 +370,7 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
     assert rescore(bundle(run, named=False)).differing == []
 
 
+@pytest.mark.torch
 def test_another_set_takes_the_place_of_the_last_ones_pictures(app: AppTest, engine: Boxes) -> None:
     run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
     archive = weakref.ref(run.user_set.folder.archive)  # type: ignore[union-attr]

@@ -176,6 +176,7 @@ def test_a_result_made_elsewhere_asks_for_its_image(field: Any) -> None:
     assert bare.draw(field).shape[0] > field.shape[0], "the notice stands below"
 
 
+@pytest.mark.child
 def test_import_is_instant_and_brings_no_framework() -> None:
     code = (
         "import sys, time\n"

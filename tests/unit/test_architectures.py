@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 cfg = pytest.importorskip("ultralytics.cfg")
 tasks = pytest.importorskip("ultralytics.nn.tasks")
 
+pytestmark = pytest.mark.torch
+
 CLASSES = 3
 SIDE_PX = 128  # stride 64 still has more than one cell
 # Counted from the authors' configurations: convolutions and batch norms below the detection layer.

@@ -12,10 +12,19 @@ import allcell.cli.evaluate  # noqa: F401  (registers the commands)
 from allcell.cli.base import app
 from allcell.errors import DataError
 from allcell.evaluation.bundle import read_bundle, rescore, write_bundle
+from allcell.evaluation.evaluate import RESAMPLES
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
 from allcell.evaluation.scored import evaluate_all
 from allcell.settings import settings
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_resamples():
+    """Enough where only what is alike matters; bundles are made and checked with as many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("allcell.evaluation.scored.RESAMPLES", 40)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,11 @@ def judged(answers):
     return JudgedFields("judge", "c" * 64, answers[0].data_sha256, 0.5, truth, said)
 
 
+@pytest.fixture(scope="module")
+def judged_bundle(answers, judged):
+    return write_bundle(answers, [judged])
+
+
 def changed(bundle, name, change):
     """The same ZIP with one file's content changed."""
     out = io.BytesIO()
@@ -52,8 +66,10 @@ def changed(bundle, name, change):
     return out.getvalue()
 
 
-def test_the_same_numbers_come_out(bundle, answers):
-    again = rescore(bundle)
+@pytest.mark.slow
+def test_the_same_numbers_come_out(answers, monkeypatch):
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", RESAMPLES)
+    again = rescore(write_bundle(answers))
     assert again.differing == []
     for result, item in zip(again.results, answers, strict=True):
         path = settings().weights_dir / "metrics" / f"{item.setting.model}_allidb1_val.json"
@@ -110,8 +126,8 @@ def test_two_images_of_one_name_are_two(answers):
     assert evaluate_all(named_alike)[1].fields == evaluate_all(answers)[1].fields
 
 
-def test_a_whole_field_classifier_is_checked_too(answers, judged):
-    bundle = write_bundle(answers, [judged])
+def test_a_whole_field_classifier_is_checked_too(answers, judged, judged_bundle):
+    bundle = judged_bundle
     assert read_bundle(bundle).fields == (judged,)
     again = rescore(bundle)
     assert again.differing == []
@@ -161,16 +177,24 @@ def test_lists_in_lists_without_end_are_refused(bundle):
         read_bundle(changed(bundle, "predictions/01.json", lambda _: "[" * 100_000))
 
 
-@pytest.mark.parametrize("value", [float("nan"), 2.0, -0.1, "much", 10**400])
-def test_probabilities_that_are_none_are_refused(answers, judged, value):
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(float("nan"), id="not a number"),
+        pytest.param(2.0, id="above 1"),
+        pytest.param(-0.1, id="below 0"),
+        pytest.param("much", id="a word"),
+        pytest.param(10**400, id="a number too large"),
+    ],
+)
+def test_probabilities_that_are_none_are_refused(judged_bundle, value):
     def with_value(text):
         said = json.loads(text)
         said["probability"][0] = value
         return json.dumps(said)
 
-    bundle = write_bundle(answers, [judged])
     with pytest.raises(DataError, match="not a file of judged fields"):
-        read_bundle(changed(bundle, "fields/01.json", with_value))
+        read_bundle(changed(judged_bundle, "fields/01.json", with_value))
 
 
 def test_a_damaged_or_locked_bundle_is_refused(bundle):
@@ -222,8 +246,7 @@ def of_first(answers, count):
         pytest.param(10, False, id="just enough"),
     ],
 )
-def test_a_bundle_of_too_few_images_decides_nothing(answers, tmp_path, monkeypatch, count, few):
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 200)
+def test_a_bundle_of_too_few_images_decides_nothing(answers, tmp_path, count, few):
     made = write_bundle(of_first(answers, count))
     comparison = json.loads(read_bundle(made).scored["comparison.json"])
     assert comparison["differences"]
@@ -238,11 +261,7 @@ def test_a_bundle_of_too_few_images_decides_nothing(answers, tmp_path, monkeypat
     assert "every number equals the bundle's" in done.output
 
 
-def test_a_bundle_of_an_earlier_version_that_decided_on_two_images_can_be_read(
-    answers, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 200)
-
+def test_a_bundle_of_an_earlier_version_that_decided_on_two_images_can_be_read(answers, tmp_path):
     def as_before(text):
         kept = json.loads(text)
         for d in kept["differences"]:

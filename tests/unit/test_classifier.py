@@ -193,6 +193,7 @@ def released(weights_dir):
     return weights_dir
 
 
+@pytest.mark.torch
 def test_onnx_and_torch_agree(released):
     by_onnx = FieldClassifier.open("tiny", threads=1)
     by_torch = FieldClassifier.open("tiny", runtime="torch", threads=1)
@@ -208,6 +209,7 @@ def test_onnx_and_torch_agree(released):
     assert np.ptp(answers) > 1e-3, "the answer must depend on the picture"
 
 
+@pytest.mark.torch
 def test_the_graph_is_compiled_once(released):
     FieldClassifier.open("tiny", threads=1)
     (graph,) = (settings().cache_dir / "onnx").iterdir()
@@ -217,6 +219,7 @@ def test_the_graph_is_compiled_once(released):
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
+@pytest.mark.torch
 def test_changed_weights_are_refused(released, runtime):
     path = released / "tiny.pt"
     data = bytearray(path.read_bytes())
@@ -226,6 +229,7 @@ def test_changed_weights_are_refused(released, runtime):
         FieldClassifier.open("tiny", runtime=runtime)
 
 
+@pytest.mark.torch
 def test_weights_that_are_not_shipped_say_how_to_get_them(released):
     assert FieldClassifier.open("unshipped", runtime="torch").spec is UNSHIPPED
     (released / "unshipped.pt").unlink()
@@ -243,11 +247,13 @@ def test_no_weights_at_all(weights_dir):
         FieldClassifier.open("unshipped")
 
 
+@pytest.mark.torch
 def test_an_unknown_device_is_an_error(released):
     with pytest.raises(DeviceError, match="tpu"):
         FieldClassifier.open("tiny", device="tpu")
 
 
+@pytest.mark.torch
 def test_the_manifest_holds_no_graph(released):
     manifest = json.loads((released / "manifest.json").read_text())
     assert set(manifest["tiny"]) == {"checkpoint", "parameters"}

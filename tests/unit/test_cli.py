@@ -155,6 +155,7 @@ def test_models_names_every_model_and_how_it_measured():
     assert f"mAP@0.5 blast {blast['ap50']:.3f}" in text
 
 
+@pytest.mark.torch
 def test_the_cnn_says_one_thing_of_a_field(folder):
     pytest.importorskip("torch")  # its ONNX is compiled on first use
     line = json.loads(run("detect", folder, "--model", "cnn", "--json").stdout.splitlines()[0])
@@ -183,6 +184,7 @@ def test_benchmark_json_has_every_stage():
         pytest.param("", ["smudge", "blast", ""], ["blast", "smudge"], id="as the user says"),
     ],
 )
+@pytest.mark.child
 def test_detect_with_a_network_of_ones_own(folder, tmp_path, names, classes, found):
     file = tmp_path / "mine.onnx"
     file.write_bytes(graph(anchor_free(), metadata={"names": names} if names else None))
@@ -248,6 +250,7 @@ def test_options_that_a_network_of_ones_own_would_ignore_are_refused(
         )
 
 
+@pytest.mark.child
 def test_a_network_of_ones_own_is_opened_once(folder, tmp_path, monkeypatch):
     opened = []
     original = untrusted_session.read_facts
@@ -286,8 +289,10 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
 
 
 @pytest.fixture
-def compare(tmp_path):
+def compare(tmp_path, monkeypatch):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
+    # How many resamples is not the subject here.
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 40)
     for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -304,6 +309,7 @@ def compare(tmp_path):
     return run_compare
 
 
+@pytest.mark.torch
 def test_compare_takes_whole_field_models_too(compare):
     names = ("live", "yolov6", "cnn")
     done, bundle = compare(*names)

@@ -21,6 +21,8 @@ from allcell.training.cnn import accumulate, release_cnn, train_cnn, vary
 from allcell.training.facts import read_facts
 from allcell.training.recipe import CnnRecipe, Recipe, load_recipe
 
+pytestmark = pytest.mark.torch
+
 TINY = ClassifierSpec(name="tiny", title="t", summary="s", height_px=48, width_px=64)
 RECIPE = CnnRecipe(
     task="classify",

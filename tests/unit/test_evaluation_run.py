@@ -54,7 +54,7 @@ def user_set(folder=None, mapping=MAPPING):
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr("allcell.evaluation.bundle.RESAMPLES", 20)
+    monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
 
 
 def finished(run):

@@ -711,6 +711,7 @@ def test_messages_never_quote_what_a_file_says_about_a_patient(
     assert "Doe" not in caplog.text + "".join(str(w.message) for w in recwarn)
 
 
+@pytest.mark.child
 def test_a_jpeg_needs_neither_tifffile_nor_pydicom() -> None:
     script = (
         "import sys; from allcell import images; import numpy as np;"

@@ -162,6 +162,7 @@ def test_best_f1_of_a_class_never_predicted():
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.torch
 def test_best_f1_agrees_with_ultralytics(seed, monkeypatch):
     # It would otherwise look for the network at import.
     monkeypatch.setenv("YOLO_OFFLINE", "true")

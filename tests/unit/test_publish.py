@@ -60,6 +60,7 @@ def contents(weights_dir):
     return {p.name: _VOLATILE.sub("", p.read_text()) for p in files}
 
 
+@pytest.mark.slow
 def test_it_writes_all_and_the_same_again(data_dir, weights_dir):
     said = []
     publish(data_dir, weights_dir, said.append)
@@ -90,6 +91,7 @@ def test_without_allidb1_it_says_so(tmp_path, weights_dir):
         publish(tmp_path / "data", weights_dir, lambda line: None)
 
 
+@pytest.mark.slow
 def test_a_model_without_its_weights_is_compared_by_what_is_kept(data_dir, weights_dir):
     publish(data_dir, weights_dir, lambda line: None)
     metrics = weights_dir / "metrics"

@@ -12,6 +12,7 @@ from allcell.synth import random_spec, render
 
 
 @pytest.mark.parametrize("red_cell_px", [18, 30, 50, 80, 120])
+@pytest.mark.slow
 def test_synthetic_fields_of_every_magnification(red_cell_px):
     errors = []
     for seed in range(4):

@@ -57,6 +57,7 @@ def test_stopping_keeps_what_is_done():
 
 @pytest.mark.parametrize("free_runs", [8, 9], ids=["the bare network", "within a frame"])
 @pytest.mark.parametrize("how", ["stopped", "the tab is gone"])
+@pytest.mark.slow
 def test_a_run_that_does_not_end_is_interrupted(free_runs, how):
     engine = Engine(threading.Event(), free_runs)
     there = [True]
@@ -120,6 +121,7 @@ def test_a_model_that_cannot_be_opened_does_not_end_the_series():
         pytest.param(lambda asked: asked in (4, 5), False, id="it reconnects"),
     ],
 )
+@pytest.mark.slow
 def test_it_ends_by_itself_soon_after_nobody_is_there(away, stopped):
     asked = itertools.count(1)
 

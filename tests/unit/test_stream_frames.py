@@ -19,6 +19,8 @@ from allcell.stream.live_settings import LiveSettings
 from allcell.stream.status import what_is_slow
 from tests.unit.stream_stubs import Spots, box_drawn, given_scale, ground, picture, worker
 
+pytestmark = pytest.mark.slow
+
 SQUARE = (100, 80, 60)
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -210,17 +212,20 @@ def test_a_fast_model_is_awaited_and_a_slow_one_is_not():
 def test_a_slow_model_holds_up_no_frame_and_its_boxes_stay_young():
     viewer = Viewer(given_scale(worker(Spots(delay_s=0.2)), labels=False))
     slide = picture((300, 80, 60), width=900)
-    ages, frames, right, start = [], 0, 0, time.perf_counter()
+    ages, took_s, right, start = [], [], 0, time.perf_counter()
     while (passed := time.perf_counter() - start) < 2.5:
         x = int(40 * passed)
-        drawn = viewer.process(slide[:, x : x + 480].copy())
-        frames += 1
+        frame = slide[:, x : x + 480].copy()
+        given_s = time.perf_counter()
+        drawn = viewer.process(frame)
+        took_s.append(time.perf_counter() - given_s)
         if (age_ms := viewer.status().boxes_age_ms) is not None:
             ages.append(age_ms)
             right += abs(box_drawn(drawn)[0] - (300 - x)) <= 6
         time.sleep(0.03)
     viewer.close()
-    assert frames / 2.5 >= 20
+    # Of the frame alone: how often a busy machine lets this loop run is not the subject.
+    assert np.mean(took_s) < 0.02
     assert max(ages) < 2 * 200 + 80, "older than two inferences"
     assert right / len(ages) > 0.95
 
@@ -386,6 +391,7 @@ def test_a_closed_worker_ends_at_once_and_starts_again():
     model.close()
 
 
+@pytest.mark.child
 def test_a_process_may_end_while_the_model_runs():
     program = """
 import time

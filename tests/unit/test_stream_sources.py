@@ -59,6 +59,7 @@ class TestVideoFile:
         assert brightness == sorted(brightness)
         assert source.read(timeout_s=5) is None, "returns at once after the end"
 
+    @pytest.mark.slow
     def test_it_may_loop(self, clip):
         source = VideoFile(clip, loop=True)
         frames = read_all(source, 1.5)
@@ -115,6 +116,7 @@ class TestServerCamera:
         with pytest.raises(DeviceError, match="not among"):
             ServerCamera("rtsp://127.0.0.1/stream", allowed=("rtsp://127.0.0.1/",))
 
+    @pytest.mark.slow
     def test_one_that_does_not_answer_fails_within_seconds(self):
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
@@ -197,6 +199,7 @@ class TestStage:
 
 
 class TestVirtualMicroscope:
+    @pytest.mark.slow
     def test_frames_carry_their_place(self):
         with_view = VirtualMicroscope(320, 240, auto=False, seed=5)
         frame = with_view.read(timeout_s=10)
@@ -227,6 +230,7 @@ class TestVirtualMicroscope:
 
 
 class TestFeed:
+    @pytest.mark.slow
     def test_it_shows_the_newest_frame_with_boxes_and_stays_at_the_end(self, clip):
         viewer = Viewer(given_scale(labels=False))
         feed = Feed(VideoFile(clip), viewer.process)

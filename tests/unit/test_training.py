@@ -5,7 +5,6 @@ import csv
 import cv2
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 import allcell.cli.train  # noqa: F401  (registers the command)
@@ -159,6 +158,7 @@ def dataset(tmp_path):
     return tmp_path
 
 
+@pytest.mark.torch
 def test_train_stop_and_go_on(dataset):
     """Two epochs in one go, and one after the other: the same rows, the second run resumed."""
     pytest.importorskip("ultralytics")
@@ -200,6 +200,7 @@ def test_train_stop_and_go_on(dataset):
     assert "pretraining" not in facts
 
 
+@pytest.mark.torch
 def test_a_recipe_with_a_start_trains_that_first(dataset, monkeypatch):
     """`allcell train` on a recipe that starts from another: both are run, and the facts say so."""
     pytest.importorskip("ultralytics")
@@ -234,6 +235,7 @@ def stop_never(epochs):
     return lambda epoch, total, metrics: epochs.append(epoch)
 
 
+@pytest.mark.torch
 def test_a_missing_dataset_says_how_to_make_it(tmp_path):
     pytest.importorskip("ultralytics")
     from allcell.training.trainer import train
@@ -254,7 +256,10 @@ def test_the_taken_checkpoint_is_written_down(tmp_path):
     assert read_facts(tmp_path)["taken_epoch"] == 2
 
 
+@pytest.mark.torch
 def test_in_bfloat16_the_loss_sees_32_bits():
+    import torch
+
     from allcell.training.trainer import _in_bfloat16
 
     layer = torch.nn.Linear(4, 4)

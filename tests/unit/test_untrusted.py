@@ -177,6 +177,7 @@ def test_what_the_runtime_would_read_in_another_way_is_refused(told):
         pytest.param(part(1, part(5, part(5, b"\x25abcd" * 400_000))), id="weights one by one"),
     ],
 )
+@pytest.mark.slow
 def test_a_small_file_of_very_many_parts_costs_neither_memory_nor_time(content):
     file = part(1, 8) + part(7, content)
     tracemalloc.start()
@@ -190,6 +191,7 @@ def test_a_small_file_of_very_many_parts_costs_neither_memory_nor_time(content):
     assert time.thread_time() - start < 10
 
 
+@pytest.mark.slow
 def test_a_file_of_very_many_metadata_costs_no_memory():
     pairs = b"".join(part(14, part(1, b"%d" % n) + part(2, b"x" * 500)) for n in range(20_000))
     content = graph(anchor_free()) + pairs
@@ -324,6 +326,7 @@ def test_another_size_is_a_network_of_its_own():
         pytest.param("any", 2, id="any size: opened to see what it takes, then for one size"),
     ],
 )
+@pytest.mark.child
 def test_detectors_share_what_is_open_until_it_is_closed(side, opened, opens):
     network = UntrustedNetwork.open(graph(anchor_free(), side=side))
     detectors = [network.detector(Claims("m", CLASSES)) for _ in range(3)]
@@ -438,6 +441,7 @@ def test_a_network_that_never_answers_is_given_up(monkeypatch):
     assert time.perf_counter() - start < 5
 
 
+@pytest.mark.slow
 def test_a_network_that_never_answers_to_some_pictures_is_given_up_there(monkeypatch):
     detector = detector_of(endless(only_on_light=True), Claims("m", CLASSES))
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)

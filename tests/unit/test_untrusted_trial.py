@@ -14,6 +14,8 @@ from allcell.untrusted.network import UntrustedNetwork
 from allcell.untrusted.trial import MOST_MEMORY_BYTES, try_apart
 from tests.untrusted_graphs import SIDE, anchor_free, endless, graph, greedy
 
+pytestmark = pytest.mark.child
+
 TOO_MANY = MOST_MEMORY_BYTES // 4 + 1
 
 
