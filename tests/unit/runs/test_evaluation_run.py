@@ -18,7 +18,7 @@ from allcell.runs import evaluation as user_run
 from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
 from allcell.runs.turn import turn
 from allcell.ui.compare.your_data.bundle import bundle
-from tests.unit.held_engine import SPEC, Engine
+from tests.held_engine import SPEC, Engine
 from tests.user_sets import coco_files, coco_folder, packed
 
 MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}

@@ -205,7 +205,7 @@ def examples() -> list[Any]:
     """The examples in the docstrings of the public names, and the README's."""
     finder = doctest.DocTestFinder(recurse=False)
     found = [test for home in (allcell, api.detect) for test in finder.find(home) if test.examples]
-    readme = Path(__file__).parents[2] / "README.md"
+    readme = Path(__file__).parents[3] / "README.md"
     # A fence right below an answer would be taken for a part of it.
     text = readme.read_text(encoding="utf-8").replace("```", "")
     parser = doctest.DocTestParser()

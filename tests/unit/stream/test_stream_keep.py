@@ -21,7 +21,7 @@ from allcell.stream.frames import Viewer
 from allcell.stream.pipeline import benchmark_pipeline, pan
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Snapshot, Strip
-from tests.unit.stream_stubs import SPEC, Spots, given_scale, picture, worker
+from tests.stream_stubs import SPEC, Spots, given_scale, picture, worker
 
 
 def frames_of(path):

@@ -17,12 +17,12 @@ from allcell.statistics import Milliseconds
 from allcell.stream.frames import Viewer
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.status import what_is_slow
-from tests.unit.stream_stubs import Spots, box_drawn, given_scale, ground, picture, worker
+from tests.stream_stubs import Spots, box_drawn, given_scale, ground, picture, worker
 
 pytestmark = pytest.mark.slow
 
 SQUARE = (100, 80, 60)
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -714,11 +714,11 @@ def test_messages_never_quote_what_a_file_says_about_a_patient(
 @pytest.mark.child
 def test_a_jpeg_needs_neither_tifffile_nor_pydicom() -> None:
     script = (
-        "import sys; from allcell import images; import numpy as np;"
+        "import sys; from allcell.imaging import images; import numpy as np;"
         "images.decode(images.encode_jpeg(np.full((64, 64, 3), 200, np.uint8)));"
         "sys.exit(bool({'tifffile', 'pydicom'} & set(sys.modules)))"
     )
-    root = Path(images.__file__).parent.parent
+    root = Path(images.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", script], cwd=root, timeout=20).returncode == 0
 
 

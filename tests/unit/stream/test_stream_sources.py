@@ -20,7 +20,7 @@ from allcell.stream.sources import SlideView
 from allcell.stream.stage import Stage
 from allcell.stream.video_file import VideoFile
 from allcell.synth.slide import Slide
-from tests.unit.stream_stubs import box_drawn, given_scale, picture
+from tests.stream_stubs import box_drawn, given_scale, picture
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from allcell.stream.motion import shift_between, thumbnail
 from allcell.stream.quality import Watch, scale_objection
 from allcell.stream.slide_canvas import slide_spec
 from allcell.synth.slide import Slide
-from tests.unit.stream_stubs import SPEC, ground
+from tests.stream_stubs import SPEC, ground
 
 
 @pytest.fixture(scope="module")

@@ -67,9 +67,15 @@ def four():
             **{
                 name.rpartition(".")[2]: importlib.import_module(f"allcell.{name}")
                 for name in (
-                    *("__main__", "analysis", "data.class_names", "detector", "draw"),
-                    *("evaluation.predictions", "evaluation.evaluate", "images", "models.registry"),
-                    *("report.exports", "stream.tally", "detections", "scale"),
+                    *("__main__", "analysis", "data.class_names", "detector", "imaging.draw"),
+                    *("evaluation.predictions", "evaluation.evaluate", "imaging.images"),
+                    *(
+                        "models.registry",
+                        "report.exports",
+                        "stream.tally",
+                        "detections",
+                        "imaging.scale",
+                    ),
                 )
             }
         )

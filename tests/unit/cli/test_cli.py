@@ -21,7 +21,7 @@ from allcell.untrusted import session as untrusted_session
 from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

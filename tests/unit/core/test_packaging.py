@@ -16,7 +16,7 @@ from allcell import settings
 from allcell.environment import installation, launcher
 from allcell.errors import AllcellError, ModelError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RANGES = {
     canonicalize_name(requirement.name): requirement

@@ -15,7 +15,7 @@ from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.runs.turn import turn
 from allcell.settings import RESEARCH_USE
 from allcell.ui.compare.speed import speed_csv
-from tests.unit.held_engine import Engine
+from tests.held_engine import Engine
 
 
 def test_all_jobs_are_measured_at_their_size():
