@@ -192,7 +192,7 @@ def test_a_detection_on_the_cpu_imports_no_torch():
 
 @pytest.mark.torch
 def test_missing_weights_are_named_before_torch_is(copied_weights, monkeypatch):
-    monkeypatch.setattr("allcell.engines.base.has_torch", lambda: False)
+    monkeypatch.setattr("allcell.engines.opening.has_torch", lambda: False)
     (copied_weights / "live.pt").unlink()
     with pytest.raises(ModelError, match=r"live\.pt is missing"):
         open_engine(get_spec("live"), device="cpu", runtime="torch")
