@@ -19,10 +19,10 @@ _TAB, _LAST_TAB = "compare.tab", "compare.last_tab"
 
 st.title("Compare models", anchor=False)
 answers.measured_on()
-# Unlike other controls, tabs are not kept by Streamlit while one is on another page.
+# Unlike other controls, tabs lose their state while the user is on another page.
 if _TAB not in st.session_state and _LAST_TAB in st.session_state:
     st.session_state[_TAB] = st.session_state[_LAST_TAB]
-# Only the open one is made.
+# Only the open tab is rendered: the others cost time.
 _TABS = {
     "Published and measured": published_and_measured,
     "Speed here": speed_here,

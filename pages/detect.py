@@ -12,8 +12,8 @@ from allcell.ui.shell.frame import require_frame
 require_frame()
 desk = bench()
 
-# Each part keeps its place whether or not there are pictures, so that nothing of the empty page is
-# left over while the first ones are analysed.
+# Each part keeps its place whether or not there are pictures, so that no part of the empty page
+# lingers while the first ones are analysed.
 intro = st.container(key="allcell-intro")
 drop, choice = st.columns([3, 1], gap="medium")
 start = st.container(key="allcell-start")

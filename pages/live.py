@@ -33,7 +33,7 @@ with side:
 desk = live_desk(settings)
 
 with picture:
-    # Above the picture, which stays dark then.
+    # For errors: above the picture, which then stays dark.
     trouble = st.container()
     opened = True
     expected_fps: float | None = 30.0
@@ -58,6 +58,6 @@ with picture:
             show_problem(error, place=trouble)
     live_sources.stage_controls(desk)
     live_keep.buttons(desk, running=link.on and opened)
-    if opened:  # else what was measured is of another source
+    if opened:  # else the measurements are those of another source
         live_readout.readout(desk, link, expected_fps)
 live_keep.kept(desk, settings)

@@ -1,1 +1,1 @@
-"""What the pages share: cached models, controls, results. The only place that knows Streamlit."""
+"""The code of the pages: cached models, controls, results. Streamlit is used only here."""

@@ -354,7 +354,7 @@ def test_the_virtual_microscope_freezes_keeps_and_hands_out(page: Page, app_url:
 @pytest.mark.parametrize(
     ("error", "cure"),
     [
-        pytest.param("NotAllowedError", "Allow it with the symbol beside", id="denied"),
+        pytest.param("NotAllowedError", "Allow it with the symbol next to", id="denied"),
         pytest.param("NotFoundError", "Plug one in", id="no camera"),
         pytest.param("NotReadableError", "in use by another program", id="in use"),
     ],

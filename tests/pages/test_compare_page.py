@@ -147,8 +147,8 @@ def test_whole_fields_that_cannot_be_told_apart_are_said_to_be_so(
     most = max(f["only_first"] + f["only_second"] for f in comparison["fields"])
     assert most < 11
     assert (
-        "There could be none: two models would have to differ on 11 fields at least, and these "
-        f"differ on {most} at most." in texts(show(app, "Real differences?"))
+        "There could be none: two models would have to differ on at least 11 fields, and these "
+        f"differ on at most {most}." in texts(show(app, "Real differences?"))
     )
     comparison["fields"][0] |= {"only_first": 11, "only_second": 0, "p_adjusted": 0.03}
     path.write_text(json.dumps(comparison))

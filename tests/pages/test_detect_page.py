@@ -379,7 +379,7 @@ def test_too_many_bytes_together_are_refused(
     limits(max_upload_bytes=2**20)
     filler = bytes(2**20)
     app = upload(*((f"{n}.png", bytes([n]) + filler[1:]) for n in range(5)))
-    assert "together have more than 4 MB" in app.error[0].value
+    assert "larger than 4 MB" in app.error[0].value
     assert len(bench_of(app).pictures) == 4
 
 

@@ -237,7 +237,7 @@ def test_all_sessions_share_one_budget(
     name = add(app, content)
     upload(other, content)
     other.button(key="user_model.add").click().run()
-    assert "take all the memory there is for them" in other.error[0].value
+    assert "take all the memory reserved for them" in other.error[0].value
     app.button(key=f"user_model.remove.{name}").click().run()
     other.button(key="user_model.add").click().run()
     assert not other.error
@@ -371,7 +371,7 @@ def test_who_only_looks_makes_room_for_who_adds(
     add(other, content, "Another net")
     assert len(opens) == 2
     app.button(key="user_model.add").click().run()
-    assert "take all the memory there is for them" in app.error[0].value
+    assert "take all the memory reserved for them" in app.error[0].value
     (name,) = other.session_state["allcell.user_models"]
     other.button(key=f"user_model.remove.{name}").click().run()
     app.button(key="user_model.add").click().run()

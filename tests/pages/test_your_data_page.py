@@ -115,7 +115,7 @@ def test_a_name_that_says_nothing_has_to_be_mapped(app: AppTest) -> None:
     give(show(app, TAB), packed(files))
     chosen = {label.split(" (")[0]: value for label, value in choices(app).items()}
     assert chosen == {"type 7": None, "WBC": "healthy", "basket cell": "smudge"}
-    assert "Say of each class" in texts(app)
+    assert "Say what each class" in texts(app)
     assert button(app, "Evaluate").disabled
     next(s for s in app.selectbox if s.label.startswith("type 7")).set_value("blast")
     app.run()

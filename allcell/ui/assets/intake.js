@@ -1,5 +1,5 @@
 // Lets a picture be pasted, or dropped anywhere on the page, and hands it to the file uploader.
-// Without it a drop beside the uploader makes the browser leave the app and open the picture.
+// Without it a drop outside the uploader makes the browser leave the app and open the picture.
 
 const input = () => document.querySelector("[data-testid=stFileUploader] input[type=file]");
 

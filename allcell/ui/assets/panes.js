@@ -27,7 +27,7 @@ class PanesView {
     const before = this.data;
     const same = data.picture === before.picture;
     this.data = data;
-    // Taken first: with more panes each of them gets smaller.
+    // Read before panes are added, which makes each of them smaller.
     const view = same ? this.panes[0].stage.pane.view : null;
     this.root.style.setProperty("--aspect", data.width / data.height);
     this.root.dataset.count = data.panes.length;
@@ -39,7 +39,7 @@ class PanesView {
       element.remove();
     }
     while (this.panes.length < data.panes.length) this.panes.push(this.makePane());
-    this.following = true; // Nobody leads until all know the picture.
+    this.following = true; // No pane leads until all have the picture.
     this.panes.forEach((pane, n) => {
       const { title, note } = data.panes[n];
       pane.element.dataset.pane = title;
@@ -51,7 +51,7 @@ class PanesView {
     this.following = false;
     if (data.spot && same && data.focus !== before.focus) {
       this.panes[0].stage.show(data.spot);
-      // On a phone the row that was tapped is a screen below what it shows.
+      // On a phone the tapped row is a screen below the panes.
       const { bottom } = this.grid.getBoundingClientRect();
       if (bottom < LEAST_SEEN_PX) this.grid.scrollIntoView({ block: "nearest" });
     }

@@ -1,5 +1,5 @@
-// Takes the bytes of a picture once and keeps them under a name for the viewer. Apart from the
-// boxes, because Streamlit sends a message again only if it changed, and boxes change all the time.
+// Takes the bytes of a picture once and keeps them under a name for the viewer. Separate from the
+// boxes: Streamlit sends a message again only if it changed, and boxes change all the time.
 // The first 64 bytes hold the name, padded with spaces.
 
 const NAME_BYTES = 64;

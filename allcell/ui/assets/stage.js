@@ -1,8 +1,8 @@
-// Boxes on a picture that zooms: the one place that draws them, for a field alone and for several
-// models side by side. Python puts zoom.js before this file; a view of its own comes after it.
+// Boxes on a picture that zooms: the one place that draws them, for a single field and for several
+// models side by side. Python joins zoom.js, this file and a view (viewer.js or panes.js).
 
 const SVG = "http://www.w3.org/2000/svg";
-const FOCUS_SHARE = 0.3; // of the shorter side, that a cell fills when Python asks to see it
+const FOCUS_SHARE = 0.3; // of the frame's shorter side, filled by a cell that Python asks to show
 const LONG_LABEL_PX = 64; // room (on screen) for "Blast 0.93", and for "B 0.93"
 const SHORT_LABEL_PX = 22;
 const LABEL_PX = 12; // height of a label, and the usual width of its letters
@@ -69,7 +69,7 @@ function toolBar(root, pane) {
 }
 
 class BoxStage {
-  // onPick(id): a box was clicked, or null: none; onMove(): the view has moved.
+  // onPick(id): a box was clicked, null for none; onMove(): the view has moved.
   constructor(onPick, onMove = () => {}) {
     this.onPick = onPick;
     this.onMove = onMove;
@@ -81,7 +81,7 @@ class BoxStage {
     this.overlay.append(this.cells, this.texts);
     this.tip = html("div", { class: "tip" });
     this.element.append(this.picture, this.overlay, this.tip);
-    // Nothing lies on the field but boxes: a cell may be anywhere, in the corners too.
+    // Nothing but boxes covers the field: a cell may be anywhere, even in a corner.
     this.legend = html("div", { class: "legend" });
     this.data = {};
     this.labels = [];
@@ -101,8 +101,8 @@ class BoxStage {
   }
 
   // data: picture, width, height, boxes, styles, labels, selected; for one pane of several also
-  // title, scores (whether confidences are written), spot (where the selected cell lies) and absent
-  // (what is written there if there is no box).
+  // title, scores (whether confidences are shown), spot (where the selected cell lies) and absent
+  // (the text shown there if there is no box).
   update(data) {
     const other = data.picture !== this.data.picture;
     this.data = data;
@@ -162,7 +162,7 @@ class BoxStage {
     return group;
   }
 
-  // The place of a selected cell that has no box here: brackets at its corners, as no class has.
+  // The place of a selected cell that has no box here: corner brackets, which no class has.
   makeSpot({ x1, y1, x2, y2 }) {
     const { absent } = this.data;
     const [w, h] = [(x2 - x1) / 4, (y2 - y1) / 4];
@@ -203,17 +203,17 @@ class BoxStage {
     this.cells.setAttribute("transform", `translate(${x} ${y}) scale(${k})`);
     const taken = [];
     const { w } = this.pane.room;
-    // One wording for all: long names as soon as most boxes have room for them.
+    // All labels are long or all short: long as soon as most boxes have room for that.
     const sides = this.labels.map(({ box }) => k * (box.x2 - box.x1)).sort((a, b) => a - b);
     const long = sides[sides.length >> 1] >= LONG_LABEL_PX;
-    // The surest cells come first; a label that would cover another one waits for more zoom.
+    // The most confident cells come first; a label that would cover another waits for more zoom.
     for (const { text, box, ...label } of this.labels) {
       const room = k * (box.x2 - box.x1);
       const words = long ? label.long : label.short;
       const width = LETTER_PX * words.length;
       const above = y + k * box.y1 > LABEL_PX + 4;
       const start = x + k * box.x1 + (above ? 0 : 5);
-      // At the right rim of the frame a label moves in, as long as its box is seen.
+      // At the right edge of the frame a label moves inwards while its box is visible.
       const left = start < w ? Math.min(start, w - width - 2) : start;
       const bottom = y + k * box.y1 + (above ? -5 : LABEL_PX + 3);
       const covered = [left, bottom - LABEL_PX, left + width, bottom];

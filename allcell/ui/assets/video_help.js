@@ -1,11 +1,11 @@
-// What the video component lacks; it is of the same origin, so this may reach into its frame.
-// 1. It shows the bare name of an error where the browser gives no camera; here is what to do.
-// 2. It offers Start while it is still stopping, and takes no notice of it.
-// 3. It lets the browser hold frames back, some 50 ms, for an even flow; here the newest is wanted.
+// Fixes for the video component; its frame has the same origin, so this may reach into it.
+// 1. Where the browser gives no camera it shows only the error's name; this says what to do.
+// 2. It offers Start while it is still stopping, but ignores the click; this repeats it.
+// 3. It lets the browser's jitter buffer delay frames by some 50 ms; this asks for no delay.
 const LOOK_MS = 400;
-/** The component closes a connection in half a second; it starts none before. */
+/** The component takes half a second to close a connection and starts none before. */
 const STOPS_MS = 600;
-/** How long a press of Start waits for the server to have stopped, too. */
+/** How long a press of Start waits for the server to stop, too. */
 const PATIENCE_MS = 5000;
 
 function component() {
@@ -13,21 +13,21 @@ function component() {
   return frames.find((frame) => (frame.title || frame.src).includes("webrtc_streamer"));
 }
 
-/** Change what the component lacks, once. */
+/** Apply the fixes to the component, once. */
 function mend(words) {
   const inside = component()?.contentWindow;
   try {
     if (!inside?.RTCPeerConnection || inside.allcellMended) return;
   } catch {
-    return; // The browser's own page about an error, which nobody may look into.
+    return; // The browser's own error page, which no script may read.
   }
   inside.allcellMended = true;
   hurry(inside);
   startOnceStopped(inside, words);
 }
 
-/** Start waits until the component has closed the last connection, and forgotten its answer,
- * which it would take for that of the next one. */
+/** Start waits until the component has closed the last connection and dropped its SDP answer,
+ * which it would otherwise use for the next one. */
 function startOnceStopped(inside, words) {
   let [stopped, answered, waits] = [-Infinity, false, 0];
   const ready = () => performance.now() > stopped + STOPS_MS && !answered;
@@ -50,7 +50,7 @@ function startOnceStopped(inside, words) {
       button.click();
     }, 50);
   };
-  // At the window: the document may still be the empty one that the browser begins with.
+  // On the window: the document may still be the empty one that the browser begins with.
   inside.addEventListener("click", onClick, true);
 }
 
@@ -94,7 +94,7 @@ export default function ({ parentElement, data }) {
     box.hidden = !cure;
   };
   look();
-  // Streamlit may call again without having ended the call before; two would undo each other.
+  // Streamlit may call again without having ended the last call; two timers would fight over the box.
   clearInterval(box.timer);
   const timer = (box.timer = setInterval(look, LOOK_MS));
   return () => clearInterval(timer);

@@ -1,7 +1,7 @@
-// Moves a picture inside a frame: wheel, pinch, drag and keys. Knows nothing of what is drawn.
+// Moves a picture inside a frame: wheel, pinch, drag and keys. Independent of what is drawn.
 //
 // A place is { k, x, y }: k screen pixels for one pixel of the picture, whose corner is at x, y.
-// Python puts this file first; it is one module with those that use it.
+// Python joins this file and those that use it into one module, this one first.
 
 const CLICK_TOLERANCE_PX = 5;
 const STEP = 1.4;
@@ -51,8 +51,8 @@ class ZoomPane {
     this.moveTo({ k, x: w / 2 - (k * (x1 + x2)) / 2, y: h / 2 - (k * (y1 + y2)) / 2 }, true);
   }
 
-  // What is seen, whatever the size of the frame: the middle, in pixels of the picture, and how much
-  // larger than when all of it is shown.
+  // What is seen, whatever the size of the frame: the centre, in pixels of the picture, and the zoom
+  // relative to the whole picture.
   get view() {
     const { w, h } = this.room;
     const { k, x, y } = this.place;
@@ -108,7 +108,7 @@ class ZoomPane {
     const step = (now) => {
       const t = clamp((now - start) / MOVE_MS, 0, 1);
       const e = t * t * (3 - 2 * t);
-      // The scale moves geometrically and takes the corner along, or the path would bulge.
+      // The scale changes geometrically and the corner with it, or the path would bulge.
       const k = from.k * (to.k / from.k) ** e;
       const share = to.k === from.k ? e : (k - from.k) / (to.k - from.k);
       const between = (a, b) => a + (b - a) * share;
@@ -127,7 +127,7 @@ class ZoomPane {
     this.onMove(place);
   }
 
-  // --- hands ---------------------------------------------------------------------------------
+  // --- input ---------------------------------------------------------------------------------
 
   listen() {
     const on = (name, handler, options) => this.frame.addEventListener(name, handler, options);
@@ -147,7 +147,7 @@ class ZoomPane {
   }
 
   wheel(event) {
-    // Scrolling down over the whole picture scrolls the page: nobody gets stuck above it.
+    // Over an unzoomed picture, scrolling down scrolls the page: it must not trap the user.
     if (event.deltaY > 0 && this.fitted && !event.ctrlKey) return;
     event.preventDefault();
     const bounds = this.frame.getBoundingClientRect();

@@ -1,6 +1,6 @@
 """What the Compare page compares: answers on the kept test fields, or on a set of the user's own.
 
-Tables, curves and pairs take both alike from here.
+Tables, curves and pairs get either from here in the same form.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from allcell.ui.shell.wording import plain
 KEPT, USERS = "kept", "users"
 _MEASURED_ON = "compare.measured_on"
 _LONGEST_NAME = 40
-#: The test fields, on which kept answers and the kept comparison are.
+#: Number of test fields, on which the kept answers and the kept comparison are based.
 KEPT_FIELDS = 17
 
 
@@ -35,8 +35,8 @@ class KeptAnswers:
 
     Attributes:
         spec: The model.
-        predictions: Its answers, with the truth.
-        evidence: The same, matched.
+        predictions: Its answers, with the ground truth.
+        evidence: The same, matched to each other.
     """
 
     spec: ModelSpec
@@ -46,7 +46,7 @@ class KeptAnswers:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What models said of the images of one labelled set.
+    """The models' answers on the images of one labelled set.
 
     Attributes:
         fields: What the images are called in a sentence.
@@ -64,7 +64,7 @@ class Answers:
 
     @property
     def images(self) -> Sequence[LabelledImage]:
-        """The images, where they are at hand."""
+        """The images of the user's own set, while they are in memory; else empty."""
         return self.run.images if self.run else ()
 
 
@@ -83,7 +83,7 @@ def measured_on() -> None:
         key=_MEASURED_ON,
         persist_state="session",
         wrap=True,
-        help="What tables, curves and differences are of. Speed does not depend on it.",
+        help="The images behind tables, curves and differences. Speed does not depend on them.",
     )
 
 
@@ -116,7 +116,7 @@ def answers() -> Answers:
 
 
 def set_title(run: EvaluationRun) -> str:
-    """What a person reads for the set of a run, fit for Markdown."""
+    """Display title of the set of a run, escaped for Markdown."""
     name = run.user_set.name
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 12]}...{name[-9:]}"
@@ -134,14 +134,14 @@ def _kept_comparison() -> dict[str, Any] | None:
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _read(path: str, modified_ns: int, size: int) -> tuple[Predictions, Evidence]:
-    """Read and matched once; a threshold then only counts."""
+    """Read and match once; moving the threshold then only counts."""
     with open(path, encoding="utf-8") as file:
-        answers = Predictions.from_json(file.read())
-    return answers, Evidence.of(answers)
+        predictions = Predictions.from_json(file.read())
+    return predictions, Evidence.of(predictions)
 
 
 def _kept_answers() -> list[KeptAnswers]:
-    """Of the models whose answers were kept with the weights that are here."""
+    """Answers of the models for which they are stored and belong to the weights in use."""
     weights = settings().weights_dir
     manifest = read_manifest(weights)
     found = []
@@ -150,7 +150,7 @@ def _kept_answers() -> list[KeptAnswers]:
         if spec.name not in manifest or not path.is_file():
             continue
         stat = path.stat()
-        answers, evidence = _read(str(path), stat.st_mtime_ns, stat.st_size)
-        if answers.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
-            found.append(KeptAnswers(spec, answers, evidence))
+        predictions, evidence = _read(str(path), stat.st_mtime_ns, stat.st_size)
+        if predictions.setting.model_sha256 == manifest[spec.name].checkpoint.sha256:
+            found.append(KeptAnswers(spec, predictions, evidence))
     return found

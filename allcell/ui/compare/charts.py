@@ -1,4 +1,4 @@
-"""The figures of the Compare page alone, in the style of `shell.charts`."""
+"""Figures that only the Compare page has, in the style of `shell.charts`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
     """Published (open) and measured (filled, with its interval) one below the other.
 
     Args:
-        rows: One a model.
-        title: Of the figure.
-        x_title: Of the abscissa, with its unit.
+        rows: One per model.
+        title: Title of the figure.
+        x_title: Title of the x axis, with its unit.
     """
     figure = go.Figure()
     measured = [(name, value, ends) for name, value, ends, _ in rows if value is not None]
@@ -89,9 +89,9 @@ def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None
     """A choice of the score, and a chart for each class.
 
     Args:
-        rows_of: Gives a chart's rows for a class and a score; where no row has a number, a word
-            stands in the chart's place.
-        key: Of the widgets.
+        rows_of: Gives a chart's rows for a class and a score; where no row has a number, a line of
+            text replaces the chart.
+        key: Prefix of the widgets' keys.
     """
     metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
     for column, name in zip(st.columns(2, gap="medium"), PAPER_CLASSES, strict=True):
@@ -116,7 +116,7 @@ class SpeedPoint:
     """One model at one input size.
 
     Attributes:
-        name: What a person reads.
+        name: Display title.
         fps: Frames a second, frame to boxes.
         score: mAP, 0 to 1.
         measured: Whether it was measured on this machine; the paper's points were not.
@@ -129,7 +129,7 @@ class SpeedPoint:
 
 
 def pareto(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
-    """Those that no other beats in speed without losing score, from slow to fast."""
+    """The points that no other equals or beats in both speed and score, from slow to fast."""
     front: list[SpeedPoint] = []
     for point in sorted(points, key=lambda p: (-p.fps, -p.score)):
         if not front or point.score > front[-1].score:
@@ -143,9 +143,9 @@ def speed_against_score(
     """Speed against mAP: what was measured here, the Pareto front, and the paper's points.
 
     Args:
-        points: Of this machine, and of the paper.
-        paper_fps: The paper's figure, a line in the chart.
-        y_title: Of the ordinate, with its unit.
+        points: Points of this machine, and of the paper.
+        paper_fps: The paper's frames a second, a line in the chart.
+        y_title: Title of the y axis, with its unit.
         everyone: See `charts.looks`.
     """
     figure = go.Figure()
@@ -179,7 +179,7 @@ def speed_against_score(
         text=[p.name for p in published],
         name="published, on a Colab GPU",
         mode="markers+text",
-        # Beside the mark a name would be cut at the chart's side on a phone.
+        # To the side of its mark a name would be cut off at the edge of the chart on a phone.
         textposition="bottom center",
         marker={"color": "#7f7f7f", "symbol": "diamond-open", "size": 11, "line": {"width": 2}},
         hovertemplate="%{text}, published: %{x:.1f} frames a second, %{y:.3f}<extra></extra>",
@@ -211,27 +211,27 @@ def speed_against_score(
     return figure
 
 
-#: From no cells to the most, on a light page and on a dark one.
+#: Colours from no cells to the most, on a light page and on a dark one.
 _FEW_TO_MANY = {False: ["#eaf2fb", "#08306b"], True: ["#1d2a33", "#8cc8f5"]}
 
 
 def confusion_map(
     matrix: Sequence[Sequence[int]], names: Sequence[str], title: str, *, dark: bool = False
 ) -> go.Figure:
-    """Cells in rows, calls in columns, background last; the count stands in each field.
+    """A confusion matrix: cells in rows, calls in columns, background last.
 
     Args:
-        matrix: Counts.
-        names: Of its rows and columns.
-        title: Of the figure.
-        dark: Whether the page is.
+        matrix: Counts, (n, n).
+        names: Names of its rows and columns.
+        title: Title of the figure.
+        dark: Whether the page has the dark theme.
     """
     figure = go.Figure(
         go.Heatmap(
             z=[[value**0.5 for value in row] for row in matrix],
             x=[f"called {name}" for name in names],
             y=list(names),
-            # Background called background is not a count of anything.
+            # Background called background cannot be counted.
             text=[
                 ["" if i == j == len(names) - 1 else str(value) for j, value in enumerate(row)]
                 for i, row in enumerate(matrix)

@@ -1,4 +1,4 @@
-"""Compare: curves of all models over one another, and one threshold that moves everything."""
+"""Compare: curves of all models in shared plots, and one threshold that moves everything."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _at_threshold(of_set: Answers) -> None:
             selection_mode="multi",
             default=list(titles),
             format_func=titles.__getitem__,
-            # An own set has other models, and more of them from one minute to the next.
+            # The user's own set has other models, and gains more while the evaluation runs.
             key=f"compare.models.{'+'.join(titles)}" if of_set.run else "compare.models",
             persist_state="session",
         )
@@ -75,7 +75,7 @@ def _at_threshold(of_set: Answers) -> None:
     if not shown:
         st.info("Choose at least one model.")
         return
-    # It stays in view while one scrolls to what it moves (see assets/frame.css).
+    # It stays in view while the user scrolls to what it moves (see assets/frame.css).
     with st.container(key="allcell-threshold"):
         own, confidence = _threshold()
     class_id = CLASSES.index(kind)
@@ -103,7 +103,7 @@ def _at_threshold(of_set: Answers) -> None:
     if any(view.matches.n_truth for view in views):
         draw_curves(views, of_set.fields, list(titles.values()))
     else:
-        st.info(f"No {title_of(kind).lower()} is labelled here: there are no curves of it.")
+        st.info(f"No {title_of(kind).lower()} is labelled here: there are no curves for it.")
     draw_confusion(views)
 
 
@@ -119,7 +119,7 @@ def _threshold() -> tuple[bool, float]:
             0.01,
             key="compare.threshold",
             persist_state="session",
-            # The switch beside it, which is drawn after it.
+            # The switch next to it, which is drawn after it.
             disabled=bool(st.session_state.get(_OWN)),
         )
     with right:

@@ -23,7 +23,7 @@ from allcell.ui.compare.your_data import bundle as user_bundle
 from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.controls import choose_one
 
-#: What a person reads for the measures of the comparison.
+#: Display titles of the comparison's measures.
 MEASURES = {
     "blast.ap50": "Blasts, mAP@0.5",
     "healthy.ap50": "Healthy white cells, mAP@0.5",
@@ -53,7 +53,7 @@ def differences() -> None:
     known = {d["measure"] for d in comparison["differences"]}
     measure = st.selectbox(
         "Score",
-        # A set without blasts, for example, has no score of theirs.
+        # A set without blasts, for example, has no score for them.
         [name for name in COMPARED if name in MEASURES and (name in known or not known)],
         format_func=MEASURES.__getitem__,
         key="compare.user_measure" if chosen.run else "compare.measure",
@@ -71,9 +71,9 @@ def differences() -> None:
         st.caption(
             "Differences: row minus column. Interval and p: paired bootstrap, both models on the "
             f"same resamples of {chosen.fields}; p is adjusted after Holm over all pairs. ● "
-            f"decisive: p is below {ALPHA:g} and the interval leaves 0 out. Few fields hide small "
+            f"decisive: p is below {ALPHA:g} and the interval excludes 0. Few fields hide small "
             "differences; not decisive is not equal. no width: all resamples give the same "
-            f"difference, which is no certainty. n/a: {_why_not(chosen.n_images)}."
+            f"difference, which is not certainty. n/a: {_why_not(chosen.n_images)}."
         )
     if chosen.run:
         user_bundle.download(chosen.run)
@@ -106,7 +106,7 @@ def _say_what_is_stale(comparison: Mapping[str, Any]) -> None:
     if stale:
         st.warning(
             f"Compared with other weights than those that are here: {', '.join(stale)}. "
-            "`make evaluate DATA=folder` compares anew."
+            "`make evaluate DATA=folder` compares again."
         )
 
 
@@ -116,7 +116,7 @@ def _bundle(kept: Answers) -> None:
         return
     st.download_button(
         "Download everything to check this (ZIP)",
-        # Made when it is asked for: the resampling takes some seconds.
+        # Made when it is asked for: the resampling takes a few seconds.
         lambda: write_bundle(predictions, _kept_fields(predictions[0])),
         "comparison.zip",
         "application/zip",
@@ -126,12 +126,12 @@ def _bundle(kept: Answers) -> None:
         help="Every box of every model on the test fields, what whole-field models said, "
         "with scores, settings, hashes, versions and machine; without pictures and the experts' "
         "centroids, which are not ours to give. "
-        "`python -m allcell evaluate --from comparison.zip` scores it anew.",
+        "`python -m allcell evaluate --from comparison.zip` scores it again.",
     )
 
 
 def _kept_fields(first: Predictions) -> list[JudgedFields]:
-    """What the whole-field classifiers said of the images of other models' answers."""
+    """The whole-field classifiers' stored answers on the images of `first`."""
     weights = settings().weights_dir
     manifest = read_manifest(weights)
     return [
@@ -143,11 +143,11 @@ def _kept_fields(first: Predictions) -> list[JudgedFields]:
 
 
 def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str], images: int) -> str:
-    """What the pairs of one measure say together.
+    """The verdict over all pairs of one measure, in words.
 
     Args:
         pairs: `compare.Difference` as JSON.
-        titles: What a person reads for models that the registry does not know.
+        titles: Display titles, by name, of models that the registry does not know.
         images: How many images the models are compared on.
     """
     decisive = [d for d in pairs if d["decisive"]]
@@ -173,7 +173,7 @@ def _why_not(images: int) -> str:
 
 
 def field_verdict(fields: Sequence[dict[str, Any]], images: int) -> str:
-    """What the pairs say of whole fields.
+    """The verdict over all pairs on whole fields, in words.
 
     Args:
         fields: `compare.FieldDifference` as JSON.
@@ -187,8 +187,8 @@ def field_verdict(fields: Sequence[dict[str, Any]], images: int) -> str:
     if not decisive:
         least, most = least_differing(len(fields)), max(map(_differing, fields))
         return _none_decisive(len(fields)) + (
-            f" There could be none: two models would have to differ on {least} fields at least, "
-            f"and these differ on {most} at most."
+            f" There could be none: two models would have to differ on at least {least} fields, "
+            f"and these differ on at most {most}."
             if most < least
             else ""
         )
@@ -207,7 +207,7 @@ def _none_decisive(pairs: int) -> str:
 def difference_table(
     pairs: Sequence[dict[str, Any]], titles: Mapping[str, str], *, p_values: bool = False
 ) -> pd.DataFrame:
-    """Models by models.
+    """A table of differences, models by models.
 
     Args:
         pairs: See `verdict`.
@@ -235,7 +235,7 @@ def difference_table(
 
 
 def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
-    """One row a pair. See `verdict`."""
+    """One row per pair. See `field_verdict`."""
     return pd.DataFrame(
         [
             {
@@ -251,7 +251,7 @@ def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> 
 
 
 def _difference(value: float, interval: ShownInterval, decisive: bool) -> str:
-    # z: what rounds to zero has no minus.
+    # z: no minus sign on what rounds to zero.
     return f"{value:+z.3f}{_DECISIVE * decisive} ({interval.text('{:+z.3f}'.format)})"
 
 

@@ -1,4 +1,4 @@
-"""Compare: how fast the models are on this machine, measured while one watches."""
+"""Compare: how fast the models are on this machine, measured while the user watches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LENGTHS = {"Quick (30 frames)": 30, "Usual (100 frames)": 100, "Thorough (300 f
 
 
 def speed_here() -> None:
-    """Choose, run with progress and a stop, see the table and the chart."""
+    """Choose models, measure with progress and a stop button, and see the table and the chart."""
     run: SpeedRun | None = st.session_state.get(_RUN)
     usable = _usable()
     st.markdown(
@@ -44,7 +44,7 @@ def speed_here() -> None:
     busy = run is not None and run.running
     _choose(usable, run, busy=busy)
     if run is not None:
-        # As it was when the controls were drawn: if it has ended since, this draws them anew.
+        # The state that the controls were drawn for: if the run has ended since, this redraws them.
         if busy:
             follow(run, lambda: _now(run))
         _results(run)
@@ -109,15 +109,15 @@ def _choose(usable: dict[str, ModelSpec], run: SpeedRun | None, *, busy: bool) -
 
 
 def _jobs() -> list[SpeedJob]:
-    """What is chosen at this moment: a click may come before the page has followed another."""
+    """The jobs chosen now: a click may come before the page has caught up with another."""
     usable, sizes = _usable(), st.session_state[_SIZES]
     jobs = []
     for name in st.session_state[_MODELS]:
         if (spec := usable.get(name)) is None:
             continue
-        # One that insists on its input's size is measured once.
-        of_it = sizes if spec.fixed_input_px is None else [_OWN_SIZE] * bool(sizes)
-        jobs += [SpeedJob(name, px or None, spec.title) for px in of_it]
+        # A model with a fixed input size is measured once.
+        wanted = sizes if spec.fixed_input_px is None else [_OWN_SIZE] * bool(sizes)
+        jobs += [SpeedJob(name, px or None, spec.title) for px in wanted]
     return jobs
 
 
@@ -133,7 +133,7 @@ def _start() -> None:
     device = settings().device
 
     def open_detector(name: str) -> Detector:
-        # Opened for this alone: the models that other pages hold stay in memory.
+        # Opened for this run only, so that no model of another page is evicted.
         return added[name] if name in added else Detector.open(name, device=device)
 
     run = SpeedRun(jobs, open_detector, frames=frames, is_open=session_is_open())
@@ -174,7 +174,7 @@ def _results(run: SpeedRun) -> None:
 
 
 def _threads() -> str:
-    """How much of the processor a network uses."""
+    """How many threads a network uses, in words."""
     number = settings().threads
     return f"{number} thread{'' if number == 1 else 's'} in use" if number else "all cores in use"
 
@@ -207,7 +207,7 @@ def _chart(run: SpeedRun) -> None:
     for position, r in sorted(dict(run.results).items()):
         job = run.jobs[position]
         score = scores[r.model].measured if r.model in scores else None
-        # The score was measured at the model's own size.
+        # The score holds at the model's own size only.
         if score is not None and job.long_side_px is None:
             points.append(compare_charts.SpeedPoint(job.title, r.fps, score))
         else:
@@ -229,7 +229,7 @@ def _chart(run: SpeedRun) -> None:
     )
     st.caption(
         "Filled: this machine, frame to boxes, against our mAP on the 17 test fields, each model "
-        "at its own input size, at which it was scored. Open: the paper's numbers, its time of one "
+        "at its own input size, at which it was scored. Open: the paper's numbers, its time per "
         "image on a Colab GPU (a Tesla P100, for example). Up and to the right is better."
     )
     if without:
@@ -241,7 +241,7 @@ def _size(size_px: tuple[int, int] | None) -> str:
 
 
 def speed_csv(table: pd.DataFrame) -> str:
-    """The table as CSV, the notice as the title of a last, empty column (see `report.exports`)."""
+    """The table as CSV; the notice is the title of a last, empty column (see `report.exports`)."""
     return table.assign(**{RESEARCH_USE: ""}).to_csv(index=False)
 
 

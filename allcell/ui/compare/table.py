@@ -1,4 +1,4 @@
-"""Compare: the paper's Table 1 beside our own measurements."""
+"""Compare: the paper's Table 1 next to our own measurements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
 from allcell.ui.shell.table_downloads import table_downloads
 
-_ASTERISK = "* The 95 % bootstrap interval of the measurement leaves the published number out."
+_ASTERISK = "* The 95 % bootstrap interval of the measurement excludes the published number."
 _SETS = (
     "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
     f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
@@ -34,7 +34,7 @@ _SETS = (
 
 
 def published_and_measured() -> None:
-    """The table, its filters, a chart of one column, and downloads; a user's own set likewise."""
+    """The table, its filters, a chart of one column, and downloads, for the set in use."""
     if user_set_is_shown():
         user_table.measured(answers())
         return
@@ -65,7 +65,7 @@ def published_and_measured() -> None:
     table = wide_table(cells)
     if table.empty:
         st.info(
-            "There is no such score of both classes together."
+            "There is no such score for both classes together."
             if classes and metrics
             else "Choose at least one kind of cells and one score."
         )
@@ -83,7 +83,7 @@ def published_and_measured() -> None:
             },
         },
         placeholder="",
-        alt="Table 1 of the paper, each published score beside the measured one",
+        alt="Table 1 of the paper, each published score next to the measured one",
     )
     st.caption(f"\\{_ASTERISK} {_SETS}")
     _downloads(cells)
@@ -149,16 +149,16 @@ def _cnn() -> None:
             height=38 + 35 * len(rows),
             alt="Right answers of the whole-field CNN: measured and published",
         )
-    st.caption(f"Published: {CNN_FOOTNOTE} Interval of ours: exact, over the fields.")
+    st.caption(f"Published: {CNN_FOOTNOTE} Our interval: exact, over the fields.")
 
 
 def _notes() -> None:
-    st.subheader("What is not like the paper", anchor=False)
+    st.subheader("How ours differs from the paper", anchor=False)
     st.markdown("\n".join(f"- {line}" for line in (FOOTNOTES[0], *_model_notes())))
 
 
 def _model_notes() -> list[str]:
-    """What is to be known of each model beside the paper's, a line each."""
+    """How each model differs from the paper's, one line each."""
     lines = []
     for spec in MODELS:
         paper = published(spec.name)
@@ -167,14 +167,14 @@ def _model_notes() -> list[str]:
             continue
         notes = " ".join(FOOTNOTES[n - 1] for n in paper.footnotes)
         lines.append(
-            f"**{spec.title}** stands beside the paper's {paper.name} ({paper.inference_ms:g} ms "
-            f"an image on its GPU). Ours: {spec.unlike_paper}. {notes}".rstrip()
+            f"**{spec.title}** stands next to the paper's {paper.name} ({paper.inference_ms:g} ms "
+            f"per image on its GPU). Ours: {spec.unlike_paper}. {notes}".rstrip()
         )
     return lines
 
 
 def _cnn_notes() -> list[str]:
-    """The CNN's row, which has other columns than the table."""
+    """The CNN's results as notes: they do not fit the table's columns."""
     lines = []
     for entry in catalog():
         if isinstance(entry.spec, ClassifierSpec) and (metrics := test_metrics(entry)):

@@ -1,4 +1,4 @@
-"""Compare: the user adds a model, which is checked first, to every list of the session."""
+"""Compare: the user adds a model of their own; once checked, it is in every list of the session."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from allcell.untrusted.network import Fit, UntrustedNetwork
 
-#: Counts uploads: another key empties the uploader.
+#: Counts uploads: a new key empties the uploader.
 _ROUND = "user_model.round"
 _CANDIDATE = "user_model.candidate"
 _ADDED = "user_model.added"
@@ -43,9 +43,9 @@ _MOST_CLASSES = 1000
 def your_model() -> None:
     """The models of this session, and a way to add one."""
     st.markdown(
-        "Add a detector of your own as an **ONNX file**. It is checked first; then it stands in "
+        "Add a detector of your own as an **ONNX file**. It is checked first; then it appears in "
         "the lists of Detect, Live, Compare and Models, for this browser session only. The file "
-        "stays in the memory of this computer and goes with the session."
+        "stays in the memory of this computer and is dropped with the session."
     )
     if title := st.session_state.pop(_ADDED, ""):
         st.success(f"{title} can now be chosen on every page.", icon=":material/check_circle:")
@@ -93,15 +93,15 @@ def _add_one() -> None:
 
 
 def _candidate(upload: UploadedFile) -> Candidate:
-    """The network in a file; tried and opened once for an upload.
+    """The network in a file; tried and opened once per upload.
 
     Raises:
         ModelError: If it is not a detector that can be used.
     """
     known: tuple[str, Candidate | ModelError] | None = st.session_state.get(_CANDIDATE)
     if known is None or known[0] != upload.file_id:
-        st.session_state.pop(_CANDIDATE, None)  # the one before makes room
-        with st.spinner("Looking into the file"):
+        st.session_state.pop(_CANDIDATE, None)  # frees the memory of the previous one first
+        with st.spinner("Examining the file"):
             try:
                 known = upload.file_id, look_into(upload.getvalue())
             except ModelError as error:
@@ -119,7 +119,7 @@ def _describe(network: UntrustedNetwork) -> None:
     st.caption(
         f"{megabytes(network)}. "
         f"It takes {size if network.fixed else f'any size (tried with {size})'}, "
-        f"answers with {rows} x {columns} numbers, and took {network.run_ms:.0f} ms for a picture."
+        f"answers with {rows} x {columns} numbers, and took {network.run_ms:.0f} ms per picture."
     )
     if network.remark:
         st.warning(network.remark)
@@ -221,13 +221,13 @@ def _choose_size(network: UntrustedNetwork, key: str) -> tuple[int, int] | None:
 
 
 def _class_names(network: UntrustedNetwork, fit: Fit, key: str) -> tuple[str, ...]:
-    """Its classes: the number and the file's name for it, or the number alone."""
+    """Its classes: each one's number with its name in the file, or the number alone."""
     if network.names and fit.classes in (None, len(network.names)):
         return tuple(f"{n}: {name}" for n, name in enumerate(network.names))
     count = fit.classes
     if count is None:
         count = st.number_input(
-            "Number of its classes",
+            "Number of classes",
             min_value=1,
             max_value=_MOST_CLASSES,
             value=len(CLASSES),
@@ -263,10 +263,10 @@ def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] 
         twice += [n for n in numbers if n in chosen]
         chosen |= dict.fromkeys(numbers, mine)
     if twice:
-        st.warning(f"Chosen twice: {', '.join(plain(names[n]) for n in twice)}. Choose one each.")
+        st.warning(f"Chosen twice: {', '.join(plain(names[n]) for n in twice)}. Choose each once.")
         return None
     if not chosen:
-        st.info("Say above which of its classes are which cells; at least one.")
+        st.info("Say above which cells its classes are; at least one.")
         return None
     left_out = [plain(name) for n, name in enumerate(names) if n not in chosen]
     if left_out:
@@ -276,7 +276,7 @@ def _choose_classes(names: tuple[str, ...], key: str) -> tuple[str | None, ...] 
 
 
 def _clean(name: str) -> str:
-    """A name without characters that mean something in Markdown or in a chart."""
+    """A name without characters that are special in Markdown or in a chart."""
     return re.sub(r"[^\w .()+-]+", " ", name).strip(" _.+-")[:_LONGEST_NAME]
 
 
@@ -285,7 +285,7 @@ def _taken(title: str) -> bool:
 
 
 def _free(title: str) -> str:
-    """The same, with a number after it if a model has that name already."""
+    """The title, with a number after it if another model has it already."""
     tries = (f"{title[: _LONGEST_NAME - 4]} ({n})" for n in count(2))
     return next(name for name in chain([title], tries) if not _taken(name))
 

@@ -14,10 +14,10 @@ from allcell.ui.field.lru import Lru
 from allcell.ui.field.pictures import Picture, picture_memory
 from allcell.ui.shell.session_watch import session_is_open
 
-#: Scores that are kept: a set or two with all models. One is some megabytes.
+#: Scores kept: enough for a set or two with all models, at a few megabytes each.
 MAX_SCORES = 24
 _RUN, _SCORES = "allcell.user_run", "allcell.user_scores"
-#: Pictures of the set that were unpacked for a page: by content of the set, and number.
+#: Pictures of the set that were unpacked for a page, by the set's hash and their number.
 _PICTURES = "allcell.user_pictures"
 _MAX_PICTURES = 8
 
@@ -29,9 +29,9 @@ def user_run() -> EvaluationRun | None:
 
 
 def start_run(user_set: UserSet, jobs: Sequence[DetectorJob | FieldJob]) -> None:
-    """Evaluate models on a set in the background, in place of the last run.
+    """Evaluate models on a set in the background, replacing the last run.
 
-    Call it in the thread of the script: it asks which browser tab is to be watched.
+    Call it in the script's own thread: it looks up which browser tab to watch.
     """
     scores: Lru[ScoreKey, Scored | JudgedFields] = st.session_state.setdefault(
         _SCORES, Lru(MAX_SCORES)
@@ -48,18 +48,18 @@ def start_run(user_set: UserSet, jobs: Sequence[DetectorJob | FieldJob]) -> None
 
 
 def let_go() -> None:
-    """Drop the pictures of the last run, for another set or another run takes their place."""
+    """Free the pictures of the last run before another set or another run replaces them."""
     pictures: Lru[tuple[str, int], Picture] | None = st.session_state.pop(_PICTURES, None)
     if pictures is not None:
         picture_memory().forget(pictures.copy().values())
     run = user_run()
-    # One that runs needs them; it is stopped before another begins.
+    # A run in progress needs them; it is stopped before another begins.
     if run is not None and (run.stopped or not run.running):
         run.let_go()
 
 
 def images_of_set() -> Sequence[LabelledImage]:
-    """The images of the user's set, once an evaluation has read its labels; else none."""
+    """The images of the user's set; empty until an evaluation has read its labels."""
     run = user_run()
     return run.images if run else ()
 
@@ -68,7 +68,10 @@ def picture_of_set(number: int) -> Picture:
     """One image of the user's set for any page to show, with its labelled cells.
 
     Args:
-        number: Its place in `images_of_set`.
+        number: Its index in `images_of_set`.
+
+    Raises:
+        LookupError: If no set has been evaluated in this session.
     """
     run = user_run()
     if run is None:

@@ -1,4 +1,4 @@
-"""Compare: the charts of several models at their thresholds, marks on all of them."""
+"""Compare: the charts of several models, each with a mark at its threshold."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class View:
 
     @property
     def matches(self) -> ClassMatches:
-        """Of the class, as a user sees it."""
+        """Matches of the class, as a user sees it."""
         return self.kept.evidence.user_matches[self.class_id]
 
     @property
     def title(self) -> str:
-        """What a person reads for the model."""
+        """Display title of the model."""
         return self.kept.spec.title
 
 
@@ -110,13 +110,13 @@ def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None
     with right:
         draw_chart(_reliability(views, everyone), "reliability")
         st.caption(
-            "Reliability: a model whose confidence can be taken at its word lies on the diagonal. "
-            "Boxes to the right of the dotted line are shown."
+            "Reliability: a model whose confidence can be taken at face value lies on the "
+            "diagonal. Boxes to the right of the dotted line are shown."
         )
     st.caption(
-        f"On {fields}, IoU 0.5, from confidence "
-        f"{CALIBRATION_FLOOR:g} on. As a user sees it: one cell has one class. Table 1's P, R and "
-        "mAP follow YOLOv5, where a box counts for each class it reaches."
+        f"On {fields}, IoU 0.5, confidence {CALIBRATION_FLOOR:g} and above. As a user sees it: one "
+        "cell has one class. Table 1's P, R and mAP follow YOLOv5, where a box counts for each "
+        "class it reaches."
     )
 
 
@@ -163,7 +163,7 @@ def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
         x_range=charts.SHARE,
         y_range=charts.SHARE,
         everyone=everyone,
-        # Its neighbour has a control above it.
+        # The chart next to it has a control above it.
         height_px=420,
     )
     for name, counts in boxes.items():
@@ -179,9 +179,9 @@ def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
 
 
 def draw_confusion(views: list[View]) -> None:
-    """What the cells of each class are called by one of the models, and what is no cell."""
+    """The confusion matrix of one of the models, with the background."""
     by_name = {view.kept.spec.name: view for view in views}
-    # The control keeps what its titles are made of: no answers of a set that may go.
+    # Streamlit keeps a reference to what formats the titles: titles only, so that a set can go.
     titles = {name: view.title for name, view in by_name.items()}
     name = st.selectbox(
         "Confusion matrix of",

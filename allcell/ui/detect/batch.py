@@ -21,7 +21,7 @@ from allcell.ui.shell.wording import interval_text, plain, share_text
 
 #: Errors spelled out below the table; the others are in their rows.
 MOST_MESSAGES = 5
-_BESIDE = tuple(cell for cell in CELL_CLASSES if cell.name not in WHITE_CELLS)
+_OTHER_CELLS = tuple(cell for cell in CELL_CLASSES if cell.name not in WHITE_CELLS)
 
 
 def process(desk: Bench, detector: Detector) -> None:
@@ -60,7 +60,7 @@ def _set_stopped(desk: Bench, stopped: bool) -> None:
 
 
 def results(desk: Bench, model: str, view: ViewChoice) -> dict[str, Result]:
-    """The results there are, by picture id; every class is counted, whatever is shown."""
+    """The results so far, by picture id; every class is counted, whichever are shown."""
     found = {}
     for picture_id, picture in desk.pictures.items():
         outcome = desk.outcome(picture, model)
@@ -70,14 +70,14 @@ def results(desk: Bench, model: str, view: ViewChoice) -> dict[str, Result]:
 
 
 def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
-    """One row an image, failed ones included; picking a row shows that image."""
+    """One row per image, failed ones included; picking a row shows that image."""
     pictures = list(desk.pictures.values())
     rows = [
         _row(n, picture, found.get(picture.id), desk.outcome(picture, model))
         for n, picture in enumerate(pictures, 1)
     ]
     ids = [picture.id for picture in pictures]
-    # A list of other images is another table: the row that was picked there means nothing here.
+    # Other images need another widget key: the row picked before means nothing among them.
     key = f"detect.summary.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
     pickable(
         pd.DataFrame(rows),
@@ -93,7 +93,7 @@ def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
             "Note": st.column_config.TextColumn(width="large"),
         },
         placeholder="",
-        alt="One row an image: counts, or the error",
+        alt="One row per image: counts, or the error",
     )
     _failed([o for s in pictures if isinstance(o := desk.outcome(s, model), Refused)])
     _together(list(found.values()))
@@ -110,7 +110,7 @@ def _row(
         "White cells": None,
         "Blast %": None,
         "Exact 95 % interval": "",
-        **{cell.heading: None for cell in _BESIDE},
+        **{cell.heading: None for cell in _OTHER_CELLS},
         "Highest blast confidence": None,
         "Note": "not processed yet" if outcome is None else note,
     }
@@ -127,7 +127,7 @@ def _row(
         "White cells": counts.white_cells,
         "Blast %": None if share.fraction is None else 100 * share.fraction,
         "Exact 95 % interval": interval_text(share) if share.n else "",
-        **{cell.heading: counts.by_class.get(cell.name) for cell in _BESIDE},
+        **{cell.heading: counts.by_class.get(cell.name) for cell in _OTHER_CELLS},
         "Highest blast confidence": result.highest_blast_confidence,
     }
     return row

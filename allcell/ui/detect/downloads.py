@@ -19,11 +19,11 @@ from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture, Refused
 from allcell.ui.shell.controls import ViewChoice, choose_names, title_of
 
-#: Images that are packed without showing how far it is: less than about five seconds.
+#: Most images packed without a progress bar: less than about five seconds.
 MOST_AT_ONCE = 8
 _IN_ALL = (
-    "Annotated images, CSV, COCO, YOLO labels and a summary. All classes are in it, at the lowest "
-    "confidence and overlap chosen on this page."
+    "Annotated images, CSV, COCO, YOLO labels and a summary. All classes are included, at the "
+    "lowest confidence and overlap chosen on this page."
 )
 
 
@@ -42,7 +42,16 @@ def downloads(
     *,
     named: bool,
 ) -> None:
-    """Files of the image that is shown, with the boxes that are shown."""
+    """Files of the image that is shown, with the boxes that are shown.
+
+    Args:
+        desk: The pictures of the session.
+        picture: The picture that is shown.
+        image: Its pixels, RGB uint8 (H, W, 3).
+        shown: Its result without hidden boxes.
+        view: The controls behind that.
+        named: Whether files go by the image's own name, which may hold a patient's.
+    """
     result = replace(shown, name=export_name(desk, picture, named))
     stem = PurePosixPath(safe_name(result.name)).stem
 
@@ -82,6 +91,13 @@ def download_all(
 
     A few images are packed while the browser waits for the file; many are packed first, with their
     progress shown, and then offered.
+
+    Args:
+        desk: The pictures of the session.
+        model: Name of the model.
+        found: Its results by picture id.
+        view: The thresholds behind them.
+        named: Whether images go by their own names, which may hold a patient's.
     """
     pictures = list(desk.pictures.values())
     done = [picture for picture in pictures if picture.id in found]
@@ -139,7 +155,7 @@ def download_all(
 
 
 def _message(outcome: Refused, named: bool) -> str:
-    # Messages quote the file's name.
+    # Messages quote the file's name, which may hold a patient's.
     return f"{outcome.message} {outcome.remedy}" if named else "This file gave no result."
 
 

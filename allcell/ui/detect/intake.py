@@ -74,7 +74,7 @@ def _add(desk: Bench, pictures: Sequence[Picture]) -> None:
 
 
 def use_camera(desk: Bench) -> None:
-    """A camera, which is asked for only after the switch is turned on."""
+    """A camera, for which the browser asks permission only after the switch is turned on."""
     if not st.toggle("Take a photograph with the camera of this device", key=_USE_CAMERA):
         return
     st.camera_input(
@@ -92,7 +92,7 @@ def _take_photograph(desk: Bench) -> None:
     photograph = st.session_state[_CAMERA]
     if photograph is None:
         return
-    # One photograph, and the camera goes off: nobody should wonder whether it is still looking.
+    # The camera goes off after one photograph, so that no one wonders whether it is still on.
     st.session_state[_USE_CAMERA] = False
     n = 1 + sum(picture.origin == "camera" for picture in desk.pictures.values())
     _add(desk, [Picture.of(f"photograph-{n}.jpg", photograph.getvalue(), "camera")])

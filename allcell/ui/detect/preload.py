@@ -12,7 +12,7 @@ _MODULES = ("allcell.ui.detect.workspace", "allcell.engines.onnx_engine")
 
 @cache
 def start() -> None:
-    """Begin in the background; once in each process."""
+    """Start the imports in the background, once per process."""
     threading.Thread(target=_import_all, name="allcell-preload", daemon=True).start()
 
 

@@ -21,7 +21,7 @@ def field(
     boxes: Sequence[Box],
     view: ViewChoice,
 ) -> None:
-    """The field with its boxes; a click on one selects it, a click beside them selects none."""
+    """The field with its boxes; a click on one selects it, a click outside them selects none."""
     analysis = finished.analysis
 
     def pick(box_id: str | None) -> None:

@@ -23,7 +23,7 @@ from allcell.ui.shell.controls import choose_names, kept_names
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain, seconds
 
-#: What a model said of a picture; None if it was not asked yet.
+#: A model's answer on a picture; None if it has not run yet.
 Said = Judged | Refused | None
 
 
@@ -81,8 +81,8 @@ def _answer(spec: ClassifierSpec, said: Said, runtime: str) -> None:
         st.subheader(f"Suggested class of the whole field: {said.field.suggested}", anchor=False)
         st.metric("Probability of cancerous", f"{said.field.probability:.2f}")
         st.caption(
-            f"Not calibrated; from {spec.threshold:.2f} on, cancerous is suggested. A suggested "
-            "class, not a diagnosis."
+            f"Not calibrated; cancerous is suggested at {spec.threshold:.2f} and above. A "
+            "suggested class, not a diagnosis."
         )
         st.info(
             f"{spec.title} judges the picture as a whole: it finds no cells and counts none. "
@@ -96,7 +96,7 @@ def _picture(desk: Bench, picture: Picture) -> None:
         image = desk.memory.image(picture)
         jpeg = desk.memory.jpeg(picture)
     except AllcellError:
-        return  # the answer says so already
+        return  # the error is shown in place of the answer
     show_field(
         FieldView(
             name=picture.digest,
@@ -145,7 +145,7 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
             "Note": st.column_config.TextColumn(width="large"),
         },
         placeholder="",
-        alt="One row an image: the suggested class of the field, or the error",
+        alt="One row per image: the suggested class of the field, or the error",
     )
 
 
@@ -158,7 +158,7 @@ def _csv(spec: ClassifierSpec, pictures: list[Picture], answers: list[Said], *, 
         suggested = score = ""
         if isinstance(said, Judged):
             suggested, score = said.field.suggested, f"{said.field.probability:.4f}"
-        # Messages quote the file's name.
+        # Messages quote the file's name, which may hold a patient's.
         error = spreadsheet_text(_error(said)) if named else "no result" * bool(_error(said))
         rows.writerow((name, spec.name, suggested, score, error, ""))
     return out.getvalue()

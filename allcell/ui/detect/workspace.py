@@ -63,7 +63,7 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
     with counts:
         answer(found[picture.id])
         for caution in shown.warnings:
-            if caution.kind == "limit_reached":  # the size of the red cells stands below the field
+            if caution.kind == "limit_reached":  # those on the red cells are shown below the field
                 st.warning(plain(str(caution)))
     downloads.downloads(desk, picture, image, shown, view, named=named)
     table.cells(desk, image, boxes, shown.red_cell_px)

@@ -1,1 +1,1 @@
-"""Pictures in memory for all pages, and what shows a field and its cells."""
+"""Pictures in memory for all pages, and the widgets that show a field and its cells."""

@@ -1,4 +1,4 @@
-"""What a model says of one picture, in words and numbers, and its boxes as pages name them."""
+"""What a model says about one picture, in words and numbers, and its boxes with stable ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from allcell.ui.shell.wording import interval_text, percent, to_go_text
 
 
 def boxes_of(result: Result) -> list[Box]:
-    """The detections as the viewer and the table name them, best first."""
+    """The detections as boxes for the viewer and the table, most confident first."""
     found = result.detections
     boxes = []
     for n, (xyxy, confidence, class_id) in enumerate(
@@ -34,7 +34,7 @@ def answer(result: Result) -> None:
             st.caption("This model knows no blasts.")
         elif highest is None:
             st.subheader("Blasts suggested: no", anchor=False)
-            st.caption("No cell of this field reaches the lowest confidence as a blast.")
+            st.caption("No cell in this field reaches the lowest confidence as a blast.")
         else:
             st.subheader("Blasts suggested: yes", anchor=False)
             st.caption(f"Highest confidence {highest:.2f}. A suggested class, not a diagnosis.")
@@ -55,7 +55,7 @@ def answer(result: Result) -> None:
             "Blast fraction of detected cells",
             percent(share.fraction),
             help="Suggested blasts among all white cells that the detector found; smudges are "
-            "not counted in. Cells that it missed are in neither number.",
+            "not counted. Cells that it missed are in neither number.",
         )
         st.markdown(f"{share.k} of {share.n}, exact 95 % interval {interval_text(share)}")
         st.caption(

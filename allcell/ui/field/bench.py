@@ -1,4 +1,4 @@
-"""The pictures on the bench of one browser session, and which of them, and which cell, is shown."""
+"""The pictures on the bench of one browser session, and which picture and cell are selected."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from allcell.errors import ImageError
 from allcell.imaging.images import Limits, check_count
 from allcell.ui.field.pictures import Finished, Picture, PictureMemory, Refused, picture_memory
 
-#: All files of a session together, in multiples of the largest file accepted.
+#: Limit on all files of a session together, in multiples of the largest file accepted.
 MAX_FILES_OF_LARGEST = 4
 
 _KEY = "allcell.bench"
 
 
 class Bench:
-    """The list of the Detect page.
+    """The pictures of the Detect page.
 
     Args:
-        memory: What the session knows of its pictures.
+        memory: What the session knows about its pictures.
 
     Attributes:
         pictures: The pictures by id, in the order they came.
-        uploads: Ids of those that the uploader on the page holds now.
-        refused_files: Why the last files were not taken, if they were not.
+        uploads: Ids of the pictures that the uploader holds now.
+        refused_files: Why the last files were refused; empty if they were not.
         shown: Id of the picture that is shown.
         selected: Id of the cell that is selected in it.
-        focus: Goes up when the view is to move to the selected cell.
-        archive: The last ZIP of everything, behind what it was made of.
+        focus: Each increment moves the view to the selected cell.
+        archive: The last ZIP of everything, after a key of what it was made from.
         stopped: Whether the user stopped a run over many pictures.
-        generation: Goes up when everything is cleared.
+        generation: Incremented when everything is cleared.
     """
 
     def __init__(self, memory: PictureMemory) -> None:
@@ -57,14 +57,14 @@ class Bench:
         """Put a picture on the bench and show it.
 
         Raises:
-            ImageError: If there are too many pictures, or too many bytes, with it.
+            ImageError: If it would exceed the limit on pictures or on bytes.
         """
         if picture.id not in self.pictures:
             check_count(len(self.pictures) + 1)
             allowed = MAX_FILES_OF_LARGEST * Limits.from_settings().max_bytes
             if sum(len(p.data) for p in self.pictures.values()) + len(picture.data) > allowed:
                 raise ImageError(
-                    f"The files together have more than {allowed / 2**20:,.0f} MB.",
+                    f"Together the files are larger than {allowed / 2**20:,.0f} MB.",
                     "Clear the list, or process them in several rounds.",
                 )
             self.pictures[picture.id] = picture

@@ -12,13 +12,13 @@ from allcell.imaging.images import encode_jpeg
 
 #: Long side of the picture in the browser: enough to see single cells, small enough for a phone.
 MAX_SIDE_PX = 2600
-#: Seen around a cell, as a share of its box: neighbours tell the scale.
+#: Margin around a cell, as a share of its box's longer side: neighbours show the scale.
 MARGIN = 0.25
 _PADDING = 128
 
 
 def display_jpeg(image: RGBImage) -> bytes:
-    """A field as a JPEG file of at most `MAX_SIDE_PX`."""
+    """A field, RGB uint8 (H, W, 3), as a JPEG file; its long side is at most `MAX_SIDE_PX`."""
     factor = MAX_SIDE_PX / max(image.shape[:2])
     if factor < 1:
         image = np.asarray(
@@ -28,7 +28,7 @@ def display_jpeg(image: RGBImage) -> bytes:
 
 
 def crop(image: RGBImage, x1: float, y1: float, x2: float, y2: float, side_px: int) -> RGBImage:
-    """A square cut around a box, (side_px, side_px, 3); grey where it leaves the field.
+    """A square crop around a box, (side_px, side_px, 3); grey outside the field.
 
     Args:
         image: RGB uint8 (H, W, 3).
@@ -36,7 +36,7 @@ def crop(image: RGBImage, x1: float, y1: float, x2: float, y2: float, side_px: i
         y1: Top.
         x2: Right.
         y2: Bottom.
-        side_px: Side of the result.
+        side_px: Side of the result in pixels.
     """
     side = max(2, round((1 + 2 * MARGIN) * max(x2 - x1, y2 - y1)))
     left, top = round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2)
@@ -57,5 +57,5 @@ def crop(image: RGBImage, x1: float, y1: float, x2: float, y2: float, side_px: i
 
 
 def data_uri(image: RGBImage) -> str:
-    """A picture as a JPEG in a data URI."""
+    """A picture, RGB uint8 (H, W, 3), as a JPEG in a data URI."""
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(image, quality=85)).decode()

@@ -12,7 +12,7 @@ from allcell.ui.shell.cache import sample_thumbnail
 
 #: Files that can be opened, in words.
 FORMATS = SUPPORTED
-#: Width of a sample in the gallery: two beside each other on a phone.
+#: Width of a sample in the gallery: two fit side by side on a phone.
 THUMBNAIL_PX = 165
 
 
@@ -20,8 +20,8 @@ def gallery(page: str, on_open: Callable[[Sample], None]) -> None:
     """Show all samples.
 
     Args:
-        page: Begins the keys of the widgets.
-        on_open: Called before the next run of the page with the sample that was clicked.
+        page: Prefix of the widgets' keys.
+        on_open: Called with the clicked sample before the page's next run.
     """
     with st.container(key=f"allcell-gallery-{page}"):
         cells = st.grid(min_column_width=THUMBNAIL_PX)

@@ -1,4 +1,4 @@
-"""A small cache that forgets what was used longest ago."""
+"""A small cache that evicts the least recently used value."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Value = TypeVar("Value")
 
 
 class Lru(Generic[Key, Value]):
-    """Keeps the latest values, within a number and a total weight.
+    """Keeps the most recently used values, within a number and a total weight.
 
-    Not for sharing between threads: each browser session has its own.
+    Not thread-safe: each browser session has its own.
 
     Args:
-        max_items: Most values kept.
-        max_weight: Largest sum of weights; the newest value stays even if it is heavier alone.
-        weight: Weight of a value, for example its bytes.
+        max_items: Largest number of values.
+        max_weight: Largest sum of weights; the newest value stays even if it alone is heavier.
+        weight: Weight of a value, for example its size in bytes.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Lru(Generic[Key, Value]):
         return self._items[key]
 
     def get_or(self, key: Key, make: Callable[[], Value]) -> Value:
-        """The value as `get` has it; made and kept if it is not there."""
+        """The value as `get` returns it; made and kept if it is not there."""
         known = self.get(key)
         return self.put(key, make()) if known is None else known
 
     def put(self, key: Key, value: Value) -> Value:
-        """Keep a value, drop what no longer fits, and return it."""
+        """Keep a value, evict what no longer fits, and return the value."""
         self._items[key] = value
         self._items.move_to_end(key)
         while len(self._items) > 1 and (
@@ -70,7 +70,7 @@ class Lru(Generic[Key, Value]):
         self._items.pop(key, None)
 
     def drop_if(self, gone: Callable[[Key], bool]) -> None:
-        """Forget the values whose keys are so."""
+        """Forget the values whose keys satisfy `gone`."""
         for key in [key for key in self._items if gone(key)]:
             del self._items[key]
 

@@ -1,6 +1,6 @@
 """One field, a pane for each model, side by side: zoom or move one and all follow.
 
-All panes are one component (`assets/panes.js`): their views stay together without the server.
+All panes are one component (`assets/panes.js`): their views stay in sync without the server.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _KEY = "side.panes"
 
 @dataclass(frozen=True)
 class Pane:
-    """What one model (or the truth) says of the field.
+    """The field as one model, or the ground truth, has it.
 
     Attributes:
         title: Whose boxes they are.
-        note: A few words beside the title.
-        boxes: The cells; those of one cell have the same id in all panes.
+        note: A few words next to the title.
+        boxes: The cells; all boxes of one cell have the same id, in every pane.
         classes: Names of the classes that are counted below the pane.
-        scores: Whether confidences are written; the truth has none.
-        absent: What is written where the selected cell has no box.
+        scores: Whether confidences are shown; the ground truth has none.
+        absent: Text shown where the selected cell has no box.
     """
 
     title: str
@@ -40,17 +40,17 @@ class Pane:
 
 @dataclass(frozen=True)
 class Panes:
-    """A field and what is said of it.
+    """A field and the panes that show it.
 
     Attributes:
-        name: Names the picture, which `viewer.send_picture` has given to the browser.
+        name: Name under which `viewer.send_picture` gave the picture to the browser.
         width_px: Width of the source image, in whose pixels the boxes are.
         height_px: Height of the source image.
         panes: At least one.
         labels: Whether boxes are labelled.
-        synthetic: Whether it is labelled as synthetic.
+        synthetic: Whether the picture is labelled as synthetic.
         selected: Id of the selected cell, if any.
-        spot: Where that cell lies, in pixels of the source image.
+        spot: Where that cell lies: x1, y1, x2, y2 in pixels of the source image.
         focus: When this number changes, the view moves to the selected cell.
     """
 
@@ -70,8 +70,8 @@ def show_panes(shown: Panes, on_pick: Callable[[str | None], None]) -> None:
 
     Args:
         shown: What to show.
-        on_pick: Called before the next run of the page with the id of the cell that was clicked in
-            any pane, or None for a click beside all boxes.
+        on_pick: Called before the page's next run with the id of the cell that was clicked in any
+            pane, or None for a click outside all boxes.
     """
 
     def picked() -> None:

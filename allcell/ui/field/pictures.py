@@ -1,8 +1,8 @@
-"""The one memory of pictures in a browser session: pixels, sizes of red cells, what models said.
+"""The only store of pictures in a browser session: pixels, red-cell sizes, models' results.
 
 Detect, Live's frozen picture and Compare's side by side all keep theirs here, so that a picture is
-decoded, measured and analysed once, wherever it is shown. All of it is in the memory of the session
-and goes with it; nothing is written to disk. For the script's own thread only.
+decoded, measured and analysed once, wherever it is shown. All of it is in the session's memory and
+freed with it; nothing is written to disk. Not thread-safe: for the script's own thread only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Decoded pictures kept; the others are decoded again from their files when they are shown.
 MAX_IMAGES = 8
 MAX_IMAGE_BYTES = 256 * 2**20
-#: Results kept for each picture that may be chosen in one go: an analysis is a few kilobytes.
+#: Results kept for each picture that fits on the bench: an analysis is a few kilobytes.
 RESULTS_PER_IMAGE = 8
 
 _KEY = "allcell.pictures"
@@ -46,10 +46,10 @@ class Picture:
     Attributes:
         name: What the user calls it.
         data: The bytes of its file, in any format that `images.decode` reads.
-        digest: SHA-256 of these bytes, shortened; ASCII characters.
+        digest: The first 24 hexadecimal digits of the SHA-256 of these bytes.
         origin: How it came in; samples are synthetic and are labelled so wherever they appear.
-        truth: The cells that are known to be there, in pixels of the picture, with the classes of
-            `models.registry.CLASSES`; None if nobody knows.
+        truth: Ground truth, in pixels of the picture, with the classes of
+            `models.registry.CLASSES`; None if unknown.
     """
 
     name: str
@@ -67,24 +67,24 @@ class Picture:
 
     @property
     def id(self) -> str:
-        """The same bytes under another name are another picture in a list."""
+        """Digest and name: the same bytes under another name are another picture in a list."""
         return f"{self.digest}/{self.name}"
 
     @property
     def synthetic(self) -> bool:
-        """Whether it is one of ours."""
+        """Whether it is one of our rendered samples."""
         return self.origin == "sample"
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """An analysis, and the times that the detector itself does not know.
+    """An analysis, and the times spent outside the detector.
 
     Attributes:
         analysis: What was found.
-        decode_ms: From the bytes of the file to pixels.
-        scale_ms: Measuring the red cells.
-        runtime: Runtime and device.
+        decode_ms: Time from the bytes of the file to pixels.
+        scale_ms: Time to measure the red cells.
+        runtime: Runtime and device, in words.
     """
 
     analysis: Analysis
@@ -94,17 +94,17 @@ class Finished:
 
     @property
     def total_ms(self) -> float:
-        """From the bytes of the file to its cells."""
+        """Milliseconds from the bytes of the file to its cells."""
         return self.decode_ms + self.scale_ms + self.analysis.timing.total_ms
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a whole-field classifier said of a picture.
+    """A whole-field classifier's answer on a picture.
 
     Attributes:
         field: The suggested class.
-        total_ms: From pixels to answer.
+        total_ms: Time from pixels to answer.
     """
 
     field: FieldClass
@@ -113,7 +113,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Refused:
-    """A picture that gave no result, with what to do about it."""
+    """A picture that gave no result.
+
+    Attributes:
+        name: What the user calls the picture.
+        message: What went wrong.
+        remedy: What to do about it; may be empty.
+    """
 
     name: str
     message: str
@@ -121,7 +127,7 @@ class Refused:
 
 
 class PictureMemory:
-    """What one browser session knows of its pictures.
+    """What one browser session knows about its pictures.
 
     Attributes:
         red_cells: Red-cell diameter in pixels that the user set, by digest of the picture.
@@ -137,7 +143,7 @@ class PictureMemory:
         self._judged: Lru[tuple[str, str], Judged | Refused] = Lru(results)
 
     def image(self, picture: Picture) -> RGBImage:
-        """Its pixels, RGB uint8 (H, W, 3), decoded again if they had to make room.
+        """Its pixels, RGB uint8 (H, W, 3), decoded again if they were evicted.
 
         Raises:
             ImageError: If it cannot be read, or is outside the limits.
@@ -153,7 +159,7 @@ class PictureMemory:
         return self._jpegs.get_or(picture.digest, lambda: display_jpeg(self.image(picture)))
 
     def scale(self, picture: Picture) -> Scale:
-        """How large its red cells are, for all models alike: the user's word, or a measurement.
+        """Its red-cell size, the same for all models: set by the user, or else measured.
 
         Raises:
             ImageError: If it cannot be read.
@@ -164,7 +170,7 @@ class PictureMemory:
         )
 
     def outcome(self, picture: Picture, model: str) -> Finished | Refused | None:
-        """What a detector said of a picture at its present scale; None if it has not run yet."""
+        """A detector's outcome at the picture's present scale; None if it has not run yet."""
         found = self._outcomes.get(self._key(picture, model))
         # The same bytes may have come in under another name before.
         if isinstance(found, Finished):
@@ -172,21 +178,21 @@ class PictureMemory:
         return found and replace(found, name=picture.name)
 
     def judged(self, picture: Picture, model: str) -> Judged | Refused | None:
-        """What a whole-field classifier said of a picture; None if it has not been asked yet."""
+        """A whole-field classifier's outcome on a picture; None if it has not run yet."""
         found = self._judged.get((picture.digest, model))
         return replace(found, name=picture.name) if isinstance(found, Refused) else found
 
     def analyse(
         self, picture: Picture, model: str, open_detector: Callable[[], Detector]
     ) -> Finished | Refused:
-        """Run a detector now and keep what came of it, be it an error.
+        """Run a detector now and keep its outcome, even if it is an error.
 
         Args:
             picture: The picture.
             model: Name of the model.
-            open_detector: Makes the model ready; its errors are kept, too.
+            open_detector: Loads the model; its errors are kept, too.
         """
-        # Imported here: it brings the statistics along, which the first page need not wait for.
+        # Imported here: it pulls in the statistics, which the first page need not wait for.
         from allcell.analysis import analyse
 
         outcome: Finished | Refused
@@ -210,12 +216,12 @@ class PictureMemory:
     def judge(
         self, picture: Picture, model: str, open_classifier: Callable[[], FieldClassifier]
     ) -> Judged | Refused:
-        """Ask a whole-field classifier now and keep what came of it, be it an error.
+        """Run a whole-field classifier now and keep its outcome, even if it is an error.
 
         Args:
             picture: The picture.
             model: Name of the model.
-            open_classifier: Makes the model ready; its errors are kept, too.
+            open_classifier: Loads the model; its errors are kept, too.
         """
         said: Judged | Refused
         try:
@@ -234,7 +240,7 @@ class PictureMemory:
                 self._judged.drop((picture.digest, model))
 
     def forget(self, pictures: Iterable[Picture]) -> None:
-        """Let go of all that is known of some pictures, the user's word on their scale included."""
+        """Forget everything about some pictures, red-cell sizes set by the user included."""
         gone = {picture.digest for picture in pictures}
         for digest in gone:
             self.red_cells.pop(digest, None)
@@ -248,7 +254,7 @@ class PictureMemory:
 
 
 def picture_memory() -> PictureMemory:
-    """The one of this browser session."""
+    """The picture memory of this browser session."""
     memory: PictureMemory = st.session_state.setdefault(_KEY, None) or PictureMemory()
     st.session_state[_KEY] = memory
     return memory

@@ -1,4 +1,4 @@
-"""How large the red cells of a picture are, and the control to set that; models then run again."""
+"""The red-cell size of a picture, and the control to set it; models then run again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from allcell.ui.shell.wording import scale_text
 
 #: A red cell is rarely imaged smaller or larger than this.
 RED_CELL_RANGE_PX = (4.0, 800.0)
-#: What the control starts from when nothing could be measured.
+#: Where the control starts when nothing could be measured.
 _UNKNOWN_PX = 40.0
 
 
@@ -25,14 +25,14 @@ def red_cells(
     before: str = "",
     all_of: Sequence[Picture] = (),
 ) -> None:
-    """Where the size of the red cells came from, and behind a button the control for another.
+    """Where the red-cell size came from and, behind a button, the control to change it.
 
     Args:
         memory: Keeps what the user sets.
         picture: The picture.
-        scale: What was used for it.
-        key: Begins the keys of the widgets.
-        before: Words in front of it, as Markdown.
+        scale: The scale used for it.
+        key: Prefix of the widgets' keys.
+        before: Text in front, as Markdown.
         all_of: Pictures that may be given the same size at once.
     """
     st.markdown(f"{before} {scale_text(scale)}".lstrip(), width="content")

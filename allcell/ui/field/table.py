@@ -1,4 +1,4 @@
-"""Tables of which a row can be picked, and the one of the cells, linked to the field."""
+"""Tables in which a row can be picked, and the table of cells, linked to the field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from allcell.ui.field.crops import crop, data_uri
 from allcell.ui.field.viewer import Box
 from allcell.ui.shell.controls import title_of
 
-#: Sides of the pictures in the table and beside it, in pixels.
+#: Sides of the pictures in the table and next to it, in pixels.
 SMALL_CROP_PX = 80
 LARGE_CROP_PX = 360
 _ROW_PX = 52
@@ -24,13 +24,13 @@ _MOST_ROWS = 8
 
 
 def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> None:
-    """The table and, beside it, the selected cell.
+    """The table and, next to it, the selected cell.
 
     Args:
-        desk: Knows which cell is selected; picking a row selects one and moves the field to it.
-        image: The pixels of the field.
+        desk: Holds the selection; picking a row selects its cell and moves the view to it.
+        image: The field, RGB uint8 (H, W, 3).
         boxes: The cells.
-        red_cell_px: Red-cell diameter, as a unit for sizes; None leaves that column out.
+        red_cell_px: Red-cell diameter in pixels, the unit of the size column; None leaves it out.
     """
     # The table's own buttons appear above its corner.
     st.space("xsmall")
@@ -40,14 +40,14 @@ def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float
     with right:
         chosen = next((box for box in boxes if box.id == desk.selected), None)
         if chosen is None:
-            st.caption("Click a row of the table, or a cell in the field, to see that cell large.")
+            st.caption("Click a row of the table, or a cell in the field, to enlarge that cell.")
         else:
             _card(image, chosen, red_cell_px)
 
 
 def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> None:
     ids = [box.id for box in boxes]
-    # Other boxes are another table: the row that was picked before means nothing in it.
+    # Other boxes need another widget key: the row picked before means nothing among them.
     key = f"detect.cells.{hashlib.sha256(repr(ids).encode()).hexdigest()[:16]}"
 
     def pick(row: int | None) -> None:
@@ -69,7 +69,7 @@ def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: floa
                 format="%.1f", help="Mean of width and height, in red-cell diameters."
             ),
         },
-        alt="One row a cell: suggested class, confidence, place and size in pixels",
+        alt="One row per cell: suggested class, confidence, place and size in pixels",
     )
 
 
@@ -82,13 +82,13 @@ def pickable(
     required: bool = False,
     **look: Any,
 ) -> None:
-    """A table of which one row is picked, by a click anywhere in it or on its tick box.
+    """A table in which one row can be picked, by a click anywhere in it or on its tick box.
 
     Args:
         frame: What it shows.
-        key: Names it; other rows need another key, or the pick of one list stays in the next.
-        chosen: The row that is picked now, wherever that was done.
-        on_pick: Called before the next run of the page with the row, or None if it was let go.
+        key: Key of the widget; other rows need another one, or the pick carries over to them.
+        chosen: Index of the row that is picked now, wherever it was picked.
+        on_pick: Called before the page's next run with the row's index, or None if it was unpicked.
         required: Whether a row is always picked.
         look: Further arguments of `st.dataframe`.
     """
@@ -113,14 +113,14 @@ def pickable(
 
 
 def picked_row(selection: Mapping[str, Any]) -> int | None:
-    """The row that was clicked, anywhere in it, or ticked at its left; None if it was let go."""
+    """Index of the row that was clicked, or ticked at its left; None if it was unpicked."""
     if selection["cells"]:
         return int(selection["cells"][0][0])
     return int(selection["rows"][0]) if selection["rows"] else None
 
 
 def table_of(image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> pd.DataFrame:
-    """One row a cell, in the order of the boxes; places and sizes in pixels of the image."""
+    """One row per cell, in the order of the boxes; places and sizes in pixels of the image."""
     frame = pd.DataFrame(
         {
             "No.": [box.number for box in boxes],

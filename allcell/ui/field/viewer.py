@@ -1,8 +1,8 @@
 """The field of view in the browser: a picture that zooms to single cells, and boxes to click on.
 
-Streamlit builds a chart anew whenever its data changes, which would throw away the zoom at each
-move of a slider, and its charts do not know the two fingers of a phone; hence a small component of
-ours (`assets/zoom.js`, `stage.js`, `viewer.js`). The app serves all of it; nothing is fetched
+Streamlit rebuilds a chart whenever its data changes, which would reset the zoom at each move of a
+slider, and its charts do not support pinching; hence a small component of our own
+(`assets/zoom.js`, `stage.js`, `viewer.js`). The app serves all of it; nothing is fetched from
 elsewhere.
 """
 
@@ -30,9 +30,9 @@ class Box:
     """One cell as the viewer draws it.
 
     Attributes:
-        id: Names it from one redrawing to the next.
+        id: Identifies it across redraws.
         number: Its row in the table, from 1.
-        kind: Name of its class, or what became of it (`draw.FOUND` and so on).
+        kind: Name of its class, or its outcome (`draw.FOUND` and so on).
         confidence: 0 to 1.
         x1: Left in pixels of the source image.
         y1: Top.
@@ -55,14 +55,14 @@ class FieldView:
     """A field to show.
 
     Attributes:
-        name: Names the picture, up to 64 ASCII characters; the same name is sent only once.
-        jpeg: The picture, possibly smaller than the source.
+        name: Name of the picture, up to 64 ASCII characters; each name is sent only once.
+        jpeg: The picture as a JPEG file, possibly smaller than the source.
         width_px: Width of the source image, in whose pixels the boxes are.
         height_px: Height of the source image.
         boxes: The cells.
         classes: Names of the classes in the legend.
         labels: Whether boxes are labelled.
-        synthetic: Whether it is labelled as synthetic.
+        synthetic: Whether the picture is labelled as synthetic.
         selected: Id of the selected box, if any.
         focus: When this number changes, the view moves to the selected box.
     """
@@ -85,11 +85,11 @@ def listen_for_files() -> None:
 
 
 def send_picture(name: str, jpeg: bytes) -> None:
-    """Give the browser a picture for a viewer that is shown next.
+    """Send the browser a picture for a viewer that is shown afterwards.
 
     Args:
         name: Up to 64 ASCII characters, by which the viewer knows it.
-        jpeg: The picture.
+        jpeg: The picture as a JPEG file.
     """
     head = name.encode("ascii").ljust(_NAME_BYTES)
     st.components.v2.component("allcell_picture", js=asset("picture.js"))(
@@ -114,8 +114,8 @@ def show_field(field: FieldView, on_pick: Callable[[str | None], None]) -> None:
 
     Args:
         field: What to show.
-        on_pick: Called before the next run of the page with the id of the box that was clicked, or
-            None for a click beside all boxes.
+        on_pick: Called before the page's next run with the id of the box that was clicked, or None
+            for a click outside all boxes.
     """
     send_picture(field.name, field.jpeg)
 

@@ -26,19 +26,19 @@ _WORDS = {
     "stop": "Stop",
     "select_device": "Choose the camera",
     "select_camera": "Camera",
-    "device_ask_permission": "Please allow the camera in the browser's question.",
+    "device_ask_permission": "Please allow the camera when the browser asks.",
 }
 _INSTEAD = "Or choose the virtual microscope, which needs no camera."
-#: What to do, by the browser's name of the error; `insecure` is a page without https.
+#: What to do, by the browser's name for the error; `insecure` is a page without https.
 CURES = {
-    "insecure": "The browser gives a page without https no camera. Open it as http://localhost on "
-    f"the computer that has the camera, or over https (README, Live video). {_INSTEAD}",
-    "NotAllowedError": "The browser denies this page the camera. Allow it with the symbol beside "
+    "insecure": "The browser gives no camera to a page without https. Open it as http://localhost "
+    f"on the computer that has the camera, or over https (README, Live video). {_INSTEAD}",
+    "NotAllowedError": "The browser denies this page the camera. Allow it with the symbol next to "
     f"the address, then press Start again. {_INSTEAD}",
     "NotFoundError": f"No camera was found. Plug one in, then press Start again. {_INSTEAD}",
     "NotReadableError": "The camera is in use by another program. Close that program, then press "
     f"Start again. {_INSTEAD}",
-    "OverconstrainedError": "The chosen camera is not there any more. Choose another one below the "
+    "OverconstrainedError": "The chosen camera is no longer there. Choose another one below the "
     f"picture, then press Start again. {_INSTEAD}",
     "AbortError": "The camera stopped while it was being opened. Unplug it and plug it in again, "
     f"then press Start. {_INSTEAD}",
@@ -53,8 +53,8 @@ class Link:
     """How the connection to the browser stands.
 
     Attributes:
-        playing: Video flows.
-        connecting: Start was pressed, no video yet.
+        playing: Whether video is flowing.
+        connecting: Whether Start was pressed and no video has come yet.
     """
 
     playing: bool
@@ -72,10 +72,10 @@ def from_browser(
     """The visitor's own camera: each frame goes through `process` and back to the screen.
 
     Args:
-        process: Called in a thread of the stream with a frame and the seconds that it may take
-            beyond drawing.
-        width_px: Width that the camera is asked for.
-        height_px: Height likewise.
+        process: Called in a thread of the stream with a frame, RGB uint8 (H, W, 3), and the
+            seconds that it may take beyond drawing.
+        width_px: Width requested from the camera.
+        height_px: Height requested from the camera.
     """
 
     def callback(frame: av.VideoFrame) -> av.VideoFrame:
@@ -92,7 +92,7 @@ def from_browser(
                 "width": {"ideal": width_px},
                 "height": {"ideal": height_px},
                 "frameRate": {"ideal": 30},
-                # A phone's camera on the far side, which is the one at the eyepiece.
+                # A phone's rear camera, which is the one at the eyepiece.
                 "facingMode": {"ideal": "environment"},
             },
             "audio": False,
@@ -104,8 +104,8 @@ def from_server(newest: Callable[[], RGBImage | None], *, fps: float) -> Link:
     """Frames that the server makes, shown in the browser.
 
     Args:
-        newest: The frame to show now; None before the first. It runs on the server's event loop
-            and must return at once.
+        newest: Returns the frame to show now, RGB uint8 (H, W, 3); None before the first. It runs
+            on the server's event loop and must return at once.
         fps: Frames a second.
     """
 
@@ -122,7 +122,7 @@ def from_server(newest: Callable[[], RGBImage | None], *, fps: float) -> Link:
 def _stream(key: str, **how: Any) -> Link:
     tune()
     _keep_connection(key)
-    # Its overloads do not know options that are passed on.
+    # Its type overloads do not accept forwarded options.
     streamer: Any = webrtc_streamer
     context = streamer(
         key,
@@ -139,7 +139,7 @@ def _stream(key: str, **how: Any) -> Link:
         media_toggle_controls=False,
         **how,
     )
-    # Only who shares a camera can lack one.
+    # Only a page that asks for a camera can fail to get one.
     cures = CURES if how["mode"] is WebRtcMode.SENDRECV else {}
     st.components.v2.component(
         "allcell_video_help", js=asset("video_help.js"), css=asset("video_help.css")
@@ -148,10 +148,10 @@ def _stream(key: str, **how: Any) -> Link:
 
 
 def _keep_connection(key: str) -> None:
-    """Tell the library that its component has been on the page all the time, if it has.
+    """Keep the library from hanging up although its component has stayed on the page.
 
-    It takes a run of the script that it did not see for a change of page and hangs up. On a busy
-    machine its count of runs jumps by two without any (the count follows messages, which wait).
+    It takes a script run that it did not see for a change of page and hangs up. On a busy machine
+    its count of runs may jump by two without one, as the count follows messages, which queue.
     """
     stayed = page_stays() and st.session_state.get(_SHOWN) == key
     st.session_state[_SHOWN] = key
@@ -160,7 +160,7 @@ def _keep_connection(key: str) -> None:
 
 
 def ice_servers() -> list[dict[str, Any]]:
-    """STUN and TURN servers of the settings, or else of Streamlit's secrets; none by default."""
+    """STUN and TURN servers from the settings or else Streamlit's secrets; none by default."""
     if settings().ice_servers:
         return [dict(server) for server in settings().ice_servers]
     try:

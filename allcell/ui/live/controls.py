@@ -1,4 +1,4 @@
-"""What may be changed while the video runs; each change acts on the next frame."""
+"""What may be changed while the video runs; each change takes effect on the next frame."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ FROZEN = "live.frozen"
 _BY_RED_CELLS = 0
 _INPUTS_PX = (_BY_RED_CELLS, 320, 480, 640, 960, 1280)
 _LINES = {"Thin": 1, "By size": None, "Bold": 5}
-#: Frames that a first inference should not have to wait for.
+#: Frame sizes to warm models up for, so that the first inference is not slow.
 _USUAL_FRAMES_PX = ((1280, 720), (640, 360))
 
 
 def get_worker(name: str) -> ModelWorker:
-    """A model that has run once; one of the registry is shared by all who watch.
+    """A model that has run once; one of the registry is shared by all viewers.
 
     Args:
-        name: Of the registry, or of a model of this session.
+        name: Name of a model of the registry, or of this session.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
-        DeviceError: If the device of the settings is not there.
+        DeviceError: If the device in the settings is not available.
     """
     added = user_model(name)
     return added.worker() if added else _shared_worker(name)
 
 
-@st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming the model up")
+@st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming up the model")
 def _shared_worker(name: str) -> ModelWorker:
     worker = open_live(name, device=settings().device)
     for width_px, height_px in _USUAL_FRAMES_PX:

@@ -25,21 +25,21 @@ from allcell.ui.shell.session_watch import session_is_open
 log = logging.getLogger(__name__)
 
 _KEY = "allcell.live"
-#: A server's source that nobody has looked at for this long is closed: the tab is gone.
+#: A server-side source that has had no viewer for this long is closed: the tab is gone.
 UNWATCHED_S = 1.5
-#: After this long it is not opened again.
+#: After this long without a viewer it is not opened again.
 FORGOTTEN_S = 60.0
 
 
 class WatchedFeed:
-    """A feed whose source is closed while nobody looks, and opened again when somebody does.
+    """A feed whose source is closed while it has no viewer, and opened again when it has one.
 
     Args:
         open_source: Opens the source.
         process: See `Feed`.
-        choice: What it is opened for.
-        is_open: Whether the user's tab is still there. Where a browser vanishes, the connection
-            asks for frames for half a minute more.
+        choice: The user's choice that it is opened for.
+        is_open: Whether the user's tab is still there. When a browser vanishes, its connection
+            goes on asking for frames for half a minute.
 
     Raises:
         AllcellError: If the source cannot be opened.
@@ -63,14 +63,14 @@ class WatchedFeed:
         threading.Thread(target=self._watch, name="feed watch", daemon=True).start()
 
     def newest(self) -> RGBImage | None:
-        """What to show now; says that somebody looks."""
+        """The frame to show now; counts as a sign of a viewer."""
         if self._is_open():
             self._seen_s = max(self._seen_s, time.monotonic())
         return self.feed.newest()
 
     @property
     def closed(self) -> bool:
-        """Whether its source is closed, for good or until somebody looks."""
+        """Whether its source is closed, for good or until there is a viewer."""
         return self._paused or self._ended.is_set()
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class WatchedFeed:
                 self.feed.close()
                 self._paused = True
             elif self._paused and unseen_s < UNWATCHED_S:
-                # A busy machine may have looked away for a moment only.
+                # A busy machine may only have asked late.
                 try:
                     self.feed = Feed(self._open_source(), self._process)
                 except AllcellError as error:
@@ -104,7 +104,7 @@ class LiveDesk:
     Attributes:
         viewer: Draws the boxes.
         strip: Snapshots that were kept.
-        watched: The running source of the server, if there is one.
+        watched: The running server-side source, if there is one.
         recording: The file being written, or written last.
     """
 
@@ -126,7 +126,7 @@ class LiveDesk:
         return self.watched.newest() if self.watched else None
 
     def play(self, choice: object, open_source: Callable[[], FrameSource]) -> None:
-        """Let the source of this choice run; another one that runs is closed.
+        """Run the source of this choice, and close any other.
 
         Args:
             choice: Compared with that of the running source.
@@ -148,7 +148,11 @@ class LiveDesk:
             self.watched = None
 
     def record(self, suffix: str) -> None:
-        """Begin a recording in a temporary folder of this session, in place of the last one."""
+        """Begin a recording in a temporary folder of this session, replacing the last one.
+
+        Args:
+            suffix: Ending of the file, a key of `recorder.CODECS`.
+        """
         self.forget_recording()
         self._folder = tempfile.TemporaryDirectory(prefix="allcell-recording-")
         self.recording = Recorder(Path(self._folder.name) / f"allcell{suffix}")

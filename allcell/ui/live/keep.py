@@ -113,7 +113,7 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
     with st.container(border=True, key="allcell-frozen"):
         st.subheader("The frozen picture", anchor=False)
         if frame is None:
-            st.caption("There is none: no picture comes in. Press Start first.")
+            st.caption("There is none: no picture is arriving. Press Start first.")
             return
         analyse_it, open_it = st.columns(2)
         if analyse_it.button("Analyse at full resolution", key="live.analyse", width="stretch"):
@@ -127,7 +127,7 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
             bench().add(Picture.of(name, encode_png(frame), "camera"))
             st.switch_page("pages/detect.py")
         known = st.session_state.get(_FROZEN_RESULT)
-        # Another model's answer is not this one's.
+        # It may be the answer of another model, or on another frame.
         if known is None or (known[0], known[1].spec) != (id(frame), settings.spec):
             return
         analysis = known[1]
@@ -150,7 +150,7 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
 
 
 def _frozen_frame(desk: LiveDesk) -> RGBImage | None:
-    """The frame that stands still; the first one after the switch takes a moment to come."""
+    """The frozen frame; just after the switch it takes a moment to come."""
     patience_s = time.monotonic() + _FREEZES_WITHIN_S
     while (frame := desk.viewer.frozen_frame()) is None and time.monotonic() < patience_s:
         time.sleep(0.02)
@@ -209,7 +209,7 @@ def _strip(desk: LiveDesk) -> None:
 
 
 def _identity(snapshot: Snapshot) -> str:
-    # All sessions share the cache, and two may press the button at one moment.
+    # All sessions share the cache, and two may take a snapshot at the same moment.
     return f"{snapshot.name}-{hashlib.sha256(snapshot.frame.tobytes()).hexdigest()}"
 
 

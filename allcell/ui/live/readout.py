@@ -1,4 +1,4 @@
-"""What the stream does, second by second: the tally, and an honest readout of its speed."""
+"""The state of the stream, second by second: the tally and the measured speed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _UNSEEN = "live.unseen"
 def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
     """What is wrong, if anything, the tally and the speed; refreshed each second without the page.
 
-    One fragment for all of it: after each run of one Streamlit throws away downloads that have
-    waited for two.
+    One fragment for everything: after each run of a fragment Streamlit drops downloads that have
+    been pending for two runs.
 
     Args:
         desk: The stream.
@@ -38,7 +38,7 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
         return
     with right:
         if desk.viewer.settings.frozen:
-            st.caption("The picture is frozen: the model rests.")
+            st.caption("The picture is frozen: the model is paused.")
         else:
             _speed(status)
 
@@ -56,13 +56,13 @@ def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:
         return
     if link.playing:
         st.warning(
-            "No picture arrives. Is the camera still plugged in, and not in use by another "
+            "No picture is arriving. Is the camera still plugged in, and not in use by another "
             "program? Press Stop, then Start."
         )
     else:
         st.warning(
             "The connection is not established. Browser and server must reach each other by UDP: "
-            "in one network that is so unless a firewall forbids it; across networks the server "
+            "in one network they can unless a firewall forbids it; across networks the server "
             "needs a TURN server (README, Live video)."
         )
 
@@ -91,9 +91,9 @@ def _tally(desk: LiveDesk, tally: TallyState, *, running: bool) -> None:
                 f"{tally.fields} {'field' if tally.fields == 1 else 'fields'} so far."
             )
         if tally.paused and running:
-            st.warning(f"Counting pauses. {tally.paused}")
+            st.warning(f"Counting is paused. {tally.paused}")
         st.button(
-            "Count from nothing",
+            "Count from zero",
             key="live.reset",
             type="tertiary",
             icon=":material/restart_alt:",

@@ -36,7 +36,7 @@ class SourceChoice:
 
     Attributes:
         kind: Which sort of source.
-        size_px: Width and height that it is asked for.
+        size_px: Width and height requested from it.
         address: The server's camera, or the file's temporary path; empty otherwise.
         name: What messages call it.
     """
@@ -80,7 +80,7 @@ def choose_source() -> SourceChoice:
                     list(_SIZES),
                     key="live.size",
                     persist_state="session",
-                    help="On two cores, coding 1280 x 720 takes more time than finding the cells.",
+                    help="On two cores, encoding 1280 x 720 takes longer than finding the cells.",
                 )
             ]
     if kind == "server":
@@ -94,7 +94,7 @@ def choose_source() -> SourceChoice:
 
 
 def _start_over() -> None:
-    """Another source: what stood still and what was counted belong to the last one."""
+    """Reset for another source: the frozen frame and the tally belong to the last one."""
     st.session_state[FROZEN] = False
     if (desk := known_desk()) is not None:
         desk.end_recording()
@@ -122,13 +122,13 @@ def _choose_file(size: tuple[int, int]) -> SourceChoice:
         folder = tempfile.TemporaryDirectory(prefix="allcell-video-")
         path = Path(folder.name) / "video"
         path.write_bytes(data)
-        # The folder goes with the session: nothing else refers to it.
+        # The folder is deleted with the session, which holds the only reference to it.
         kept = st.session_state["live.file_kept"] = (digest, folder, str(path))
     return SourceChoice("file", size, kept[2], "The video")
 
 
 def open_source(choice: SourceChoice) -> FrameSource:
-    """Open a source of the server.
+    """Open a server-side source.
 
     Raises:
         ImageError: If the video cannot be read.
@@ -147,7 +147,7 @@ def stage_controls(desk: LiveDesk) -> None:
     microscope = desk.microscope
     if microscope is None:
         return
-    st.caption("A rendered slide, no patient's. The arrow keys move the stage, N changes field.")
+    st.caption("A rendered slide, not a patient's. The arrow keys move the stage, N changes field.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         wander = st.toggle("Wander", value=microscope.auto, key="live.wander")
         microscope.auto = wander

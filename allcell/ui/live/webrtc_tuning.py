@@ -1,4 +1,4 @@
-"""The WebRTC libraries, made prompt and sharp: they hold frames back that could go on at once."""
+"""Low latency and a sharp picture from the WebRTC libraries, which delay frames needlessly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streamlit_webrtc.process import AsyncVideoProcessTrack
 #: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
 #: a 720p camera at 640x360 for its first half minute.
 _START_BPS, _LEAST_BPS, _MOST_BPS = 3_000_000, 1_000_000, 6_000_000
-#: Longest wait for a frame to be drawn before the one before it is shown again.
+#: Longest wait for a frame to be drawn before the previous one is shown again.
 _AWAITED_S = 0.03
 
 
@@ -29,10 +29,10 @@ _remove_frame = JitterBuffer._remove_frame
 def _whole_frame(buffer: Any, sequence_number: int) -> JitterFrame | None:
     """What `JitterBuffer._remove_frame` does, without its delay of one frame.
 
-    The library takes a frame for whole when the first packet of the next one is there. Its last
-    packet says so itself: RTP's marker (RFC 7741, section 4.1, for VP8, which browsers choose here;
-    they set it for H.264 as well). As in the library one packet brings one frame at most: after a
-    packet that was sent again, frames of a single packet stay behind by those that waited for it.
+    The library considers a frame complete when the first packet of the next one arrives. Its own
+    last packet already says so by RTP's marker bit (RFC 7741, section 4.1, for VP8, which browsers
+    choose here; they set it for H.264 as well). As in the library, one packet yields at most one
+    frame: after a retransmitted packet, single-packet frames stay late by those that waited for it.
     """
     if buffer._prefetch or not buffer._is_video:
         return _remove_frame(buffer, sequence_number)
@@ -49,7 +49,7 @@ def _whole_frame(buffer: Any, sequence_number: int) -> JitterFrame | None:
             data = b"".join(part._data for part in packets)
             if data:
                 return JitterFrame(data=data, timestamp=packets[0].timestamp)
-            # Nothing but padding, by which a browser tries how much the network can take.
+            # Padding only, with which a browser probes the bandwidth.
             return _whole_frame(buffer, sequence_number)
     return None
 
@@ -57,9 +57,9 @@ def _whole_frame(buffer: Any, sequence_number: int) -> JitterFrame | None:
 async def _prompt_recv(track: Any) -> Any:
     """What `AsyncVideoProcessTrack.recv` does, without its delay of one to two frames.
 
-    The library hands back what was finished when a frame arrives, so always an older one. Here the
-    frame's own result is awaited, a few milliseconds as a rule and never longer than a frame lasts.
-    One that came too late is shown in the next one's place only if it comes while that is awaited.
+    The library returns what is finished when a frame arrives, so always an older one. Here the
+    frame's own result is awaited, usually a few milliseconds and never longer than a frame lasts.
+    A late result is shown in place of the next one only if it comes while that one is awaited.
     """
     if track.readyState != "live":
         raise MediaStreamError
@@ -90,21 +90,21 @@ _subscribe = MediaRelay.subscribe
 
 
 def _subscribe_to_newest(relay: MediaRelay, track: Any, buffered: bool = False) -> Any:
-    """`MediaRelay.subscribe`, which buffers unless told otherwise."""
+    """`MediaRelay.subscribe`, unbuffered by default."""
     return _subscribe(relay, track, buffered)
 
 
 @lru_cache(maxsize=1)
 def tune() -> None:
-    """Let VP8 start with a sharp picture, and frames go on as soon as they are there; once."""
-    # It warns of each frame that came late; the page's readout says so in numbers.
+    """Make VP8 start with a sharp picture, and pass frames on as soon as they arrive; once."""
+    # It warns about each late frame; the page's readout gives the numbers.
     logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
-    setattr(JitterBuffer, "_remove_frame", _whole_frame)  # noqa: B010 (mypy knows it as fixed)
-    # Between its tracks the library keeps every frame that a busy machine has not sent yet: the
-    # video would fall behind by minutes and fill the memory. Here the newest one is enough.
+    setattr(JitterBuffer, "_remove_frame", _whole_frame)  # noqa: B010 (mypy forbids assigning it)
+    # Between its tracks the library buffers every frame that a busy machine has not sent yet: the
+    # video would fall behind by minutes and fill the memory. Here the newest frame is enough.
     setattr(MediaRelay, "subscribe", _subscribe_to_newest)  # noqa: B010
-    # A thread of Python waits up to this long for another one, again and again while a frame is
-    # made: the usual 5 ms, beside a page's script, would be seen.
+    # A thread waits up to this long for another to release the GIL, many times while a frame is
+    # made: with a page's script running as well, the default of 5 ms would be visible.
     sys.setswitchinterval(0.001)
     setattr(AsyncVideoProcessTrack, "recv", _prompt_recv)  # noqa: B010
     vpx.DEFAULT_BITRATE, vpx.MIN_BITRATE, vpx.MAX_BITRATE = _START_BPS, _LEAST_BPS, _MOST_BPS

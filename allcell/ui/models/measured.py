@@ -1,4 +1,4 @@
-"""The numbers of one model on the Models page, beside the paper's."""
+"""The numbers of one model on the Models page, next to the paper's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from allcell.ui.shell.kept_metrics import (
 
 
 def measured(entry: Listing) -> None:
-    """What was measured of a model on the test fields, beside what the paper published."""
+    """A model's scores on the test fields, next to what the paper published."""
     metrics = test_metrics(entry)
     if metrics is None:
         st.caption("These weights are not measured yet." if entry.files else "Not measured yet.")
@@ -48,11 +48,11 @@ def measured(entry: Listing) -> None:
 
 
 def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.DataFrame:
-    """One row a class and score; the column of the paper is there if the paper has the model.
+    """One row per class and score, with a column of the paper if the paper has the model.
 
     Args:
         metrics: The evaluator's JSON of a detector.
-        paper: The model of Table 1 beside it.
+        paper: Its counterpart in the paper's Table 1, if there is one.
     """
     rows = []
     intervals, images = metrics["intervals"], metrics["images"]

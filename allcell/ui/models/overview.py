@@ -16,26 +16,26 @@ from allcell.ui.shell import charts
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.kept_metrics import test_metrics, training_curve
 
-#: Models whose curves stand over one another, as in the paper's Figure 6.
+#: Models whose curves share a plot, as in the paper's Figure 6.
 _FIGURE_6 = ("yolov5s", "yolov5m", "yolov5s-scratch")
 
 
 def overview(entries: Sequence[Listing]) -> None:
-    """One row a model: state, size, and how it measured on the test fields."""
+    """One row per model: state, size, and scores on the test fields."""
     st.dataframe(
         pd.DataFrame([_row(entry) for entry in entries]),
         hide_index=True,
         column_config={
-            # Pinned and narrow, so that a phone shows a score beside it.
+            # Pinned and narrow, so that a phone shows a score next to it.
             "Model": st.column_config.TextColumn(pinned=True, width=190),
             "Weights (MB)": st.column_config.NumberColumn(format="%.1f"),
             "Parameters (million)": st.column_config.NumberColumn(format="%.2f"),
         },
-        alt="One row a model: state, size, scores on the 17 test fields",
+        alt="One row per model: state, size, scores on the 17 test fields",
     )
     st.caption(
         "Scores on the 17 ALL-IDB1 test fields, with 95 % bootstrap intervals over the fields; "
-        "of the whole-field CNN its right answers, with the exact interval. Sources, settings and "
+        "for the whole-field CNN, right answers with the exact interval. Sources, settings and "
         "every mistake are in the cards below."
     )
 
@@ -73,11 +73,11 @@ def _row(entry: Listing) -> dict[str, Any]:
 
 
 def curves_of(entry: Listing) -> None:
-    """How one model learned."""
+    """The training curves of one model."""
     curve = training_curve(entry.spec.name)
     if curve is None:
         return
-    # Drawn only when asked for: the library of the charts is larger than the rest of the page.
+    # Drawn only when asked for: the charting library is larger than the rest of the page.
     learned = st.expander(
         "How it learned", key=f"models.learned.{entry.spec.name}", on_change="rerun"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-#: Where they lie.
+#: The folder of these files.
 ASSETS = Path(__file__).parents[1] / "assets"
 
 

@@ -15,24 +15,24 @@ from allcell.synth.samples import Sample, samples
 from allcell.synth.spec import FieldSpec
 from allcell.ui.shell.user_models import user_model
 
-#: Models in memory at a time; the one that was used longest ago makes room.
+#: Models in memory at a time; the least recently used one is evicted.
 MAX_DETECTORS = 3
-#: A thumbnail shows the sample's own cells, photographed this much smaller.
+#: A thumbnail shows the sample's own cells, rendered this much smaller.
 THUMBNAIL_SCALE = 0.25
 
 
 def get_detector(name: str) -> Detector:
-    """A model ready to run; its calls queue.
+    """A model ready to run; concurrent calls queue.
 
-    One of the registry is loaded once for all sessions. One that the user added belongs to this
+    A model of the registry is loaded once for all sessions. One that the user added belongs to this
     session: call this in the script's own thread.
 
     Args:
-        name: Of the registry, or of a model of this session.
+        name: Name of a model of the registry, or of this session.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
-        DeviceError: If the device of the settings is not there.
+        DeviceError: If the device in the settings is not available.
     """
     added = user_model(name)
     return added.detector if added else _shared_detector(name)
@@ -45,14 +45,14 @@ def _shared_detector(name: str) -> Detector:
 
 @st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
 def get_field_classifier(name: str) -> FieldClassifier:
-    """A whole-field model ready to run, loaded once for all sessions; its calls queue.
+    """A whole-field model ready to run, loaded once for all sessions; concurrent calls queue.
 
     Args:
-        name: Of the registry.
+        name: Its name in the registry.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
-        DeviceError: If the device of the settings is not there.
+        DeviceError: If the device in the settings is not available.
     """
     return FieldClassifier.open(name, device=settings().device)
 
@@ -77,7 +77,7 @@ def sample_png(name: str) -> bytes:
 
 @st.cache_resource(show_spinner=False)
 def sample_thumbnail(name: str) -> bytes:
-    """The same field, small, as a JPEG file.
+    """A sample of the gallery, rendered small, as a JPEG file.
 
     Raises:
         KeyError: If there is no such sample.

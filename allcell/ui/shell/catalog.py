@@ -40,7 +40,7 @@ class Listing:
 
     @property
     def sha256(self) -> str:
-        """Of the checkpoint, or of the file that the user added; empty if there is neither."""
+        """Hash of the checkpoint or of the file the user added; empty if there is neither."""
         if self.user_model is not None:
             return self.user_model.network.sha256
         return self.files.checkpoint.sha256 if self.files is not None else ""
@@ -57,14 +57,14 @@ class Listing:
 
 
 def short_title(spec: ModelSpec | ClassifierSpec) -> str:
-    """What a person reads for a model where a table has little room."""
+    """A model's display title where a table has little room."""
     if isinstance(spec, ClassifierSpec):
         return f"CNN {spec.height_px}x{spec.width_px}"
     return spec.title
 
 
 def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
-    """How one model stands. Looks for files and packages, loads nothing.
+    """Whether one model can be used here. Looks for files and packages; loads nothing.
 
     Raises:
         ModelError: If the user added it and removed it again.
@@ -106,11 +106,11 @@ def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
 
 
 def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
-    """What a page says while a model is made ready, where that takes long enough to wonder."""
+    """A spinner while a model is prepared; nothing if that is too quick to notice."""
     if not listing(spec).compiles:
         return nullcontext()
     return st.spinner(
-        f"Preparing {spec.title} for this computer. Some seconds, the first time only."
+        f"Preparing {spec.title} for this computer. A few seconds, the first time only."
     )
 
 

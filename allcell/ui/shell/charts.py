@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 #: Okabe and Ito's palette, without its yellow, which fades on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b38600", "#56b4e9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-#: Of marks: told apart without colour.
+#: Shapes of marks, told apart without colour.
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star")
-#: Below the plot, and of the whole figure: on a phone two names stand side by side.
+#: Below the plot and as wide as the figure: on a phone two names fit side by side.
 LEGEND = {
     "orientation": "h",
     "xref": "container",
@@ -33,9 +33,9 @@ class Look:
     """How one of several models is drawn.
 
     Attributes:
-        colour: Of its line and marks.
-        dash: Of its line.
-        symbol: Of its marks.
+        colour: Colour of its line and marks.
+        dash: Dash of its line.
+        symbol: Shape of its marks.
     """
 
     colour: str
@@ -44,12 +44,11 @@ class Look:
 
 
 def looks(names: Iterable[str], everyone: Sequence[str] = ()) -> dict[str, Look]:
-    """How each of some models is drawn; 36 differ from one another.
+    """A look for each model; the first 36 differ from one another.
 
     Args:
-        names: Those that are drawn.
-        everyone: All that there could be, so that each looks the same whichever of the others are
-            drawn.
+        names: Models that are drawn.
+        everyone: All models that could be, so that each keeps its look whichever others are drawn.
     """
     found = {}
     for n, name in enumerate(dict.fromkeys([*everyone, *names])):
@@ -63,12 +62,12 @@ def looks(names: Iterable[str], everyone: Sequence[str] = ()) -> dict[str, Look]
 
 
 def upper_share(values: Iterable[float]) -> tuple[float, float]:
-    """Limits of an axis of scores that lie near 1: from a little below the lowest."""
+    """Axis limits for scores near 1: from a little below the lowest."""
     lowest = min(values, default=0.0)
     return max(0.0, math.floor(10 * lowest - 0.5) / 10), SHARE[1]
 
 
-#: What of a detector's training curve is drawn: column, title.
+#: Columns of a detector's training curve that are drawn, each with its title.
 DETECTOR_CURVES = (
     ("metrics/mAP50(B)", "mAP@0.5"),
     ("metrics/mAP50-95(B)", "mAP@0.5:0.95"),
@@ -97,16 +96,16 @@ def lines(
     everyone: Sequence[str] = (),
     height_px: int = 380,
 ) -> go.Figure:
-    """Some lines over one another, told apart by colour and by dash.
+    """Several lines in one plot, told apart by colour and by dash.
 
     Args:
         series: x and y by name.
-        title: Of the figure.
-        x_title: Of the abscissa, with its unit.
-        y_title: Of the ordinate, with its unit.
-        y_range: Limits of the ordinate; those of the data if None.
-        x_range: Likewise of the abscissa.
-        marks: A point on some of the lines, by name; its shape differs from line to line.
+        title: Title of the figure.
+        x_title: Title of the x axis, with its unit.
+        y_title: Title of the y axis, with its unit.
+        y_range: Limits of the y axis; those of the data if None.
+        x_range: Limits of the x axis; those of the data if None.
+        marks: A point (x, y) on some of the lines, by name; its shape differs from line to line.
         everyone: See `looks`.
         height_px: Height of the figure.
     """
@@ -169,7 +168,7 @@ def _of_epochs(
     y_title: str,
     y_range: tuple[float, float] | None = None,
 ) -> go.Figure:
-    """Some columns of a training curve, as (column, what a person reads for it)."""
+    """Some columns of a training curve against the epoch, given as (column, title)."""
     return lines(
         {words: (curve["epoch"], curve[column]) for column, words in columns},
         title=title,
@@ -207,7 +206,7 @@ def classifier_accuracy(curve: pd.DataFrame) -> go.Figure:
 
 
 def classifier_losses(curve: pd.DataFrame) -> go.Figure:
-    """A classifier's losses, epoch by epoch; what lies above 2 is cut off."""
+    """A classifier's losses, epoch by epoch; values above 2 nats are cut off."""
     return _of_epochs(
         curve,
         CLASSIFIER_LOSSES,
@@ -220,12 +219,12 @@ def classifier_losses(curve: pd.DataFrame) -> go.Figure:
 def training_overlay(
     curves: Mapping[str, pd.DataFrame], column: str, title: str, everyone: Sequence[str] = ()
 ) -> go.Figure:
-    """One score of several models over one another, epoch by epoch (the paper's Figure 6).
+    """One score of several models in one plot, epoch by epoch (the paper's Figure 6).
 
     Args:
         curves: Training curves by model.
-        column: Of the curve.
-        title: What a person reads for it.
+        column: Column of the curves.
+        title: Display title of the score.
         everyone: See `looks`.
     """
     return lines(

@@ -24,11 +24,11 @@ Spec = TypeVar("Spec", ModelSpec, ModelSpec | ClassifierSpec)
 
 @dataclass(frozen=True)
 class ViewChoice:
-    """What is shown of a result; none of it needs the model again.
+    """What is shown of a result; no change to it runs the model again.
 
     Attributes:
         confidence: Lowest confidence, 0 to 1.
-        iou: Overlap above which two boxes are one cell, 0 to 1.
+        iou: Overlap (intersection over union) above which two boxes are one cell, 0 to 1.
         classes: Names of the classes that are shown.
         labels: Whether boxes are labelled.
     """
@@ -40,18 +40,18 @@ class ViewChoice:
 
 
 def title_of(class_name: str) -> str:
-    """What a person reads for a class; a class that is not ours keeps its own name."""
+    """Display title of a class; a class that is not ours keeps its own name."""
     return CLASS_TITLES.get(class_name, class_name)
 
 
 def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str) -> str:
-    """One of a few in a row; one is always chosen.
+    """A row of a few options, one of which is always chosen.
 
     Args:
-        label: Of the control.
-        titles: What a person reads for each.
-        key: Of the widget.
-        default: Chosen at first.
+        label: Label of the control.
+        titles: Display title of each option.
+        key: Key of the widget.
+        default: The option chosen at first.
     """
     return st.segmented_control(
         label,
@@ -65,9 +65,9 @@ def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str)
 
 
 def threshold_text(spec: ModelSpec) -> str:
-    """Where the threshold comes from that a model begins with."""
+    """Where a model's initial threshold comes from."""
     if is_user_model(spec.name):
-        return f"You let this model begin with {spec.confidence:.2f}."
+        return f"You set this model to begin with {spec.confidence:.2f}."
     return f"Its operating threshold, chosen on validation images, is {spec.confidence:.2f}."
 
 
@@ -86,11 +86,11 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | No
 
 
 def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
-    """A list of models that begins with the default one.
+    """A list of models, in which the default one is chosen at first.
 
     Args:
         usable: The models, at least one.
-        key: Of the widget.
+        key: Key of the widget.
     """
     names = [spec.name for spec in usable]
     default = settings().default_model
@@ -110,7 +110,7 @@ def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
 
 def choose_view(spec: ModelSpec) -> ViewChoice:
     """Threshold, overlap, classes and labels. Each model keeps its own threshold."""
-    # Imported here: it brings the statistics along, which the first page need not wait for.
+    # Imported here: it pulls in the statistics, which the first page need not wait for.
     from allcell.detector import MAX_IOU
 
     confidence = st.slider(
@@ -151,7 +151,7 @@ def choose_view(spec: ModelSpec) -> ViewChoice:
 
 
 def choose_names() -> None:
-    """Whether exports hold file names: off unless asked, they may hold a patient's name."""
+    """Whether exports include file names: off by default, as they may hold a patient's name."""
     st.toggle(
         "File names in downloads",
         value=False,
@@ -163,5 +163,5 @@ def choose_names() -> None:
 
 
 def kept_names() -> bool:
-    """What `choose_names` was set to, wherever on the page it stands."""
+    """The value of `choose_names`, wherever on the page it is drawn."""
     return bool(st.session_state.get(_NAMES, False))

@@ -11,7 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from allcell.settings import RESEARCH_USE
 from allcell.ui.shell.assets import ASSETS
 
-#: A cell with its nucleus, in a teal that both themes carry.
+#: A cell with its nucleus, in a teal that suits both themes.
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 28" width="118" height="28">
 <circle cx="14" cy="14" r="11" fill="none" stroke="#1c8480" stroke-width="2.4"/>
 <circle cx="15.5" cy="15" r="5.6" fill="#1c8480"/>
@@ -32,8 +32,8 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     moves its menu into a drawer that stays open over the page; a row of links takes its place.
 
     Args:
-        pages: Those of the menu.
-        current: The one that is about to run.
+        pages: The pages in the menu.
+        current: The page that is about to run.
     """
     st.session_state[_FRAMED] = True
     st.session_state[_STAYS] = st.session_state.get(_PAGE) == current.title
@@ -54,9 +54,9 @@ def page_stays() -> bool:
 def require_frame() -> None:
     """Run app.py instead if a page runs on its own, without its frame and the notice.
 
-    Until app.py has called `st.navigation` once, Streamlit takes every file in pages/ for a page of
-    its own, and the first visitor of a fresh server may enter by the address of one. What that call
-    sets is set here, so that the same address leads to the same page, now within its frame.
+    Until app.py has called `st.navigation` once, Streamlit treats every file in pages/ as a page of
+    its own, and the first visitor to a fresh server may enter by the address of one. The flag that
+    this call sets is set here, so that the same address leads to the same page, within its frame.
     """
     if _FRAMED not in st.session_state:
         PagesManager.uses_pages_directory = False

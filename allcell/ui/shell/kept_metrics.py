@@ -1,4 +1,4 @@
-"""What the evaluator kept of a model with its weights, for every page that shows scores."""
+"""The metrics stored with a model's weights, for every page that shows scores."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ MEASURED, INTERVAL, PUBLISHED = "Measured", "95 % interval", "Published"
 
 
 def test_metrics(entry: Listing) -> dict[str, Any] | None:
-    """The evaluator's JSON on the test fields, if it is of the weights that are here."""
+    """The evaluator's JSON on the test fields; None if there is none for the weights in use."""
     return read_current(settings().weights_dir, entry.spec.name, entry.files, "allidb1_test")
 
 
 def training_curve(name: str) -> pd.DataFrame | None:
-    """A model's training curve, one row an epoch; None if none is kept."""
+    """A model's training curve, one row per epoch; None if none is stored."""
     path = settings().weights_dir / "metrics" / f"{name}_training.csv"
     return pd.read_csv(path) if path.is_file() else None
 
 
 def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
-    """Right answers over the fields, and over their turned copies as the paper counted.
+    """Right answers over the fields, and over their rotated copies as the paper counted.
 
     Args:
         metrics: The evaluator's JSON of a whole-field classifier.
@@ -42,7 +42,7 @@ def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:
                 PUBLISHED: "",
             },
             {
-                "Right answers": "Turned copies, as in the paper",
+                "Right answers": "Rotated copies, as in the paper",
                 MEASURED: f"{copies['k']} of {copies['n']}",
                 INTERVAL: "none: not independent",
                 PUBLISHED: f"{CNN_RIGHT} of {CNN_COPIES}",

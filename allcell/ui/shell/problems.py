@@ -1,4 +1,4 @@
-"""One way to show what went wrong: what it was, then what to do; nothing in it acts as Markdown."""
+"""One way to show errors: what went wrong, then what to do; Markdown in them is escaped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from allcell.ui.shell.wording import plain
 
-#: What is said where a list of models is empty.
+#: Shown where a list of models is empty.
 NO_MODEL = "No model can be used here. The Models page says what is missing."
 
 
 class Problem(Protocol):
-    """What an `AllcellError` and a picture that was refused have in common."""
+    """What an `AllcellError` and a refused picture have in common."""
 
     @property
     def message(self) -> str:

@@ -1,4 +1,4 @@
-"""The progress of work in the background, drawn anew until it ends or a part of it is done."""
+"""The progress of a background run, redrawn until the run ends or one of its jobs is done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def follow(run: BackgroundRun, now: Callable[[], tuple[float, str]]) -> None:
 
     Args:
         run: The run.
-        now: How far it is, 0 to 1, and what it does, in words; asked when it is not waiting.
+        now: Its progress, 0 to 1, and what it does, in words; not called while it waits its turn.
     """
     drawn = run.done
 

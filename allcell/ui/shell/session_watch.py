@@ -9,10 +9,10 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 
 def session_is_open() -> Callable[[], bool]:
-    """A question that any thread may ask: is the tab of this session still connected?
+    """A function that any thread may call: is the tab of this session still connected?
 
     Call this in the script's own thread. Where Streamlit runs no server, as in its test runner,
-    the answer is always yes. A tab that is hidden, or shows another page, is connected.
+    the answer is always yes. A tab that is hidden, or shows another page, counts as connected.
     """
     context = get_script_run_ctx(suppress_warning=True)
     if context is None or not runtime.exists():

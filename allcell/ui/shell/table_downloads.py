@@ -18,7 +18,7 @@ def table_downloads(
     """A button for each format; a file is made when its button is pressed.
 
     Args:
-        key: Begins the keys of the buttons.
+        key: Prefix of the buttons' keys.
         stem: Name of the files without their endings.
         csv: Makes the CSV.
         markdown: Makes the Markdown.

@@ -1,4 +1,4 @@
-"""What is known of a model that the user has added, in words."""
+"""What is known about a model that the user has added, in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allcell.ui.shell.user_models import UserModel
 if TYPE_CHECKING:
     from allcell.untrusted.network import UntrustedNetwork
 
-#: What a network answers with, with known networks as examples.
+#: Output layouts in words, with known networks as examples.
 LAYOUTS: dict[OutputLayout, str] = {
     "anchor_free": "Candidates with class scores (YOLOv8, YOLO11, ours)",
     "anchor_based": "Candidates with objectness and class scores (YOLOv5, YOLOv7)",
@@ -28,7 +28,7 @@ def megabytes(network: UntrustedNetwork) -> str:
 
 
 def facts_of(model: UserModel) -> dict[str, str]:
-    """What a person may want to know about a model before relying on it, in words by name."""
+    """What to know about a model before relying on it, in words, by the name of each fact."""
     spec, network, claims = model.spec, model.network, model.claims
     width, height = spec.fixed_input_px or network.input_px
     names = network.names if len(network.names) == len(claims.classes) else ()
@@ -49,13 +49,13 @@ def facts_of(model: UserModel) -> dict[str, str]:
         + ("the only size it takes" if network.fixed else "one of the sizes it takes"),
         "Begins with": f"confidence {spec.confidence:.2f}, overlap {spec.iou:.2f}",
         "File": f"{megabytes(network)}, SHA-256 {network.sha256[:_SHORT_SHA]}",
-        "Made by": made_by or "not said",
+        "Made by": made_by or "not stated",
         "Speed": f"about {network.run_ms:.0f} ms a picture on this computer",
         "Scores": "not measured by us",
     }
 
 
 def as_list(figures: Mapping[str, str]) -> str:
-    """Names and values as the HTML list that the style sheet lays out."""
+    """Names and values, escaped, as the HTML list that the style sheet lays out."""
     items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in figures.items())
     return f'<dl class="allcell-facts">{items}</dl>'

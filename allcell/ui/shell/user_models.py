@@ -1,6 +1,7 @@
 """The models that the user of this browser session has added; no other session sees them.
 
-They live in the memory of the session and go with it. Call these in the script's own thread.
+They live in the session's memory and are freed with it. Call these functions in the script's own
+thread.
 """
 
 from __future__ import annotations
@@ -24,30 +25,30 @@ if TYPE_CHECKING:
     from allcell.detector import Detector
     from allcell.untrusted.network import Claims, UntrustedNetwork
 
-#: A session keeps this many; each is held in memory.
+#: Models per session; each is held in memory.
 MAX_USER_MODELS = 3
-#: No name of the registry begins with it.
+#: No name in the registry begins with it.
 PREFIX = "user-"
 _KEY = "allcell.user_models"
 
 
 @dataclass(eq=False)
 class _Space:
-    """Memory that a network of some session takes, for as long as this exists."""
+    """A reservation of memory for a network of some session, for as long as this object lives."""
 
     size_bytes: int
 
 
 @dataclass(eq=False)
 class Candidate:
-    """A network that a session looks at, and may add.
+    """A network that a session has opened and may add.
 
     It stays open if there is room for it in the memory for all sessions, so that adding it does
-    not open it again. Whoever needs the room closes it.
+    not open it again. It is closed when another network needs the room.
 
     Attributes:
         network: The network.
-        space: What it takes of the memory for all sessions; None while it is closed.
+        space: Its reservation in the memory for all sessions; None while it is closed.
     """
 
     network: UntrustedNetwork
@@ -60,9 +61,9 @@ class Candidate:
 
 
 _LOCK = threading.Lock()
-#: Of all sessions that are still open.
+#: Reservations of all sessions that are still open.
 _TAKEN: WeakSet[_Space] = WeakSet()
-#: Those that may be closed when somebody needs their room.
+#: Those that may be closed to make room.
 _CANDIDATES: WeakSet[Candidate] = WeakSet()
 
 
@@ -73,8 +74,8 @@ class UserModel:
     Attributes:
         detector: Ready to run.
         network: The file behind it.
-        claims: What the user says of it.
-        space: What it takes of the memory for all sessions.
+        claims: What the user says about it.
+        space: Its reservation in the memory for all sessions.
     """
 
     detector: Detector
@@ -123,27 +124,27 @@ def user_model(name: str) -> UserModel | None:
     found = _kept().get(name)
     if found is None:
         raise ModelError(
-            "This model of yours is not in this session any more.",
+            "This model of yours is no longer in this session.",
             "Add it again on the Compare page, or choose another model.",
         )
     return found
 
 
 def is_user_model(name: str) -> bool:
-    """Whether a name is that of a model which a user has added, in any session."""
+    """Whether a name belongs to a model that a user has added, in any session."""
     return name.startswith(PREFIX)
 
 
 def look_into(content: bytes) -> Candidate:
-    """Try a file and open it, for the user to say what it is.
+    """Try a file and open it, so that the user can say what it is.
 
     Args:
-        content: Of the ONNX file.
+        content: Bytes of the ONNX file.
 
     Raises:
-        ModelError: If it is no ONNX file, or no detector that can be read.
+        ModelError: If it is not an ONNX file, or not a detector that can be used.
     """
-    # Imported here: it brings ONNX Runtime along, which other pages need not wait for.
+    # Imported here: it pulls in ONNX Runtime, which other pages need not wait for.
     from allcell.untrusted.network import UntrustedNetwork
 
     candidate = Candidate(UntrustedNetwork.open(content, threads=settings().threads))
@@ -157,35 +158,34 @@ def look_into(content: bytes) -> Candidate:
 
 
 def add(candidate: Candidate, claims: Claims, input_px: tuple[int, int] | None = None) -> UserModel:
-    """Check a network against what the user says of it and keep it for this session.
+    """Check a network against what the user says about it and keep it for this session.
 
-    The same file with other settings is another model, so that no result of one is taken for one
-    of the other.
+    The same file with other settings is another model, so that their results are not mixed up.
 
     Args:
         candidate: The network.
-        claims: What the user says of it; `title` must be set, `name` is made here.
+        claims: What the user says about it; `title` must be set, `name` is made here.
         input_px: Width and height of its input; those it was tried with if None.
 
     Raises:
-        ModelError: If it does not fit, is here already, there are too many, or all sessions
-            together hold too much.
+        ModelError: If the claims do not fit it, it was added before, the session has too many, or
+            all sessions together hold too much.
     """
     kept, network = _kept(), candidate.network
     size = input_px or network.input_px
     told = f"{network.sha256}{size}{replace(claims, name='')}"
     name = f"{PREFIX}{hashlib.sha256(told.encode()).hexdigest()[:12]}"
     if name in kept:
-        raise ModelError(f"{kept[name].spec.title} is in the list already, just like this.")
+        raise ModelError(f"{kept[name].spec.title} is already in the list, with the same settings.")
     if len(kept) >= MAX_USER_MODELS:
         raise ModelError(f"A session keeps at most {MAX_USER_MODELS} models.", "Remove one first.")
     claims = replace(claims, name=name)
     with _LOCK:
-        _CANDIDATES.discard(candidate)  # nobody closes it while it is being added
+        _CANDIDATES.discard(candidate)  # so that it is not closed while it is being added
         space = candidate.space = candidate.space or _room_for(candidate)
     if space is None:
         raise ModelError(
-            "The models that people have added here take all the memory there is for them.",
+            "The models that people have added here take all the memory reserved for them.",
             "Remove one of yours, or try again when others have left.",
         )
     try:
@@ -199,7 +199,7 @@ def add(candidate: Candidate, claims: Claims, input_px: tuple[int, int] | None =
 
 
 def _room_for(candidate: Candidate) -> _Space | None:
-    """Room for a network among those of all who use this computer now; None if there is none."""
+    """Reserve memory for a network, closing candidates if need be; None if there is too little."""
     size_bytes = candidate.network.size_bytes
     most = settings().max_user_models_bytes - size_bytes
     if _taken_bytes() > most:

@@ -1,4 +1,4 @@
-"""Counts in words, the same wherever they are shown. Pure functions."""
+"""Numbers in words, the same wherever they are shown. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from allcell.imaging.scale import Scale
 if TYPE_CHECKING:
     from allcell.statistics import Proportion
 
-#: Cells that a differential count is usually made of.
+#: Usual numbers of cells in a differential count.
 TARGETS = (100, 200, 400)
-#: From here on the red cells are measured well; below, the estimate holds but may be off.
+#: From here up the red cells are measured well; below, the estimate is used but may be off.
 GOOD_CONFIDENCE = 0.3
-#: A red-cell size set by the user that differs by this factor from the measured one is doubted.
+#: A red-cell size set by the user that differs from the measured one by this factor is questioned.
 FAR_OFF = 1.5
 
 #: Keeps a number and its unit on one line.
@@ -22,12 +22,12 @@ _NBSP = "\u00a0"
 
 
 def plain(text: str) -> str:
-    """Text from outside, such as a file name, with what Markdown would act on escaped."""
+    """Text from outside, such as a file name, with Markdown's special characters escaped."""
     return re.sub(r"([\\`*_\[\]<>#|~$:&])", r"\\\1", text)
 
 
 def percent(fraction: float) -> str:
-    """A fraction as 12.5 %."""
+    """A fraction, 0 to 1, as 12.5 %."""
     return f"{100 * fraction:.1f}{_NBSP}%"
 
 
@@ -50,7 +50,7 @@ def seconds(time_ms: float) -> str:
 
 
 def to_go_text(cells: int) -> str:
-    """How far a count is from the usual sizes of a differential."""
+    """How far a number of cells is from the usual sizes of a differential count."""
     counted = f"{cells} {'cell' if cells == 1 else 'cells'} counted"
     short = [(target - cells, target) for target in TARGETS if cells < target]
     if not short:

@@ -53,12 +53,12 @@ def _cells(n: int) -> str:
 def field_text(title: str, field: FieldClass, results: Mapping[str, Result]) -> tuple[bool, str]:
     """What a whole-field classifier suggests, and which detectors suggest something else.
 
-    A detector suggests a blast if it shows at least one at its threshold; one that knows no blasts
-    has no say.
+    A detector suggests a blast if it shows at least one at its threshold; one without a blast class
+    is left out.
 
     Args:
-        title: Of the classifier.
-        field: What it says.
+        title: Title of the classifier.
+        field: Its answer.
         results: What the detectors show, by title.
 
     Returns:
@@ -88,7 +88,7 @@ def field_text(title: str, field: FieldClass, results: Mapping[str, Result]) -> 
 
 
 def unknown_text(classes: Mapping[str, Sequence[str]]) -> str:
-    """Which models cannot suggest a class that another one of them can; empty if all are alike.
+    """Which models cannot suggest a class that another one can; empty if there is none.
 
     Args:
         classes: Class names of each model, by its title.
@@ -99,7 +99,7 @@ def unknown_text(classes: Mapping[str, Sequence[str]]) -> str:
         for title, names in classes.items()
         if (missing := [name for name in everything if name not in names])
     ]
-    return f"{'; '.join(lacking)}: such a cell it can only miss." if lacking else ""
+    return f"{'; '.join(lacking)}: such cells can only be missed." if lacking else ""
 
 
 def _verb(names: Sequence[str]) -> str:
@@ -118,12 +118,12 @@ def cells(
     """The sentence, the table of cells and its download; picking a row moves all panes to it.
 
     Args:
-        desk: Knows which cell is selected.
+        desk: Holds the selection.
         picture: The field.
         agreement: Its cells.
-        titles: Of the models by name, in the order of the calls.
-        thresholds: Likewise their lowest confidence (0 to 1).
-        truth: Whether the truth is shown.
+        titles: Titles of the models by name, in the order of the calls.
+        thresholds: Lowest confidence of the models by name, 0 to 1.
+        truth: Whether the ground truth is shown.
     """
     st.subheader("Where the models disagree", anchor=False)
     st.markdown(f"**{agreement_text(agreement, len(titles))}**")
@@ -138,7 +138,7 @@ def cells(
         desk.select(picture, None if row is None else places[row])
         desk.focus += 1
 
-    # Other cells are another table: the row that was picked before means nothing in it.
+    # Other cells need another widget key: the row picked before means nothing among them.
     digest = hashlib.sha256(repr((picture.digest, places)).encode()).hexdigest()[:16]
     pickable(
         table_of(desk.memory.image(picture), agreement, list(titles.values()), truth=truth),
@@ -151,18 +151,18 @@ def cells(
             "No.": st.column_config.NumberColumn(width=50),
             "Cell": st.column_config.ImageColumn(width=64),
             "Pairs that differ": st.column_config.TextColumn(
-                help="Of all pairs of models, how many say different things of this cell; "
+                help="Of all pairs of models, how many say different things about it; "
                 '"not found" is one of them. The rows are sorted by it, different classes first.'
             ),
             "Confidence spread": st.column_config.NumberColumn(
                 format="%.2f", help="Highest minus lowest confidence; not found counts as 0."
             ),
         },
-        alt="One row a cell: what each model says of it, the most disputed cell first",
+        alt="One row per cell: what each model says about it, the most disputed cell first",
     )
     st.caption(
         "Click a row to see the cell in all panes, or a box in a pane. Boxes of two models are one "
-        "cell from an intersection over union of 0.5 on. Suggested classes, confirmed by no one."
+        "cell at an intersection over union of 0.5 or more. Suggested classes, confirmed by no one."
     )
     st.download_button(
         "Download the cells (CSV)",
@@ -178,7 +178,7 @@ def cells(
 def table_of(
     image: RGBImage, agreement: Agreement, titles: Sequence[str], *, truth: bool
 ) -> pd.DataFrame:
-    """One row a cell, in the order of the cells."""
+    """One row per cell, in the order of the cells; `image` is RGB uint8 (H, W, 3)."""
     found = agreement.cells
     columns: dict[str, Sequence[object]] = {
         "No.": list(range(1, len(found) + 1)),

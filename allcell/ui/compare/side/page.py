@@ -65,7 +65,7 @@ def side_by_side() -> None:
 
 
 def _choose_models() -> tuple[list[ModelSpec], ClassifierSpec | None]:
-    """The detectors, and the whole-field classifier if it is to be asked."""
+    """The detectors, and the whole-field classifier if it is to run."""
     listings = catalog()
     usable = {e.spec.name: e.spec for e in listings if e.usable and isinstance(e.spec, ModelSpec)}
     titles = titles_of(list(usable.values()))
@@ -117,7 +117,7 @@ def _failed(desk: SideDesk, picture: Picture, specs: Sequence[ModelSpec | Classi
 
 
 def _facts(desk: SideDesk, picture: Picture) -> None:
-    """What the picture is and how large its red cells are, with a way to know that better."""
+    """Name and size of the picture and the size of its red cells, with a control to correct it."""
     image = desk.memory.image(picture)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         size = f"{plain(picture.name)}, {image.shape[1]} x {image.shape[0]} px."

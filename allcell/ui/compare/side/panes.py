@@ -1,4 +1,4 @@
-"""Side by side: what follows the threshold: the panes, the CNN against the detectors, the cells."""
+"""Side by side, as far as it follows the threshold: panes, CNN against detectors, and cells."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from allcell.ui.field.panes import Pane, Panes, show_panes
 from allcell.ui.field.pictures import Judged, Picture
 from allcell.ui.field.viewer import Box
 
-#: Fewer results than this have nothing to be compared with.
+#: A comparison needs at least this many results.
 FEWEST = 2
 _OWN, _COMMON = "Each model's own", "One for all"
-#: What the common threshold starts from.
+#: Where the common threshold starts.
 _COMMON_START = 0.40
 
 
 def titles_of(specs: Sequence[ModelSpec]) -> dict[str, str]:
-    """Titles by name, no two alike: a model of the user may be called as one of ours."""
+    """Unique titles by name: a model of the user may have the same title as one of ours."""
     times = Counter(spec.title for spec in specs)
     return {
         spec.name: spec.title if times[spec.title] == 1 else f"{spec.title} ({spec.name})"
@@ -45,7 +45,7 @@ def compared(
     """Thresholds, panes and the cells on which the models disagree; no model runs here.
 
     Args:
-        desk: The session's.
+        desk: The session's choices.
         picture: The field, which the browser has been given.
         analyses: What the detectors found in it, by name; at least one.
         classifier: The whole-field model, if it was asked.
@@ -84,7 +84,7 @@ def compared(
 def _settings(
     analyses: Mapping[str, Analysis], titles: Mapping[str, str], picture: Picture
 ) -> tuple[dict[str, float], bool, Detections | None]:
-    """The threshold of each model, whether boxes are labelled, and the truth if it is shown."""
+    """Each model's threshold, whether boxes are labelled, and the ground truth if shown."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = st.segmented_control(
             "Lowest confidence (threshold, 0 to 1)",
@@ -180,7 +180,7 @@ def _panes(
 
 
 def _boxes(agreement: Agreement, model: int | None, found: Detections) -> list[Box]:
-    """The boxes of one model (or the truth, if None), best first, by the number of their cell."""
+    """The boxes of one model (None: the ground truth), best first, with their cells' numbers."""
     calls = [
         (n, cell.truth if model is None else cell.calls[model])
         for n, cell in enumerate(agreement.cells, 1)

@@ -48,7 +48,7 @@ def _sample() -> Picture | None:
         format_func=lambda name: known[name].title,
         key=_SAMPLE,
         persist_state="session",
-        help="Rendered smears, of which every cell is known.",
+        help="Rendered smears in which every cell is known.",
     )
     return _rendered(name)
 
@@ -103,10 +103,11 @@ def _of_user_set() -> Picture | None:
     images = images_of_set()
     if not images:
         st.info(
-            "Evaluate a model on a labelled set under *Your data* first: its fields are then here."
+            "Evaluate a model on a labelled set under *Your data* first: its fields then appear "
+            "here."
         )
         return None
-    # The control keeps what its titles are made of, beyond this run of the page: names alone.
+    # Streamlit keeps a reference to what formats the titles beyond this run: names only.
     names = [image.path.name for image in images]
     number = st.selectbox(
         "Field",
@@ -118,7 +119,7 @@ def _of_user_set() -> Picture | None:
     return picture_of_set(number)
 
 
-#: What a person reads for each origin, and the function that asks for the picture.
+#: Display title of each origin, and the function that asks for the picture.
 ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
     "Synthetic sample": _sample,
     "File of yours": _uploaded,

@@ -1,4 +1,4 @@
-"""Side by side: the models run over one picture, each once; which of its cells is chosen."""
+"""Side by side: runs each model once on a picture, and keeps which of its cells is chosen."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _KEY = "side.desk"
 
 
 class SideDesk:
-    """What one session puts side by side.
+    """What one session compares side by side.
 
     Args:
-        memory: What the session knows of its pictures.
+        memory: What the session knows about its pictures.
 
     Attributes:
-        focus: Goes up when the views are to move to the selected cell.
+        focus: Each increment moves the views to the selected cell.
     """
 
     def __init__(self, memory: PictureMemory) -> None:
@@ -44,13 +44,13 @@ class SideDesk:
     def said(
         self, picture: Picture, spec: ModelSpec | ClassifierSpec
     ) -> Finished | Judged | Refused | None:
-        """What is known of a picture and a model; None if it has not run yet."""
+        """A model's outcome on a picture; None if it has not run yet."""
         if isinstance(spec, ClassifierSpec):
             return self.memory.judged(picture, spec.name)
         return self.memory.outcome(picture, spec.name)
 
     def run(self, picture: Picture, spec: ModelSpec | ClassifierSpec) -> None:
-        """Run a model now and keep what came of it, be it an error."""
+        """Run a model now and keep its outcome, even if it is an error."""
         if isinstance(spec, ClassifierSpec):
             self.memory.judge(picture, spec.name, lambda: _classifier(spec))
         else:
@@ -61,7 +61,7 @@ class SideDesk:
         self._selected = None if place is None else (picture.digest, place)
 
     def selected(self, picture: Picture, agreement: Agreement) -> int | None:
-        """Which cell is chosen: the one nearest to where it was at another threshold."""
+        """Index of the chosen cell, found by its place at any threshold; None if it is gone."""
         if self._selected is None or self._selected[0] != picture.digest or not agreement.cells:
             return None
         places = np.array([cell.xyxy for cell in agreement.cells], np.float32)
@@ -81,7 +81,7 @@ def _classifier(spec: ClassifierSpec) -> FieldClassifier:
 
 
 def side_desk() -> SideDesk:
-    """The one of this browser session."""
+    """The desk of this browser session."""
     if _KEY not in st.session_state:
         st.session_state[_KEY] = SideDesk(picture_memory())
     desk: SideDesk = st.session_state[_KEY]

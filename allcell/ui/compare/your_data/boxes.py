@@ -23,7 +23,7 @@ _MODEL, _FIELD = "compare.boxes.model", "compare.boxes.field"
 def field_at_threshold(
     answers: Answers, class_id: int, chosen: Sequence[tuple[KeptAnswers, float]]
 ) -> None:
-    """Choose a field and a model, and see what is found, missed and falsely called.
+    """Choose a field and a model, and see which cells are found, missed or false alarms.
 
     Args:
         answers: On a set of the user's own.
@@ -70,8 +70,8 @@ def field_at_threshold(
         lambda box_id: None,
     )
     st.caption(
-        f"{name}, {kept.spec.title} at {threshold:.2f}, IoU 0.5. The number is the confidence; at "
-        "a missed cell that of the surest box on it which the threshold hides, 0 if there is "
+        f"{name}, {kept.spec.title} at {threshold:.2f}, IoU 0.5. The number is the confidence; on "
+        "a missed cell, that of the most confident box that the threshold hides, 0 if there is "
         "none. Cells that count neither way are not drawn. A cell that is called another class is "
         "missed here and a false alarm there."
     )
@@ -90,12 +90,12 @@ def _choose_model(chosen: Mapping[str, tuple[KeptAnswers, float]]) -> tuple[Kept
 
 
 def _choose_field(answers: Answers, class_id: int) -> int:
-    """Number of the field, from 0; by name or with the arrows. The first one has such a cell."""
+    """Index of the field, chosen by name or with the arrows; at first one with such a cell."""
     n = len(answers.images)
     if st.session_state.get(_FIELD) not in range(n):
         holds = (i for i, item in enumerate(answers.images) if class_id in item.truth.class_id)
         st.session_state[_FIELD] = next(holds, 0)
-    # The control keeps what its titles are made of, beyond this run of the page: names alone.
+    # Streamlit keeps a reference to what formats the titles beyond this run: names only.
     names = [item.path.name for item in answers.images]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _step("Previous field", "arrow_back", -1, n)

@@ -1,4 +1,4 @@
-"""Compare: everything of the user's own comparison in one ZIP, which anybody can check."""
+"""Compare: the whole of the user's own comparison in one ZIP, which anyone can check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from allcell.evaluation.scored import compare_scored
 from allcell.runs.evaluation import EvaluationRun, numbered
 from allcell.ui.shell.controls import choose_names, kept_names
 
-#: What a set is called where file names are not wanted: its name may be a patient's, too.
+#: What a set is called where file names are left out: its name may hold a patient's, too.
 _UNNAMED = "own-data"
 
 
@@ -30,7 +30,7 @@ def download(run: EvaluationRun) -> None:
             key="compare.user_bundle",
             help="Every box of every model and every label of your set, with scores, settings, "
             "hashes, versions and machine, and what whole-field models said; without pictures. "
-            "`python -m allcell evaluate --from comparison.zip` scores it anew.",
+            "`python -m allcell evaluate --from comparison.zip` scores it again.",
         )
         choose_names()
 
@@ -39,7 +39,7 @@ def bundle(run: EvaluationRun, *, named: bool) -> bytes:
     """The ZIP of the models that are done.
 
     Args:
-        run: With a result at least.
+        run: A run with at least one result.
         named: Whether images and set go by their own names, which may hold a patient's.
     """
     names = numbered(len(run.names))

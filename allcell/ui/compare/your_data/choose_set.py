@@ -1,4 +1,4 @@
-"""Compare: which labelled set of the user's own, which part of it, and what its classes are."""
+"""Compare: which of the user's labelled sets, which part, and what its classes are."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TARGET_TITLES = {
     IGNORED: "Counts neither way",
     LEFT_OUT: "Left out: no white cell",
 }
-#: Mappings beside one another.
+#: Mappings in a row.
 _COLUMNS = 3
 
 
@@ -48,12 +48,12 @@ class _Opened:
     """A set that was opened, and what was found in it.
 
     Attributes:
-        id: Tells it from others.
+        id: Identifies it.
         name: What the user calls it.
         folder: Where it lies.
         splits: Its parts.
-        counts: Labelled cells of each class, by part, as far as it was asked for; in words for
-            the user why there are none, where they cannot be counted.
+        counts: Labelled cells of each class, by part, counted on demand; an error to show where
+            they cannot be counted.
     """
 
     id: str
@@ -99,7 +99,7 @@ def choose_set(*, busy: bool) -> UserSet | None:
 def _counts(folder: DataPath, split: str) -> dict[str, int] | AllcellError:
     try:
         return class_counts(folder, split)
-    # A stranger's files may do what nobody foresaw; the page must stay usable.
+    # Untrusted files may fail in unforeseen ways; the page must stay usable.
     except Exception as error:
         return _explained(error)
 
@@ -145,7 +145,7 @@ def _take_zip() -> None:
 def _take_folder() -> None:
     folder = st.session_state[_FOLDER]
     _forget()
-    # What a browser sends is not believed.
+    # A browser can send anything.
     if folder in settings().data_sets:
         _keep(hashlib.sha256(str(folder).encode()).hexdigest(), folder.name, folder)
 
@@ -169,11 +169,11 @@ def _keep(identity: str, name: str, source: bytes | Path) -> None:
 def _explained(error: Exception) -> AllcellError:
     if isinstance(error, AllcellError):
         return error
-    # The message may hold a file's name or place: its type has to do.
+    # The message may hold a file's name or path: only the type is logged.
     log.error("A set cannot be read: %s", type(error).__name__)
     return DataError(
         f"The set cannot be read ({type(error).__name__}).",
-        "Check that it still exists and is whole.",
+        "Check that it still exists and is complete.",
     )
 
 
@@ -201,7 +201,7 @@ def _mapping(
                 disabled=busy,
             )
     if None in chosen.values():
-        st.caption("Say of each class what it stands for.")
+        st.caption("Say what each class stands for.")
         return None
     if not set(WHITE_CELLS) & set(chosen.values()):
         st.warning("No class stands for blasts or healthy white cells: there is nothing to score.")

@@ -20,19 +20,19 @@ from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.progress import follow
 
 _MODELS = "compare.user_jobs"
-#: Milliseconds an image takes beside the network, and for a million parameters, on two cores: what
-#: the time that is left is guessed from.
+#: Milliseconds per image outside the network, and per million parameters, on two cores: from these
+#: the remaining time is estimated.
 _FIXED_MS, _MS_A_MILLION = 80.0, 6.0
 _UNKNOWN_MILLIONS = 10.0
 
 
 def your_data() -> None:
-    """Choose a set, what its classes stand for and models; run with progress and a stop."""
+    """Choose a set, what its classes stand for, and models; run with progress and a stop button."""
     run = user_run()
     busy = run is not None and run.running
     st.markdown(
-        "Scores the models on a labelled set of yours. Table, curves, boxes and differences are "
-        "then of your set; the choice *Measured on* appears above the tabs."
+        "Scores the models on a labelled set of yours. Table, curves, boxes and differences "
+        "then show your set; the choice *Measured on* appears above the tabs."
     )
     user_set = choose_set(busy=busy)
     usable = {e.spec.name: e for e in catalog() if e.usable}
@@ -66,14 +66,14 @@ def your_data() -> None:
         if run is not None and busy:
             st.button("Stop", icon=":material/stop:", on_click=run.stop, key="compare.user_stop")
     if run is not None:
-        # As it was when the controls were drawn: if it has ended since, this draws them anew.
+        # The state that the controls were drawn for: if the run has ended since, this redraws them.
         if busy:
             follow(run, lambda: _now(run))
         _outcome(run)
 
 
 def _start(user_set: UserSet | None, usable: dict[str, Listing]) -> None:
-    # A click may come before the page has followed another.
+    # A click may come before the page has caught up with another.
     names = [name for name in st.session_state[_MODELS] if name in usable]
     if user_set is None or not names:
         return
@@ -93,7 +93,7 @@ def _job(entry: Listing) -> DetectorJob | FieldJob:
         entry.sha256,
         device,
         lambda: FieldClassifier.open(name, device=device),
-        # Its many parameters are a dense layer, through which each image goes once.
+        # Most of its many parameters are in a dense layer, which takes little time.
         _FIXED_MS,
     )
 
@@ -101,9 +101,9 @@ def _job(entry: Listing) -> DetectorJob | FieldJob:
 def _opener(entry: Listing) -> Callable[[], Detector]:
     name, device = entry.spec.name, settings().device
     if entry.files is not None:
-        # Opened for this alone: the models that other pages hold stay in memory.
+        # Opened for this run only, so that no model of another page is evicted.
         return lambda: Detector.open(name, device=device)
-    # A model of the session is known to its script only, not to the thread of the run.
+    # Only the script's thread can look up a model of the session, not the run's.
     detector = get_detector(name)
     return lambda: detector
 
@@ -121,7 +121,7 @@ def _now(run: EvaluationRun) -> tuple[float, str]:
 
 
 def _reading(run: EvaluationRun) -> tuple[float, str]:
-    """How far it is, 0 to 1, first with the labels and then with the pictures, and in words."""
+    """Progress, 0 to 1, first through the labels and then the pictures, and its text."""
     (done, of), what = run.read, "labels"
     if done == of > 0:
         (done, of), what = run.checked, "pictures"

@@ -43,7 +43,7 @@ def measured(answers: Answers) -> None:
     )
     st.caption(
         f"On {answers.fields}. {_RULES} {interval_note(len(run.names))} "
-        "There is no published column: the paper's numbers are of other images."
+        "There is no published column: the paper's numbers are for other images."
     )
     if run.running:
         st.caption("More models are being evaluated; see *Your data*.")
@@ -53,7 +53,7 @@ def measured(answers: Answers) -> None:
 
 
 def scored_models(run: EvaluationRun) -> list[tuple[str, EvaluationResult]]:
-    """What a person reads for each model that is done, and what it scores."""
+    """Display title and scores of each model that is done."""
     done = sorted(dict(run.results).items())
     return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
 
@@ -70,7 +70,7 @@ def _whole_fields(run: EvaluationRun) -> None:
         hide_index=True,
         height=38 + 35 * len(table),
         column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
-        alt="How many fields each model judges rightly",
+        alt="How many fields each model judges correctly",
     )
     st.caption(
         "A field is judged rightly if a blast is suggested where one is labelled, and none where "
