@@ -1,5 +1,5 @@
 # allcell: set up, run, check. `make help` lists the tasks.
-# Needs Python 3.11 to 3.14 with pip, and make; of several, 3.11 is taken. As root on Debian or Ubuntu,
+# Needs Python 3.11 to 3.14 with pip, and make; 3.11 is preferred. As root on Debian or Ubuntu,
 # apt-get adds the system libraries, Chromium and strace where they are missing; otherwise a message
 # says what to install.
 
@@ -69,7 +69,7 @@ evaluate: $(RUN)/.ready ## measure all models anew, rewrite metrics, cards, READ
 	$(RUN)/bin/python -m allcell evaluate --all --data "$(DATA)" $(ARGS)
 	$(RUN)/bin/python -m allcell cards
 
-wheel-check: $(FULL)/.ready-dev ## build the wheel, install it in an environment apart, detect with it
+wheel-check: $(FULL)/.ready-dev ## build the wheel, install it in a separate environment, detect with it
 	$(FULL)/bin/python -m pytest tests/wheel/check_wheel.py $(ARGS)
 
 clean: ## remove caches
@@ -93,7 +93,7 @@ $(SMALL)/.ready: $(LISTS)
 
 $(FULL)/.ready: $(LISTS) requirements.txt
 	@[ -e $@ ] || { \
-		echo "allcell: setting up $(FULL), with torch: about 7 GB, 3 to 30 minutes by your network."; \
+		echo "allcell: setting up $(FULL), with torch: about 7 GB, 3 to 30 minutes, depending on your network."; \
 		echo "allcell: no NVIDIA card? 'make app LITE=1' runs the shipped model with a fraction of it."; }
 	$(call create_venv,$(FULL))
 	$(FULL)/bin/python -m pip install -r requirements.txt
@@ -109,7 +109,7 @@ $(FULL)/.ready-dev: requirements-dev.txt $(FULL)/.ready
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
 # Each candidate is asked for its version: a python3.11 on the PATH may be a shim that leads nowhere.
-# Debian splits ensurepip off into python3-venv; pip can fill an empty environment without it.
+# Debian splits ensurepip off into python3-venv; pip can install into an empty environment without it.
 define create_venv
 @if $(1)/bin/python -c 'import pip; $(FITS)' 2>/dev/null; \
 then exit 0; fi; \
@@ -136,7 +136,7 @@ apt = [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq
 # OpenCV's wheel links against the system's libGL and GLib, which a minimal system lacks.
 define system_libraries
 @$(1)/bin/python -c 'import cv2' 2>/dev/null \
-	|| { echo "allcell: OpenCV misses libGL or GLib, asking apt-get for them."; \
+	|| { echo "allcell: OpenCV needs libGL and GLib, asking apt-get for them."; \
 		$(call apt,libgl1 libglib2.0-0); }; \
 $(1)/bin/python -c 'import cv2' \
 	|| { echo "allcell: install OpenCV's system libraries, then run make again." \

@@ -5,7 +5,7 @@
 >>> result.counts.blasts
 5
 
-Everything here is loaded when it is first used: `import allcell` itself takes no time.
+Everything here is loaded on first use: `import allcell` itself takes almost no time.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # From now on it is found without this function.
+    # Kept in the module, so that later look-ups do not come here.
     found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     return found
 

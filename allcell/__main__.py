@@ -14,7 +14,7 @@ from allcell.cli.base import app
 
 
 def main() -> None:
-    """What the console script calls."""
+    """Entry point of the console script."""
     app(prog_name="allcell")
 
 

@@ -1,7 +1,7 @@
-"""One picture to one answer: scale, detection, and what is then shown of it.
+"""From a picture to its result: scale, detection, then the choice of what to show.
 
-Every page, command and evaluation comes through here. The model runs once; confidence, overlap and
-classes are chosen afterwards, as often as one likes.
+Every page, command and evaluation goes through here. The model runs once; confidence, overlap and
+classes can be changed afterwards without running it again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from allcell.result import Caution, Result
 
 
 class ImageDetector(Protocol):
-    """What `allcell.detector.Detector` and the stubs of tests have in common."""
+    """What `allcell.detector.Detector` and the test stubs have in common."""
 
     def detect(
         self,
@@ -32,7 +32,7 @@ class ImageDetector(Protocol):
         iou: float | None = None,
         every_class: bool = False,
     ) -> tuple[Detections, Timing]:
-        """Boxes in an RGB image (H, W, 3), down to a confidence (see `allcell.detector`)."""
+        """Boxes in an RGB uint8 image (H, W, 3); see `allcell.detector.Detector.detect`."""
         ...
 
 
@@ -41,7 +41,7 @@ class Found:
     """What one run of a detector found in an image.
 
     Attributes:
-        candidates: Its boxes.
+        candidates: Its boxes, in pixels of the image.
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
     """
@@ -87,7 +87,7 @@ def find(
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything a model had to say of one image.
+    """Everything a model found in one image.
 
     Attributes:
         name: What the user calls the image.
@@ -114,7 +114,7 @@ class Analysis:
         iou: float | None = None,
         classes: Collection[str] | None = None,
     ) -> Result:
-        """What is shown and exported at a setting.
+        """What is shown and exported at these settings.
 
         Args:
             confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
@@ -137,7 +137,7 @@ class Analysis:
     @property
     def warnings(self) -> tuple[Caution, ...]:
         """Reasons not to trust the answer as it stands."""
-        # A network of one input size sees the whole picture, whatever the size of its cells.
+        # A network with a fixed input size gets the whole picture, whatever the size of its cells.
         scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
         return (*scale, *_limit_cautions(self.timing))
 
@@ -181,8 +181,8 @@ def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:
         return (
             Caution(
                 "scale_weak",
-                f"The red cells were measured weakly: {estimate.diameter_px:.0f} px.",
-                "Check that against the picture, and set the diameter if it is wrong.",
+                f"The red-cell diameter is uncertain: {estimate.diameter_px:.0f} px.",
+                "Check it against the picture, and set the diameter if it is wrong.",
             ),
         )
     return ()
@@ -195,8 +195,8 @@ def _limit_cautions(timing: Timing) -> tuple[Caution, ...]:
         Caution(
             "limit_reached",
             f"In {timing.full_tiles} of {timing.tiles} parts of the picture the model suggests "
-            f"more than {MAX_TILE_CANDIDATES:,} boxes; the least sure were left out, so cells may "
-            "be missing.",
-            "Use a part of the picture, or a model that knows such smears.",
+            f"more than {MAX_TILE_CANDIDATES:,} boxes; the least confident were left out, so cells "
+            "may be missing.",
+            "Use a part of the picture, or a model trained on such smears.",
         ),
     )

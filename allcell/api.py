@@ -1,4 +1,4 @@
-"""The three functions that the package opens with: `read_image`, `open_detector`, `detect`."""
+"""The package's three main functions: `read_image`, `open_detector`, `detect`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from allcell.settings import settings
 #: One image: a path, the bytes of a file, or pixels (RGB uint8 (H, W, 3)).
 ImageSource = str | os.PathLike[str] | bytes | npt.NDArray[np.uint8]
 
-#: Models that `detect` opened by name, kept for the next call; the last one only.
+#: The last model that `detect` opened by name, kept for the next call.
 _OPENED: dict[tuple[str, str, Runtime], Detector] = {}
 _LOCK = threading.Lock()
 
 
 def read_image(source: ImageSource) -> RGBImage:
-    """Read an image of any format that allcell knows.
+    """Read an image in any format that allcell knows.
 
     Orientation is applied, metadata is dropped, grey becomes RGB and 16 bits become 8.
 
@@ -42,14 +42,14 @@ def read_image(source: ImageSource) -> RGBImage:
         RGB uint8 (H, W, 3).
 
     Raises:
-        ImageError: If it cannot be read, is outside the limits of the settings, or the array has
+        ImageError: If it cannot be read or exceeds the limits in the settings, or an array has
             another shape or type.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
             raise ImageError(
                 f"Expected pixels as RGB uint8 (H, W, 3), got {source.dtype} {source.shape}.",
-                "Convert the array; OpenCV's BGR becomes RGB by image[..., ::-1].",
+                "Convert the array; OpenCV's BGR becomes RGB with image[..., ::-1].",
             )
         return source
     return images.decode(source if isinstance(source, bytes) else Path(source))
@@ -63,10 +63,10 @@ def open_detector(
     precision: Precision = "full",
     threads: int | None = None,
 ) -> Detector:
-    """Load a model, to be kept and given to `detect` again and again.
+    """Load a model once, to pass to `detect` again and again.
 
     Args:
-        model: Name of a model of the registry (`allcell models` lists them); the settings' default
+        model: Name of a model in the registry (`allcell models` lists them); the settings' default
             if None.
         device: auto, cpu or cuda; the settings' if None.
         runtime: auto, onnx or torch.
@@ -74,11 +74,11 @@ def open_detector(
         threads: CPU threads, 0 = all cores; the settings' if None.
 
     Returns:
-        A detector that threads may share: their calls take turns.
+        A detector that threads may share: their runs of the network take turns.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used here.
-        DeviceError: If the device is not there.
+        DeviceError: If the device is not available.
     """
     return Detector.open(
         model or settings().default_model,
@@ -139,33 +139,33 @@ def detect(
     (5, 9)
 
     Args:
-        source: One image (a path, the bytes of a file, or pixels), or a list of them. The path of a
-            folder stands for the list of all images in it and below; a type checker, which cannot
-            see what a path leads to, takes the answer for a `Result` then.
+        source: One image (a path, the bytes of a file, or pixels), or a list of them. A folder's
+            path stands for all images in it and its subfolders; a type checker, which cannot tell
+            it from a file's, expects a single `Result`.
         model: Name of a model, or one kept by `open_detector`; the settings' default if None.
-        device: auto, cpu or cuda; with a name only.
-        runtime: auto, onnx or torch; with a name only.
+        device: auto, cpu or cuda; only if `model` is not an open detector.
+        runtime: auto, onnx or torch; only if `model` is not an open detector.
         red_cell_px: Diameter of the red cells in pixels of the image; measured if None.
         confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
         iou: Overlap (0 to 1) above which two boxes are one cell; the model's if None.
         classes: Names of the classes to keep; all if None.
-        on_error: For lists and folders: called with the name of an image that gives no result, and
-            why; the others go on. By default the first such error is raised.
+        on_error: For lists and folders: called with the name of each image that fails and its
+            error; the others are still processed. By default the first error is raised.
 
     Returns:
-        A result for one image; for a list or folder, a list of those that gave one, in order.
+        A result for one image; for a list or folder, a list of those that succeeded, in order.
 
     Raises:
         ImageError: If an image cannot be read, or a folder has none.
         ModelError: If the model cannot be used, or fails.
-        DeviceError: If the device is not there.
-        ValueError: If a device or runtime is named beside a detector that is open already.
+        DeviceError: If the device is not available.
+        ValueError: If a device or runtime is given with a detector that is already open.
     """
     detector = _detector(model, device, runtime)
 
     def one(item: ImageSource, name: str) -> Result:
         image = read_image(item)
-        # The floor of the detector holds unless less is asked for.
+        # Passed on because it may be below the detector's floor.
         analysis = analyse(
             detector,
             image,
@@ -174,7 +174,7 @@ def detect(
             confidence=confidence,
         )
         result = analysis.result(confidence=confidence, iou=iou, classes=classes)
-        # Pixels that were given stay with who gave them; files are read again when they are drawn.
+        # The source, not the decoded image: a folder's images would not fit into memory.
         return result.with_pixels(partial(read_image, item))
 
     several = _several(source)
@@ -194,7 +194,7 @@ def detect(
 def _detector(model: str | Detector | None, device: str | None, runtime: Runtime) -> Detector:
     if isinstance(model, Detector):
         if device is not None or runtime != "auto":
-            raise ValueError("expected no device or runtime beside a detector that is open already")
+            raise ValueError("expected no device or runtime with a detector that is already open")
         return model
     key = (model or settings().default_model, device or settings().device, runtime)
     with _LOCK:
@@ -213,7 +213,7 @@ def _several(source: Any) -> Iterator[tuple[ImageSource, str]] | None:
         if not found:
             raise ImageError(
                 f"The folder {os.fspath(source)} holds no image that allcell reads.",
-                f"It looks for {', '.join(images.SUFFIXES)}, in folders below it, too.",
+                f"It looks for {', '.join(images.SUFFIXES)}, in subfolders too.",
             )
         return ((path, str(path)) for path in found)
     if isinstance(source, (bytes, np.ndarray)):
@@ -222,6 +222,6 @@ def _several(source: Any) -> Iterator[tuple[ImageSource, str]] | None:
 
 
 def _name(item: Any, number: int) -> str:
-    """What an image is called: its path as it was given, or its number."""
+    """An image's name: its path as given, or its number."""
     is_path = isinstance(item, (str, os.PathLike))
     return os.fspath(item) if is_path else f"image-{number:03d}"

@@ -1,4 +1,4 @@
-"""How fast a model is on this machine: warm-up, then every stage of frame after frame."""
+"""How fast a model is on this machine: each stage timed frame by frame, after a warm-up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from allcell.environment.versions import machine_name
 from allcell.imaging.preprocess import network_input
 from allcell.statistics import Milliseconds
 
-#: The frame of a usual camera.
+#: Width and height of a typical camera's frame.
 FRAME_SIZE_PX = (1280, 720)
 
 
@@ -32,10 +32,10 @@ class BenchmarkResult:
         frames: Frames measured after the warm-up.
         preprocess: Scaling and padding.
         inference: The network, as the detector called it.
-        postprocess: Decoding and suppression.
-        total: Frame to boxes.
-        bare_engine: The runtime's call alone on a ready input, alternating with the frames.
-        fps: Frames divided by the wall time of all of them.
+        postprocess: Decoding and non-maximum suppression.
+        total: From frame to boxes.
+        bare_engine: The runtime's call alone on a prepared input, alternating with the frames.
+        fps: Frames per second: their number divided by the sum of their total times.
         over_engine: Median total over median bare engine.
         resident_mb: Resident memory of the process at the end.
     """
@@ -79,10 +79,13 @@ def benchmark(
     Args:
         detector: The model.
         frame: RGB uint8 (H, W, 3).
-        red_cell_px: Red-cell diameter in the frame: the scale is known, as in a running stream.
+        red_cell_px: Red-cell diameter in pixels of the frame; not measured, as in a running stream.
         frames: How many are measured.
-        warm_up: How many go before.
+        warm_up: How many run first, not measured.
         on_frame: Called with the number of frames done and their total; may raise to stop.
+
+    Raises:
+        ModelError: If the network fails.
     """
     height, width = frame.shape[:2]
     ready = network_input(detector.spec, frame, red_cell_px)
@@ -123,11 +126,11 @@ def benchmark(
 
 @dataclass(frozen=True)
 class Race:
-    """Two ways to the same boxes, frame by frame in turn on the same machine.
+    """Two ways to get the same boxes, timed in alternation on the same machine.
 
     Attributes:
-        ours: Frame to boxes with our detector.
-        theirs: Frame to boxes with the reference.
+        ours: From frame to boxes with our detector.
+        theirs: From frame to boxes with the reference.
         times_faster: Median of theirs over median of ours.
     """
 
@@ -137,12 +140,12 @@ class Race:
 
 
 def race(ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 12) -> Race:
-    """Time two callables in turn, so that a noisy machine disturbs both alike.
+    """Time two callables in alternation, so that noise on the machine affects both equally.
 
     Args:
-        ours: Called ten times a round, since it is the short one.
+        ours: Called ten times a round, since it is the faster one.
         theirs: Called once a round.
-        rounds: Measured rounds; one more goes before as a warm-up.
+        rounds: Measured rounds; one more runs first as a warm-up.
     """
 
     def timed(call: Callable[[], object]) -> float:

@@ -21,7 +21,7 @@ def area(xyxy: FloatArray) -> FloatArray:
 
 
 def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Pairwise intersection areas (N, M) of boxes (N, 4) and (M, 4)."""
+    """Pairwise intersection areas (N, M) in square pixels of boxes (N, 4) and (M, 4)."""
     ax1, ay1, ax2, ay2 = a.T[:, :, None]
     bx1, by1, bx2, by2 = b.T
     width = np.minimum(ax2, bx2) - np.maximum(ax1, bx1)
@@ -30,33 +30,33 @@ def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def iou(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Pairwise intersection over union (N, M), 0 to 1."""
+    """Pairwise intersection over union (N, M), 0 to 1, of boxes (N, 4) and (M, 4)."""
     both = intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - both
     return np.asarray(both / np.maximum(union, 1e-9), dtype=np.float32)
 
 
 def clip(xyxy: FloatArray, width_px: float, height_px: float) -> FloatArray:
-    """Boxes cut to an image of the given size."""
+    """Boxes (N, 4) clipped to an image of the given size."""
     limits = np.array([width_px, height_px, width_px, height_px], np.float32)
     # Not np.clip, which takes twice as long on a few boxes.
     return np.asarray(np.minimum(np.maximum(xyxy, 0), limits), dtype=np.float32)
 
 
-#: From so many boxes on, looking at neighbours only is faster than OpenCV's comparing of all.
+#: From this many boxes on, comparing only neighbours is faster than OpenCV, which compares all.
 _MANY = 300
-#: Boxes that lie on top of each other in such numbers, OpenCV is through with first.
+#: With more candidate pairs than this, OpenCV is faster again.
 _MOST_PAIRS = 4_000_000
-#: Bands of a picture that neighbours are looked for in; more would be boxes of no picture.
+#: Most bands that neighbours are looked for in; boxes spread wider than this fit no picture.
 _MOST_BANDS = 100_000
 
 
 def nms(xyxy: FloatArray, confidence: FloatArray, iou_threshold: float) -> IntArray:
     """Greedy non-maximum suppression.
 
-    OpenCV's for a few boxes: the array of all pairs, in numpy, takes four times as long on a
-    hundred. It compares each box with all that are kept, which takes seconds for thousands of
-    cells; then only boxes that meet are compared, with the same result to the last bit.
+    OpenCV does it for a few boxes: for a hundred, numpy's array of all pairs takes four times as
+    long. OpenCV compares each box with all that are kept, which takes seconds for thousands of
+    cells, so from `_MANY` boxes on only those that overlap are compared: the result is identical.
 
     Args:
         xyxy: Boxes (N, 4).
@@ -64,7 +64,7 @@ def nms(xyxy: FloatArray, confidence: FloatArray, iou_threshold: float) -> IntAr
         iou_threshold: A box that overlaps a better one by more than this IoU is dropped.
 
     Returns:
-        Indices of the kept boxes, best first; none of a score of 0.
+        Indices (K,) of the kept boxes, best first; boxes with a score of 0 are dropped.
     """
     wh = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
     if len(xyxy) >= _MANY:
@@ -79,7 +79,10 @@ def nms(xyxy: FloatArray, confidence: FloatArray, iou_threshold: float) -> IntAr
 
 
 def _kept(xy: _Doubles, wh: _Doubles, iou_threshold: float) -> BoolArray | None:
-    """Which boxes (N,), best first, stay; None if too many meet. In double, as OpenCV reckons."""
+    """Mask (N,) of the boxes, best first, that stay; None if too many overlap.
+
+    In double precision, as OpenCV computes.
+    """
     low, high = xy, xy + wh
     pairs = _meeting(low, high)
     if pairs is None:
@@ -92,7 +95,7 @@ def _kept(xy: _Doubles, wh: _Doubles, iou_threshold: float) -> BoolArray | None:
     close = np.float32(1) - distance.astype(np.float32) > np.float32(iou_threshold)
     better, worse = better[close], worse[close]
     kept = np.ones(len(xy), bool)
-    # To OpenCV, boxes without area (in the padding, cut to the picture) have an IoU of 1.
+    # OpenCV gives two boxes without area (clipped from the padding) an IoU of 1.
     kept[np.flatnonzero(size <= np.finfo(float).eps)[1:]] = iou_threshold >= 1
     while len(better):
         challenged = np.zeros(len(xy), bool)
@@ -104,10 +107,10 @@ def _kept(xy: _Doubles, wh: _Doubles, iou_threshold: float) -> BoolArray | None:
 
 
 def _meeting(low: _Doubles, high: _Doubles) -> tuple[IntArray, IntArray] | None:
-    """Each pair of boxes that overlap, once; None if it is dear to find them.
+    """Each pair of overlapping boxes, once; None if finding them is too expensive.
 
-    The picture is cut into bands of about two boxes; within each, boxes lie in order of their left
-    edges. A pair is taken in the band where its overlap begins.
+    The picture is cut into bands about two boxes high; within each, boxes are sorted by their left
+    edges. A pair is counted in the band where its overlap begins.
     """
     if len(low) == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -121,7 +124,7 @@ def _meeting(low: _Doubles, high: _Doubles) -> tuple[IntArray, IntArray] | None:
         return None
     box = np.repeat(np.arange(len(low)), times)
     band = _count_up(times) + first[box]
-    # All bands side by side in one row.
+    # Bands laid end to end, so that one sort and one search serve them all.
     start = band * (high[:, 0].max() + 1)
     order = np.argsort(start + low[box, 0], kind="stable")
     box, band, start = box[order], band[order], start[order]
@@ -138,7 +141,7 @@ def _meeting(low: _Doubles, high: _Doubles) -> tuple[IntArray, IntArray] | None:
 
 
 def _count_up(times: IntArray) -> IntArray:
-    """0, 1 ... n - 1 for each n, one after another."""
+    """0, 1 ... n - 1 for each n in `times`, concatenated."""
     return np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
 
 
@@ -150,7 +153,7 @@ def suppress(
     Args:
         detections: Candidates.
         iou_threshold: See `nms`.
-        across_classes: One cell has one class: boxes of different classes compete too.
+        across_classes: Whether boxes of different classes compete, since one cell has one class.
     """
     if len(detections) == 0:
         return detections
@@ -163,7 +166,7 @@ def suppress(
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a source image lies in a network input: scaled, then padded at right and bottom.
+    """How a source image lies in a network input: scaled, then padded at the right and bottom.
 
     Attributes:
         source_width_px: Width of the source image.
@@ -188,7 +191,7 @@ class Letterbox:
 
     @property
     def scale_y(self) -> float:
-        """Likewise vertically."""
+        """Input pixels per source pixel, vertically."""
         return self.height_px / self.source_height_px
 
     @cached_property
@@ -204,15 +207,15 @@ class Letterbox:
         return np.asarray(xyxy * self._factors, dtype=np.float32)
 
 
-#: A picture may shrink by this much more than asked, to save a row of padding blocks.
+#: A picture may shrink by this fraction more than asked, to save a stride of padding.
 SHRINK_TOLERANCE = 0.045
 
 
 def letterbox(width_px: int, height_px: int, scale: float, stride_px: int) -> Letterbox:
     """Fit an image at a scale into the smallest rectangle of whole strides.
 
-    A side that only just spills over a multiple of the stride shrinks to it (by at most
-    `SHRINK_TOLERANCE`, both sides alike): the padding it saves is pure time.
+    If a side only just exceeds a multiple of the stride, both are shrunk, by at most
+    `SHRINK_TOLERANCE`, until it fits: the padding would only cost time.
 
     Args:
         width_px: Source width.

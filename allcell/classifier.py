@@ -27,16 +27,16 @@ from allcell.settings import settings
 
 Image = npt.NDArray[np.uint8]
 
-#: Width to height of the middle of a field that the network is shown.
+#: Width over height of the centre crop that the network is shown.
 _ASPECT = 4 / 3
 
 
 @dataclass(frozen=True)
 class FieldClass:
-    """What the network says of one field.
+    """What the network says about one field.
 
     Attributes:
-        probability: That the field is cancerous, 0 to 1, as the network has it; not calibrated.
+        probability: Of a cancerous field, 0 to 1, as the network gives it; not calibrated.
         suggested: One of `FIELD_CLASSES`, by the model's operating threshold.
     """
 
@@ -45,7 +45,7 @@ class FieldClass:
 
 
 def centre_crop(image: Image) -> Image:
-    """The largest middle part (h, w, 3) of an image that is 4:3, as a view."""
+    """The largest 4:3 centre crop (h, w, 3) of an image (H, W, 3), as a view."""
     height, width = image.shape[:2]
     h, w = min(height, round(width / _ASPECT)), min(width, round(height * _ASPECT))
     y, x = (height - h) // 2, (width - w) // 2
@@ -53,22 +53,22 @@ def centre_crop(image: Image) -> Image:
 
 
 def field_input(spec: ClassifierSpec, image: Image) -> Image:
-    """A field as the network sees it: RGB uint8 (height, width, 3) of its size."""
+    """A field as the network sees it: RGB uint8 (height, width, 3) of its input size."""
     crop = centre_crop(image)
-    # Averaging by area leaves no moire when shrinking; when enlarging it would leave blocks.
+    # Averaging by area avoids moire when shrinking, but makes blocks when enlarging.
     shrinks = crop.shape[0] > spec.height_px
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(crop, (spec.width_px, spec.height_px), interpolation=how))
 
 
 def turned(image: Image, angle_deg: float, *, zoom: float = 1.0, mirror: bool = False) -> Image:
-    """The image turned about its centre, in a frame of the same size, with mirrored surroundings.
+    """The image rotated about its centre, in a frame of the same size, with reflected borders.
 
     Args:
         image: RGB uint8 (H, W, 3).
         angle_deg: Counter-clockwise, any angle.
-        zoom: Above 1 magnifies, below 1 shows the surroundings.
-        mirror: Exchange left and right first.
+        zoom: Above 1 magnifies, below 1 shows the reflected borders.
+        mirror: Flip left to right first.
     """
     height, width = image.shape[:2]
     centre = ((width - 1) / 2, (height - 1) / 2)
@@ -83,7 +83,7 @@ class FieldClassifier:
 
     Args:
         spec: The model.
-        engine: Its network: logits (2,) of `FIELD_CLASSES` from an image of its size.
+        engine: Its network: logits (2,) of `FIELD_CLASSES` from an image of its input size.
     """
 
     def __init__(self, spec: ClassifierSpec, engine: Network) -> None:
@@ -100,7 +100,7 @@ class FieldClassifier:
         runtime: Runtime = "auto",
         threads: int | None = None,
     ) -> FieldClassifier:
-        """Load a classifier of the registry.
+        """Load a classifier from the registry.
 
         Args:
             name: Its name.
@@ -110,7 +110,7 @@ class FieldClassifier:
 
         Raises:
             ModelError: If there is no such classifier, or its weights cannot be used.
-            DeviceError: If the device is not there.
+            DeviceError: If the device is not available.
         """
         spec = get_classifier(name)
         threads = settings().threads if threads is None else threads
@@ -136,8 +136,8 @@ class FieldClassifier:
         """Judge a whole field.
 
         Args:
-            image: RGB uint8 (H, W, 3); its middle is taken at 4:3 and brought to the network's
-                size, so what is said holds for fields as large as those it was trained on.
+            image: RGB uint8 (H, W, 3); its 4:3 centre crop is scaled to the network's input, so
+                the answer is valid for fields as large as those it was trained on.
 
         Returns:
             The suggested class, and the time each stage took.
@@ -165,7 +165,7 @@ class FieldClassifier:
 
 
 def _checkpoint(spec: ClassifierSpec) -> WeightFile:
-    """The manifest's entry of the weights; a model that is not shipped says how to get them."""
+    """The manifest's entry for the weights; without them, the error says how to get them."""
     folder = settings().weights_dir
     files = read_manifest(folder).get(spec.name)
     if not spec.shipped and (files is None or not files.has_checkpoint(folder)):

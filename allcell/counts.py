@@ -12,7 +12,7 @@ from allcell.statistics import Proportion
 
 @dataclass(frozen=True)
 class Counts:
-    """How many cells a model suggests, by class; its role in the table says what it counts as.
+    """Suggested cells by class; the role of a class in the table says what it counts as.
 
     Attributes:
         by_class: Cells of each class of `models.classes.CELL_CLASSES` that the model knows. A
@@ -35,7 +35,7 @@ class Counts:
 
     @property
     def white_cells(self) -> int:
-        """n, blasts and all other white cells together; smudges are not counted in."""
+        """n, blasts and all other white cells together, without smudges."""
         return self._of("blast", "white cell")
 
     @property
@@ -45,17 +45,17 @@ class Counts:
 
     @property
     def tells_blasts(self) -> bool:
-        """Whether the model knows blasts and other white cells both.
+        """Whether the model knows both blasts and other white cells.
 
-        One that knows a single kind says nothing of their proportion.
+        One that knows only one of them says nothing about their proportion.
         """
         return self.knows("blast") and self.knows("white cell")
 
     @property
     def blast_share(self) -> Proportion:
-        """Blasts among the detected white cells, with the exact 95 % interval.
+        """Blasts among the detected white cells, with the exact 95 % confidence interval.
 
-        It is 0 of 0 for a model that knows only one of both kinds.
+        It is 0 of 0 for a model that knows only one of the two.
         """
         if not self.tells_blasts:
             return Proportion.of(0, 0)
@@ -63,11 +63,11 @@ class Counts:
 
     @property
     def smudges_per_100(self) -> float | None:
-        """Smudges per 100 white cells, or None where there is no white cell."""
+        """Smudges per 100 white cells, or None if there are no white cells."""
         return 100 * self.smudges / self.white_cells if self.white_cells else None
 
     def knows(self, role: Role) -> bool:
-        """Whether the model knows a class of that role."""
+        """Whether the model knows a class with that role."""
         return any(cell.role == role and cell.name in self.by_class for cell in CELL_CLASSES)
 
     def listed(self) -> list[tuple[CellClass, int]]:

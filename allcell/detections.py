@@ -47,7 +47,7 @@ class Detections:
 
     @classmethod
     def empty(cls) -> Detections:
-        """No box at all."""
+        """No boxes."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
     @classmethod
@@ -73,7 +73,7 @@ class Detections:
 
     def __getitem__(self, index: npt.NDArray[np.generic] | slice) -> Detections:
         """The boxes at an index array, boolean mask or slice."""
-        # A part of what was checked needs no second look: video has no time for it.
+        # Not checked again: a part of valid boxes is valid, and video has no time to spare.
         part = object.__new__(Detections)
         for name in ("xyxy", "confidence", "class_id"):
             object.__setattr__(part, name, np.ascontiguousarray(getattr(self, name)[index]))

@@ -23,9 +23,9 @@ from allcell.settings import settings
 _MAX_BUFFERS = 4
 #: Candidates that overlap more than this are one cell at any setting; the IoU control ends here.
 MAX_IOU = 0.8
-#: Candidates of one run of the network that are looked at, the most confident ones: YOLOv5's limit
-#: (max_nms). Cells that fill a tile edge to edge have some 20,000; a network that is sure of
-#: everything would take seconds and gigabytes.
+#: Most candidates that are kept of one run of the network, the most confident ones: YOLOv5's limit
+#: (max_nms). A tile packed with cells yields some 20,000; a network that is confident everywhere
+#: would cost seconds and gigabytes.
 MAX_TILE_CANDIDATES = 30_000
 
 
@@ -36,11 +36,11 @@ class Timing:
     Attributes:
         preprocess_ms: Scaling and padding.
         inference_ms: The network.
-        postprocess_ms: Decoding, suppression, merging of tiles.
-        total_ms: From call to result, waiting for the model included.
+        postprocess_ms: Decoding, non-maximum suppression, merging of tiles.
+        total_ms: From call to result, including the wait for the model.
         tiles: Number of network runs.
-        full_tiles: In how many of them there were more than `MAX_TILE_CANDIDATES` candidates, so
-            that the least confident ones were left out and cells may be missing.
+        full_tiles: Number of runs with more than `MAX_TILE_CANDIDATES` candidates: the least
+            confident were left out, so cells may be missing.
     """
 
     preprocess_ms: float
@@ -59,11 +59,11 @@ def choose(
     iou: float | None = None,
     classes: Collection[str] | None = None,
 ) -> Detections:
-    """What of a model's candidates is shown at a setting; takes no new run of the model.
+    """Select the candidates to show at these settings, without running the model again.
 
     Args:
         spec: The model.
-        candidates: Its boxes down to a low confidence, found with the overlap `MAX_IOU`.
+        candidates: Its boxes down to a low confidence, suppressed at an IoU of `MAX_IOU`.
         confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
         iou: Overlap above which two boxes are one cell, up to `MAX_IOU`; the model's if None.
         classes: Names of the classes to keep; all if None.
@@ -79,8 +79,8 @@ def choose(
 class Detector:
     """A model ready to run. Safe to share between threads.
 
-    Runs of the network queue, not calls: while a large image is at its tiles, a small one that
-    comes waits for no more than the run that is under way.
+    Runs of the network are queued, not calls: a small image that arrives while the tiles of a
+    large one are processed waits only for the run under way.
 
     Args:
         spec: The model.
@@ -93,7 +93,7 @@ class Detector:
         self.engine = engine
         self._floor = floor_confidence
         self._turns = Turns(engine)
-        #: For who has the turn: filled and read within it.
+        #: Not locked: only the thread whose turn it is uses them.
         self._buffers: dict[Letterbox, npt.NDArray[np.uint8]] = {}
 
     @classmethod
@@ -106,7 +106,7 @@ class Detector:
         precision: Precision = "full",
         threads: int | None = None,
     ) -> Detector:
-        """Load a model of the registry, with the limits of the settings.
+        """Load a model from the registry, with the limits of the settings.
 
         Args:
             name: Its name.
@@ -117,7 +117,7 @@ class Detector:
 
         Raises:
             ModelError: If there is no such model, or its weights cannot be used.
-            DeviceError: If the device is not there.
+            DeviceError: If the device is not available.
         """
         limits = settings()
         spec = get_spec(name)
@@ -144,11 +144,11 @@ class Detector:
         Args:
             image: RGB uint8 (H, W, 3).
             red_cell_px: Diameter of its red cells in pixels (see `allcell.imaging.scale`); None
-                brings the long side to the model's default.
-            confidence: Lowest confidence (0 to 1) to return.
+                scales the long side to the model's default.
+            confidence: Lowest confidence (0 to 1) to return; the detector's floor if None.
             iou: Overlap (0 to 1) above which two boxes are one cell; the model's own if None.
-            every_class: For the curves of an evaluation, as YOLOv5 validates: a box counts for
-                each class that reaches the confidence, and suppression keeps classes apart.
+            every_class: For the curves of an evaluation, as in YOLOv5's validation: a box counts
+                for each class that reaches the confidence, and suppression runs per class.
                 Otherwise one cell has one class.
 
         Returns:
@@ -209,10 +209,13 @@ class Detector:
         )
 
     def run_bare(self, ready: npt.NDArray[np.uint8]) -> FloatArray:
-        """The network alone, on an input by `network_input`; queues like `detect`.
+        """Run the network alone on an input made by `network_input`; queues like `detect`.
 
         Args:
             ready: See `Engine.run`.
+
+        Returns:
+            The raw output, see `Engine.run`.
 
         Raises:
             ModelError: If the network fails.
@@ -222,17 +225,17 @@ class Detector:
             return self.engine.run(ready)
 
     def interrupt(self, thread_id: int | None = None) -> bool:
-        """Let the detection of another thread, if there is one, end with `RunInterrupted`.
+        """Make a detection that runs in another thread, if any, end with `RunInterrupted`.
 
-        It ends within its run of the network if the engine can, else after it; at once if it waits
-        for its turn, between two tiles or before the first.
+        It ends during its run of the network if the engine can abort one, else after it; at once
+        if it is waiting for its turn, between two tiles or before the first.
 
         Args:
             thread_id: See `threading.get_ident`: only the detection of this thread is interrupted,
                 not those of others that share the detector; None for all of them.
 
         Returns:
-            Whether there was one.
+            Whether there was a detection to interrupt.
         """
         return self._turns.interrupt(thread_id)
 

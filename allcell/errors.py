@@ -24,7 +24,7 @@ class ModelError(AllcellError):
 
 
 class DeviceError(AllcellError):
-    """The device or runtime that was asked for is not there."""
+    """The requested device or runtime is not available."""
 
 
 class DataError(AllcellError):

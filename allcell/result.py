@@ -1,4 +1,4 @@
-"""What one picture gave: boxes, counts with their interval, the scale, warnings; shown or saved."""
+"""The result for one picture: boxes, counts with intervals, scale, warnings; to show or save."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE_DECIMALS = 4
 PIXEL_DECIMALS = 2
-#: One row a box.
+#: Columns of the table with one row per box.
 BOX_COLUMNS = (
     *("image", "model", "suggested_class", "confidence"),
     *("x1_px", "y1_px", "x2_px", "y2_px"),
@@ -42,7 +42,7 @@ class Caution:
     Attributes:
         kind: What it is about, for programs: the red cells could not be measured, or only weakly;
             or a limit was reached, so that cells may be missing.
-        message: For people.
+        message: The reason, for people.
         remedy: What to do about it.
     """
 
@@ -69,11 +69,11 @@ class Result:
         timing: Milliseconds of each stage.
         scale: The red-cell size that was used, and where it came from.
         warnings: Reasons not to trust it as it stands; empty if there is none.
-        pixels: Gives the image again, RGB uint8 (H, W, 3), for `draw` and `save`; None if whoever
-            made the result keeps the image elsewhere.
+        pixels: Loads the image again, RGB uint8 (H, W, 3), for `draw` and `save`; None if the
+            caller keeps the image.
 
     Raises:
-        ValueError: If a size is not positive or a class has no name.
+        ValueError: If a size is not positive or a class index has no name.
     """
 
     name: str
@@ -97,18 +97,18 @@ class Result:
             )
 
     def named(self, class_name: str) -> Detections:
-        """The detections of the class of that name; none if the model does not know it."""
+        """The detections of the class with that name; none if the model does not know it."""
         ids = [i for i, name in enumerate(self.classes) if name == class_name]
         return self.detections[np.isin(self.detections.class_id, ids)]
 
     @cached_property
     def counts(self) -> Counts:
-        """Cells of each class in the table; other classes of a stranger's model are left out."""
+        """Cells of each class in the table; other classes of an untrusted model are left out."""
         return Counts({name: len(self.named(name)) for name in self.classes if name in CLASSES})
 
     @property
     def highest_blast_confidence(self) -> float | None:
-        """Confidence (0 to 1) of the surest blast, or None where there is none."""
+        """Confidence (0 to 1) of the most confident blast, or None if there is none."""
         confidence = self.named(CLASSES[BLAST]).confidence
         return float(confidence.max()) if len(confidence) else None
 
@@ -118,7 +118,7 @@ class Result:
         return self.scale.red_cell_px
 
     def with_pixels(self, pixels: Callable[[], RGBImage]) -> Result:
-        """The same result, which knows where its image is."""
+        """The same result, able to load its image (see `Result.pixels`)."""
         return replace(self, pixels=pixels)
 
     def rows(self) -> Iterator[tuple[str, float, float, float, float, float]]:
@@ -131,14 +131,14 @@ class Result:
             yield self.classes[class_id], float(confidence), x1, y1, x2, y2
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a cell, in pixels of the image; the columns are `BOX_COLUMNS`."""
+        """One row per cell, in pixels of the image; the columns are `BOX_COLUMNS`."""
         import pandas as pd
 
         rows = [(self.name, self.model, *row) for row in self.rows()]
         return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
 
     def to_json(self) -> str:
-        """One JSON object without a line break, as `allcell detect --json` prints it.
+        """One JSON object on one line, as `allcell detect --json` prints it.
 
         The name stays as it was given, folders included, so that a script finds its file again.
         """
@@ -167,33 +167,35 @@ class Result:
     def draw(
         self, image: RGBImage | None = None, *, labels: bool = True, notice: bool = True
     ) -> RGBImage:
-        """A copy of the image with its boxes, RGB uint8, taller by a strip for the notice.
+        """A copy of the image with its boxes and, below it, a strip with the research-use notice.
 
         Args:
-            image: Its pixels; by default they are read again from where they came.
+            image: Its pixels, RGB uint8 (H, W, 3); loaded again by `pixels` if None.
             labels: Whether boxes are labelled with class and confidence.
-            notice: Whether that strip with the research-use notice is added.
+            notice: Whether to add that strip.
+
+        Returns:
+            RGB uint8 (H + strip, W, 3).
 
         Raises:
             ImageError: If no image is given and none can be read.
+            ValueError: If the image is not RGB uint8.
         """
         from allcell.imaging.draw import draw
 
         if image is None:
             if self.pixels is None:
-                raise ImageError(
-                    "This result does not know where its image is.", "Give draw() the image."
-                )
+                raise ImageError("This result cannot load its image.", "Pass the image to draw().")
             image = self.pixels()
         return draw(image, self.detections, self.classes, labels=labels, notice=notice)
 
     def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
-        """Write the annotated image (PNG), the cells (CSV) and all of it (JSON) into a folder.
+        """Write the annotated image (PNG), the cells (CSV) and the whole result (JSON) to a folder.
 
-        The files are named after the image; nothing of its metadata is in them.
+        The files are named after the image; they hold none of its metadata.
 
         Args:
-            folder: Made if it is not there.
+            folder: Created if it does not exist.
             image: See `draw`.
 
         Returns:
@@ -217,7 +219,7 @@ class Result:
 
 
 def boxes_csv(results: Sequence[Result]) -> str:
-    """One row a box, in pixels of the source image.
+    """One row per box, in pixels of the source image.
 
     Args:
         results: One or many; the first column tells them apart.
@@ -237,14 +239,18 @@ def boxes_csv(results: Sequence[Result]) -> str:
 
 
 def export_names(results: Iterable[Result]) -> list[str]:
-    """What the images are called in every export: safe as file names, no two alike."""
+    """Names of the images in every export: safe as file names, and unique."""
     return names.unique_names(names.safe_name(result.name) for result in results)
 
 
 def noticed_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A CSV with the research-use notice as the title of its last column, which is empty.
 
-    A comment line would break readers, and a text in each row would be missing where there is none.
+    A comment line would break parsers, and a notice in each row would be lost if there are no rows.
+
+    Args:
+        columns: Titles of the other columns.
+        rows: A value for each of those columns.
     """
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")

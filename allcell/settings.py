@@ -10,16 +10,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHIPPED = _PACKAGE / "_project"
-#: Whether allcell runs from an installed wheel and not from a checkout of the project.
+#: Whether allcell runs from an installed wheel rather than a checkout of the project.
 INSTALLED = _SHIPPED.is_dir()
-#: The folder of app.py, pages/ and weights/: the checkout, or what the wheel brings of it.
+#: The folder of app.py, pages/ and weights/: the checkout, or the wheel's copy of it.
 PROJECT_ROOT = _SHIPPED if INSTALLED else _PACKAGE.parent
 
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 
 
 class Settings(BaseSettings):
-    """Everything a person who runs allcell may set."""
+    """Everything that a person who runs allcell can set."""
 
     model_config = SettingsConfigDict(env_prefix="ALLCELL_", frozen=True)
 
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
 
     max_set_bytes: int = Field(500 * 2**20, gt=0, description="a labelled set in a ZIP")
-    max_set_unpacked_bytes: int = Field(2 * 2**30, gt=0, description="the same, all of its files")
+    max_set_unpacked_bytes: int = Field(2 * 2**30, gt=0, description="the same, unpacked")
     max_set_files: int = Field(50_000, gt=0, description="files in such a ZIP")
     data_sets: tuple[Path, ...] = Field(
         (), description="folders of the server with labelled sets that visitors may evaluate on"
@@ -56,11 +56,11 @@ class Settings(BaseSettings):
 
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
         (),
-        description="STUN and TURN servers of live video: urls, username, credential; none works "
-        "offline and in a local network",
+        description="STUN and TURN servers of live video: urls, username, credential; not needed "
+        "offline or in a local network",
     )
 
-    floor_confidence: float = Field(0.05, ge=0, le=1, description="what a detector still returns")
+    floor_confidence: float = Field(0.05, ge=0, le=1, description="lowest confidence returned")
 
 
 @lru_cache(maxsize=1)

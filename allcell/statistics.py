@@ -11,7 +11,7 @@ from scipy.special import betaincinv
 
 from allcell.detections import IntArray
 
-#: Fewer images than this decide nothing: the resamples of a handful are too much alike to stand for
+#: Fewer images than this allow no p-value: resamples of a handful are too similar to stand in for
 #: other images.
 LEAST_IMAGES = 10
 _LEAST_DEFINED = 0.99
@@ -19,14 +19,14 @@ _SAME = 1e-9
 
 
 def too_few_images(images: int) -> str:
-    """Why so many images decide nothing, as a part of a sentence; empty if they are enough."""
+    """Why this many images are too few, as part of a sentence; empty if they are enough."""
     if images >= LEAST_IMAGES:
         return ""
     return f"too few images: {images}, at least {LEAST_IMAGES} are needed"
 
 
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval of a proportion (haematologists know its tables as Ruemke's).
+    """Exact confidence interval of a proportion (haematologists know Ruemke's tables of it).
 
     It covers the error of sampling n cells from a patient, not the errors of a classifier.
     Source: Clopper and Pearson, Biometrika 26 (1934), 404.
@@ -40,7 +40,7 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
         Lower and upper bound, 0 to 1.
 
     Raises:
-        ValueError: If k is not within 0 to n, or the level not between 0 and 1.
+        ValueError: If k is not within 0 to n, or the level is not between 0 and 1.
     """
     if not 0 <= k <= n:
         raise ValueError(f"expected 0 <= k <= n, got k = {k}, n = {n}")
@@ -54,13 +54,13 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Proportion:
-    """k of n, as a count is shown.
+    """A count of k out of n and its confidence interval.
 
     Attributes:
         k: Cells (or images) of the kind.
         n: All of them.
         fraction: k / n, or None when n is 0.
-        low: Lower bound of the exact interval, 0 to 1.
+        low: Lower bound of the exact confidence interval, 0 to 1.
         high: Upper bound, 0 to 1.
     """
 
@@ -72,13 +72,13 @@ class Proportion:
 
     @classmethod
     def of(cls, k: int, n: int, level: float = 0.95) -> Proportion:
-        """Count k of n, with its `clopper_pearson` interval."""
+        """The proportion k / n with its interval; arguments and errors as in `clopper_pearson`."""
         low, high = clopper_pearson(k, n, level)
         return cls(k, n, k / n if n else None, low, high)
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Two-sided p-value that two models are right equally often on the same cases.
+    """Two-sided p-value for two models being right equally often on the same cases.
 
     Args:
         only_first: Cases that only the first model got right.
@@ -100,7 +100,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for having made several comparisons (Holm's step-down), in given order."""
+    """P-values adjusted for multiple comparisons (Holm's step-down method), in the given order."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
@@ -118,7 +118,7 @@ def resamples(n: int, count: int = 2000, seed: int = 0) -> IntArray:
     Args:
         n: Units.
         count: Resamples.
-        seed: Of the random generator.
+        seed: Seed of the random generator.
 
     Returns:
         Shape (count, n); every row sums to n.
@@ -151,10 +151,11 @@ def percentile_interval(
 
 
 def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
-    """Two-sided p-value that a difference is 0, from its values over the resamples (B,).
+    """Two-sided p-value for a difference of 0, from its values over the resamples (B,).
 
     Twice the smaller share of resamples on either side of 0, each share with one added to the count
-    and to B, so that it is never 0 (Davison and Hinkley, Bootstrap Methods, 1997, ch. 4).
+    and to B, so that it is never 0 (Davison and Hinkley, Bootstrap Methods, 1997, ch. 4). NaN
+    values are left out.
     """
     known = differences[~np.isnan(differences)]
     below, above = int(np.sum(known <= 0)), int(np.sum(known >= 0))
@@ -165,8 +166,8 @@ def paired_p(differences: npt.NDArray[np.float64], images: int) -> float | None:
     """`bootstrap_p`, or None where the resamples cannot decide.
 
     They cannot if there are fewer than `LEAST_IMAGES` images; if more than one resample in a
-    hundred does not define the difference, which is then one of a few images; or if all give the
-    same difference, unless that is 0.
+    hundred leaves the difference undefined, since it then rests on a few images; or if all give
+    the same difference, unless that is 0.
 
     Args:
         differences: Shape (B,); NaN where a resample does not define the difference.
@@ -175,7 +176,7 @@ def paired_p(differences: npt.NDArray[np.float64], images: int) -> float | None:
     known = differences[~np.isnan(differences)]
     if too_few_images(images) or len(known) < _LEAST_DEFINED * len(differences) or not len(known):
         return None
-    # The same difference from other images differs in its last bits.
+    # Equal differences from different images may differ in their last bits.
     if np.ptp(known) < _SAME:
         return 1.0 if abs(known[0]) < _SAME else None
     return bootstrap_p(differences)
@@ -195,5 +196,5 @@ class Milliseconds:
 
     @classmethod
     def of(cls, values_ms: list[float]) -> Milliseconds:
-        """Median and 95th percentile of some times."""
+        """Median and 95th percentile of times in milliseconds."""
         return cls(float(np.median(values_ms)), float(np.percentile(values_ms, 95)))

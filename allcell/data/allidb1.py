@@ -1,8 +1,8 @@
 """ALL-IDB1 (Donida Labati, Piuri, Scotti, ICIP 2011): its split, its files and our boxes.
 
 The pictures are free for research on request and may not be redistributed, so allcell ships only
-the boxes. The split is fixed. Two facts of the data set decide how it may be used: Im108 is the
-same file as Im093, and some fields show the same place of a slide (`OVERLAPPING_TEST`).
+the boxes. The split is fixed. Two facts about the data set decide how it may be used: Im108 is the
+same file as Im093, and some fields show the same place on a slide (`OVERLAPPING_TEST`).
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ TEST_FIELDS = (
     "Im044_0", "Im047_0", "Im066_0", "Im067_0", "Im071_0", "Im076_0", "Im088_0", "Im089_0",
     "Im095_0",
 )  # fmt: skip
-#: Both picture sizes, every session at the microscope, and no field that overlaps another one.
+#: Chosen to cover both picture sizes and every microscope session, and to overlap no other field.
 VALIDATION_FIELDS = (
     "Im001_1", "Im007_1", "Im023_1", "Im050_1", "Im057_1", "Im063_1", "Im034_0", "Im043_0",
     "Im065_0", "Im079_0", "Im084_0", "Im105_0", "Im107_0",
 )  # fmt: skip
 #: The same file as Im093_0.
 LEFT_OUT = ("Im108_0",)
-#: Fields that show a part of a test field once more (found by matching SIFT features). Training on
-#: them would be training on test cells, so they are left out.
+#: Training field -> the test field that it shows a part of (found by matching SIFT features).
+#: Training on them would be training on test cells, so they are left out.
 OVERLAPPING_TEST: Mapping[str, str] = {
     "Im002_1": "Im003_1",
     "Im010_1": "Im009_1",
@@ -50,7 +50,7 @@ OVERLAPPING_TEST: Mapping[str, str] = {
     "Im096_0": "Im095_0",
 }
 
-#: Classes of an annotation file; `cut` counts neither as a cell nor as ground.
+#: Classes of an annotation file; `cut` counts neither as a cell nor as background.
 LABELS = (*CLASSES, "cut")
 ANNOTATIONS_DIR = Path(__file__).resolve().parent / "annotations"
 SHIPPED_BOXES = ANNOTATIONS_DIR / "allidb1_boxes.csv"
@@ -65,8 +65,8 @@ class FieldBoxes:
 
     Attributes:
         xyxy: Shape (N, 4), float32: x1 y1 x2 y2 in pixels of the original picture.
-        labels: N of `LABELS`.
-        sources: N of `auto` (as segmented) or `corrected` (by eye).
+        labels: N labels, each one of `LABELS`.
+        sources: N sources, each `auto` (as segmented) or `corrected` (by eye).
     """
 
     xyxy: FloatArray
@@ -152,7 +152,7 @@ def read_centroids(path: Path) -> FloatArray:
 
 
 def find_fields(source: Path) -> dict[str, Path]:
-    """Pictures of an ALL-IDB1 folder (`im/`, `xyc/`) by field name, those left out excepted.
+    """Pictures of an ALL-IDB1 folder (`im/`, `xyc/`) by field name, without `LEFT_OUT`.
 
     Raises:
         DataError: If there are none, or one lacks its centroids or contradicts its name.
@@ -171,7 +171,7 @@ def find_fields(source: Path) -> dict[str, Path]:
         has_blasts = len(read_centroids(source / "xyc" / f"{field}.xyc")) > 0
         if has_blasts != field.endswith("_1"):
             raise DataError(
-                f"{field} has {'' if has_blasts else 'no '}blast centroids, against its name.",
+                f"{field} has {'' if has_blasts else 'no '}blast centroids, contrary to its name.",
                 "Restore its .xyc file from ALL-IDB1.",
             )
     return found

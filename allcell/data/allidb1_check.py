@@ -51,7 +51,7 @@ class FieldCheck:
 
     @property
     def sound(self) -> bool:
-        """Whether boxes, centroids and picture fit."""
+        """Whether boxes, centroids and picture fit together."""
         return self.lost_centroids == self.odd_blasts == self.outside == 0
 
 
@@ -62,7 +62,7 @@ class Allidb1Check:
     Attributes:
         fields: One entry for each picture that has boxes.
         without_boxes: Pictures that have none.
-        without_picture: Annotated fields whose picture is not there.
+        without_picture: Annotated fields whose picture is missing.
     """
 
     fields: tuple[FieldCheck, ...]
@@ -71,7 +71,7 @@ class Allidb1Check:
 
     @property
     def sound(self) -> bool:
-        """Whether everything is there and fits."""
+        """Whether nothing is missing and everything fits."""
         return not self.without_boxes and not self.without_picture and self.all_sound
 
     @property
@@ -102,11 +102,11 @@ def verify_allidb1(
     Args:
         source: ALL-IDB1 folder with `im/` and `xyc/`.
         annotations: The boxes.
-        masks: Folder with `Im001_1_WBCs.tif` and so on: white cells not 0, size of the picture
-            (andrealoddo/ALL-IDB1-masks).
+        masks: Folder with `Im001_1_WBCs.tif` and so on: not 0 in white cells, as large as the
+            picture (andrealoddo/ALL-IDB1-masks).
 
     Raises:
-        DataError: If pictures, centroids or boxes cannot be read; mere findings raise nothing.
+        DataError: If pictures, centroids or boxes cannot be read; findings raise nothing.
         ImageError: If a picture or a mask cannot be read.
     """
     known = read_annotations(annotations)

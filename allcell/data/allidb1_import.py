@@ -40,8 +40,8 @@ class ImportedAllidb1:
     """What was written.
 
     Attributes:
-        images: Number of pictures of each split.
-        cells: Number of boxes of each class (`LABELS`) of each split.
+        images: Number of pictures by split.
+        cells: Number of boxes by split and class (`LABELS`).
     """
 
     images: Mapping[Split, int]
@@ -59,14 +59,14 @@ def segment_field(
         other_centroids: Centroids of other cells (M, 2) in pixels, which help to split clumps.
 
     Raises:
-        DataError: If no red cells are seen, or two centroids coincide.
+        DataError: If no red cells are found, or two centroids coincide.
         ImageError: If the picture cannot be read.
     """
     image = images.decode(picture)
     red_cell_px = estimate_red_cell(image).diameter_px
     if red_cell_px <= 2:
         raise DataError(
-            f"No red cells are seen in {picture.name}, so the size of its cells is unknown.",
+            f"No red cells were found in {picture.name}, so its scale is unknown.",
             "Check that it is the original picture, or use the shipped boxes.",
         )
     blasts = segment_blasts(image, centroids, red_cell_px)
@@ -94,11 +94,11 @@ def import_allidb1(
     Args:
         source: Folder with `im/` and `xyc/`.
         destination: Folder to write; files of an earlier import are replaced.
-        boxes: `shipped` takes our checked boxes, `segment` draws them anew (suggestions only).
-        annotations: The boxes to take.
-        other_centroids: CSV (image, x, y) of cells that are no blasts; only for `segment`.
-        keep_overlapping: Train on fields that show a part of a test field, too. Results on the
-            test fields are then too good.
+        boxes: `shipped` takes our checked boxes, `segment` draws new ones (suggestions only).
+        annotations: CSV of the shipped boxes.
+        other_centroids: CSV (image, x, y) of cells that are not blasts; only for `segment`.
+        keep_overlapping: Keep training fields that show part of a test field. Results on the test
+            fields are then too optimistic.
 
     Raises:
         DataError: If something is missing or does not fit.
@@ -158,7 +158,7 @@ def _files(destination: Path, split: Split, field: str) -> tuple[Path, Path, Pat
 
 
 def _remove(destination: Path, field: str) -> None:
-    """Forget an earlier import, so that no field is in two splits."""
+    """Remove an earlier import, so that no field is in two splits."""
     for split in SPLITS:
         for path in _files(destination, split, field):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the classes of other people's sets and networks stand for: one list of names in use."""
+"""What the classes of other people's sets and networks stand for: one list of known names."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from allcell.errors import DataError
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import CLASSES
 
-#: What a class may stand for, beside the classes of allcell.
+#: What a class may stand for, besides the classes of allcell.
 IGNORED, LEFT_OUT = "ignore", ""
 
-#: Names whose meaning nobody needs to confirm: our own, the paper's, and those of our importers.
+#: Names that need no confirmation: our own, the paper's, and those of our importers.
 _SURE: dict[str, tuple[str, ...]] = {
     **{cell.name: (cell.name, *cell.sure_names) for cell in CELL_CLASSES},
     IGNORED: ("cut",),
 }
-#: Names that a person may confirm, in lower case with single blanks.
+#: Names for the user to confirm, in lower case with single spaces.
 _LIKELY: dict[str, tuple[str, ...]] = {
     **{cell.name: cell.likely_names for cell in CELL_CLASSES},
     IGNORED: ("ignore", "ignored", "cut cell", "unknown", "unidentified", "unclear"),
@@ -36,14 +36,14 @@ _TARGETS = {**_by_word(_LIKELY), **_OURS}
 
 
 def suggested_target(name: str) -> str | None:
-    """What a class of somebody's set probably is for us.
+    """What a class of a data set or network probably stands for.
 
     Args:
-        name: As the set calls it.
+        name: As the set or network calls it.
 
     Returns:
-        One of `CLASSES`, `IGNORED`, or `LEFT_OUT` for what is no white cell; None if the name says
-        nothing, and somebody has to.
+        One of `CLASSES`, `IGNORED`, or `LEFT_OUT` for what is no white cell; None if the name does
+        not tell.
     """
     words = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
     bare = words.removesuffix("s").removesuffix(" cell")
@@ -51,7 +51,7 @@ def suggested_target(name: str) -> str | None:
 
 
 def guess_classes(names: Sequence[str]) -> tuple[str | None, ...]:
-    """Which of allcell's classes each class of a network probably is; None for another one."""
+    """Which of allcell's classes each class of a network probably is; None for any other."""
     targets = (suggested_target(name) for name in names)
     return tuple(target if target in CLASSES else None for target in targets)
 
@@ -59,7 +59,7 @@ def guess_classes(names: Sequence[str]) -> tuple[str | None, ...]:
 def class_targets(
     names: Sequence[str], mapping: Mapping[str, str | None] | None
 ) -> tuple[str | None, ...]:
-    """What each class of a data set is for us: one of `CLASSES`, `IGNORED`, or nothing.
+    """What each class of a data set stands for: one of `CLASSES`, `IGNORED`, or None to leave out.
 
     Args:
         names: Its classes that have a cell.

@@ -16,7 +16,7 @@ from allcell.data.folders import inside
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 
-#: Larger annotation files are refused: they are read whole.
+#: Larger annotation files are refused, because they are read whole.
 MAX_BYTES = 256 * 2**20
 
 
@@ -29,12 +29,12 @@ class _Content:
     annotations: list[dict[str, Any]]
 
     def counts(self) -> dict[str, int]:
-        """Boxes of each category that has any."""
+        """Number of boxes of each category that has any."""
         used = Counter(int(a["category_id"]) for a in self.annotations)
         return {name: used[n] for n, name in self.categories.items() if n in used}
 
 
-#: What reading a file that is no annotation file may raise.
+#: What reading may raise on a file that is not an annotation file.
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
@@ -56,10 +56,10 @@ def is_coco(data_dir: DataPath, split: str) -> bool:
 
 
 def coco_splits(data_dir: DataPath) -> set[str] | None:
-    """The parts of a COCO data set; `WHOLE` if it has no parts.
+    """The splits of a COCO data set; `WHOLE` if it is not divided.
 
     Returns:
-        None if the folder is no COCO data set.
+        None if the folder is not a COCO data set.
     """
     files = [*inside(data_dir / "annotations"), *inside(data_dir)]
     names = [p.stem.removeprefix("instances_") for p in files if p.name.endswith(".json")]
@@ -70,11 +70,11 @@ def coco_splits(data_dir: DataPath) -> set[str] | None:
 
 
 def coco_counts(data_dir: DataPath, split: str) -> dict[str, int]:
-    """Boxes of each category that has any.
+    """Number of boxes of each category that has any.
 
     Args:
         data_dir: Folder of the data set.
-        split: Which part of it.
+        split: Name of the split.
 
     Raises:
         DataError: If the annotation file is missing or malformed.
@@ -95,14 +95,14 @@ def read_coco(
 ) -> list[LabelledImage]:
     """Read one split of a COCO data set.
 
-    Image files are looked for beside the annotation file and in `images/<split>`, `<split>`,
-    `images` and the folder itself. A crowd (`iscrowd`) counts neither way.
+    Image files are looked for next to the annotation file and in `images/<split>`, `<split>`,
+    `images` and the folder itself. A crowd (`iscrowd`) counts neither for nor against a model.
 
     Args:
         data_dir: Folder of the data set; its annotation file is where `find_coco` looks.
-        split: Which part of it.
-        mapping: As of `dataset.read_yolo`, from the names of the categories.
-        on_image: Likewise.
+        split: Name of the split.
+        mapping: See `dataset.read_yolo`; from the names of the categories.
+        on_image: See `dataset.read_yolo`.
 
     Returns:
         The images in order of their names.
@@ -141,8 +141,8 @@ def _annotation_file(data_dir: DataPath, split: str) -> DataPath:
     path = find_coco(data_dir, split)
     if path is None:
         raise DataError(
-            f"{shown(data_dir, data_dir)} has no COCO annotation file of a part {split!r}.",
-            "It belongs into annotations/instances_<split>.json.",
+            f"{shown(data_dir, data_dir)} has no COCO annotation file for a split {split!r}.",
+            "It belongs in annotations/instances_<split>.json.",
         )
     return path
 
@@ -177,11 +177,11 @@ def _corners(bbox: Any) -> list[float]:
 def _image(name: str, folders: tuple[DataPath, ...], data_dir: DataPath) -> DataPath:
     for folder in folders:
         found = folder / name
-        # A file name may hold a folder, but may not lead out of the data set; a ZIP has no outside.
+        # A file name may include a folder, but not lead out of the data set; a ZIP has no outside.
         if found.is_file() and _is_within(found, data_dir):
             return found
     raise DataError(
-        f"The image {name} is not in {data_dir.name}.", "Put it into images/ or beside the labels."
+        f"The image {name} is not in {data_dir.name}.", "Put it in images/ or next to the labels."
     )
 
 

@@ -20,24 +20,25 @@ from allcell.errors import DataError
 from allcell.imaging.images import SUFFIXES, Limits, RGBImage, decode, size_px
 from allcell.models.registry import BLAST, CLASSES
 
-#: The split of a set that has no parts.
+#: The only split of a set that is not divided.
 WHOLE = "all"
 
-#: Farthest that a corner may lie from the origin: float32 still holds whole pixels there.
+#: Farthest that a corner may lie from the origin: up to there float32 holds whole pixels.
 _FARTHEST_PX = 2.0**24
 
-#: Called with the number of images that are read, and of all; may raise to stop.
+#: Called with the number of images read and their total; may raise to stop.
 OnImage: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
-    """One image and what is known of its cells, in pixels of the image as it is shown.
+    """One image and its ground truth, in pixels of the upright image.
 
     Attributes:
-        path: The image file, of this computer or in a ZIP.
+        path: The image file, on this computer or in a ZIP.
         truth: Cells of the classes blast, healthy, smudge.
-        ignore: Boxes (K, 4) of cells that count neither way: cut by the edge, or of unknown class.
+        ignore: Boxes (K, 4) of cells that count neither for nor against a model: cut by the
+            edge, or of unknown class.
         centroids: Expert blast centroids x, y, shape (M, 2); None if nobody placed any here.
     """
 
@@ -47,7 +48,9 @@ class LabelledImage:
     centroids: FloatArray | None = None
 
     def pixels(self) -> RGBImage:
-        """The picture, decoded anew each time: of a whole set only the files fit into memory.
+        """The picture, RGB uint8 (H, W, 3).
+
+        Decoded on each call, since only the files of a whole set fit into memory.
 
         Raises:
             ImageError: If it cannot be read.
@@ -56,7 +59,7 @@ class LabelledImage:
 
     @property
     def has_blast(self) -> bool:
-        """Whether there is a blast, by a box or an expert's centroid.
+        """Whether a box or an expert's centroid marks a blast.
 
         In ALL-IDB1 these are exactly the fields named `ImXXX_1`.
         """
@@ -65,7 +68,7 @@ class LabelledImage:
 
 
 def _file(path: DataPath) -> Path | bytes:
-    """A picture as `images` takes it; one in a ZIP is unpacked only if it is not too large."""
+    """A picture as `images` takes it; the size of one in a ZIP is checked before it is unpacked."""
     if isinstance(path, Path):
         return path
     Limits.from_settings().check_bytes(path.size_bytes, repr(path.name))
@@ -81,25 +84,25 @@ def read_yolo(
 ) -> list[LabelledImage]:
     """Read one split of a YOLO folder.
 
-    The folder holds `data.yaml` (`names:`), `images/<split>/*`, `labels/<split>/<stem>.txt` (a line
-    a cell: class cx cy w h, or class and a polygon, in fractions of the image; an image without
-    such a file has no cell), and if wanted `ignore/<split>/<stem>.txt` (cx cy w h) and
+    The folder holds `data.yaml` (`names:`), `images/<split>/*`, `labels/<split>/<stem>.txt` (one
+    line per cell: class cx cy w h, or class and a polygon, in fractions of the image; an image
+    without such a file has no cells), and optionally `ignore/<split>/<stem>.txt` (cx cy w h) and
     `xyc/<stem>.xyc` (x y in pixels). Images and labels may also lie in `<split>/images` and
-    `<split>/labels`; the images of a set without parts, split `WHOLE`, in `images` itself.
+    `<split>/labels`; the images of an undivided set, split `WHOLE`, in `images` itself.
 
     Args:
         data_dir: The folder.
         split: `test`, for example.
         mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
-            for what is no white cell and shall be left out. Names that are ours already need none
-            (`cancer` is blast, `cut` is ignore), nor do classes without a cell in the split.
-        on_image: Called with the number of images read, and of all; may raise to stop.
+            for a class to leave out, not a white cell. Names that allcell uses itself need no
+            entry (`cancer` is blast, `cut` is ignore), nor do classes without a cell in the split.
+        on_image: Called with the number of images read and their total; may raise to stop.
 
     Returns:
         The images in order of their names.
 
     Raises:
-        DataError: If a folder or file is missing, malformed, or has a class that is not mapped.
+        DataError: If a folder or file is missing or malformed, or a class is not mapped.
         ImageError: If an image cannot be read.
     """
     images, labels = yolo_folders(data_dir, split)
@@ -137,10 +140,10 @@ def is_yolo(data_dir: DataPath, split: str) -> bool:
 
 
 def yolo_splits(data_dir: DataPath) -> set[str] | None:
-    """The parts of a YOLO data set that have labels; `WHOLE` if it has no parts.
+    """The splits of a YOLO data set that have labels; `WHOLE` if it is not divided.
 
     Returns:
-        None if the folder is no YOLO data set.
+        None if the folder is not a YOLO data set.
     """
     if not is_yolo(data_dir, WHOLE):
         return None
@@ -150,7 +153,7 @@ def yolo_splits(data_dir: DataPath) -> set[str] | None:
 
 
 def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
-    """Images and labels of one split, as the usual tools lay them; they may be missing."""
+    """Folders of one split's images and labels, where the usual tools put them; may be missing."""
     images, labels = data_dir / "images", data_dir / "labels"
     if (images / split).is_dir():
         return images / split, labels / split
@@ -160,7 +163,7 @@ def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
 
 
 def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
-    """Boxes of each class that has any in one split of a YOLO folder, by the folder's names.
+    """Number of boxes of each class that has any in one split, by the folder's class names.
 
     Raises:
         DataError: If a file is missing or malformed.
@@ -177,7 +180,7 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     return {name: counts[n] for n, name in enumerate(names) if counts[n]}
 
 
-#: Place, class and fractions of one cell of a label file.
+#: File and line, class, and fractions of one cell in a label file.
 _LabelRow: TypeAlias = tuple[str, int, list[float]]
 
 
@@ -234,11 +237,11 @@ def labelled(
     boxes: Sequence[tuple[str, Sequence[float]]],
     centroids: FloatArray | None = None,
 ) -> LabelledImage:
-    """One image from its boxes.
+    """A `LabelledImage` from its boxes.
 
     Args:
         path: The image file.
-        boxes: One of `CLASSES` or `IGNORED`, and x1, y1, x2, y2 in pixels.
+        boxes: For each, one of `CLASSES` or `IGNORED`, and x1, y1, x2, y2 in pixels.
         centroids: See `LabelledImage`.
 
     Raises:
@@ -260,7 +263,7 @@ def labelled(
 
 
 def _lines(path: DataPath, data_dir: DataPath) -> list[tuple[str, list[float]]]:
-    """The numbers of each line that is not blank, with the place for messages; [] if no file."""
+    """File and line, for messages, and numbers of each line that is not blank; [] if no file."""
     if not path.is_file():
         return []
     try:
@@ -282,7 +285,7 @@ def _lines(path: DataPath, data_dir: DataPath) -> list[tuple[str, list[float]]]:
 def _corners(values: Sequence[float], where: str) -> list[float]:
     """x1 y1 x2 y2 of cx cy w h, or of a polygon, all in fractions of the image."""
     numbers: npt.NDArray[np.float64] = np.array(values)
-    # Writers round to six digits: a box that ends at the border may stand out by as much.
+    # Label files are rounded to six digits: a box at the border may exceed it by as much.
     if not ((numbers >= -1e-4) & (numbers <= 1 + 1e-4)).all():
         raise _malformed(where, "fractions of the image, 0 to 1")
     if len(numbers) == 4:

@@ -1,4 +1,4 @@
-"""What a folder of a labelled set holds."""
+"""The contents of a folder of a labelled set."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from allcell.data.zipped import DataPath
 
 
 def inside(folder: DataPath) -> list[DataPath]:
-    """What lies in a folder; nothing hidden, nor what a Mac adds to a ZIP. [] if it is not there.
+    """Contents of a folder, without hidden files and what macOS adds to a ZIP; [] if it is missing.
 
     Args:
-        folder: Of this computer or of a ZIP.
+        folder: On this computer or in a ZIP.
     """
     if not folder.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Any labelled set: its format is told by its files, and so are its parts and classes."""
+"""Any labelled set: its files tell its format, its splits and its classes."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class LabelFormat:
-    """One way in which a labelled set lies in a folder, of this computer or of a ZIP.
+    """One layout of a labelled set in a folder, on this computer or in a ZIP.
 
     Attributes:
-        name: As people read it.
-        layout: Its files, in a few words; `<split>` stands for the name of a part.
+        name: As shown to people.
+        layout: Its files, in a few words; `<split>` stands for the name of a split.
         recognise: Whether one split of a folder is of this format.
-        splits: The parts that have labels, `dataset.WHOLE` if the set has none; None if the folder
-            is not of this format.
+        splits: The splits that have labels, `dataset.WHOLE` if the set is not divided; None if the
+            folder is not of this format.
         read: Reads one split.
-        counts: Labelled cells of each class of one split, by the names of the set.
+        counts: Number of labelled cells of each class in one split, by the set's own class names.
     """
 
     name: str
@@ -86,7 +86,7 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
     ),
 )
 
-#: What can be read, in words.
+#: What can be read, as a sentence lists it.
 LABEL_FORMAT_NAMES = in_words([known.name for known in LABEL_FORMATS])
 
 
@@ -100,19 +100,18 @@ def read_labelled(
     """Read one split of a folder in the layout of one of `LABEL_FORMATS`.
 
     Args:
-        data_dir: The folder, of this computer or of a ZIP.
+        data_dir: The folder, on this computer or in a ZIP.
         split: `test`, for example.
         mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
-            for what shall be left out; names that are ours already need none, nor do classes
+            for a class to leave out; names that allcell uses itself need no entry, nor do classes
             without a cell in the split.
-        on_image: Called with the number of images read, and of all; may raise to stop.
+        on_image: Called with the number of images read and their total; may raise to stop.
 
     Returns:
         The images in order of their names.
 
     Raises:
-        DataError: If no format fits, or a file is missing, malformed, or has a class that is not
-            mapped.
+        DataError: If no format fits, a file is missing or malformed, or a class is not mapped.
         ImageError: If an image cannot be read.
     """
     if not data_dir.is_dir():
@@ -121,7 +120,7 @@ def read_labelled(
 
 
 def find_set(folder: DataPath) -> DataPath:
-    """Where a set lies: here, or in the one folder that holds everything, as ZIPs are packed.
+    """The folder of a set: this one, or the only one in it, as ZIPs are often packed.
 
     Raises:
         DataError: If no format fits.
@@ -137,7 +136,7 @@ def find_set(folder: DataPath) -> DataPath:
 
 
 def find_splits(data_dir: DataPath) -> list[str]:
-    """The parts of a set that have labels, in order of their names; `dataset.WHOLE` if it has none.
+    """The splits of a set that have labels, by name; `dataset.WHOLE` if it is not divided.
 
     Raises:
         DataError: If no format fits.
@@ -154,7 +153,7 @@ def find_splits(data_dir: DataPath) -> list[str]:
 
 
 def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
-    """Labelled cells of each class in one split, by the names of the set; without those of none.
+    """Number of labelled cells of each class that has any in one split, by the set's class names.
 
     Raises:
         DataError: If no format fits, or a file is malformed.
@@ -167,7 +166,8 @@ def _format_of(data_dir: DataPath, split: str) -> LabelFormat:
         if known.recognise(data_dir, split):
             return known
     raise DataError(
-        f"{shown(data_dir, data_dir)} holds no labelled set with a part {split!r}.", _what_is_read()
+        f"{shown(data_dir, data_dir)} holds no labelled set with a split {split!r}.",
+        _what_is_read(),
     )
 
 

@@ -1,8 +1,8 @@
-"""The open smears, as YOLO datasets with our classes and a fixed part held out of all training.
+"""Open data sets of smears as YOLO datasets, with our classes and a part never trained on.
 
 BCCD (Shenggan/BCCD_Dataset, MIT): fields of healthy smears. PBC (Acevedo et al., Data in Brief
 2020, CC BY 4.0): single cells of healthy donors, CellaVision DM96. Neither holds a blast, so every
-blast called in the held-out part is a false one.
+blast called in the held-out part is a false positive.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from allcell.data.yolo import Labels, write_dataset_yaml, write_labels
 from allcell.errors import DataError
 from allcell.models.registry import HEALTHY
 
-#: Class numbers in the source labels that are white cells; the others are not labelled by us.
+#: Class numbers in the source labels that are white cells; the others are dropped.
 #: In PBC number 2 is the erythroblast, a nucleated red cell.
 _WHITE_CELLS = {"bccd": frozenset({0}), "pbc": frozenset({0, 1, 3, 4, 5, 6})}
-#: BCCD's last fields by number: neighbours in number come from one slide, so a block is held out.
+#: BCCD's last fields: consecutive ones come from the same slide, so a block of them is held out.
 HELD_OUT_BCCD = 124
 #: Every sixth picture of PBC is held out (its numbers carry no order of slides).
 HELD_OUT_PBC_STEP = 6
@@ -46,7 +46,7 @@ def import_open_smears(name: str, source: Path, destination: Path) -> OpenSmears
         destination: Folder to write; must not lie inside the source.
 
     Raises:
-        DataError: If the name is unknown or nothing is found.
+        DataError: If the name is unknown or there are no pictures.
     """
     if name not in _WHITE_CELLS:
         raise DataError(f"Unknown open data set {name!r}.", "Choose bccd or pbc.")

@@ -1,11 +1,11 @@
-"""Stained white cells of one field -> boxes, by classical means.
+"""Stained white cells of one field -> boxes, by classical image processing.
 
-Touching cells are split where the way between their middles (the experts' centroids, where given)
-is dear: across pale seams, and through cytoplasm. All lengths are told in red-cell diameters,
+Touching cells are split where the path between their centres (the experts' centroids, where given)
+is expensive: across pale seams, and through cytoplasm. All lengths are given in red-cell diameters,
 because magnification differs between fields.
 
 The thresholds, here and in `allcell.data.stain`, were set on ALL-IDB1: on draft boxes of the
-training fields and on the expert masks of the first ten fields. They serve to annotate.
+training fields and on the expert masks of the first ten fields. They are for annotating only.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from allcell.errors import DataError
 
 Suggestion = Literal["healthy", "smudge", "cut"]
 
-#: An object with less nucleus than a cell is still a smudge, pale all over, from this area on.
+#: Area (squared red-cell diameters) from which an object with too little nucleus is a smudge.
 MIN_PALE_AREA = 1.6
-#: Two bumps of one blob are two cells when the neck is this much narrower than the thinner bump.
+#: Two bumps of one blob are two cells if the neck is below this fraction of the thinner bump.
 NECK = 0.75
-#: How dear it is to walk through cytoplasm, or across a pale seam, against dark nucleus.
+#: Added path cost of cytoplasm, and of a pale seam; dark nucleus costs 1.
 PALE_COST, SEAM_COST = 4.0, 30.0
 #: Smudges: a nucleus paler than this (1 = the field's darkest) and an outline less round,
 SMUDGE_DARKNESS, SMUDGE_ROUNDNESS = 0.65, 0.76
@@ -91,7 +91,7 @@ def segment_blasts(
 
     Returns:
         (N, 4) x1 y1 x2 y2 in pixels of the image, in the order of the centroids. A centroid on bare
-        ground gets a tiny box.
+        background gets a tiny box.
 
     Raises:
         DataError: If an input has the wrong form, or two centroids coincide.
@@ -109,14 +109,14 @@ def segment_white_cells(
     blast_centroids: npt.ArrayLike | None = None,
     other_centroids: npt.ArrayLike | None = None,
 ) -> list[WhiteCell]:
-    """White cells beside the experts' blasts, each with a suggestion for the eye to check.
+    """White cells other than the experts' blasts, each with a suggested class to check by eye.
 
     Args:
         image: RGB, (H, W, 3), uint8.
         red_cell_px: Red-cell diameter of this image in pixels.
         blast_centroids: (N, 2), x and y in pixels: cells that are taken already.
         other_centroids: (M, 2): further cells or platelets; those that fall on a stained cell help
-            to split it from its neighbours, the others are passed over.
+            to split it from its neighbours, the others are ignored.
 
     Returns:
         The cells, darkest nuclei first.
@@ -149,22 +149,22 @@ def _as_points(values: npt.ArrayLike | None) -> FloatArray:
 
 
 def _depth_at(field: StainedField, point: FloatArray) -> float:
-    """How deep inside a stained cell a point (x, y, working pixels) lies; 0 beside all cells."""
+    """How deep inside a stained cell a point (x, y, working pixels) lies; 0 outside all cells."""
     height, width = field.depth_px.shape
     x, y = round(float(point[0])), round(float(point[1]))
     return float(field.depth_px[y, x]) if 0 <= x < width and 0 <= y < height else 0.0
 
 
 def _one_body(field: StainedField, a: FloatArray, b: FloatArray) -> bool:
-    """Whether the straight way from a to b (x, y) never gets narrow: one cell, not two."""
+    """Whether the straight path from a to b (x, y) never gets narrow: one cell, not two."""
     steps = np.linspace(0.0, 1.0, max(2, int(np.hypot(*(a - b)))))[:, None]
-    way = np.rint(a + (b - a) * steps).astype(np.int64)
-    along = field.depth_px[way[:, 1], way[:, 0]]
+    path = np.rint(a + (b - a) * steps).astype(np.int64)
+    along = field.depth_px[path[:, 1], path[:, 0]]
     return bool(along.min() > NECK * min(along[0], along[-1]))
 
 
 def _seeds(field: StainedField, given: FloatArray) -> FloatArray:
-    """Given centroids first, then the middles of further cells; (N, 2) x, y, working pixels."""
+    """Given centroids first, then the centres of further cells; (N, 2) x, y, working pixels."""
     smooth = cv2.GaussianBlur(field.depth_px, (0, 0), 0.06 * field.unit_px)
     highest = cv2.dilate(smooth, disc(0.3 * field.unit_px))
     y, x = np.nonzero((smooth >= highest) & field.stained & (smooth > 0.22 * field.unit_px))
@@ -182,9 +182,9 @@ def _seeds(field: StainedField, given: FloatArray) -> FloatArray:
 
 
 def _regions(field: StainedField, seeds: FloatArray) -> IntArray:
-    """Label image: region k + 1 belongs to seed k, 0 is ground.
+    """Label image (h, w): region k + 1 belongs to seed k, 0 is background.
 
-    Each stained pixel goes to the seed from which the way is cheapest.
+    Each stained pixel goes to the seed with the cheapest path to it.
     """
     labels = np.zeros(field.depth_px.shape, np.int64)
     if len(seeds) == 0:
@@ -215,7 +215,7 @@ def _regions(field: StainedField, seeds: FloatArray) -> IntArray:
 
 
 def _grid_graph(index: IntArray, cost: FloatArray) -> sparse.csr_array[np.float32]:
-    """Neighbouring pixels (8 of them) joined by the mean cost times their distance."""
+    """Graph of the 8-connected pixels; an edge weighs their mean cost times their distance."""
     height, width = index.shape
     starts, ends, weights = [], [], []
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -240,8 +240,8 @@ def _split(field: StainedField, points: FloatArray) -> list[_CutOut]:
     for k, window in enumerate(ndimage.find_objects(labels, max_label=len(seeds))):
         if window is None:
             raise DataError(
-                f"Two centroids are at one place: {(seeds[k] / field.scale).round().tolist()}.",
-                "Remove the doubled centroid.",
+                f"Two centroids coincide: {(seeds[k] / field.scale).round().tolist()}.",
+                "Remove the duplicate.",
             )
         rows, columns = window
         corner = np.array([columns.start, rows.start], np.float32)

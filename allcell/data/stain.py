@@ -1,10 +1,10 @@
-"""What is stained in one field: white cells and their nuclei against red cells and bare ground.
+"""What is stained in one field: white cells and their nuclei, not red cells or background.
 
 Romanowsky stains colour the white cell's nucleus purple: it absorbs red and green light.
 Haemoglobin absorbs blue most. So optical density in red minus that in blue shows nuclei and
 basophilic cytoplasm, green minus blue also the pale cytoplasm of granulocytes, and red cells vanish
 from both.
-All lengths are told in red-cell diameters, because magnification differs between fields.
+All lengths are given in red-cell diameters, because magnification differs between fields.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from scipy import ndimage
 from allcell.detections import BoolArray, FloatArray
 from allcell.errors import DataError
 
-#: The field is brought to this red-cell diameter first: fine enough for boxes of 2 % of a cell.
+#: The field is scaled to this red-cell diameter first: fine enough to place boxes to 2 % of a cell.
 WORKING_RED_CELL_PX = 45.0
 #: Optical density, red minus blue, from which a pixel is white-cell stain.
 STAIN_DENSITY = 0.06
-#: Likewise for green minus blue, which shows pale cytoplasm too.
+#: The same for green minus blue, which shows pale cytoplasm too.
 PALE_DENSITY = 0.04
 #: Any stained pixel absorbs at least this much green light.
 GREEN_DENSITY = 0.05
-#: Red minus blue below which a pixel is a red cell, whatever else shines through.
+#: Red minus blue below which a pixel is a red cell, not pale cytoplasm.
 HAEMOGLOBIN_DENSITY = -0.012
-#: A nucleus is stained at least this fraction of the field's darkest nuclei.
+#: Least density of a nucleus, as a fraction of that of the field's darkest nuclei.
 NUCLEUS_FRACTION = 0.45
 #: Nucleus area, in squared red-cell diameters, below which an object is a platelet or debris.
 MIN_NUCLEUS_AREA = 0.22
@@ -44,10 +44,10 @@ class StainedField:
         scale: Working pixels per pixel of the image, at most 1.
         unit_px: Red-cell diameter in working pixels.
         density: Optical density, red minus blue, at the working scale (h, w).
-        stained: Pixels of white cells, whole (h, w); platelets are left out.
-        nucleus: Pixels of their nuclei (h, w).
-        depth_px: Distance to the edge of the stain (h, w), in working pixels; 0 beside it.
-        darkest: Density of the field's darkest nuclei.
+        stained: Mask (h, w) of whole white cells, without platelets.
+        nucleus: Mask (h, w) of their nuclei.
+        depth_px: Distance to the edge of the stain (h, w), in working pixels; 0 outside it.
+        darkest: Optical density of the field's darkest nuclei.
     """
 
     image_shape: tuple[int, int]
@@ -67,7 +67,7 @@ def disc(radius_px: float) -> npt.NDArray[np.uint8]:
 
 
 def opened(mask: BoolArray, radius_px: float) -> BoolArray:
-    """A mask without its parts narrower than a disc of this radius."""
+    """A mask (H, W) without the parts that are narrower than a disc of this radius."""
     mask_px = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc(radius_px))
     return np.asarray(mask_px > 0)
 
@@ -75,7 +75,7 @@ def opened(mask: BoolArray, radius_px: float) -> BoolArray:
 def _level(values: FloatArray, threshold: float, sigma_px: float) -> BoolArray:
     """Where the smoothed values exceed a threshold.
 
-    They are limited to 0 to twice the threshold first, so that smoothing moves no edge.
+    They are first clipped to 0 to twice the threshold, so that smoothing moves no edge.
     """
     limited = np.clip(values, 0.0, 2 * threshold)
     return np.asarray(cv2.GaussianBlur(limited, (0, 0), sigma_px) > threshold)
@@ -93,7 +93,7 @@ def stained_field(image: npt.NDArray[np.uint8], red_cell_px: float) -> StainedFi
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise DataError(
-            f"Expected an RGB picture of bytes, got shape {image.shape}, {image.dtype}.",
+            f"Expected RGB uint8 (H, W, 3), got {image.dtype} {image.shape}.",
             "Read it with allcell.imaging.images.",
         )
     if not red_cell_px > 2:
@@ -114,8 +114,8 @@ def stained_field(image: npt.NDArray[np.uint8], red_cell_px: float) -> StainedFi
     pale = _level(green_blue - np.median(green_blue), PALE_DENSITY, 0.055 * unit)
     red_cell = cv2.GaussianBlur(red_blue, (0, 0), 0.04 * unit) < HAEMOGLOBIN_DENSITY
     stained = (pale & ~red_cell) | _level(red_blue, STAIN_DENSITY, 0.03 * unit)
-    # Blue and red fringes of the lens lie beside the cell, where little green is absorbed;
-    # those round red cells are thin: an opening removes them.
+    # The lens leaves blue and red fringes next to white cells, where little green is absorbed;
+    # those around red cells are thin, and the opening removes them.
     stained &= _level(od[..., 1], GREEN_DENSITY, 0.03 * unit)
     stained = np.asarray(ndimage.binary_fill_holes(opened(stained, 0.09 * unit)), dtype=np.bool_)
 
@@ -141,9 +141,9 @@ def stained_field(image: npt.NDArray[np.uint8], red_cell_px: float) -> StainedFi
 
 
 def optical_density(image: npt.NDArray[np.uint8]) -> FloatArray:
-    """Optical density of each channel against the light that passes beside the cells.
+    """Optical density of each channel, relative to the light that passes outside the cells.
 
-    The background is taken locally (a high percentile of wide blocks), so that vignetting and the
+    That light is estimated locally (a high percentile of wide blocks), so that vignetting and the
     colour of the lamp cancel out.
 
     Args:

@@ -1,4 +1,4 @@
-"""A YOLO dataset of rendered smears: blasts in stains that no laboratory of the others has."""
+"""A YOLO dataset of rendered smears: blasts in stains that the real data sets lack."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def make_synthetic(
     Args:
         destination: Folder to write.
         count: Number of fields.
-        red_cell_px: Red-cell diameter in all of them.
-        side_px: Width and height.
-        seed: Number of the first field; each has a seed of its own.
+        red_cell_px: Red-cell diameter in all of them, in pixels.
+        side_px: Width and height of each.
+        seed: Seed and number of the first field; each further one adds 1.
         on_image: Called with the number of fields done and their total.
     """
     folder = destination / "images" / "train"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import defusedxml.ElementTree as ElementTree  # refuses entities, which a file could blow up with
+import defusedxml.ElementTree as ElementTree  # refuses entities, which may expand to gigabytes
 from defusedxml.common import DefusedXmlException
 
 from allcell.data.class_names import IGNORED, class_targets
@@ -18,21 +18,21 @@ from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 from allcell.imaging.images import SUFFIXES
 
-#: Larger annotation files are refused: that of an image has some kilobytes.
+#: Larger annotation files are refused: a usual one has a few kilobytes.
 MAX_BYTES = 16 * 2**20
 
-#: What reading a file that is no annotation may raise.
+#: What reading may raise on a file that is not an annotation.
 _MALFORMED = (OSError, ValueError, LookupError, ElementTree.ParseError, DefusedXmlException)
 
 
 def find_voc(data_dir: DataPath, split: str) -> list[DataPath]:
     """The annotation files of one split, where the usual tools put them; empty if there are none.
 
-    `Annotations/*.xml`, of which `ImageSets/Main/<split>.txt` chooses if it is there, or
-    `<split>/*.xml`.
+    `Annotations/*.xml`, or only those that `ImageSets/Main/<split>.txt` lists, where it exists;
+    else `<split>/*.xml`.
 
     Raises:
-        DataError: If the list of the split is no text.
+        DataError: If that list is not text.
     """
     folder = data_dir / "Annotations"
     if not folder.is_dir():
@@ -44,7 +44,7 @@ def find_voc(data_dir: DataPath, split: str) -> list[DataPath]:
         lines = chosen.read_text("utf-8").splitlines()
     except ValueError as error:
         raise DataError(
-            f"{shown(chosen, data_dir)} is no plain text.", "Save it as UTF-8, a name a line."
+            f"{shown(chosen, data_dir)} is not plain text.", "Save it as UTF-8, one name per line."
         ) from error
     stems = (line.split()[0] for line in lines if line.strip())
     return [folder / f"{PurePosixPath(stem).name}.xml" for stem in stems]
@@ -63,10 +63,10 @@ def is_voc(data_dir: DataPath, split: str) -> bool:
 
 
 def voc_splits(data_dir: DataPath) -> set[str] | None:
-    """The parts of a Pascal VOC data set; `WHOLE` if it has no parts.
+    """The splits of a Pascal VOC data set; `WHOLE` if it is not divided.
 
     Returns:
-        None if the folder is no Pascal VOC data set.
+        None if the folder is not a Pascal VOC data set.
     """
     if (data_dir / "Annotations").is_dir():
         lists = {
@@ -74,7 +74,7 @@ def voc_splits(data_dir: DataPath) -> set[str] | None:
             for path in inside(data_dir / "ImageSets" / "Main")
             if path.name.endswith(".txt")
         }
-        # `dog_train.txt` says of each image of `train.txt` whether there is a dog.
+        # `dog_train.txt` says for each image in `train.txt` whether there is a dog.
         chosen = {name for name in lists if name.rpartition("_")[2] not in lists - {name}}
         found = {split for split in chosen or {WHOLE} if find_voc(data_dir, split)}
     else:
@@ -84,11 +84,11 @@ def voc_splits(data_dir: DataPath) -> set[str] | None:
 
 
 def voc_counts(data_dir: DataPath, split: str) -> dict[str, int]:
-    """Objects of each name.
+    """Number of objects of each name.
 
     Args:
         data_dir: Folder of the data set.
-        split: Which part of it.
+        split: Name of the split.
 
     Raises:
         DataError: If a file is malformed.
@@ -106,14 +106,15 @@ def read_voc(
 ) -> list[LabelledImage]:
     """Read one split of a Pascal VOC data set.
 
-    Pixels are counted from 1, as VOC does; an object marked difficult counts neither way. The image
-    has the stem of its annotation and lies in `JPEGImages`, `images/<split>`, `images` or beside.
+    Pixels are counted from 1, as in VOC; an object marked difficult counts neither for nor against
+    a model. The image has the stem of its annotation and lies in `JPEGImages`, `images/<split>`,
+    `images` or the annotation's folder.
 
     Args:
         data_dir: Folder of the data set; its annotation files are where `find_voc` looks.
-        split: Which part of it.
-        mapping: As of `dataset.read_yolo`, from the names of the objects.
-        on_image: Likewise.
+        split: Name of the split.
+        mapping: See `dataset.read_yolo`; from the names of the objects.
+        on_image: See `dataset.read_yolo`.
 
     Returns:
         The images in order of their names.
@@ -150,7 +151,7 @@ def _objects(path: DataPath) -> list[tuple[str, bool, list[float]]]:
             (_text(item, "name"), item.findtext("difficult", "0").strip() == "1", _corners(item))
             for item in root.iter("object")
         ]
-    # LookupError: an encoding that does not exist. The message of an OSError holds the whole path.
+    # LookupError: an unknown encoding. The message of an OSError contains the whole path.
     except _MALFORMED as error:
         reason = type(error).__name__ if isinstance(error, OSError) else str(error)[:300]
         raise DataError(
@@ -190,5 +191,5 @@ def _image(path: DataPath, data_dir: DataPath, split: str) -> DataPath:
                 if found.is_file():
                     return found
     raise DataError(
-        f"The image of {path.name} is not in {data_dir.name}.", "Put it into JPEGImages/."
+        f"The image of {path.name} is not in {data_dir.name}.", "Put it in JPEGImages/."
     )

@@ -1,4 +1,4 @@
-"""YOLO datasets: writing labels, a line a box, and `data.yaml`, which names the classes."""
+"""YOLO datasets: writing labels, one line per box, and `data.yaml`, which names the classes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from allcell.models.registry import CLASSES
 #: Class number, then centre x, centre y, width and height as fractions of the image (0 to 1).
 Labels = list[tuple[int, float, float, float, float]]
 
-#: Larger files of class names are refused: one has some hundred bytes.
+#: Larger files of class names are refused: a usual one has a few hundred bytes.
 MAX_YAML_BYTES = 2**20
 MAX_NAME_CHARS = 100
 
-#: What a file that is no such YAML makes its reader raise, for example by a tag or by its depth.
+#: What the YAML reader may raise on other files, for example because of a tag or deep nesting.
 _NOT_YAML = (
     OSError,
     ValueError,
@@ -32,7 +32,7 @@ _NOT_YAML = (
 
 
 def write_labels(path: Path, rows: Labels) -> None:
-    """Write one label file; an empty file says that the image holds nothing."""
+    """Write one label file; an empty file says that the image has no cells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (f"{c} {cx:.6f} {cy:.6f} {w:.6f} {h:.6f}\n" for c, cx, cy, w, h in rows)
     path.write_text("".join(lines), encoding="ascii")
@@ -48,7 +48,7 @@ def write_dataset_yaml(destination: Path, splits: Sequence[str]) -> Path:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only: a few lines of aliases can stand for gigabytes."""
+    """Refuses aliases: a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_class_names(data_dir: DataPath) -> list[str]:
-    """The classes of a YOLO data set, by number.
+    """The class names of a YOLO data set, in the order of their numbers.
 
     Args:
         data_dir: Its folder, with `data.yaml`.
@@ -72,7 +72,7 @@ def read_class_names(data_dir: DataPath) -> list[str]:
             raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except _NOT_YAML as error:
-        # The message of an OSError holds the whole path.
+        # The message of an OSError contains the whole path.
         reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
         raise DataError(
             f"{where} cannot be read: {reason[:300] or type(error).__name__}.",
@@ -88,7 +88,7 @@ def read_class_names(data_dir: DataPath) -> list[str]:
         )
     if not all(map(_is_name, names)):
         raise DataError(
-            f"{where} has a class whose name is no text of at most {MAX_NAME_CHARS} characters.",
+            f"{where} has a class whose name is not text of at most {MAX_NAME_CHARS} characters.",
             "Shorten it, or put it in quotes.",
         )
     return [str(name) for name in names]

@@ -1,7 +1,7 @@
-"""A labelled set in a ZIP that stays in memory: nothing of it is unpacked to disk.
+"""A labelled set in a ZIP that stays in memory: none of it is unpacked to disk.
 
-Everything that a hostile archive could cost is checked from its directory, before a byte of its
-content is decompressed; what is read later is read up to the size that was checked, and no further.
+Everything that a hostile archive could cost is checked in its directory before any content is
+decompressed; later reads stop at the size that was checked.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import TypeAlias
 from allcell.errors import DataError
 from allcell.settings import settings
 
-#: A file that shrank by more than this is no image and no label. Small ones may be all zeros.
+#: Highest compression ratio of an image or label file; small ones, maybe all zeros, may exceed it.
 MAX_RATIO = 200
 _SMALL_BYTES = 2**20
-#: Folders in folders.
+#: Deepest nesting of folders.
 MAX_DEPTH = 32
-#: Most bytes of an archive's own directory for each file: its names are paths, not texts.
+#: Most bytes of an archive's own directory per file: it should hold paths, not texts.
 _DIRECTORY_BYTES_A_FILE = 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_AGAIN = "Pack the folder of the set anew with the usual tool of your computer."
+_AGAIN = "Pack the folder of the set again with your computer's usual tool."
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class ZipPath:
-    """A file or folder of an `Archive`; answers like `pathlib.Path`, as far as readers ask.
+    """A file or folder of an `Archive`, with the methods of `pathlib.Path` that readers need.
 
     Attributes:
         archive: The ZIP.
@@ -96,31 +96,31 @@ class ZipPath:
 
     @property
     def stem(self) -> str:
-        """The name without its ending."""
+        """The name without its suffix."""
         return PurePosixPath(self.name).stem
 
     @property
     def parent(self) -> ZipPath:
-        """The folder that it is in; the root is its own."""
+        """The folder that it is in; the root is its own parent."""
         return ZipPath(self.archive, self.at.rpartition("/")[0])
 
     def __truediv__(self, name: str) -> ZipPath:
-        # What leads out of the root ends at it.
+        # A path that leads out of the root ends at it, as in a file system.
         return ZipPath(self.archive, posixpath.normpath(f"/{self.at}/{name}").lstrip("/"))
 
     def __str__(self) -> str:
         return f"{self.archive.name}/{self.at}".rstrip("/")
 
     def is_file(self) -> bool:
-        """Whether it is a file that is there."""
+        """Whether it is an existing file."""
         return self.at in self.archive.entries
 
     def is_dir(self) -> bool:
-        """Whether it is a folder that is there."""
+        """Whether it is an existing folder."""
         return self.at in self.archive.folders
 
     def iterdir(self) -> Iterator[ZipPath]:
-        """What a folder holds.
+        """The files and folders in a folder.
 
         Raises:
             FileNotFoundError: If there is no such folder.
@@ -162,7 +162,7 @@ class ZipPath:
         Raises:
             FileNotFoundError: If there is no such file.
             DataError: If it is damaged.
-            ValueError: If it is no such text.
+            ValueError: If it is not text in that encoding.
         """
         return self.read_bytes().decode(encoding)
 
@@ -172,7 +172,7 @@ class ZipPath:
         return self.archive.entries[self.at]
 
 
-#: Where a labelled set lies: a folder of this computer, or of a ZIP in memory.
+#: Where a labelled set lies: a folder on this computer, or in a ZIP in memory.
 DataPath: TypeAlias = Path | ZipPath
 
 
@@ -180,13 +180,13 @@ def size_bytes(path: DataPath) -> int:
     """Size of a file.
 
     Raises:
-        OSError: If there is none.
+        OSError: If there is no such file.
     """
     return path.size_bytes if isinstance(path, ZipPath) else path.stat().st_size
 
 
 def shown(path: DataPath, data_dir: DataPath) -> str:
-    """What messages call a file or folder of a set, which never says where on this computer it is.
+    """What messages call a file or folder of a set, without revealing where on this computer it is.
 
     Args:
         path: In the set, or the set itself.
@@ -198,7 +198,7 @@ def shown(path: DataPath, data_dir: DataPath) -> str:
 
 
 def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipPath:
-    """The root of a ZIP that may be read.
+    """Check a ZIP, and return its root.
 
     Args:
         content: The bytes of the ZIP.
@@ -206,8 +206,8 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
         limits: Default: `ZipLimits.from_settings()`.
 
     Raises:
-        DataError: If it is no ZIP, broken or encrypted, outside the limits, or holds names that
-            lead out of it, links, or what only a rare packer can unpack.
+        DataError: If it is not a ZIP, is broken or encrypted, exceeds the limits, or holds links,
+            names that lead out of it, or files compressed by a rare method.
     """
     limits = limits or ZipLimits.from_settings()
     if len(content) > limits.max_bytes:
@@ -216,7 +216,7 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
     try:
         file = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        raise DataError(f"{name} is no ZIP that can be read ({error}).", _AGAIN) from error
+        raise DataError(f"{name} is not a ZIP that can be read ({error}).", _AGAIN) from error
     entries = file.infolist()
     _check(entries, name, limits)
     files = {e.filename: e for e in entries if not e.is_dir()}
@@ -234,12 +234,12 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
 
 
 def _check_directory(content: bytes, name: str, limits: ZipLimits) -> None:
-    """Refuse a directory that would be too long to be read at all."""
+    """Refuse an archive whose own directory is too long to be read."""
     end = content.rfind(b"PK\x05\x06", max(0, len(content) - 65_557))
     if end < 0 or end + 22 > len(content):
-        return  # no ZIP, as the next step says
+        return  # not a ZIP, as the next step says
     (directory_bytes,) = struct.unpack_from("<L", content, end + 12)
-    # Archives beyond 4 GB or 65 535 files have a second directory, whose size nothing here limits.
+    # ZIP64, for over 4 GB or 65,535 files, has a second directory, whose size nothing here limits.
     large = content[max(0, end - 20) : end].startswith(b"PK\x06\x07")
     if large or directory_bytes > limits.max_files * _DIRECTORY_BYTES_A_FILE:
         raise _too_many(name, limits)
@@ -255,12 +255,12 @@ def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None
     for entry in entries:
         path, mode = entry.filename, entry.external_attr >> 16
         where = f"{name}: {path!r}"
-        # An empty part, or one of dots alone, is no name; a drive or a backslash is of Windows.
+        # An empty part or one of dots alone is no name; drives and backslashes are Windows paths.
         parts = path.rstrip("/").split("/")
         if re.search(r"[\\:\0]", path) or any(part in ("", ".", "..") for part in parts):
             raise DataError(f"{where} is a name that could lead out of the set.", _AGAIN)
         if len(parts) > MAX_DEPTH:
-            raise DataError(f"{name} holds folders in folders, over {MAX_DEPTH} deep.", _AGAIN)
+            raise DataError(f"{name} holds folders more than {MAX_DEPTH} deep.", _AGAIN)
         if path in seen:
             raise DataError(f"{where} is in it twice.", _AGAIN)
         seen.add(path)
@@ -270,7 +270,7 @@ def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None
             raise DataError(f"{where} is encrypted.", "Pack the set without a password.")
         if entry.compress_type not in _METHODS:
             raise DataError(
-                f"{where} is packed in a way that allcell does not read.",
+                f"{where} is compressed in a way that allcell does not read.",
                 "Pack it as a plain ZIP (method deflate, or without compression).",
             )
         if entry.file_size > limits.max_file_bytes:
@@ -279,7 +279,8 @@ def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None
             )
         if entry.file_size > max(_SMALL_BYTES, MAX_RATIO * entry.compress_size):
             raise DataError(
-                f"{where} shrank by more than {MAX_RATIO} times: no image or label does.", _AGAIN
+                f"{where} is compressed more than {MAX_RATIO}-fold, unlike any image or label.",
+                _AGAIN,
             )
 
 

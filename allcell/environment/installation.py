@@ -1,6 +1,6 @@
 """What to do about something that is missing, true for how allcell was installed.
 
-In a checkout that is a command of make or git. Who installed the wheel has neither.
+In a checkout that is a command of make or git. Those who installed the wheel have neither.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ def get_weights() -> str:
     """How to get a weight file that is missing or damaged."""
     if settings.INSTALLED:
         return (
-            "The wheel brings the live model only. Copy the folder weights/ of allcell's "
-            "repository to this computer, and name it in ALLCELL_WEIGHTS_DIR."
+            "The wheel includes only the live model. Copy the weights/ folder of allcell's "
+            "repository to this computer, and set ALLCELL_WEIGHTS_DIR to it."
         )
-    return "Get the project's weights/ folder whole again (for example `git checkout weights`)."
+    return "Restore the project's weights/ folder (for example with `git checkout weights`)."
 
 
 def get_packages(extra: str) -> str:
@@ -43,8 +43,8 @@ def weights_to_write() -> Path:
     folder = settings.settings().weights_dir
     if settings.INSTALLED and folder == settings.PROJECT_ROOT / "weights":
         raise ModelError(
-            "What this command writes would lie inside the installed package, and be lost with the "
-            "next installation.",
-            "Name a folder of your own in ALLCELL_WEIGHTS_DIR.",
+            "This command would write into the installed package, and the next installation would "
+            "delete what it wrote.",
+            "Set ALLCELL_WEIGHTS_DIR to a folder of your own.",
         )
     return folder

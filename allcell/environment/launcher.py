@@ -18,13 +18,13 @@ def app_command(
 ) -> list[str]:
     """The command that starts the app.
 
-    Streamlit reads the settings in `.streamlit/config.toml` beside app.py, whatever the working
+    Streamlit reads the settings in `.streamlit/config.toml` next to app.py, whatever the working
     directory is.
 
     Args:
         port: TCP port; Streamlit's choice, 8501 or the next free one, if None.
-        host: Address that the app answers; that of the settings, this machine only, if None.
-        extra: More of Streamlit's options, for example `--server.sslCertFile=...`.
+        host: Address that the app listens on; that of the settings, this machine only, if None.
+        extra: Further options of Streamlit, for example `--server.sslCertFile=...`.
 
     Raises:
         AllcellError: If Streamlit is not installed.
@@ -32,7 +32,7 @@ def app_command(
     missing = [name for name in ("streamlit", "streamlit_webrtc") if find_spec(name) is None]
     if missing:
         raise AllcellError(f"The app needs {' and '.join(missing)}.", get_packages("app"))
-    # -P: a folder named allcell where the command is typed must not be taken for the package.
+    # -P: a folder named allcell in the working directory must not be taken for the package.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
     if port is not None:
         command.append(f"--server.port={port}")
@@ -44,12 +44,12 @@ def app_command(
 def start_app(
     *, port: int | None = None, host: str | None = None, extra: Sequence[str] = ()
 ) -> None:
-    """Run the app in the place of this process; returns on Windows only, when the app has ended.
+    """Replace this process by the app; returns on Windows only, when the app has ended.
 
     Args:
-        port: As of `app_command`.
-        host: As of `app_command`.
-        extra: As of `app_command`.
+        port: See `app_command`.
+        host: See `app_command`.
+        extra: See `app_command`.
 
     Raises:
         AllcellError: If Streamlit is not installed.
@@ -57,7 +57,7 @@ def start_app(
     """
     command = app_command(port=port, host=host, extra=extra)
     if os.name != "nt":
-        # One process, so that a signal reaches the app, without the memory of the command line.
+        # Signals then reach the app, and the memory of the command line is freed.
         os.execv(command[0], command)
     code = subprocess.call(command)
     if code:

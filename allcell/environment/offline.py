@@ -1,4 +1,4 @@
-"""Nothing below allcell calls home: the switches of all libraries, in one place.
+"""No library that allcell uses calls home: the switches of all of them, in one place.
 
 `allcell/__init__.py` imports this first, so they are set before a library reads them: in the app,
 in the commands, in a program that imports allcell, and in the child processes of all these.
@@ -6,16 +6,16 @@ in the commands, in a program that imports allcell, and in the child processes o
 
 import os
 
-# Not up to the environment: README promises that nothing is looked up or fetched.
+# The environment cannot override these: README promises that nothing is looked up or fetched.
 os.environ.update(
-    # ONNX Runtime looks up a host of its maker, and keeps an ID of the machine below
+    # ONNX Runtime looks up a host of Microsoft's, and keeps an ID of the machine below
     # ~/.cache/Microsoft. It reads this at import; its `disable_telemetry_events` prevents neither.
     ORT_DISABLE_TELEMETRY="1",
     YOLO_OFFLINE="true",
     YOLO_AUTOINSTALL="false",
-    # ultralytics imports albumentations where it is installed, which asks for its latest version.
+    # ultralytics imports albumentations if installed, which looks for its latest version online.
     NO_ALBUMENTATIONS_UPDATE="1",
-    # For a server that is started elsewhere than beside .streamlit/config.toml.
+    # For a server that does not find .streamlit/config.toml.
     STREAMLIT_BROWSER_GATHER_USAGE_STATS="false",
 )
 os.environ.setdefault("YOLO_VERBOSE", "false")

@@ -1,4 +1,4 @@
-"""What numbers were made with: versions of the packages that have a say in them, and machine."""
+"""What numbers were measured with: the packages that affect them, and the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions by package, as far as they are installed."""
+    """Versions by package, of those that are installed."""
     found = {}
     for package in _PACKAGES:
         try:

@@ -1,1 +1,1 @@
-"""Reading each kind of picture file; only `allcell.imaging.images` leads here."""
+"""Decoders for each kind of picture file; everything else reads through `imaging.images`."""

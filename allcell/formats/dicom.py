@@ -81,7 +81,7 @@ def read_dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         Exception: Whatever pydicom raises on damaged data; the caller translates it.
     """
     with warnings.catch_warnings():
-        # As for the logger above; these modules only, since all threads share the filters.
+        # As with the logger above; only these modules, since all threads share the filters.
         warnings.filterwarnings("ignore", module=r"pydicom|allcell\.formats\.dicom")
         return _read(data, label, check_size)
 
@@ -89,7 +89,7 @@ def read_dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
 def _read(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     syntax = _transfer_syntax(data)
     if syntax not in _READABLE:
-        # Deflated files are not: pydicom would unpack them whole, unbounded, before any check.
+        # Deflated files are refused: pydicom would inflate them, unbounded, before any check.
         raise ImageError(f"{label} is DICOM compressed in a way that cannot be read.", _EXPORT)
     header = dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=list(_PIXEL_ELEMENTS))
     _check_header(header, label, check_size)
@@ -135,7 +135,7 @@ def _check_header(header: Dataset, label: str, check_size: SizeCheck) -> None:
     layout = (int(header.SamplesPerPixel), int(header.BitsAllocated))
     if layout not in ((1, 8), (1, 16), (3, 8), (3, 16)):
         raise ImageError(
-            f"{label} has {layout[0]} samples of {layout[1]} bits a pixel; "
+            f"{label} has {layout[0]} samples of {layout[1]} bits per pixel; "
             "1 or 3 samples of 8 or 16 bits were expected.",
             _EXPORT,
         )

@@ -69,7 +69,7 @@ def _describe(data: bytes) -> tuple[str, str]:
     if data[4:8] == b"ftyp":
         return _describe_iso_media(data)
     if data.count(0) == len(data):
-        return "filled with zeros only: its copying was interrupted", COPY_AGAIN
+        return "filled with zeros: copying it was interrupted", COPY_AGAIN
     return _describe_text(data[:4096]) or (
         "not a picture that can be read here, or its beginning is damaged",
         _TAKE_PICTURE,
@@ -89,7 +89,7 @@ def _describe_iso_media(data: bytes) -> tuple[str, str]:
 
 def _describe_text(head: bytes) -> tuple[str, str] | None:
     try:
-        # The cut may fall inside a character: the last three bytes may then be wrong.
+        # The cut may fall inside a character: the last three bytes may then be incomplete.
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if error.start < len(head) - 3 or error.start == 0:

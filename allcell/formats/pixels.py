@@ -18,7 +18,7 @@ def depth_in_use(samples: npt.NDArray[np.uint16]) -> int:
     """How many bits the sensor behind 16-bit samples has: 8, 10, 12, 14 or 16.
 
     Microscope cameras store 10, 12 or 14 bits in 16-bit files without saying so; the largest
-    sample tells, since the background of a stained smear is nearly as bright as a sensor can say.
+    sample tells, since the background of a stained smear nearly saturates the sensor.
     """
     brightest = int(samples.max(initial=0))
     return next(bits for bits in SENSOR_DEPTHS if brightest < 2**bits)
@@ -43,14 +43,14 @@ def to_8_bit(samples: npt.NDArray[np.uint16], depth_bits: int | None = None) -> 
 
 
 def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBImage:
-    """RGBA (H, W, 4) on white paper: RGB (H, W, 3).
+    """RGBA (H, W, 4) composited on white: RGB (H, W, 3).
 
     Args:
         rgba: uint8; the fourth channel is opacity, 255 is opaque.
         premultiplied: Whether the colours already carry their opacity (TIFF's "associated").
     """
     opacity = rgba[..., 3]
-    # A wholly transparent picture is a program that left its alpha channel empty (common in BMP).
+    # All transparent: a program left the alpha channel empty (common in BMP).
     if int(opacity.min(initial=255)) == 255 or int(opacity.max(initial=0)) == 0:
         return np.ascontiguousarray(rgba[..., :3])
     alpha = rgba[..., 3:].astype(np.uint16)
@@ -78,7 +78,7 @@ def to_rgb(
         premultiplied: See `flatten`.
 
     Raises:
-        ValueError: If type or shape is another.
+        ValueError: If the type or shape is any other.
     """
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"expected uint8 or uint16 samples, got {pixels.dtype}")

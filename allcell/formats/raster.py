@@ -28,7 +28,7 @@ _MAX_JPEG_SEGMENTS = 2000
 def read_jpeg(data: bytes, check_size: SizeCheck) -> RGBImage:
     """An upright JPEG, or the first picture of a multi-picture one.
 
-    OpenCV decodes 12 megapixels in half of Pillow's time, with the same pixels (CMYK: to within 1).
+    OpenCV decodes 12 megapixels in half Pillow's time, with the same pixels (CMYK: to within 1).
 
     Args:
         data: The whole file.
@@ -46,12 +46,12 @@ def read_jpeg(data: bytes, check_size: SizeCheck) -> RGBImage:
         check_size(*image.size)
         orientation = _orientation(image)
         if data.count(b"\xff\xda", 0, end) > _MAX_JPEG_SCANS:
-            # Each of endlessly many scans costs a pass over all pixels.
+            # Each scan costs a pass over all pixels, and a file may hold any number of them.
             raise ValueError("too many scans")
     rgb = _jpeg_pixels(data[:end])
     if np.all(rgb[-1, -1] == 128):
-        # libjpeg paints what is missing before the end marker in this grey, silently. Extra
-        # bytes in front of that marker change the picture only if the decoder still needed some.
+        # libjpeg silently fills what is missing with this grey. Extra bytes before the end marker
+        # change the picture only if the decoder still needed some.
         refilled = _jpeg_pixels(data[: end - 2] + b"\x55" * 4096 + data[end - 2 : end])
         if not np.array_equal(rgb, refilled):
             raise ValueError("the coded data ends before the picture does")
@@ -61,7 +61,7 @@ def read_jpeg(data: bytes, check_size: SizeCheck) -> RGBImage:
 def read_png_bmp_webp(
     kind: Literal["PNG", "BMP", "WebP"], data: bytes, label: str, check_size: SizeCheck
 ) -> RGBImage:
-    """An upright PNG, BMP or WebP; of an animated PNG its still picture.
+    """An upright PNG, BMP or WebP; of an animated PNG, its still picture.
 
     Args:
         kind: Which of them.
@@ -103,7 +103,7 @@ def header_size(
         ImageError: What `check_size` raises.
         Exception: Whatever Pillow raises on damaged data; the caller translates it.
     """
-    # A PNG may say how it is turned behind its pixels, and Pillow decodes it to look there.
+    # A PNG may state its orientation after its pixels, and Pillow decodes them to get there.
     if kind == "PNG" and any(mark in data for mark in _PNG_ORIENTATION_MARKS):
         return None
     formats = ("JPEG", "MPO") if kind == "JPEG" else (kind,)
@@ -115,7 +115,12 @@ def header_size(
 
 
 def from_pillow(image: Image.Image) -> RGBImage:
-    """RGB uint8 of a Pillow image of any mode; decodes it if that has not happened yet."""
+    """A Pillow image as RGB uint8 (H, W, 3), decoded if necessary.
+
+    Raises:
+        UnidentifiedImageError: If its mode is not grey, RGB, palette or CMYK.
+        Exception: Whatever Pillow raises on damaged data; the caller translates it.
+    """
     image.load()
     if image.mode.startswith("I;16"):
         return to_rgb(np.asarray(image).astype(np.uint16))
@@ -135,7 +140,7 @@ def _jpeg_pixels(data: bytes) -> RGBImage:
 
 
 def _end_of_jpeg(data: bytes) -> int:
-    """Index just past the end marker; what phones append behind it is not part of the picture."""
+    """Index just past the end marker; what phones append after it is not part of the picture."""
     position = 2
     # Real files have a few dozen segments; a file of millions would take minutes to walk.
     for _ in range(_MAX_JPEG_SEGMENTS):
@@ -167,8 +172,8 @@ def _read_png_16(data: bytes) -> RGBImage:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    # Pillow's EXIF parser raises many kinds on damaged tags, and a damaged tag is no reason to
-    # refuse a sound picture.
+    # Pillow's EXIF parser raises many kinds of errors on damaged tags, and a damaged tag is no
+    # reason to refuse a sound picture.
     except Exception as error:
         log.info("orientation could not be read: %s", type(error).__name__)
         return 1

@@ -18,17 +18,17 @@ class ImageFormat:
     """One kind of picture file.
 
     Attributes:
-        name: As people read it.
+        name: As shown to people.
         suffixes: In lower case, with the dot: pictures in a folder are found by them. Reading a
             file never looks at its name.
         recognise: Whether the bytes of a whole file are of this format.
-        decode: From the bytes, what messages call the file, and a check of the size that the
-            header tells, called before anything is decoded, to RGB uint8 (H, W, 3), upright. It
-            may raise ImageError, and whatever its library raises on damaged data.
-        size_px: From the bytes and that check to width and height of the upright picture, from
-            the header alone; it gives None if only decoding tells. None: only decoding tells for
-            all files of this format.
-        note: What of the format is read, in a few words; empty for all of it.
+        decode: Takes the bytes, what messages call the file, and a check to be called with the
+            header's size before anything is decoded; returns RGB uint8 (H, W, 3), upright. It may
+            raise ImageError, and whatever its library raises on damaged data.
+        size_px: Takes the bytes and that check; returns width and height of the upright picture
+            from the header alone, or None if only decoding tells. None if that is so for all
+            files of this format.
+        note: Which part of the format is read, in a few words; empty for all of it.
     """
 
     name: str
@@ -61,7 +61,7 @@ def _dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     return read_dicom(data, label, check_size)
 
 
-#: In the order in which people read them. The first one that recognises a file decodes it.
+#: In the order shown to people. The first one that recognises a file decodes it.
 IMAGE_FORMATS: tuple[ImageFormat, ...] = (
     ImageFormat(
         name="JPEG",
@@ -108,11 +108,11 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
 )
 
 
-#: What can be read, in words.
+#: What can be read, as a sentence lists it.
 SUPPORTED = in_words([known.name for known in IMAGE_FORMATS])
-#: The same, with what of a format is read, where that is not all.
+#: The same, saying which part of a format is read where that is not all.
 SUPPORTED_IN_FULL = in_words(
     [f"{known.name} ({known.note})" if known.note else known.name for known in IMAGE_FORMATS]
 )
-#: Endings of file names by which pictures are found in a folder.
+#: Suffixes by which pictures are found in a folder.
 SUFFIXES = tuple(suffix for known in IMAGE_FORMATS for suffix in known.suffixes)

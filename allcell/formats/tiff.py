@@ -1,8 +1,8 @@
-"""TIFF -> RGB uint8. tifffile reads the header; who decodes depends on the depth.
+"""TIFF -> RGB uint8. tifffile reads the header; which library decodes depends on the depth.
 
-Pillow decodes everything of up to 8 bits (libtiff inside, so LZW, Deflate, JPEG, PackBits), but of
-16-bit colour it keeps the high byte only, which turns 12-bit cameras black. Those go to tifffile
-when uncompressed and to OpenCV's libtiff when compressed.
+Pillow decodes everything of up to 8 bits (by libtiff, so LZW, Deflate, JPEG, PackBits), but keeps
+only the high byte of 16-bit colour, which turns pictures of 12-bit cameras black. 16-bit files go
+to tifffile when uncompressed and to OpenCV's libtiff when compressed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
 
 
 def _check_numbers(page: tifffile.TiffPage) -> None:
-    """Raise unless the header's numbers are single ones: a damaged tag may hold a long list.
+    """Raise unless each value in the header is a single number: a damaged tag may hold a long list.
 
     Multiplying such a list, as Python allows, would take gigabytes.
     """
@@ -99,7 +99,7 @@ def _check_numbers(page: tifffile.TiffPage) -> None:
 
 
 def _refuse_other_uses(page: tifffile.TiffPage, label: str, *, is_canon_raw: bool) -> None:
-    """Raise for TIFFs whose first page is not the picture a person means."""
+    """Raise for TIFFs whose first page is not the picture that the user means."""
     if page.is_svs or page.is_ndpi or page.is_scn or page.is_bif or page.is_philips or page.is_qpi:
         raise ImageError(f"{label} is a whole-slide scan.", EXPORT_REGION)
     # Raw files are TIFFs whose first page is only a thumbnail.
@@ -129,7 +129,7 @@ def _check_layout(page: tifffile.TiffPage, label: str, check_size: SizeCheck) ->
     if page.imagedepth > 1 or page.tiledepth > 1:
         raise ImageError(f"{label} is a volume, not a flat picture.", _SAVE_PLAIN)
     if page.is_tiled:
-        # A tile is allocated whole, however small the picture is; 32 px only to pass the minimum.
+        # A tile is allocated whole, however small the picture is; 32 px pass the minimum.
         check_size(max(page.tilewidth, 32), max(page.tilelength, 32))
 
 
@@ -171,7 +171,7 @@ def _read_16_bit(page: tifffile.TiffPage, data: bytes, label: str) -> RGBImage:
 def _check_segments(page: tifffile.TiffPage, data: bytes, label: str) -> None:
     """Raise if strips or tiles lie outside the file or would unpack to more than their size.
 
-    tifffile pads a short strip with zeros and inflates without a bound; both must not happen.
+    tifffile pads a short strip with zeros and inflates without a bound; neither may happen.
     """
     damaged = ImageError(
         f"{label} is damaged or incomplete: parts of the picture are missing.", COPY_AGAIN

@@ -1,1 +1,1 @@
-"""What is done with pixels: read, measured, prepared for a network, drawn on."""
+"""Pictures: reading, measuring, preparing for a network, drawing on them."""

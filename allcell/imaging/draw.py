@@ -1,7 +1,7 @@
 """Image + Detections -> annotated image.
 
-Classes differ by line style and label as well as by colour, so that colour-blind people and grey
-prints keep them apart; a dark edge under every line keeps it visible on any stain.
+Classes differ by line style and label as well as by colour, for the colour-blind and for greyscale
+prints; a dark edge under every line keeps it visible on any stain.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from allcell.imaging.lettering import (
 from allcell.models.classes import CELL_CLASSES, LineStyle
 from allcell.settings import RESEARCH_USE
 
-#: RGB. All bright enough for dark text on them.
+#: RGB, 0 to 255, bright enough for dark text on them.
 CLASS_COLOURS: dict[str, Colour] = {cell.name: cell.colour for cell in CELL_CLASSES}
-#: The same for charts: "#ffd60a".
+#: The same for charts, such as "#ffd60a".
 CLASS_COLOURS_HEX = {name: "#{:02x}{:02x}{:02x}".format(*c) for name, c in CLASS_COLOURS.items()}
 #: How the box of each class is drawn.
 CLASS_LINES: dict[str, LineStyle] = {cell.name: cell.line for cell in CELL_CLASSES}
 
-#: What became of a box or a cell where the truth is known, each with a sign of its own.
+#: Outcome of a box or a cell against ground truth, each with its own symbol.
 FOUND, FALSE_ALARM, MISSED = "✓ Found", "✗ False alarm", "○ Missed"
 OUTCOME_COLOURS_HEX = {FOUND: "#6cc6ff", FALSE_ALARM: "#ff9f1c", MISSED: "#ffffff"}
 OUTCOME_LINES: dict[str, LineStyle] = {FOUND: "solid", FALSE_ALARM: "dashed", MISSED: "dotted"}
 
 _OTHER_COLOUR: Colour = (240, 240, 240)
-#: Of the dark edge at both sides of a line.
+#: Width of the dark edge on each side of a line.
 _EDGE_PX = 1
 
 
@@ -48,8 +48,8 @@ class Style:
     """How boxes and labels look.
 
     Attributes:
-        line_px: Thickness of the coloured line; None follows the size of image and box.
-        text_px: Height of the label's capitals; None follows the size of image and box.
+        line_px: Thickness of the coloured line; None adapts it to image and box.
+        text_px: Height of the label's capitals; None adapts it to image and box.
         names: "long" writes 'blast 0.93', "short" 'B 0.93', "fit" the long form on all boxes of a
             picture if each has room for it, else the short one on all.
         confidence: Whether labels show the confidence (turn off for ground truth).
@@ -77,13 +77,13 @@ def draw(
     """A copy of an image with its boxes, and the research-use notice below it.
 
     Args:
-        image: RGB uint8 (H, W, 3); stays as it is.
+        image: RGB uint8 (H, W, 3); not modified.
         detections: Boxes in pixels of this image; parts outside are cut off.
         classes: Names by class index. Names without a colour of their own are drawn in white.
         style: Thickness, text size and wording.
         labels: Whether to write class and confidence at each box.
         notice: Whether to add a strip with the research-use notice *below* the picture.
-        synthetic: Whether that strip (which it then adds in any case) says 'Synthetic image.'
+        synthetic: Whether the strip, which is then added in any case, says 'Synthetic image.'
 
     Returns:
         RGB uint8 (H + strip, W, 3).
@@ -119,14 +119,14 @@ def draw_into(
     Raises:
         ValueError: If the image is of another type, or a class index has no name.
     """
-    # Plain numbers: arrays of a few boxes cost video more in calls than they save.
+    # Plain numbers: for a few boxes, numpy's calls cost more time than they save.
     xyxy, class_ids = detections.xyxy.tolist(), detections.class_id.tolist()
     confidence = detections.confidence.tolist()
     _check(image, class_ids, classes)
     height, width = image.shape[:2]
     names = [classes[c] for c in class_ids]
     corners = {}
-    # The best come last: where cells overlap, the surer box lies on top.
+    # The best come last: where cells overlap, the more confident box lies on top.
     for i in sorted(range(len(confidence)), key=confidence.__getitem__):
         placed = _corners(xyxy[i], width, height)
         if placed is not None:
@@ -136,7 +136,7 @@ def draw_into(
         _box(image, corners[i], names[i], style)
     if not labels or not shown:
         return
-    # After all boxes, so that no line crosses a text.
+    # After all boxes, so that no line crosses a label.
     numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
     text_px = style.text_px or text_px_for(image.shape)
     texts = {i: f"{names[i]}{numbers[i]}" for i in shown}
@@ -175,7 +175,7 @@ def _corners(xyxy: list[float], width_px: int, height_px: int) -> list[int] | No
 
 
 def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
-    """Lay the four sides of a box on an image, their middle on its corners."""
+    """Draw the four sides of a box, centred on its edges."""
     left, top, right, bottom = corners
     line_px = style.line_px or _line_px(image.shape, right - left, bottom - top)
     line_px = min(line_px, min(image.shape[:2]) - 2 * _EDGE_PX)
@@ -183,7 +183,7 @@ def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
         return  # a picture of two pixels has no room for a line and its edges
     reach = line_px // 2 + _EDGE_PX
     band = line_px + 2 * _EDGE_PX
-    # Whole inside the image; a box of no size is as large as its corners.
+    # Kept whole inside the image; a box of no size becomes as large as its corners.
     x1 = max(0, min(left - reach, image.shape[1] - band))
     y1 = max(0, min(top - reach, image.shape[0] - band))
     x2 = max(x1 + band, min(right - reach + band, image.shape[1]))
@@ -192,7 +192,7 @@ def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
     line = CLASS_LINES.get(name, "solid")
     upper, lower, _ = _sides(x2 - x1, line_px, line, colour)
     _, _, upright = _sides(y2 - y1, line_px, line, colour)
-    # Slices, not OpenCV's lines: these take half the time, a third where they are broken.
+    # Slices take half the time of OpenCV's lines, and a third for broken lines.
     image[y1 : y1 + band, x1:x2] = upper
     image[y2 - band : y2, x1:x2] = lower
     image[y1 + band : y2 - band, x1 : x1 + band] = upright
@@ -208,15 +208,15 @@ def _line_px(shape: tuple[int, ...], width_px: int, height_px: int) -> int:
 def _sides(
     length_px: int, line_px: int, line: LineStyle, colour: Colour
 ) -> tuple[RGBImage, RGBImage, RGBImage]:
-    """Upper and lower side of a box with its corners, and a side between them, ready to be laid on.
+    """Upper and lower side of a box with its corners, and an upright side between them.
 
-    The dark edge is all round the line even where that is broken; every corner is coloured.
+    The dark edge surrounds the line even where it is broken; every corner is coloured.
     """
     band = line_px + 2 * _EDGE_PX
     upper = np.full((band, length_px, 3), DARK, np.uint8)
     for start, stop in _dashes(length_px - 2 * _EDGE_PX, line_px, line):
         upper[_EDGE_PX:-_EDGE_PX, _EDGE_PX + start : _EDGE_PX + stop] = colour
-    # Copied before the corners get the way down to the upright sides.
+    # Copied before the corners are opened to the upright sides.
     upright = np.ascontiguousarray(upper[:, band : max(band, length_px - band)].transpose(1, 0, 2))
     upper[_EDGE_PX:, _EDGE_PX : band - _EDGE_PX] = colour
     upper[_EDGE_PX:, length_px - band + _EDGE_PX : length_px - _EDGE_PX] = colour
@@ -224,7 +224,7 @@ def _sides(
 
 
 def _dashes(length_px: int, line_px: int, line: LineStyle) -> list[tuple[int, int]]:
-    """Evenly spread pieces of a line, which begin and end with it; a short one has two ends."""
+    """Start and stop of a line's dashes, evenly spaced, one at each end; a short line has two."""
     if line == "solid":
         return [(0, length_px)]
     on_px, off_px = (line_px, 2 * line_px) if line == "dotted" else (4 * line_px, 3 * line_px)

@@ -67,7 +67,15 @@ class Limits:
         return cls(chosen.max_upload_bytes, chosen.max_pixels, chosen.max_images)
 
     def check_bytes(self, size_bytes: int, label: str) -> None:
-        """Raise ImageError if a file is too large."""
+        """Refuse a file that is too large.
+
+        Args:
+            size_bytes: Size of the file.
+            label: What messages call it.
+
+        Raises:
+            ImageError: If it exceeds `max_bytes`.
+        """
         if size_bytes > self.max_bytes:
             raise ImageError(
                 f"{label} has {size_bytes / 2**20:,.1f} MB; "
@@ -76,7 +84,16 @@ class Limits:
             )
 
     def check_size(self, width_px: int, height_px: int, label: str) -> None:
-        """Raise ImageError if a picture has too many pixels or too short a side."""
+        """Refuse a picture with too many pixels or too short a side.
+
+        Args:
+            width_px: Width of the picture.
+            height_px: Height of the picture.
+            label: What messages call it.
+
+        Raises:
+            ImageError: If it exceeds `max_pixels`, or a side is below `min_side_px`.
+        """
         size = f"{label} has {width_px} x {height_px} pixels"
         if width_px * height_px > self.max_pixels:
             raise ImageError(
@@ -104,9 +121,9 @@ def check_count(n: int, limits: Limits | None = None) -> None:
 
 
 def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
-    """Read a picture of one of `allcell.formats.table.IMAGE_FORMATS`: of a TIFF its first page.
+    """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; of a TIFF, its first page.
 
-    Transparency is laid on white; grey, palette and CMYK become RGB; 16 bits become 8 by
+    Transparency is composited on white; grey, palette and CMYK become RGB; 16 bits become 8 by
     `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
 
     Args:
@@ -132,15 +149,15 @@ def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None
 def size_px(
     source: bytes | Path, *, name: str = "", limits: Limits | None = None
 ) -> tuple[int, int]:
-    """Width and height of what `decode` gives; from the header, where that tells.
+    """Width and height in pixels of what `decode` returns, from the header where possible.
 
     Args:
         source: The file's bytes, or its path.
         name: See `decode`.
-        limits: Likewise.
+        limits: See `decode`.
 
     Raises:
-        ImageError: As `decode` does, though what is damaged behind the header may go unseen.
+        ImageError: As `decode` does, though damage after the header may go unnoticed.
     """
     found, data, label, limits = _identified(source, name, limits)
     size = None
@@ -165,7 +182,7 @@ def _identified(
 
 @contextmanager
 def _explained(found: ImageFormat, label: str) -> Iterator[None]:
-    """Raise ImageError, whatever the libraries raise."""
+    """Turn whatever the libraries raise into ImageError."""
     try:
         yield
     except ImageError:
@@ -223,7 +240,7 @@ def encode_png(image: RGBImage) -> bytes:
     """An RGB uint8 picture (H, W, 3) as a PNG file without metadata.
 
     Raises:
-        ValueError: If the array is of another type or shape.
+        ValueError: If the array is of another type or shape, or empty.
     """
     return _encode(image, ".png", [])
 
@@ -236,7 +253,7 @@ def encode_jpeg(image: RGBImage, quality: int = 90) -> bytes:
         quality: 1 (worst) to 100.
 
     Raises:
-        ValueError: If the array is of another type or shape, or the quality out of range.
+        ValueError: If the array is of another type or shape, or empty, or the quality out of range.
     """
     if not 1 <= quality <= 100:
         raise ValueError(f"quality: expected 1 to 100, got {quality}")

@@ -28,12 +28,12 @@ def text_px_for(shape: tuple[int, ...]) -> int:
 
 @lru_cache(maxsize=1024)
 def label_plate(text: str, text_px: int, colour: Colour) -> RGBImage:
-    """A label ready to be laid on a picture: video shows the same few again and again.
+    """A label to copy onto a picture; cached, since video shows the same few again and again.
 
     Args:
         text: What it says.
         text_px: Height of its capitals.
-        colour: Of the ground, bright enough for dark text.
+        colour: Background colour, bright enough for dark text.
 
     Returns:
         RGB uint8 (h, w, 3), shared and not writeable.
@@ -72,7 +72,7 @@ def _write(image: RGBImage, text: str, x: int, y: int, text_px: int, colour: Col
 
 
 def text_strip(text: str, width_px: int) -> RGBImage:
-    """A bar (h, W, 3) with the text, in as many lines as the width in pixels needs."""
+    """A bar, RGB uint8 (h, W, 3), with the text, in as many lines as the width needs."""
     text_px = max(SMALLEST_TEXT_PX, min(28, width_px // 90))
     margin = text_px
     room = max(1, width_px - 2 * margin)

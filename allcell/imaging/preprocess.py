@@ -12,15 +12,15 @@ from allcell.boxes import Letterbox, letterbox
 from allcell.detections import BoolArray
 from allcell.models.registry import ModelSpec
 
-#: Colour of the padding, as YOLOs are trained with.
+#: Grey level of the padding, the one that YOLOs are trained with.
 _PADDING = 114
 #: Neighbouring tiles share this many red-cell diameters: more than the largest white cell.
 _OVERLAP_RED_CELLS = 4.0
-#: A box this close to a cut between tiles is a piece of a cell that another tile holds whole.
+#: A box this close (input pixels) to a cut is a piece of a cell that another tile holds whole.
 _CUT_MARGIN_PX = 2.0
-#: At this scale and above, four neighbours are all the pixels that fall into one.
+#: Down to this scale, the four pixels interpolated from are all that fall into one.
 _INTERPOLATES_DOWN_TO = 0.45
-#: A field is not enlarged beyond this: there is nothing to be seen between its pixels.
+#: A field is not enlarged beyond this: there is no more detail to be seen.
 _MAX_ENLARGEMENT = 4.0
 
 
@@ -60,17 +60,17 @@ def input_fit(
 
 
 def empty_input(fit: Letterbox) -> npt.NDArray[np.uint8]:
-    """A network input (H, W, 3) that is all padding."""
+    """A network input, uint8 (H, W, 3), that is all padding."""
     return np.full((fit.input_height_px, fit.input_width_px, 3), _PADDING, np.uint8)
 
 
 def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Letterbox) -> None:
-    """Scale an image into the top left of a network input of `empty_input`."""
+    """Scale an image (h, w, 3) into the top left of a network input made by `empty_input`."""
     height, width = fit.height_px, fit.width_px
     if fit.scale_x < _INTERPOLATES_DOWN_TO:
         # Averaging whole blocks and then interpolating is as smooth as averaging by area and
-        # several times faster. The pixels that fill no block are less than one of the input.
-        # A strip of a picture may be lower than a block.
+        # several times faster. The pixels left over are less than one of the input. A strip of a
+        # picture may be lower than a block.
         block = min(int(1 / fit.scale_x), *image.shape[:2])
         rows, columns = image.shape[0] // block, image.shape[1] // block
         whole = image[: rows * block, : columns * block]
@@ -81,7 +81,16 @@ def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Lett
 def network_input(
     spec: ModelSpec, image: npt.NDArray[np.uint8], red_cell_px: float | None
 ) -> npt.NDArray[np.uint8]:
-    """A whole image as the network sees it, untiled: RGB uint8, sides multiples of the stride."""
+    """A whole image as the network sees it, untiled.
+
+    Args:
+        spec: The model.
+        image: RGB uint8 (H, W, 3).
+        red_cell_px: See `input_scale`.
+
+    Returns:
+        RGB uint8 (h, w, 3), its sides multiples of the stride or `spec.fixed_input_px`.
+    """
     height, width = image.shape[:2]
     fit = input_fit(spec, width, height, red_cell_px)
     buffer = empty_input(fit)
@@ -93,7 +102,7 @@ def network_input(
 def plan_tiles(
     spec: ModelSpec, width_px: int, height_px: int, red_cell_px: float | None
 ) -> tuple[Letterbox, tuple[tuple[int, int], ...]]:
-    """How each tile lies in the network's input, and where the tiles start (x, y) in the source.
+    """How each tile lies in the network's input, and where the tiles start (x, y) in source pixels.
 
     One tile for all but very large fields; all tiles have the same size.
 

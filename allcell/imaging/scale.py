@@ -1,12 +1,12 @@
-"""How large the red cells are: the ruler that every smear brings along.
+"""How large the red cells are: the ruler built into every smear.
 
 A red cell is 7 to 8 um across in every healthy person, and a smear is full of them. Their diameter
 in pixels tells the magnification, and so the size at which a detector should see the image.
 
 The estimate is a radial-symmetry vote (Loy and Zelinsky, IEEE TPAMI 2003) over an image pyramid:
-each edge point that is brighter outside than inside votes for a centre one radius inwards. Pallor,
-overlap and cut cells leave the outer arc of a cell as it is, which is why arcs vote and areas do
-not.
+each edge point that is brighter outside than inside votes for a centre one radius inwards. Central
+pallor, overlap and cropping leave part of a cell's outer arc intact, which is why arcs vote and
+areas do not.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEVEL_RADII_PX = np.geomspace(8.0, 16.0, 8, endpoint=False)
 LEVELS = 5
 #: Votes are counted on a grid this much coarser than the edges: the blur hides the difference.
 GRID_PX = 2
-#: Edge points that vote at a level; a busier picture gives every second or third one a vote.
+#: Most edge points that vote at a level; in a busier picture only every second or third one does.
 MAX_VOTES = 24_000
 #: Width of a vote (standard deviation) as a fraction of the radius: cells are not quite round.
 VOTE_BLUR = 0.22
@@ -57,7 +57,7 @@ class RedCellEstimate:
 
 
 def _uint8(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """OpenCV keeps the type of what it is given, but its stubs do not know."""
+    """For mypy: OpenCV keeps the type of its input, but its stubs do not say so."""
     return np.asarray(image, dtype=np.uint8)
 
 
@@ -112,7 +112,7 @@ def estimate_red_cell(image: npt.NDArray[np.uint8]) -> RedCellEstimate:
         Diameter in pixels of `image` and a confidence.
     """
     height, width = image.shape[:2]
-    # Every so-many-th pixel is enough: the blur below is wider than what that aliases.
+    # Subsampling without a filter is enough: the blur below is wider than its aliasing.
     step = max(1, int(max(height, width) / WORKING_SIDE_PX))
     green = np.ascontiguousarray(image[::step, ::step, 1])
     factor = min(1.0, WORKING_SIDE_PX / max(green.shape))
@@ -161,7 +161,7 @@ class Scale:
     """The red-cell size that a detection used, and where it came from.
 
     Attributes:
-        red_cell_px: Diameter in source pixels; None leaves the model its default size.
+        red_cell_px: Diameter in source pixels; None for the model's default size.
         origin: Measured on the image, given by the user, or the model's default.
         estimate: What was measured, if anything was.
     """
@@ -172,18 +172,18 @@ class Scale:
 
 
 def resolve_scale(image: npt.NDArray[np.uint8], given_px: float | None = None) -> Scale:
-    """The scale to use for a still image: the user's word, else a measurement, else the default.
+    """The scale to use for a still image: the user's value, else a measurement, else the default.
 
     Args:
         image: RGB, (H, W, 3), uint8.
-        given_px: Red-cell diameter in pixels that the user insists on.
+        given_px: Red-cell diameter in pixels that the user gave, if any.
     """
     estimate = estimate_red_cell(image)
     if given_px is not None:
         # Measured all the same: a size far from the measured one is worth a warning.
         return Scale(given_px, "given", estimate)
     # A weak estimate is usually off by less than the model's default: on close-ups of the PBC set
-    # every false blast came from the default. (Seen on its held-out part, which the card says.)
+    # every false blast came from the default. (Seen on its held-out part, as the card says.)
     if estimate.diameter_px > 0:
         return Scale(estimate.diameter_px, "measured", estimate)
     return Scale(None, "default", estimate)

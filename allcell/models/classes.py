@@ -1,4 +1,4 @@
-"""The classes of cells: a new class is a row of `CELL_CLASSES`, and all that names one follows it.
+"""The classes of cells: a new class is a row of `CELL_CLASSES`, and everything else follows it.
 
 Models keep the classes they were trained with (`ModelSpec.classes`): a row here only says how a
 class is counted, drawn and called wherever a model or a data set has it.
@@ -12,8 +12,8 @@ from typing import Literal
 #: How the line of a box is drawn.
 LineStyle = Literal["solid", "dashed", "dotted"]
 
-#: What a class is in the counts. Blasts and white cells together are the white cells, blasts their
-#: share; smudges are told per 100 white cells; other cells are counted for themselves.
+#: What a class counts as. Blasts and white cells together are all white cells, of which blasts are
+#: a share; smudges are given per 100 white cells; other cells are counted on their own.
 Role = Literal["blast", "white cell", "smudge", "other"]
 
 
@@ -22,20 +22,20 @@ class CellClass:
     """One class of cells.
 
     Attributes:
-        name: In data, files and commands.
-        title: Of one cell, as people read it.
-        heading: Above a count.
-        plural: In a sentence, after a number.
+        name: Its name in data, files and commands.
+        title: One cell, as shown to people.
+        heading: Heading above a count.
+        plural: Form in a sentence, after a number.
         brief: The same where there is little room.
-        row: Of a table of scores.
-        role: What it is in the counts.
+        row: Row of a table of scores.
+        role: What it counts as.
         colour: RGB, 0 to 255, bright enough for dark text on it.
-        line: Differs from that of other classes, for the colour-blind and for grey prints.
+        line: Differs from that of other classes, for the colour-blind and for greyscale prints.
         paper: Its name in the paper; empty if the paper has no such class.
-        column: Of the summary CSV, in the place of its role; empty if its count follows from
-            the others.
-        sure_names: What data sets call it, in lower case, beside `name`: taken without asking.
-        likely_names: Names that a person may confirm, in lower case with single blanks.
+        column: Column of the summary CSV, placed by its role; empty if its count follows from the
+            others.
+        sure_names: What data sets call it, in lower case, besides `name`: taken without asking.
+        likely_names: Names for the user to confirm, in lower case with single spaces.
     """
 
     name: str
@@ -53,7 +53,7 @@ class CellClass:
     likely_names: tuple[str, ...] = ()
 
 
-#: The place of a class is its number in data sets and kept predictions: new ones come last.
+#: The position of a class is its number in data sets and stored predictions: append new ones.
 CELL_CLASSES: tuple[CellClass, ...] = (
     CellClass(
         name="blast",

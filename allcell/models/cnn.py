@@ -27,7 +27,7 @@ _OPSET = 17
 
 
 class FieldCnn(nn.Module):
-    """The network, for one size of input.
+    """The network, for one input size.
 
     Args:
         height_px: Height of the input, at least 8.
@@ -64,7 +64,7 @@ class FieldCnn(nn.Module):
 
 
 def initialise(network: FieldCnn) -> None:
-    """Draw new weights as Keras does by default: Glorot uniform, no bias."""
+    """Draw new weights as Keras does by default: Glorot uniform, biases 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
@@ -77,10 +77,10 @@ def parameter_count(network: FieldCnn) -> int:
 
 
 def with_weights(weights: Mapping[str, torch.Tensor], height_px: int, width_px: int) -> FieldCnn:
-    """A network that takes over these tensors: nothing is drawn, nothing is held twice.
+    """A network that uses these very tensors: nothing is initialised, nothing is held twice.
 
     Raises:
-        ModelError: If they are not those of this network at this size.
+        ModelError: If they do not fit this network at this size.
     """
     with torch.device("meta"):
         network = FieldCnn(height_px, width_px)
@@ -99,10 +99,10 @@ def read_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
 
     Args:
         path: The file.
-        mapped: Read tensors only when they are used.
+        mapped: Memory-map the file, so that tensors are read only when they are used.
 
     Raises:
-        ModelError: If it is not a checkpoint of this package's CNN trainings.
+        ModelError: If it is not a checkpoint of this CNN.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
@@ -180,9 +180,12 @@ def export_onnx(checkpoint: Path, target: Path, height_px: int, width_px: int) -
 
     Args:
         checkpoint: A file of `weights/`, SHA-256 checked.
-        target: Where to write; written whole or not at all.
+        target: File to write; written whole or not at all.
         height_px: Height of the input.
         width_px: Width of the input.
+
+    Raises:
+        ModelError: If the file is not such a checkpoint.
     """
     network = load_network(checkpoint, height_px, width_px)
     example = torch.zeros(1, height_px, width_px, 3, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""The models that allcell knows: data that can be read at a glance."""
+"""The models that allcell knows, as a table of plain data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CLASSES = tuple(cell.name for cell in CELL_CLASSES)
 PAPER_CLASSES = tuple(cell.name for cell in CELL_CLASSES if cell.paper)
 #: Those that are counted as white cells.
 WHITE_CELLS = tuple(cell.name for cell in CELL_CLASSES if cell.role in ("blast", "white cell"))
-#: What the shipped weights were trained to tell, in the order of their output.
+#: Classes that the shipped weights were trained on, in the order of their output.
 TRAINED_CLASSES = ("blast", "healthy", "smudge")
 BLAST, HEALTHY, SMUDGE = (CLASSES.index(name) for name in TRAINED_CLASSES)
 
-#: As people read them.
+#: Names of the classes as shown to people.
 CLASS_TITLES = {cell.name: cell.title for cell in CELL_CLASSES}
 
 
@@ -31,21 +31,21 @@ class ModelSpec:
 
     Attributes:
         name: What a command or a URL calls it.
-        title: What a person reads.
+        title: Its name as shown to people.
         summary: One sentence for the model list.
         output: Layout of the network's output.
         classes: Class names in the order of the network's output.
-        red_cell_px: Diameter of a red cell, in input pixels, at which the network sees best.
+        red_cell_px: Diameter of a red cell, in input pixels, at which the network works best.
         stride_px: Input sides are multiples of this.
         max_input_px: Longest input side; a larger field is tiled.
         default_long_side_px: Long side of the input when the red cells cannot be measured.
-        fixed_input_px: Width and height that the network insists on: the whole image is fitted into
+        fixed_input_px: Width and height that the network requires: the whole image is fitted into
             them, whatever its scale; None for any.
         confidence: Operating threshold, chosen on validation (0 to 1).
         iou: Overlap above which two boxes are one cell (0 to 1).
         architecture: An ultralytics name, or a file in `models/architectures`.
         paper: Its name in the paper's Table 1; empty if the paper has no such model.
-        unlike_paper: What is not as in the paper, for those who compare.
+        unlike_paper: How it differs from the paper, for those who compare.
     """
 
     name: str
@@ -121,7 +121,7 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         name="yolov7",
         title="YOLOv7-tiny",
-        summary="YOLOv7-tiny below an anchor-free head.",
+        summary="YOLOv7-tiny with an anchor-free head.",
         output="anchor_free",
         confidence=0.50,
         architecture="yolov7-tiny.yaml",
@@ -133,7 +133,7 @@ MODELS: tuple[ModelSpec, ...] = (
 
 
 def get_spec(name: str) -> ModelSpec:
-    """The model of that name.
+    """The model with that name.
 
     Raises:
         ModelError: If there is none.
@@ -147,7 +147,7 @@ def get_spec(name: str) -> ModelSpec:
     )
 
 
-#: What the paper's CNN says of a whole field, in the order of its output.
+#: What the paper's CNN calls a whole field, in the order of its output.
 FIELD_CLASSES = ("healthy", "cancerous")
 
 
@@ -157,12 +157,12 @@ class ClassifierSpec:
 
     Attributes:
         name: What a command or a URL calls it.
-        title: What a person reads.
+        title: Its name as shown to people.
         summary: One sentence for the model list.
         height_px: Height of its input.
         width_px: Width of its input.
         threshold: Probability of a cancerous field (0 to 1) from which that class is suggested.
-        shipped: Whether its weights are part of the project; if not, they are trained at home.
+        shipped: Whether its weights are part of the project; if not, users train it themselves.
     """
 
     name: str
@@ -194,7 +194,7 @@ CLASSIFIERS: tuple[ClassifierSpec, ...] = (
 
 
 def get_classifier(name: str) -> ClassifierSpec:
-    """The whole-field classifier of that name.
+    """The whole-field classifier with that name.
 
     Raises:
         ModelError: If there is none.

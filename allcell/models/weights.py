@@ -1,4 +1,4 @@
-"""Find a model's files, and prove that they are the ones that were measured."""
+"""Find a model's files, and check that they are the ones that were measured."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class WeightFile(BaseModel):
 
     Attributes:
         file: Its name.
-        sha256: Of its bytes, hexadecimal.
-        bytes: Its size.
+        sha256: Its SHA-256, hexadecimal.
+        bytes: Its size in bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class ModelFiles(BaseModel):
     """The files of one model.
 
     Attributes:
-        checkpoint: The source of truth, torch, half precision.
+        checkpoint: The torch weights in half precision, which the graphs are compiled from.
         parameters: Number of weights of the fused network.
         onnx: The compiled graph, where it is shipped.
         onnx_int8: The same in 8 bits, for live video on a CPU, where it is shipped.
@@ -50,7 +50,7 @@ class ModelFiles(BaseModel):
     onnx_int8: WeightFile | None = None
 
     def has_checkpoint(self, weights_dir: Path) -> bool:
-        """Whether the checkpoint lies there; the largest are not part of the project."""
+        """Whether the checkpoint is in that folder; the largest are not part of the project."""
         return (weights_dir / self.checkpoint.file).is_file()
 
 
@@ -61,7 +61,7 @@ def sha256(path: Path) -> str:
 
 
 def read_manifest(weights_dir: Path) -> dict[str, ModelFiles]:
-    """All models with weights, by name; empty where there is no manifest."""
+    """The files of all models with weights, by name; empty if there is no manifest."""
     path = weights_dir / MANIFEST
     if not path.is_file():
         return {}
@@ -70,7 +70,7 @@ def read_manifest(weights_dir: Path) -> dict[str, ModelFiles]:
 
 
 def write_manifest(weights_dir: Path, manifest: dict[str, ModelFiles]) -> None:
-    """Write all models, sorted by name."""
+    """Write the manifest of all models, sorted by name, into the folder of the weights."""
     data = {name: manifest[name].model_dump(exclude_none=True) for name in sorted(manifest)}
     (weights_dir / MANIFEST).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
@@ -81,7 +81,7 @@ def describe(path: Path) -> WeightFile:
 
 
 def model_files(name: str) -> ModelFiles:
-    """The manifest's entry of a model.
+    """The manifest's entry for a model.
 
     Raises:
         ModelError: If it has no weights here.
@@ -90,14 +90,14 @@ def model_files(name: str) -> ModelFiles:
     if name not in manifest:
         raise ModelError(
             f"The model {name!r} has no weights in {settings().weights_dir.name}/.",
-            "Train it with `python -m allcell train`, choose another model, or name a copy of the "
-            "whole folder weights/ of allcell's repository in ALLCELL_WEIGHTS_DIR.",
+            "Train it with `python -m allcell train`, choose another model, or set "
+            "ALLCELL_WEIGHTS_DIR to a copy of the whole weights/ folder of allcell's repository.",
         )
     return manifest[name]
 
 
 def verified(file: WeightFile) -> Path:
-    """The path of a weight file whose SHA-256 is right.
+    """The path of a weight file, whose SHA-256 is checked.
 
     Raises:
         ModelError: If it is missing or is not the file that was measured.

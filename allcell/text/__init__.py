@@ -1,1 +1,1 @@
-"""Words and names, made fit for where they stand."""
+"""Words and names, made safe and readable for where they are used."""

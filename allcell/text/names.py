@@ -1,4 +1,4 @@
-"""Names that came from outside, made fit for a file system and a spreadsheet."""
+"""Names from outside, made safe for file systems and spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FALLBACK_NAME = "image"
 DEVICE_NAMES = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)}
 )
-#: A spreadsheet takes a cell that starts so for a formula (OWASP, CSV injection); the wide forms
-#: count in some locales.
-FORMULA_STARTS = tuple("=+-@＝＋－＠")  # noqa: RUF001 - the wide forms are meant
+#: A spreadsheet takes a cell that starts with these for a formula (OWASP, CSV injection); the
+#: full-width forms count in some locales.
+FORMULA_STARTS = tuple("=+-@＝＋－＠")  # noqa: RUF001 - full-width on purpose
 
 
 def _is_control(character: str) -> bool:
@@ -26,10 +26,10 @@ def _is_control(character: str) -> bool:
 
 
 def safe_name(name: str) -> str:
-    """A file name without folders, control characters and what a file system forbids.
+    """A file name without folders, control characters or anything that file systems forbid.
 
     Args:
-        name: A file name or path of any system.
+        name: A file name or path from any operating system.
 
     Returns:
         1 to about `MAX_NAME_BYTES` bytes of UTF-8; a usual suffix is kept.
@@ -43,19 +43,19 @@ def safe_name(name: str) -> str:
     suffix = PurePosixPath(cleaned).suffix
     suffix = suffix if len(suffix) <= LONGEST_SUFFIX else ""
     stem = cleaned.removesuffix(suffix).encode()[: MAX_NAME_BYTES - len(suffix.encode())]
-    # A cut may fall inside a character: its rest is dropped.
+    # The cut may fall inside a character: what is left of it is dropped.
     text = stem.decode(errors="ignore").rstrip(" .") or FALLBACK_NAME
     return f"{'_' if text.casefold() in DEVICE_NAMES else ''}{text}{suffix}"
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """The names in order, duplicates told apart: a.jpg, a-2.jpg, a-3.jpg.
+    """The names in order, duplicates numbered: a.jpg, a-2.jpg, a-3.jpg.
 
     Upper and lower case count as the same, as on Windows and macOS.
     """
     given = list(names)
     taken: set[str] = set()
-    # A name that comes later as it is keeps itself: a.jpg, a.jpg, a-2.jpg.
+    # A number must not give away a later name: a.jpg, a.jpg, a-2.jpg -> a.jpg, a-3.jpg, a-2.jpg.
     reserved = {name.casefold() for name in given}
     result = []
     for name in given:
@@ -70,7 +70,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def file_stems(names: Iterable[str]) -> list[str]:
-    """The names without suffix, told apart: a.jpg and a.png share one folder of labels."""
+    """The names without suffix, made unique: a.jpg and a.png share one folder of labels."""
     return unique_names(PurePosixPath(name).stem for name in names)
 
 

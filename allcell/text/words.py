@@ -9,7 +9,7 @@ def in_words(names: Sequence[str], last: str = "or") -> str:
     """Names as a sentence lists them: `JPEG, PNG or TIFF`.
 
     Args:
-        names: Any number of them; of none the sentence is empty.
-        last: What stands before the last one.
+        names: Any number of them; the result is empty if there are none.
+        last: The word before the last one.
     """
     return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)

@@ -1,4 +1,4 @@
-"""What a stranger's network answers: the run with its time limit, and the ways to read it."""
+"""What an untrusted network answers: the run with its time limit, and the ways to read it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from allcell.errors import ModelError
 from allcell.models.registry import OutputLayout
 from allcell.untrusted.time_limit import time_limit
 
-#: A network that suppresses overlaps itself answers with a few hundred boxes; others, with
+#: A network with built-in non-maximum suppression answers with a few hundred boxes; others, with
 #: thousands of candidates.
 _MOST_FINISHED_BOXES = 1000
 #: If no coordinate is larger than this, they are fractions of the picture, not pixels.
 _FRACTIONS_PX = 2.0
-#: Rounding may take scores this far outside of 0 to 1.
+#: Rounding may take scores this far outside 0 to 1.
 _ROUNDING = 1e-3
 
 
@@ -36,7 +36,7 @@ class Fit:
 
 
 def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
-    """Run a stranger's network, whose graph may do anything, on one picture.
+    """Run an untrusted network, whose graph may do anything, on one picture.
 
     Args:
         engine: The network.

@@ -21,7 +21,7 @@ def main() -> None:
     """Arguments: bytes of memory and seconds it may take, CPU threads; optionally width, height."""
     most_bytes, longest_s, threads, *size = (int(argument) for argument in sys.argv[1:])
     if hasattr(signal, "alarm"):
-        # Nobody would end it if the server that waits for it has ended.
+        # Nothing else would end it if the server that waits for it is gone.
         signal.alarm(longest_s)
     content = sys.stdin.buffer.read()
     _limit_memory(most_bytes)
@@ -31,8 +31,8 @@ def main() -> None:
         opened = open_here(content, check_file(content), wanted, threads)
         said = {"input_px": opened.input_px}
     except ModelError as error:
-        short = any(words in str(error.__cause__) for words in _NO_MEMORY)
-        said = _too_large(most_bytes) if short else _said(error)
+        no_memory = any(words in str(error.__cause__) for words in _NO_MEMORY)
+        said = _too_large(most_bytes) if no_memory else _said(error)
     except MemoryError:
         said = _too_large(most_bytes)
     print(json.dumps(said))
@@ -50,7 +50,7 @@ def _too_large(most_bytes: int) -> dict[str, str]:
 
 
 def _limit_memory(most_bytes: int) -> None:
-    """Limit the memory beyond what the process has now, where the system can (Linux)."""
+    """Limit the memory that the process may take beyond what it has, on Linux."""
     try:
         import resource
 

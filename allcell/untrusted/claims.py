@@ -1,4 +1,4 @@
-"""What the user says of a stranger's network, checked against its answers to make a Detector."""
+"""What the user says about an untrusted network, checked against its answers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from allcell.untrusted.answer import answer, check_values, fits
 
 #: Larger numbers cannot be coordinates, and overflow to infinity in arithmetic.
 _LARGEST = 1e30
-#: In each layout a row begins with so many numbers before the scores of the classes.
+#: How many numbers of a box precede the scores of its classes, by layout.
 _BEFORE_CLASSES: dict[OutputLayout, int] = {"anchor_based": 5, "anchor_free": 4}
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What the user says of a network.
+    """What the user says about a network.
 
     Attributes:
         name: What a command or an export calls it.
-        classes: One for each class of the network, in its order: `blast`, `healthy`, `smudge`, or
-            None for one to leave out. Several may map to the same.
+        classes: For each class of the network, in its order: `blast`, `healthy`, `smudge`, or None
+            to leave it out. Several may map to the same.
         layout: How its output is laid out; None to tell it from the output.
         confidence: Threshold to begin with, 0 to 1.
-        title: What a person reads; the name if empty.
+        title: Its name as shown to people; `name` if empty.
     """
 
     name: str
@@ -46,8 +46,8 @@ class Claims:
 class _MappedEngine:
     """A network whose classes are mapped to allcell's.
 
-    Where several classes map to one of ours, the highest of their scores counts. A box whose
-    highest score is of a class that is left out is left out, too.
+    Where several classes map to one of ours, the highest of their scores counts. A box that scores
+    highest in a left-out class is left out, too.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class _MappedEngine:
         return self._engine.description
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
-        """See `Engine.run`; it has a time limit.
+        """See `Engine.run`; with a time limit.
 
         Raises:
             ModelError: If it takes too long, or this picture's answer is not a detector's: what
@@ -131,7 +131,7 @@ class _MappedEngine:
 def detector_for(
     network: Engine, output: FloatArray, input_px: tuple[int, int], claims: Claims
 ) -> Detector:
-    """Check what the user says of a network against an answer of it, and make a detector.
+    """Check what the user says about a network against one of its answers, and make a detector.
 
     Args:
         network: The network.
@@ -140,7 +140,7 @@ def detector_for(
         claims: What the user says.
 
     Raises:
-        ModelError: If they do not fit: the message says what was found.
+        ModelError: If the two do not fit: the message says what was found.
     """
     ours = tuple(name for name in CLASSES if name in claims.classes)
     wrong = [name for name in claims.classes if name not in (None, *CLASSES)]

@@ -7,7 +7,7 @@ import re
 
 from allcell.untrusted.onnx_file import OnnxFacts
 
-#: Longer names of classes are cut.
+#: Longer class names are cut.
 _LONGEST_NAME = 60
 
 
@@ -15,7 +15,7 @@ def class_names(facts: OnnxFacts) -> tuple[str, ...]:
     """The classes that a file names: `{0: 'blast'}` as ultralytics writes them, or a list.
 
     Args:
-        facts: What the file says of itself. The text is parsed as a Python literal, never run.
+        facts: What the file says about itself. The text is parsed as a Python literal, never run.
 
     Returns:
         The names in the order of their numbers; empty if there is no such list.
@@ -29,7 +29,7 @@ def class_names(facts: OnnxFacts) -> tuple[str, ...]:
         return tuple(_clean(str(name)) for name in said) if isinstance(said, (list, tuple)) else ()
     except (ValueError, TypeError, SyntaxError, LookupError, ArithmeticError):
         return ()
-    except (MemoryError, RecursionError):  # nested too deep for the parser
+    except (MemoryError, RecursionError):  # nested too deeply for the parser
         return ()
 
 

@@ -1,4 +1,4 @@
-"""The door to strangers' networks: what a file takes and answers, and the detectors it gives.
+"""The way in for untrusted networks: what a file takes and answers, and detectors made of it.
 
 The file is read from memory. One that keeps its weights in other files, or needs operators that
 ONNX Runtime does not have, is refused.
@@ -33,15 +33,15 @@ __all__ = ["MAX_BYTES", "MAX_INPUT_PX", "MIN_INPUT_PX", "Claims", "Fit", "Untrus
 
 @dataclass(eq=False)
 class UntrustedNetwork:
-    """A stranger's file, tried at one input size. Made by `open`; safe to share between threads.
+    """An untrusted file, tried at one input size. Made by `open`; safe to share between threads.
 
     It holds the one ONNX Runtime session that all of its detectors run, until `close`.
 
     Attributes:
-        content: Of the file.
+        content: Bytes of the file.
         threads: CPU threads; 0 leaves ONNX Runtime's choice.
-        sha256: Of the file, hexadecimal.
-        facts: What the file says of itself.
+        sha256: SHA-256 of the file, hexadecimal.
+        facts: What the file says about itself.
         input_px: Width and height it was tried with.
         fixed: Whether it takes no other size.
         output_shape: Shape of its answer to one picture.
@@ -49,7 +49,7 @@ class UntrustedNetwork:
         names: Its classes as the file names them, in their order; empty if the names do not fit
             the answer, or there are none.
         remark: What is odd about it, in a sentence; may be empty.
-        run_ms: How long one picture took on this computer.
+        run_ms: How long one picture took on this computer, in milliseconds.
     """
 
     content: bytes = field(repr=False)
@@ -71,16 +71,16 @@ class UntrustedNetwork:
     ) -> UntrustedNetwork:
         """Inspect a file, try it in a child process, then open it here and run it.
 
-        A file that went well before at this size is not tried again.
+        A file that passed its trial at this size before is not tried again.
 
         Args:
-            content: Of the ONNX file.
+            content: Bytes of the ONNX file.
             input_px: Width and height of its input; if None, what the file says, or 640 x 640.
             threads: CPU threads; 0 leaves ONNX Runtime's choice.
 
         Raises:
-            ModelError: If it is no ONNX file, or no detector that can be read: the message says
-                what was found.
+            ModelError: If it is not an ONNX file, or not a detector that can be read: the message
+                says what was found.
         """
         facts = check_file(content)
         try_apart(content, input_px, threads)
@@ -146,14 +146,14 @@ class UntrustedNetwork:
         return self._of(self.content, self.threads, self.facts, opened)
 
     def detector(self, claims: Claims) -> Detector:
-        """Check what is said of it against what it answers, and make a detector of it.
+        """Check what the user says about it against what it answers, and make a detector.
 
         Detectors of one network share its session but have locks of their own: ONNX Runtime runs
         a session for several threads at a time, so live video and a page do not wait for each
         other, and the weights are in memory once.
 
         Args:
-            claims: What is said of it.
+            claims: What the user says about it.
 
         Raises:
             ModelError: If that does not fit: the message says what was found.
@@ -163,7 +163,7 @@ class UntrustedNetwork:
         return detector_for(engine, answer_to_noise(engine, self.input_px), self.input_px, claims)
 
     def close(self) -> None:
-        """Let go of the session; the next detector opens another. Detectors keep theirs."""
+        """Release the session; the next detector opens another. Detectors keep theirs."""
         self._engine = None
 
     def _opened(self) -> OnnxEngine:

@@ -1,9 +1,9 @@
-"""What an ONNX file says of itself, read before any runtime opens it.
+"""What an ONNX file says about itself, read before any runtime opens it.
 
-ONNX is a protobuf message, whose fields go by number
+ONNX is a protobuf message, whose fields are identified by number
 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3). Only a few of them are read here.
-This comes before ONNX Runtime: if a graph from memory keeps its weights in other files, the runtime
-looks for them in the server's working directory and reads them.
+ONNX Runtime must not open the file first: if a graph from memory keeps its weights in other files,
+the runtime looks for them in the server's working directory and reads them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from allcell.errors import ModelError
 
 _EXPORT = "Export the detector as ONNX, for example: yolo export model=best.pt format=onnx"
 #: The fields that are followed: message -> number of a field -> message in it. Tensors, whose
-#: weights may be in other files, can be in many places.
+#: weights may be in other files, can occur in many places.
 _CHILDREN: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
         "model": {7: "graph", 8: "opset", 14: "metadata", 20: "training", 25: "function"},
@@ -34,18 +34,18 @@ _CHILDREN: Mapping[str, Mapping[int, str]] = MappingProxyType(
 )
 _GRAPH, _EXTERNAL_DATA, _DATA_LOCATION = 7, 13, 14
 #: YOLOs have 5,000 to 10,000. A node has at least four, and takes 2 kB of ONNX Runtime's memory, a
-#: hundred times its size in the file: this many take at most 0.2 GB and some seconds.
+#: hundred times its size in the file: this many take at most 0.2 GB and a few seconds.
 _MOST_FIELDS = 300_000
-#: Messages within messages: protobuf's own limit.
+#: Deepest nesting of messages: protobuf's own limit.
 _DEEPEST = 100
 #: Most bytes of a field's number and kind, or of a length, that protobuf reads.
 _LONGEST_KEY = 5
 _LONGEST_NUMBER = 10
-#: Only the last ones of the operator sets, and of the metadata, are kept.
+#: Only this many operator sets and metadata entries are kept, the last ones.
 _MOST_ENTRIES = 1000
 #: Names, versions and metadata are cut to this many characters.
 _LONGEST_TEXT = 20_000
-#: First bytes of what is often mistaken for an ONNX file.
+#: First bytes of files that are often mistaken for ONNX.
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", "a ZIP archive, as PyTorch's .pt files are"),
     (0, b"\x80", "a Python pickle, as old .pt files are"),
@@ -59,7 +59,7 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class OnnxFacts:
-    """What an ONNX file says of itself.
+    """What an ONNX file says about itself.
 
     Attributes:
         producer: The program that wrote it, with its version; may be empty.
@@ -80,10 +80,10 @@ def read_facts(content: bytes) -> OnnxFacts:
     """Read a file without a runtime.
 
     Args:
-        content: Of the file.
+        content: Bytes of the file.
 
     Raises:
-        ModelError: If it is no ONNX file, is cut off, or keeps its weights in other files.
+        ModelError: If it is not an ONNX file, is cut off, or keeps its weights in other files.
     """
     if found := _other_kind(content):
         raise ModelError(f"This file is not an ONNX network: it is {found}.", _EXPORT)
@@ -125,7 +125,7 @@ def _other_kind(content: bytes) -> str:
         start = content[:512].decode("utf-8")
     except UnicodeDecodeError:
         return ""
-    return "text" if all(sign.isprintable() or sign in "\r\n\t" for sign in start) else ""
+    return "text" if all(c.isprintable() or c in "\r\n\t" for c in start) else ""
 
 
 def _varint(data: memoryview, at: int, longest: int = _LONGEST_NUMBER) -> tuple[int, int]:
@@ -150,7 +150,7 @@ class _Reader:
     def fields(self, data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         """Number and value of each field of a message.
 
-        What protobuf would read differently, or not at all, is refused: a field must not be one
+        What protobuf would read differently, or not at all, is refused: a field must not mean one
         thing here and another to the runtime.
         """
         at, end = 0, len(data)
@@ -159,7 +159,7 @@ class _Reader:
             if self._left == 0:
                 raise ModelError(
                     f"The ONNX file consists of more than {_MOST_FIELDS:,} parts, where a detector "
-                    "has some thousands.",
+                    "has a few thousand.",
                     "Export the detector alone, with its weights as raw data.",
                 )
             self._left -= 1
@@ -214,7 +214,7 @@ def _walk(content: bytes) -> Iterator[tuple[str, int, int | memoryview]]:
 
 
 def _look_into(content: bytes) -> tuple[OnnxFacts, bool]:
-    """What the file says of itself, and whether any tensor names another file."""
+    """What the file says about itself, and whether any tensor names another file."""
     texts: dict[int, str] = {}
     entries: dict[str, deque[dict[int, int | memoryview]]] = {
         "opset": deque(maxlen=_MOST_ENTRIES),

@@ -1,6 +1,6 @@
-"""Opens a stranger's file with ONNX Runtime in this process, and runs it on noise.
+"""Opens an untrusted file with ONNX Runtime in this process, and runs it on noise.
 
-Only `allcell.untrusted.child` may do that to a file that was not tried before.
+Only `allcell.untrusted.child` may do that with a file that has not been tried yet.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Opened:
 
 
 def check_file(content: bytes) -> OnnxFacts:
-    """What a file says of itself, read without ONNX Runtime.
+    """What a file says about itself, read without ONNX Runtime.
 
     Args:
-        content: Of the file.
+        content: Bytes of the file.
 
     Raises:
-        ModelError: If it is too large, no ONNX file, or says that it is no detector.
+        ModelError: If it is too large, is not an ONNX file, or says that it is not a detector.
     """
     if len(content) > MAX_BYTES:
         raise ModelError(
@@ -70,25 +70,25 @@ def check_file(content: bytes) -> OnnxFacts:
 def open_here(
     content: bytes, facts: OnnxFacts, input_px: tuple[int, int] | None, threads: int
 ) -> Opened:
-    """Open a network of one picture and one answer in this process, and run it.
+    """Open a network with one input and one output in this process, and run it.
 
     Args:
-        content: Of the file.
-        facts: What it says of itself, by `check_file`.
+        content: Bytes of the file.
+        facts: What it says about itself, from `check_file`.
         input_px: Width and height of its input; if None, what the file says, or the usual size.
         threads: CPU threads; 0 leaves ONNX Runtime's choice.
 
     Raises:
-        ModelError: If it is no such network; the message says what was found.
+        ModelError: If it is not such a network; the message says what was found.
     """
     return run_at(OnnxEngine(content, threads=threads), facts, input_px)
 
 
 def run_at(engine: OnnxEngine, facts: OnnxFacts, input_px: tuple[int, int] | None) -> Opened:
-    """Run a network that is open at an input size; as `open_here`."""
+    """Run an open network at an input size; arguments and errors as in `open_here`."""
     _check_signature(engine.signature)
     size = _input_size(engine, input_px, facts)
-    answer_to_noise(engine, size)  # the first run plans its memory
+    answer_to_noise(engine, size)  # warm-up: the first run plans its memory
     start = time.perf_counter()
     output = answer_to_noise(engine, size)
     return Opened(engine, size, output, 1e3 * (time.perf_counter() - start))
@@ -102,7 +102,7 @@ def answer_to_noise(engine: OnnxEngine, input_px: tuple[int, int]) -> FloatArray
         input_px: Width and height of the picture.
 
     Raises:
-        ModelError: If it fails, takes too long, or answers as no detector does.
+        ModelError: If it fails, takes too long, or does not answer like a detector.
     """
     width, height = input_px
     noise: npt.NDArray[np.uint8] = np.random.default_rng(0).integers(
@@ -111,7 +111,7 @@ def answer_to_noise(engine: OnnxEngine, input_px: tuple[int, int]) -> FloatArray
     output = answer(engine, noise)
     if output.ndim == 1:
         raise ModelError(
-            f"The network answers with {len(output)} numbers a picture and no boxes, as a "
+            f"The network answers with {len(output)} numbers per picture and no boxes, as a "
             "classifier does.",
             "Choose a detector: only those box cells.",
         )
@@ -149,7 +149,7 @@ def _check_signature(said: Signature) -> None:
 def _input_size(
     engine: OnnxEngine, wanted: tuple[int, int] | None, facts: OnnxFacts
 ) -> tuple[int, int]:
-    """Width and height to run it with, if it can be."""
+    """Width and height to run it at, if it can be."""
     if engine.fixed_size is None:
         width, height = wanted or _named_size(facts) or USUAL_INPUT_PX
     else:

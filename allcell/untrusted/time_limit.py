@@ -1,4 +1,4 @@
-"""Gives up a run that takes too long: on some pictures, a loop in a graph may never end."""
+"""Aborts a run that takes too long: on some pictures, a loop in a graph may never end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allcell.errors import ModelError
 
 #: A network that takes longer for one picture is of no use here.
 LONGEST_RUN_S = 30.0
-#: An overdue run is interrupted again this often: one that was opening a session went on.
+#: An overdue run is interrupted again this often: one that is opening a session ignores it.
 _AGAIN_S = 1.0
 
 
@@ -28,7 +28,7 @@ class _Watchdog:
     """One thread that watches all runs; it ends when there are none.
 
     A timer for each run would start a thread for each. That takes 0.04 ms, but 20 ms and more while
-    other threads hold Python's global lock (the GIL). This takes 0.002 ms in both cases.
+    other threads compete for the GIL. This takes 0.002 ms in both cases.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class _Watchdog:
         self._thread: threading.Thread | None = None
 
     def add(self, run: _Run) -> None:
-        """Watch a run, and interrupt it when its time is over."""
+        """Watch a run, and interrupt it when its time is up."""
         with self._news:
             self._runs.add(run)
             if self._thread is None:
@@ -73,7 +73,7 @@ _WATCHDOG = _Watchdog()
 
 @contextmanager
 def time_limit(engine: Engine) -> Iterator[None]:
-    """Within it, a run of the engine is given up after `LONGEST_RUN_S`.
+    """A context in which a run of the engine is aborted after `LONGEST_RUN_S`.
 
     Args:
         engine: The network that runs.

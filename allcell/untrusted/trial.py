@@ -1,8 +1,8 @@
-"""A stranger's network is tried in a child process before this process opens it.
+"""An untrusted network is tried in a child process before this process opens it.
 
 A small file can make the runtime take all memory, loop for ever while it is opened, or crash. In a
 server that would end everybody's session. The trial's picture is noise: it does not show what a
-graph does on certain other pictures only.
+graph does only on certain other pictures.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ log = logging.getLogger(__name__)
 #: Most address space for the network, on top of the child's own. A server that opens the network
 #: afterwards takes as much.
 MOST_MEMORY_BYTES = 3 * 2**30
-#: For the whole trial: the child starts, opens the network and runs it twice.
+#: Time for the whole trial: the child starts, opens the network and runs it twice.
 _LONGEST_S = 3 * LONGEST_RUN_S
 #: One trial at a time, or several would take several times the memory.
 _TURN = threading.Lock()
-#: Trials that went well: SHA-256 and input size. The same file may come again, from another
+#: Trials that were passed: SHA-256 and input size. The same file may come again, from another
 #: session for example.
 _WENT_WELL: set[tuple[str, tuple[int, int] | None]] = set()
 _MOST_KNOWN = 256
 
 
 def try_apart(content: bytes, input_px: tuple[int, int] | None, threads: int) -> None:
-    """Let a child process open a network and run it, unless that went well before.
+    """Let a child process open a network and run it, unless the network passed that before.
 
     Args:
-        content: Of the ONNX file.
+        content: Bytes of the ONNX file.
         input_px: Width and height of its input; what the file says if None.
         threads: CPU threads; 0 leaves ONNX Runtime's choice.
 
@@ -51,7 +51,7 @@ def try_apart(content: bytes, input_px: tuple[int, int] | None, threads: int) ->
             crashed.
     """
     sha256 = hashlib.sha256(content).hexdigest()
-    # Before the turn as well: a known file does not wait for another file's trial.
+    # Checked before the lock as well: a known file does not wait for another file's trial.
     if (sha256, input_px) in _WENT_WELL:
         return
     if not _TURN.acquire(timeout=_LONGEST_S):

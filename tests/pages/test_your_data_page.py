@@ -125,11 +125,11 @@ def test_a_name_that_says_nothing_has_to_be_mapped(app: AppTest) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param(b"no zip", "no ZIP", id="no ZIP"),
+        pytest.param(b"no zip", "not a ZIP", id="no ZIP"),
         pytest.param(packed({"a.txt": ""}), "no labelled set", id="no set"),
         pytest.param(
             packed({"Annotations/a.xml": "", "ImageSets/Main/x.txt": b"\xff"}),
-            "no plain text",
+            "not plain text",
             id="a list that is no text",
         ),
         pytest.param(

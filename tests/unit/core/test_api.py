@@ -106,7 +106,7 @@ def test_a_detector_is_kept_and_called_again(field: Any, monkeypatch: Any) -> No
     monkeypatch.setattr(api, "open_detector", lambda *_, **__: pytest.fail("opened again"))
     for _ in range(2):
         assert counted(allcell.detect(field, model=detector)) == COUNTS
-    with pytest.raises(ValueError, match="open already"):
+    with pytest.raises(ValueError, match="already open"):
         allcell.detect(field, model=detector, device="cpu")
 
 
@@ -171,7 +171,7 @@ def test_save_writes_three_files_named_after_the_image(smear: Path, tmp_path: Pa
 
 def test_a_result_made_elsewhere_asks_for_its_image(field: Any) -> None:
     bare = allcell.detect(field).with_pixels(None)  # type: ignore[arg-type]
-    with pytest.raises(ImageError, match=r"Give draw\(\) the image"):
+    with pytest.raises(ImageError, match=r"Pass the image to draw\(\)"):
         bare.draw()
     assert bare.draw(field).shape[0] > field.shape[0], "the notice stands below"
 

@@ -480,7 +480,7 @@ def canon_raw() -> bytes:
 
 OTHERS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", r"empty \(0 bytes\)"),
-    "zeros": (bytes(5000), "zeros only"),
+    "zeros": (bytes(5000), "filled with zeros"),
     "text": (b"Patient list\r\nM\xc3\xbcller;42\r\n", "a text file"),
     "text cut inside a letter": (b"x" * 4095 + "ü".encode() * 9, "a text file"),
     "text that begins like a bitmap": (b"BMI of 12 patients, in kg/m2", "a text file"),
@@ -510,7 +510,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "dicom film": (dicom(np.stack([RGB, RGB]), NumberOfFrames=2), "2 DICOM frames"),
     "dicom JPEG-LS": (dicom(b"\xff\xd8\xff\xf7", syntax=JPEGLSLossless), "compressed in a way"),
     "dicom deflated": (dicom(RGB, syntax=DeflatedExplicitVRLittleEndian), "compressed in a way"),
-    "dicom one bit": (dicom(GREY, "MONOCHROME2", BitsAllocated=1), "1 bits a pixel"),
+    "dicom one bit": (dicom(GREY, "MONOCHROME2", BitsAllocated=1), "1 bits per pixel"),
     "random bytes": (np.random.default_rng(0).bytes(500), "not a picture"),
 }
 
