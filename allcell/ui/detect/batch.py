@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from allcell.detector import Detector
@@ -15,7 +13,7 @@ from allcell.result import Result
 from allcell.statistics import Proportion
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture, Refused
-from allcell.ui.field.table import pickable
+from allcell.ui.field.table import pick_picture
 from allcell.ui.shell.controls import ViewChoice
 from allcell.ui.shell.wording import interval_text, plain, share_text
 
@@ -76,23 +74,14 @@ def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
         _row(n, picture, found.get(picture.id), desk.outcome(picture, model))
         for n, picture in enumerate(pictures, 1)
     ]
-    ids = [picture.id for picture in pictures]
-    # Other images need another widget key: the row picked before means nothing among them.
-    key = f"detect.summary.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
-    pickable(
-        pd.DataFrame(rows),
-        key,
-        ids.index(desk.shown) if desk.shown in ids else 0,
-        lambda row: None if row is None else desk.show(ids[row]),
-        required=True,
-        height=min(38 + 35 * len(rows), 330),
-        column_config={
-            "No.": st.column_config.NumberColumn(width="small"),
+    pick_picture(
+        desk,
+        rows,
+        "summary",
+        columns={
             "Blast %": st.column_config.NumberColumn(format="%.1f"),
             "Highest blast confidence": st.column_config.NumberColumn(format="%.2f"),
-            "Note": st.column_config.TextColumn(width="large"),
         },
-        placeholder="",
         alt="One row per image: counts, or the error",
     )
     _failed([o for s in pictures if isinstance(o := desk.outcome(s, model), Refused)])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 
-import pandas as pd
 import streamlit as st
 
 from allcell.errors import AllcellError
@@ -15,7 +13,7 @@ from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Judged, Picture, Refused
-from allcell.ui.field.table import pickable
+from allcell.ui.field.table import pick_picture
 from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
 from allcell.ui.shell.catalog import loading
@@ -115,9 +113,6 @@ def _picture(desk: Bench, picture: Picture) -> None:
 
 
 def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
-    ids = [picture.id for picture in pictures]
-    key = f"detect.fields.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
-
     rows = [
         {
             "No.": n,
@@ -132,19 +127,11 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
         }
         for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)
     ]
-    pickable(
-        pd.DataFrame(rows),
-        key,
-        ids.index(desk.shown) if desk.shown in ids else 0,
-        lambda row: None if row is None else desk.show(ids[row]),
-        required=True,
-        height=min(38 + 35 * len(rows), 330),
-        column_config={
-            "No.": st.column_config.NumberColumn(width="small"),
-            "Probability of cancerous": st.column_config.NumberColumn(format="%.2f"),
-            "Note": st.column_config.TextColumn(width="large"),
-        },
-        placeholder="",
+    pick_picture(
+        desk,
+        rows,
+        "fields",
+        columns={"Probability of cancerous": st.column_config.NumberColumn(format="%.2f")},
         alt="One row per image: the suggested class of the field, or the error",
     )
 

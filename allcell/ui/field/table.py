@@ -112,6 +112,43 @@ def pickable(
     )
 
 
+def pick_picture(
+    desk: Bench,
+    rows: Sequence[Mapping[str, object]],
+    name: str,
+    *,
+    columns: Mapping[str, Any],
+    alt: str,
+) -> None:
+    """A table of the pictures on the bench; picking a row shows that picture.
+
+    Args:
+        desk: The pictures, in the order of the rows.
+        rows: One per picture, with the columns `No.`, `Image` and `Note` among others.
+        name: Names the table among those of the page.
+        columns: `column_config` of the other columns.
+        alt: What the table shows, for a screen reader.
+    """
+    ids = list(desk.pictures)
+    # Other images need another widget key: the row picked before means nothing among them.
+    key = f"detect.{name}.{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
+    pickable(
+        pd.DataFrame(rows),
+        key,
+        ids.index(desk.shown) if desk.shown in ids else 0,
+        lambda row: None if row is None else desk.show(ids[row]),
+        required=True,
+        height=min(38 + 35 * len(rows), 330),
+        column_config={
+            "No.": st.column_config.NumberColumn(width="small"),
+            **columns,
+            "Note": st.column_config.TextColumn(width="large"),
+        },
+        placeholder="",
+        alt=alt,
+    )
+
+
 def picked_row(selection: Mapping[str, Any]) -> int | None:
     """Index of the row that was clicked, or ticked at its left; None if it was unpicked."""
     if selection["cells"]:

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from allcell.detector import MAX_IOU
 from allcell.imaging.draw import Style
 from allcell.models.registry import ModelSpec
 from allcell.settings import settings
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker, open_live
 from allcell.ui.shell.catalog import Listing
-from allcell.ui.shell.controls import pick_model, threshold_text, title_of
+from allcell.ui.shell.controls import (
+    choose_classes,
+    choose_confidence,
+    choose_overlap,
+    pick_model,
+)
 from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.user_models import user_model
 
@@ -62,37 +66,12 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
 def choose_settings(worker: ModelWorker) -> LiveSettings:
     """Threshold, classes and the look of boxes; each model keeps its own threshold."""
     spec = worker.detector.spec
-    confidence = st.slider(
-        "Lowest confidence",
-        min_value=settings().floor_confidence,
-        max_value=0.95,
-        value=spec.confidence,
-        step=0.01,
-        key=f"live.confidence.{spec.name}",
-        persist_state="session",
-        help=f"Boxes below it are hidden. {threshold_text(spec)}",
-    )
-    classes = st.pills(
-        "Shown classes",
-        spec.classes,
-        selection_mode="multi",
-        default=spec.classes,
-        format_func=title_of,
-        key=f"live.classes.{spec.name}",
-        persist_state="session",
-        help="Hides boxes in the picture. The tally counts all classes.",
+    confidence = choose_confidence(spec, "live", "Boxes below it are hidden.")
+    classes = choose_classes(
+        spec, "live", "Hides boxes in the picture. The tally counts all classes."
     )
     with st.expander("More settings", key="live.more"):
-        iou = st.slider(
-            "Largest overlap",
-            min_value=0.1,
-            max_value=MAX_IOU,
-            value=spec.iou,
-            step=0.05,
-            key=f"live.iou.{spec.name}",
-            persist_state="session",
-            help="Two boxes that share more than this part of their joint area are one cell.",
-        )
+        iou = choose_overlap(spec, "live")
         long_side = _choose_input(spec)
         line = st.segmented_control(
             "Boxes",

@@ -108,46 +108,86 @@ def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
     return next((spec for spec in usable if spec.name == name), usable[0])
 
 
-def choose_view(spec: ModelSpec) -> ViewChoice:
-    """Threshold, overlap, classes and labels. Each model keeps its own threshold."""
-    # Imported here: it pulls in the statistics, which the first page need not wait for.
-    from allcell.detector import MAX_IOU
+def choose_confidence(spec: ModelSpec, page: str, help_: str) -> float:
+    """The lowest confidence that is shown, 0 to 1; each model keeps its own.
 
-    confidence = st.slider(
+    Args:
+        spec: The model.
+        page: Begins the key of the widget.
+        help_: What the slider does on this page.
+    """
+    return st.slider(
         "Lowest confidence",
         min_value=settings().floor_confidence,
         max_value=0.95,
         value=spec.confidence,
         step=0.01,
-        key=f"detect.confidence.{spec.name}",
+        key=f"{page}.confidence.{spec.name}",
         persist_state="session",
-        help=f"Boxes below it are hidden and not counted. The model is not run again. "
-        f"{threshold_text(spec)}",
+        help=f"{help_} {threshold_text(spec)}",
     )
-    iou = st.slider(
+
+
+def choose_overlap(spec: ModelSpec, page: str) -> float:
+    """The overlap (intersection over union) above which two boxes are one cell.
+
+    Args:
+        spec: The model.
+        page: Begins the key of the widget.
+    """
+    # Imported here: it pulls in the statistics, which the first page need not wait for.
+    from allcell.detector import MAX_IOU
+
+    return st.slider(
         "Largest overlap",
         min_value=0.1,
         max_value=MAX_IOU,
         value=spec.iou,
         step=0.05,
-        key=f"detect.iou.{spec.name}",
+        key=f"{page}.iou.{spec.name}",
         persist_state="session",
         help="Two boxes that share more than this part of their joint area are taken for one "
         "cell (intersection over union).",
     )
-    classes = st.pills(
-        "Shown classes",
-        spec.classes,
-        selection_mode="multi",
-        default=spec.classes,
-        format_func=title_of,
-        key=f"detect.classes.{spec.name}",
-        persist_state="session",
-        help="Hides boxes in the field, the table and the downloads of this image. "
-        "Counts stay as they are.",
+
+
+def choose_classes(spec: ModelSpec, page: str, help_: str) -> tuple[str, ...]:
+    """Names of the classes whose boxes are shown.
+
+    Args:
+        spec: The model.
+        page: Begins the key of the widget.
+        help_: What hiding a class does on this page.
+    """
+    return tuple(
+        st.pills(
+            "Shown classes",
+            spec.classes,
+            selection_mode="multi",
+            default=spec.classes,
+            format_func=title_of,
+            key=f"{page}.classes.{spec.name}",
+            persist_state="session",
+            help=help_,
+        )
     )
-    labels = st.toggle("Label the boxes", value=True, key="detect.labels", persist_state="session")
-    return ViewChoice(confidence, iou, tuple(classes), labels)
+
+
+def choose_view(spec: ModelSpec) -> ViewChoice:
+    """Threshold, overlap, classes and labels of the Detect page."""
+    return ViewChoice(
+        choose_confidence(
+            spec, "detect", "Boxes below it are hidden and not counted. The model is not run again."
+        ),
+        choose_overlap(spec, "detect"),
+        choose_classes(
+            spec,
+            "detect",
+            "Hides boxes in the field, the table and the downloads of this image. Counts stay as "
+            "they are.",
+        ),
+        st.toggle("Label the boxes", value=True, key="detect.labels", persist_state="session"),
+    )
 
 
 def choose_names() -> None:
