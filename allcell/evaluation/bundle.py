@@ -1,4 +1,4 @@
-"""Everything needed to check a comparison, as one ZIP; the same numbers come out of it again."""
+"""A comparison and all that is needed to check it as one ZIP; scoring it again gives the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from allcell.evaluation.scored import evaluate_all
 from allcell.settings import RESEARCH_USE
 from allcell.statistics import too_few_images
 
-#: Larger bundles, packed or unpacked, are refused.
+#: Bundles larger than this, packed or unpacked, are refused.
 MAX_BYTES = 512 * 2**20
 _LIMITS = ZipLimits(MAX_BYTES, MAX_BYTES, MAX_BYTES, max_files=1000)
 _ANOTHER = "Use one that `python -m allcell compare --bundle` or the Compare page wrote."
@@ -30,7 +30,15 @@ _PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
 
 
 def write_bundle(predictions: Sequence[Predictions], fields: Sequence[JudgedFields] = ()) -> bytes:
-    """Score several models and `pack` it; see `evaluate_all`."""
+    """Score several models and `pack` the results.
+
+    Args:
+        predictions: Of one model each, on the same images.
+        fields: Answers of whole-field classifiers on these images.
+
+    Raises:
+        DataError: See `evaluate_all`.
+    """
     return pack(predictions, *evaluate_all(predictions, fields), fields)
 
 
@@ -40,13 +48,13 @@ def pack(
     comparison: Comparison,
     fields: Sequence[JudgedFields] = (),
 ) -> bytes:
-    """A ZIP of the answers, what they score, the comparison, and where they were made.
+    """A ZIP of predictions, scores and comparison, with the machine and versions they came from.
 
     Args:
         predictions: Of one model each, on the same images.
-        results: What they score, in the same order.
-        comparison: Of all pairs.
-        fields: Of the whole-field classifiers that are compared, too.
+        results: Their scores, in the same order.
+        comparison: Of all pairs of models.
+        fields: Answers of the whole-field classifiers in the comparison.
     """
     about = {
         "notice": RESEARCH_USE,
@@ -59,7 +67,7 @@ def pack(
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_ABOUT, json.dumps(about, indent=1) + "\n")
         for n, (item, result) in enumerate(zip(predictions, results, strict=True), 1):
-            # Numbered: a model's name is what somebody called it, not a file name.
+            # Numbered: a model's name comes from a user and may not be a valid file name.
             archive.writestr(f"{_PREDICTIONS}{n:02d}.json", item.to_json() + "\n")
             archive.writestr(f"{_METRICS}{n:02d}.json", result.to_json() + "\n")
         for n, judged in enumerate(fields, 1):
@@ -69,7 +77,7 @@ def pack(
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:
-    """What was compared, as the bundle's first file says it."""
+    """What was compared, as `about.json` records it."""
     return {
         "data": comparison.data,
         "split": comparison.split,
@@ -80,13 +88,13 @@ def _compared(comparison: Comparison) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """What is in a bundle.
+    """The contents of a bundle.
 
     Attributes:
-        answers: Of the detectors.
-        fields: Of the whole-field classifiers.
-        scored: The text of what follows from these, by its name in the ZIP: every metrics file,
-            the comparison, and what it says about itself.
+        answers: Predictions of the detectors.
+        fields: Answers of the whole-field classifiers.
+        scored: Text of the files computed from these, by name in the ZIP: metrics, comparison and
+            `about.json`.
     """
 
     answers: tuple[Predictions, ...]
@@ -95,17 +103,20 @@ class Bundle:
 
 
 def read_bundle(content: bytes) -> Bundle:
-    """What `write_bundle` wrote.
+    """Read what `write_bundle` wrote.
+
+    Args:
+        content: The bytes of the ZIP.
 
     Raises:
-        DataError: If it is not such a file, or too large.
+        DataError: If it is no bundle, or too large.
     """
     try:
         root = open_zip(content, "it", _LIMITS)
         texts = {name: (root / name).read_text() for name in sorted(root.archive.entries)}
     except (DataError, UnicodeDecodeError) as error:
         why = error.message if isinstance(error, DataError) else f"{error}."
-        raise DataError(f"This is no bundle of allcell: {why}", _ANOTHER) from error
+        raise DataError(f"This is not an allcell bundle: {why}", _ANOTHER) from error
     answers = tuple(
         Predictions.from_json(text) for name, text in texts.items() if name.startswith(_PREDICTIONS)
     )
@@ -124,14 +135,14 @@ def read_bundle(content: bytes) -> Bundle:
 
 @dataclass(frozen=True, eq=False)
 class Rescored:
-    """A bundle, scored anew.
+    """A bundle, scored again.
 
     Attributes:
-        results: Of each model.
-        comparison: Of all pairs.
-        differing: Names of its files whose numbers are not the same; empty if all are.
-        outdated: Names of its files with intervals or p-values that are no longer given, since the
-            images cannot decide: version 0.1 gave them. They are not checked.
+        results: Of each model, in the order of the bundle.
+        comparison: Of all pairs of models.
+        differing: Names of its files that disagree with the new scores; empty if none do.
+        outdated: Names of its files with intervals or p-values that version 0.1 gave and that are
+            no longer given, since the images cannot support them. They are not checked.
     """
 
     results: tuple[EvaluationResult, ...]
@@ -141,7 +152,10 @@ class Rescored:
 
 
 def rescore(content: bytes) -> Rescored:
-    """Score a bundle anew, from its answers alone.
+    """Score a bundle again, from its predictions alone.
+
+    Args:
+        content: The bytes of the ZIP.
 
     Raises:
         DataError: See `read_bundle`.
@@ -168,14 +182,14 @@ def rescore(content: bytes) -> Rescored:
 
 
 def _without_undecided(content: Any, comparison: Comparison, images: int) -> Any:
-    """A file of a bundle without the intervals and p-values that are given no more."""
+    """A file of a bundle without the intervals and p-values that are no longer given."""
     if not isinstance(content, dict):
         return content
     rest = dict(content)
     if too_few_images(images) and isinstance(settings := rest.get("settings"), dict):
         rest["settings"] = {k: v for k, v in settings.items() if k != "bootstrap"}
         rest.pop("intervals", None)
-    # Holm's adjustment is over all pairs of a measure.
+    # Holm's adjustment spans all pairs of a measure: one undecided pair changes every p.
     undecided = [d.measure for d in comparison.differences if d.p is None]
     if isinstance(rows := rest.get("differences"), list):
         rest["differences"] = [

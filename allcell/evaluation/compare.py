@@ -1,4 +1,4 @@
-"""Is the difference between two models real? Paired over images, for all pairs of models."""
+"""Is the difference between two models real? Tests paired over images, for all pairs of models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from allcell.statistics import (
     too_few_images,
 )
 
-#: What models are compared by: names of `Evidence.measure`.
+#: The scores that models are compared by, as `Evidence.measure` names them.
 COMPARED = (
     "blast.ap50",
     "healthy.ap50",
@@ -35,17 +35,17 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """One number, one pair of models.
+    """The difference in one score between two models.
 
     Attributes:
-        first: A model.
-        second: Another.
-        measure: Name of the number.
+        first: Name of a model.
+        second: Name of another.
+        measure: Name of the score.
         value: First minus second.
-        interval: 95 %, the same resamples of the images for both; None where p is.
+        interval: 95 %, from the same resamples of the images for both; None if p is.
         p: Bootstrap p-value; None where the resamples cannot decide (`statistics.paired_p`).
-        p_adjusted: After Holm, over all pairs of this measure; None where p is.
-        decisive: Whether p_adjusted is below `ALPHA` and the interval leaves 0 out.
+        p_adjusted: Holm-adjusted over all pairs for this measure; None if p is.
+        decisive: Whether p_adjusted is below `ALPHA` and the interval excludes 0.
     """
 
     first: str
@@ -60,15 +60,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class FieldDifference:
-    """Two models on whole images: right or wrong about there being a blast.
+    """Two models compared on whether each image holds a blast.
 
     Attributes:
-        first: A model.
-        second: Another.
+        first: Name of a model.
+        second: Name of another.
         only_first: Images that only the first got right.
         only_second: Images that only the second got right.
         p: McNemar's exact p-value.
-        p_adjusted: After Holm, over all pairs.
+        p_adjusted: Holm-adjusted over all pairs.
     """
 
     first: str
@@ -86,8 +86,8 @@ class Comparison:
     Attributes:
         data: Name of the data set.
         split: Which part of it.
-        data_sha256: Of all images and labels.
-        models: SHA-256 by name, of all that were compared.
+        data_sha256: SHA-256 over all images and labels.
+        models: SHA-256 of the weights of every compared model, by name.
         differences: For each measure and pair.
         fields: For each pair.
     """
@@ -121,14 +121,14 @@ def compare_measures(
         rows = []
         for first, second in combinations(measured, 2):
             value = measured[first][name] - measured[second][name]
-            # NaN differs from itself: neither model defines it on these images.
+            # NaN, which differs from itself: the score is undefined on these images.
             if value != value:
                 continue
             deltas = replicates[first][name] - replicates[second][name]
             p = paired_p(deltas, images)
             interval = None if p is None else percentile_interval(deltas)
             rows.append((first, second, value, interval, p))
-        # A pair that cannot be decided is a comparison that was made: it stays in Holm's count.
+        # An undecided pair was compared all the same, so Holm's adjustment counts it.
         adjusted = holm([1.0 if row[-1] is None else row[-1] for row in rows])
         for (first, second, value, interval, p), p_holm in zip(rows, adjusted, strict=True):
             apart = interval is not None and not interval[0] <= 0 <= interval[1]
@@ -176,7 +176,7 @@ def field_is_decisive(p_adjusted: float, images: int) -> bool:
 
 
 def least_differing(pairs: int) -> int:
-    """Images on which two models must differ, all in favour of one, to be told apart.
+    """The fewest images on which two models must differ, all in favour of one, to be decisive.
 
     McNemar's exact p is then 2 / 2**n, and Holm multiplies the smallest by the number of pairs.
 

@@ -13,16 +13,16 @@ from allcell.detections import IntArray
 from allcell.evaluation.matching import ScoredImage, lies_on
 from allcell.models.registry import CLASSES
 
-#: A box that overlaps a cell by this much has found it.
+#: A box with this IoU with a cell has found it.
 FOUND_IOU = 0.5
 
-#: One that overlaps it by less, but at least by this, is off its centre.
+#: A box with less than that, but at least this IoU, is off centre.
 NEAR_IOU = 0.1
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One cell that was not found as what it is, or one box that is no such cell.
+    """One error: a cell that was missed or given the wrong class, or a box on no such cell.
 
     Attributes:
         image: Index of the image.
@@ -41,11 +41,11 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """Cells against calls.
+    """The confusion matrix and its errors.
 
     Attributes:
-        matrix: Shape (C + 1, C + 1), cells in rows, calls in columns; the last row is background
-            (a box on no cell), the last column background (a cell without box).
+        matrix: Shape (C + 1, C + 1), true classes in rows, predicted ones in columns; the last row
+            is background (a box on no cell), as is the last column (a cell without a box).
         mistakes: Everything off the diagonal, one by one.
     """
 
@@ -54,14 +54,14 @@ class Confusion:
 
 
 def confusion(images: Sequence[ScoredImage]) -> Confusion:
-    """Pair boxes and cells whatever their class, so that an error has a name.
+    """Match boxes and cells whatever their class, to tell which class was taken for which.
 
-    In each image the pairing of greatest total overlap is taken among pairs of IoU >= `FOUND_IOU`,
-    one of the same class before one of another. Boxes on ignored cells (by half of their own area)
-    count neither way.
+    In each image the assignment of greatest total IoU is taken among pairs of IoU >= `FOUND_IOU`,
+    with pairs of the same class preferred. Unmatched boxes that have half of their own area or more
+    on an ignored cell count neither way.
 
     Args:
-        images: Predictions at the threshold, one class a cell.
+        images: Predictions at the operating threshold, one class per cell.
     """
     n = len(CLASSES)
     matrix = np.zeros((n + 1, n + 1), np.int64)

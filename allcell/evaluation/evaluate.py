@@ -1,4 +1,4 @@
-"""One evaluator for all models: from a model's answers to all that is known of it."""
+"""One evaluator for all models: from predictions to every score."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from allcell.evaluation.results import ClassResult, CurvePoints, EvaluationResul
 from allcell.models.registry import CLASSES, HEALTHY
 from allcell.statistics import Proportion, percentile_interval, too_few_images
 
-#: Resamples of a bootstrap.
+#: Bootstrap resamples.
 RESAMPLES = 2000
 
-#: Thresholds that may be chosen: whole twentieths, since a few images cannot tell finer ones apart.
+#: Thresholds to choose from: multiples of 0.05, as a few images cannot tell finer ones apart.
 _THRESHOLDS = np.arange(2, 19) / 20
 
-#: A threshold whose mean F1 is this near to the best is as good.
+#: A threshold whose mean F1 is within this of the best counts as equally good.
 _AS_GOOD = 0.005
 
 _RULES = (
@@ -73,12 +73,12 @@ def score(
     confidence: float | None = None,
     replicates: dict[str, Array] | None = None,
 ) -> EvaluationResult:
-    """All that one model's answers say.
+    """Score one model's predictions.
 
     Args:
         predictions: Of one model on one split.
         confidence: Operating threshold, 0 to 1; that of the predictions if None.
-        replicates: `Evidence.replicates` of the same, where they are at hand; they take a while.
+        replicates: `Evidence.replicates` of the same, if already computed; they take a while.
     """
     evidence = Evidence.of(predictions, confidence)
     measured = evidence.measure()
@@ -145,10 +145,10 @@ def score(
 
 
 def suggest_confidence(evidence: Evidence) -> float:
-    """The operating threshold that these images would choose, 0.1 to 0.9.
+    """The operating threshold to choose from these images, 0.1 to 0.9.
 
-    The lowest whole twentieth whose F1, averaged over blast and healthy, is within 0.005 of the
-    best: of equally good thresholds the one that misses fewer cells.
+    The lowest multiple of 0.05 whose F1, averaged over blast and healthy, is within 0.005 of the
+    best: of equally good thresholds, the one that misses the fewest cells.
     """
     f1 = np.array(
         [

@@ -1,4 +1,4 @@
-"""From one model's answers to every number that has an interval, for any resample of the images."""
+"""Every score of a model that has an interval, on its images or on any resample of them."""
 
 from __future__ import annotations
 
@@ -41,18 +41,19 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """One model's answers, matched: ready to be counted.
+    """One model's predictions, matched to the truth and ready to be counted.
 
     Attributes:
         confidence: Operating threshold, 0 to 1.
-        matches: Of each class, as YOLOv5 validates: a box counts for each class it reaches.
-        user_matches: Of each class as a user sees them, one cell one class, down to
+        matches: Of each class, as YOLOv5 validates: a box counts once for every class in which it
+            has enough confidence.
+        user_matches: Of each class as a user sees them, one class per cell, down to
             `CALIBRATION_FLOOR` or the threshold if that is lower.
         white_cells: Blast and healthy as one class, as a user sees them.
         seen: What a user can be shown, image by image, down to the same confidence as
             `user_matches`.
         centroids: Shape (I, 3): tp, fp, fn of expert centroids at the threshold in each image.
-        with_centroids: Shape (I,): images where experts looked.
+        with_centroids: Shape (I,): images in which experts looked for blasts.
         blast_present: Shape (I,): images with a blast.
     """
 
@@ -67,7 +68,7 @@ class Evidence:
 
     @classmethod
     def of(cls, predictions: Predictions, confidence: float | None = None) -> Evidence:
-        """Match a model's answers.
+        """Match a model's predictions.
 
         Args:
             predictions: Of one model on one split.
@@ -80,8 +81,8 @@ class Evidence:
             ScoredImage(i.predictions[:MAX_BOXES_AN_IMAGE], i.truth, i.ignore)
             for i in predictions.images
         ]
-        # What a user sees: one cell has one class. The best box of a cell is the same at any
-        # threshold, so suppressing once at the floor serves them all.
+        # What a user sees: one class per cell. A cell's best box is the same at any threshold, so
+        # one non-maximum suppression at the floor serves all of them.
         user = [
             ScoredImage(suppress(i.predictions.at_least(floor), iou), i.truth, i.ignore)
             for i in predictions.images
@@ -110,7 +111,7 @@ class Evidence:
 
     @property
     def n_images(self) -> int:
-        """Images that were looked at."""
+        """Number of images."""
         return len(self.seen)
 
     @property
@@ -119,12 +120,12 @@ class Evidence:
         return self.shown_at(self.confidence)
 
     def shown_at(self, confidence: float) -> tuple[ScoredImage, ...]:
-        """Likewise at another threshold, 0 to 1, not below the confidence of `seen`."""
+        """What a user sees at another threshold, 0 to 1, not below the lowest of `seen`."""
         return tuple(_at_least(item, confidence) for item in self.seen)
 
     @cached_property
     def sweeps(self) -> tuple[Sweep, ...]:
-        """Each class as a user sees it, from `CALIBRATION_FLOOR` on."""
+        """Scores of each class by threshold, as a user sees it, from `CALIBRATION_FLOOR` up."""
         return tuple(sweep(matches, CALIBRATION_FLOOR) for matches in self.user_matches)
 
     @property
@@ -142,11 +143,11 @@ class Evidence:
         return np.isin(np.arange(self.n_images), blasts.image[wrong])
 
     def best_f1(self) -> BestF1:
-        """YOLOv5's P and R of the paper's classes, at one confidence for all of them."""
+        """YOLOv5's P and R of the paper's classes, at one shared confidence."""
         return best_f1([self.matches[class_id] for class_id in PAPER_CLASS_IDS])
 
     def resample(self, times: IntArray) -> Evidence:
-        """The same with image i counted `times[i]` times, shape (I,)."""
+        """The same evidence with image i counted `times[i]` times; `times` has shape (I,)."""
         return replace(
             self,
             matches=tuple(m.resample(times) for m in self.matches),
@@ -156,15 +157,15 @@ class Evidence:
         )
 
     def measure(self) -> dict[str, float]:
-        """Every number that gets an interval, by name; NaN where it is not defined.
+        """Every score that gets an interval, by name; NaN where it is undefined.
 
-        `blast.ap50`, for example: a class, a dot, a name; or a name alone, of all images.
+        A name is `class.score`, as in `blast.ap50`, or the score alone if it spans the classes.
         """
         out: dict[str, float] = {}
         paper = self.best_f1()
         scores = zip(paper.precision, paper.recall, strict=True)
         precision_recall = dict(zip(PAPER_CLASS_IDS, scores, strict=True))
-        # Any other class is judged at the best confidence of its own.
+        # Any other class is scored at its own best confidence.
         for class_id in set(range(len(CLASSES))) - set(PAPER_CLASS_IDS):
             alone = best_f1([self.matches[class_id]])
             precision_recall[class_id] = alone.precision[0], alone.recall[0]
@@ -210,13 +211,13 @@ class Evidence:
     ) -> dict[str, Array]:
         """`measure` over resamples of the images: shape (count,) for each name.
 
-        Two models on the same images get the same resamples, so that their replicates may be
+        Two models on the same images get the same resamples, so their replicates may be
         subtracted.
 
         Args:
-            count: Resamples.
-            seed: Of the random generator.
-            on_draw: Called with the number of resamples done, and of all.
+            count: Number of resamples.
+            seed: Seed of the random generator.
+            on_draw: Called with the number of resamples done and the total.
         """
         rows = []
         for done, times in enumerate(resamples(self.n_images, count, seed), 1):

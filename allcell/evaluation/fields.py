@@ -1,4 +1,4 @@
-"""Score a whole-field classifier: each field as it is, and in the paper's eight turned copies."""
+"""Score a whole-field classifier: each field as it is, and as the paper's eight rotated copies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from allcell.evaluation.judged_fields import FieldCounts, ImageClassifier
 from allcell.evaluation.predictions import data_sha256
 from allcell.evaluation.results import to_json
 
-#: The angles of the paper's notebook `cnn_test.ipynb`, beginning with the field as it is.
+#: Rotations in the paper's notebook `cnn_test.ipynb`; the first leaves the field as it is.
 ANGLES_DEG = (0, 45, 90, 135, 180, 225, 270, 315)
 
 _RULES = (
@@ -32,12 +32,12 @@ _RULES = (
 
 @dataclass(frozen=True)
 class FieldProbabilities:
-    """What was said of one field.
+    """A classifier's answers on one field.
 
     Attributes:
-        cancerous: Whether it is.
-        probability: That it is, 0 to 1, as it lies.
-        turned: Likewise for each of `ANGLES_DEG`, the first of which is the field as it lies.
+        cancerous: Whether it is, by its labels.
+        probability: Predicted probability that it is, 0 to 1, without rotation.
+        turned: Predicted probability at each of `ANGLES_DEG`, the first of which is 0.
     """
 
     cancerous: bool
@@ -47,11 +47,11 @@ class FieldProbabilities:
 
 @dataclass(frozen=True)
 class Share:
-    """k of n copies, without the interval that dependent copies cannot have.
+    """k of n copies, without an interval: copies of one field are not independent.
 
     Attributes:
-        k: Right ones.
-        n: All of them.
+        k: Copies judged correctly.
+        n: All copies.
         fraction: k / n, or None when n is 0.
     """
 
@@ -62,13 +62,13 @@ class Share:
 
 @dataclass(frozen=True)
 class CopyCounts:
-    """Right answers as the paper counted them, each field eight times.
+    """Correct answers as the paper counted them, each field eight times.
 
     Attributes:
-        title: What these are, to be shown wherever they are.
+        title: What these counts are; to be shown with them.
         accuracy: Of all copies.
-        sensitivity: Of those of cancerous fields.
-        specificity: Of those of healthy fields.
+        sensitivity: Of the copies of cancerous fields.
+        specificity: Of the copies of healthy fields.
     """
 
     title: str
@@ -79,23 +79,23 @@ class CopyCounts:
 
 @dataclass(frozen=True)
 class ClassifierResult:
-    """All that is known of one whole-field classifier on one split.
+    """Every score of one whole-field classifier on one split.
 
     Attributes:
-        model: Its name.
-        model_sha256: Of its checkpoint.
+        model: Name of the classifier.
+        model_sha256: SHA-256 of its checkpoint.
         data: Name of the data set.
-        data_sha256: Of all images and labels.
-        split: Which part of it.
-        images: How many.
+        data_sha256: SHA-256 over all images and labels.
+        split: Part of the data set.
+        images: Number of images.
         date: UTC, ISO 8601.
         device: What it ran on.
-        versions: Of the packages involved.
+        versions: Versions of the packages involved.
         settings: Threshold, angles and rules.
-        fields: What was said of each field, by file name without its ending.
-        counts: Each field once, as it lies.
-        as_the_paper_counted: Each field in eight copies.
-        median_ms: Median time from image to class, decoding of the file excluded.
+        fields: Answers on each field, by file name without extension.
+        counts: Each field once, without rotation.
+        as_the_paper_counted: Each field in eight rotated copies.
+        median_ms: Median time from image to class, not counting the decoding of the file.
     """
 
     model: str
@@ -130,19 +130,19 @@ def evaluate_fields(
     threshold: float,
     on_image: Callable[[int, int], None] | None = None,
 ) -> ClassifierResult:
-    """Run a classifier over labelled images, each in eight turns, and score it.
+    """Run a classifier over labelled images, each in eight rotations, and score it.
 
     Args:
-        classifier: What is evaluated.
+        classifier: The classifier to evaluate.
         images: From `dataset.read_yolo`.
         model: Its name.
-        model_sha256: Of its checkpoint.
-        device: What it runs on, as a person reads it.
+        model_sha256: SHA-256 of its checkpoint.
+        device: What it runs on, for display.
         data: Name of the data set.
-        split: Which part of it.
-        threshold: Probability, 0 to 1, from which a field is called cancerous, chosen on other
-            images.
-        on_image: Called with the number of images done, and of all.
+        split: Part of the data set.
+        threshold: Probability, 0 to 1, at or above which a field is called cancerous; chosen on
+            other images.
+        on_image: Called with the number of images done and the total.
 
     Raises:
         DataError: If there is no image.
@@ -153,7 +153,7 @@ def evaluate_fields(
     fields: dict[str, FieldProbabilities] = {}
     times_ms = []
     for done, item in enumerate(images, 1):
-        # Cropped first, as the paper did: what is cut off must not come in again at the corners.
+        # Cropped before rotation, as in the paper: what is cut off must not return at the corners.
         image = centre_crop(item.pixels())
         answers = [classifier.classify(turned(image, angle)) for angle in ANGLES_DEG]
         probabilities = tuple(field.probability for field, _ in answers)

@@ -1,7 +1,8 @@
-"""Which interval of a score may be shown, and in which words: decided here for all that show one.
+"""Decides which interval may be shown with a score, and in which words, for all that show one.
 
 A percentile bootstrap over a handful of images, or one whose resamples all give the same number,
-has bounds that say more than is known. What cannot be said is replaced by what can.
+has bounds that claim too much. An exact interval takes its place, or words that say why there is
+none.
 """
 
 from __future__ import annotations
@@ -15,27 +16,28 @@ from allcell.statistics import clopper_pearson, too_few_images
 
 Kind = Literal["bootstrap", "exact", "no width", "n/a"]
 
-#: To be said wherever bootstrap intervals stand.
+#: To accompany bootstrap intervals wherever they are shown.
 NO_WIDTH = (
-    "Where every resample gives the same number, as when all cells are found, the bootstrap has no "
-    "width, which is no certainty: of a share of cells the exact bounds are given (Clopper-Pearson,"
-    ' marked "exact"; they take the cells of a field as independent), of any other score none.'
+    "Where every resample gives the same number, as when all cells are found, the bootstrap "
+    "interval has no width, which is not certainty. A share of cells then has exact bounds "
+    '(Clopper-Pearson, marked "exact"; they take the cells of a field as independent), any other '
+    "score none."
 )
 
-#: Why a difference has neither interval nor p although there are images enough.
+#: Why a difference has neither interval nor p although there are enough images.
 UNDECIDED = (
     "cannot be decided: too few resamples define it, or all of them give the same difference"
 )
 
-#: Bounds that differ by less look alike in print, with three decimals.
+#: Bounds that differ by less look the same with three decimals.
 _PRINTED = 0.0005
-#: Relative error of a share in kept JSON, which has six decimals.
+#: Relative error of a share in stored JSON, which has six decimals.
 _ROUNDED = 1e-5
 
 
 @dataclass(frozen=True)
 class ShownInterval:
-    """What may be said of how sure a number is.
+    """The uncertainty of a score, as far as it may be shown.
 
     Attributes:
         kind: bootstrap | exact (Clopper-Pearson over cells) | no width (every resample gives the
@@ -54,10 +56,10 @@ class ShownInterval:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def text(self, number: Callable[[float], str]) -> str:
-        """As a person reads it: `0.881 to 1.000, exact`.
+        """The interval in words: `0.881 to 1.000, exact`.
 
         Args:
-            number: Writes a bound.
+            number: Formats a bound.
         """
         if self.low is None or self.high is None:
             return self.kind
@@ -68,12 +70,12 @@ class ShownInterval:
 def interval_of(
     bootstrap: Sequence[float] | None, images: int, share: tuple[int, int] | None = None
 ) -> ShownInterval:
-    """Decide what may be shown.
+    """Decide which interval may be shown.
 
     Args:
-        bootstrap: Bounds of the bootstrap over images; None if no resample defines the number.
-        images: How many images there are.
-        share: k and n, where the number is k of n cells or boxes.
+        bootstrap: Bounds of the bootstrap over images; None if no resample defines the score.
+        images: Number of images.
+        share: k and n, if the score is k of n cells or boxes.
     """
     shown = difference_interval(None if too_few_images(images) else bootstrap)
     if shown.kind == "no width" and share is not None and share[1] > 0:
@@ -82,11 +84,11 @@ def interval_of(
 
 
 def difference_interval(bounds: Sequence[float] | None, *, turned: bool = False) -> ShownInterval:
-    """Decide what may be shown of a `compare.Difference`, which has bounds only if it is decided.
+    """Decide which interval may be shown with a `compare.Difference`; an undecided one has none.
 
     Args:
         bounds: Its interval.
-        turned: Whether second minus first is meant.
+        turned: Whether to show second minus first instead.
     """
     if bounds is None:
         return ShownInterval("n/a")
@@ -105,11 +107,11 @@ def class_interval(
     metric: str,
     scores: Mapping[str, Any],
 ) -> ShownInterval:
-    """The interval of one class's score, as an evaluation keeps it.
+    """Decide which interval may be shown with a score of one class.
 
     Args:
         intervals: `EvaluationResult.intervals`.
-        images: How many images there are.
+        images: Number of images.
         class_name: The class.
         metric: ap50 | ap50_95 | precision | recall.
         scores: Its `cells`, `precision` and `recall`, as in `ClassResult`.
@@ -121,11 +123,11 @@ def class_interval(
 def counts_interval(
     bootstrap: Sequence[float] | None, images: int, metric: str, counts: Mapping[str, Any]
 ) -> ShownInterval:
-    """The interval of a precision or recall whose counts are known.
+    """Decide which interval may be shown with a precision or recall whose counts are known.
 
     Args:
         bootstrap: See `interval_of`.
-        images: How many images there are.
+        images: Number of images.
         metric: precision | recall.
         counts: `tp`, `fp` and `fn`, as in `metrics.Counts`.
     """
@@ -140,19 +142,19 @@ def score_text(
 
     Args:
         value: The number.
-        interval: What may be shown of it.
-        number: Writes a number.
-        missing: What stands for no number.
+        interval: Its interval.
+        number: Formats a number.
+        missing: The text if there is no number.
     """
     return missing if value is None else f"{number(value)} ({interval.text(number)})"
 
 
 def interval_note(images: int, units: str = "images") -> str:
-    """What has to be known of the intervals in a table.
+    """The note that a table with intervals needs.
 
     Args:
-        images: How many images they are over.
-        units: What these are called.
+        images: Number of images behind them.
+        units: What the images are called, in the plural.
     """
     if few := too_few_images(images):
         return f"No intervals (n/a): {few}."
@@ -160,14 +162,14 @@ def interval_note(images: int, units: str = "images") -> str:
 
 
 def _share(metric: str, scores: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The k of n behind YOLOv5's P or R, which are interpolated; None if they are no such share."""
+    """The k of n behind YOLOv5's P or R; None if interpolation has made it something else."""
     cells, precision, recall = (scores[key] for key in ("cells", "precision", "recall"))
     if recall is None or precision is None:
         return None
     if metric == "recall":
         return _whole(recall, cells)
-    # How many boxes there were is not kept, but found cells are among them; where every box is
-    # right there were no others. An interpolated count is rounded down, to the wider interval.
+    # The number of boxes is not stored; where every box is right, it is the number of found cells.
+    # An interpolated count is rounded down, which gives the wider interval.
     found = math.floor(recall * cells * (1 + _ROUNDED))
     if precision > 1 - 1e-9:
         return found, found

@@ -1,4 +1,4 @@
-"""What a whole-field classifier says of labelled images, each once and as it lies."""
+"""The answers of a whole-field classifier on labelled images, each once and without rotation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ImageClassifier(Protocol):
-    """What `allcell.classifier.FieldClassifier` and the stubs of tests have in common."""
+    """The interface of `allcell.classifier.FieldClassifier`, which test stubs share."""
 
     def classify(self, image: npt.NDArray[np.uint8]) -> tuple[FieldClass, Timing]:
         """The class of an RGB image (H, W, 3) (see `allcell.classifier`)."""
@@ -32,7 +32,7 @@ class ImageClassifier(Protocol):
 
 @dataclass(frozen=True)
 class FieldCounts:
-    """Right answers, a field counted once.
+    """Correct answers, each field counted once.
 
     Attributes:
         accuracy: Of all fields.
@@ -46,11 +46,11 @@ class FieldCounts:
 
     @classmethod
     def of(cls, cancerous: npt.ArrayLike, right: npt.ArrayLike) -> FieldCounts:
-        """Count right answers.
+        """Count correct answers.
 
         Args:
-            cancerous: Shape (N,): whether each field is.
-            right: Shape (N,): whether it was judged rightly.
+            cancerous: Shape (N,): whether each field is cancerous.
+            right: Shape (N,): whether it was judged correctly.
         """
         truth, hits = np.asarray(cancerous, bool), np.asarray(right, bool)
         parts = (hits, hits[truth], hits[~truth])
@@ -59,15 +59,15 @@ class FieldCounts:
 
 @dataclass(frozen=True)
 class JudgedFields:
-    """What a classifier said of whole fields, each once and as it lies.
+    """A classifier's answers on whole fields, each once and without rotation.
 
     Attributes:
-        model: Its name.
-        model_sha256: Of its checkpoint.
-        data_sha256: Of all images and labels.
-        threshold: Lowest probability at which a field is called cancerous.
-        cancerous: Whether each field is, in the order of the images.
-        probability: That it is, 0 to 1, likewise.
+        model: Name of the classifier.
+        model_sha256: SHA-256 of its checkpoint.
+        data_sha256: SHA-256 over all images and labels.
+        threshold: Lowest probability, 0 to 1, at which a field is called cancerous.
+        cancerous: Whether each field is, by its labels, in the order of the images.
+        probability: Predicted probability that it is, 0 to 1, in the same order.
     """
 
     model: str
@@ -79,25 +79,25 @@ class JudgedFields:
 
     @cached_property
     def right(self) -> tuple[bool, ...]:
-        """Whether each field was judged rightly."""
+        """Whether each field was judged correctly."""
         pairs = zip(self.cancerous, self.probability, strict=True)
         return tuple((p >= self.threshold) == truth for truth, p in pairs)
 
     @cached_property
     def counts(self) -> FieldCounts:
-        """Right answers."""
+        """Counts of correct answers."""
         return FieldCounts.of(self.cancerous, self.right)
 
     def to_json(self) -> str:
-        """What was said, from which the rest follows."""
+        """As JSON: only the answers, since the counts follow from them."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def from_result(cls, kept: Mapping[str, Any], threshold: float) -> JudgedFields:
-        """What is kept of a classifier on a split.
+        """Take the answers from a stored evaluation.
 
         Args:
-            kept: `ClassifierResult.to_json`, read back.
+            kept: `ClassifierResult.to_json`, parsed.
             threshold: See `evaluate_fields`.
         """
         said = kept["fields"].values()
@@ -112,10 +112,10 @@ class JudgedFields:
 
     @classmethod
     def from_json(cls, text: str) -> JudgedFields:
-        """What `to_json` wrote.
+        """Read what `to_json` wrote.
 
         Raises:
-            DataError: If it is something else.
+            DataError: If it is not such a file.
         """
         try:
             judged = _JUDGED.validate_json(text, strict=True)
@@ -124,7 +124,7 @@ class JudgedFields:
                 f"This is not a file of judged fields ({error}).", "Use one that allcell wrote."
             ) from error
         if len(judged.cancerous) != len(judged.probability):
-            raise DataError("A field is without its answer.", "Use a file that allcell wrote.")
+            raise DataError("A field has no answer.", "Use a file that allcell wrote.")
         return judged
 
 
@@ -141,15 +141,15 @@ def judge_fields(
     on_image: Callable[[int, int], None] | None = None,
     sha256: str | None = None,
 ) -> JudgedFields:
-    """Run a classifier over labelled images as they lie.
+    """Run a classifier over labelled images, without rotation.
 
     Args:
-        classifier: What is evaluated.
+        classifier: The classifier to evaluate.
         images: The images.
         model: Its name.
-        model_sha256: Of its checkpoint.
+        model_sha256: SHA-256 of its checkpoint.
         threshold: See `evaluate_fields`.
-        on_image: Called with the number of images done, and of all; may raise to stop.
+        on_image: Called with the number of images done and the total; may raise to stop.
         sha256: See `predictions.predict`.
 
     Raises:

@@ -1,13 +1,14 @@
 """Which prediction found which true cell: COCO's greedy matching, run by hotcoco.
 
-The rules, for each class by itself (a blast predicted on a smudge is a false alarm):
+The rules, for each class separately (a blast predicted on a smudge is a false alarm):
 
-- Predictions are taken from the most confident down, at most `max_detections` an image and class.
-- Each takes the free true box of its class that it overlaps most, if IoU reaches the threshold.
-- One that finds no free true box but lies on an *ignored* box (a cell cut by the edge, or of
-  unknown class) by intersection over its own area >= the threshold counts neither way. That is
-  COCO's `iscrowd`; IoU never exceeds this ratio, so a box matched by IoU is covered too.
-- Every other prediction is a false alarm, a second box on a found cell included.
+- Predictions are taken from the most confident down, at most `max_detections` per image and class.
+- Each takes the unmatched true box of its class with the highest IoU, if that reaches the
+  threshold.
+- One that finds none but lies on an *ignored* box (a cell cut by the edge, or of unknown class) by
+  intersection over its own area >= the threshold counts neither way. That is COCO's `iscrowd`; IoU
+  never exceeds this ratio, so a box matched by IoU is covered too.
+- Every other prediction is a false alarm, including a second box on a found cell.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from allcell.models.registry import CLASSES
 #: IoU 0.50, 0.55 ... 0.95: computed as COCO does, since 0.9 differs in its last bit.
 IOU_THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 
-#: COCO's maxDets, for each image and class. COCO's own default of 100 is too few for a dense field.
+#: COCO's maxDets, per image and class. COCO's own default of 100 is too few for a dense field.
 MAX_DETECTIONS = 300
 
 
@@ -36,18 +37,18 @@ def no_boxes() -> FloatArray:
 
 
 def lies_on(boxes: FloatArray, ignore: FloatArray) -> BoolArray:
-    """Which boxes (N, 4) have half of their area or more on one of the ignored (K, 4)."""
+    """Which boxes (N, 4) have half of their area or more on an ignored one (K, 4): shape (N,)."""
     covered = intersection(boxes, ignore) >= 0.5 * area(boxes)[:, None]
     return np.asarray(covered.any(axis=1), bool)
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredImage:
-    """What a model says of one image, and what is true.
+    """A model's predictions on one image, and the ground truth.
 
     Attributes:
-        predictions: All classes, down to the lowest confidence that shall enter the curves.
-        truth: Every cell with a known class.
+        predictions: All classes, down to the lowest confidence that enters the curves.
+        truth: Every cell of known class.
         ignore: Boxes (K, 4) in source pixels of cells that count neither way.
     """
 
@@ -58,10 +59,10 @@ class ScoredImage:
 
 @dataclass(frozen=True, eq=False)
 class ClassMatches:
-    """The fate of every prediction of one class, from the most confident down.
+    """The outcome of every prediction of one class, from the most confident down.
 
     Attributes:
-        confidence: Shape (N,), falling.
+        confidence: Shape (N,), descending, 0 to 1.
         image: Shape (N,): index of the image.
         correct: Shape (T, N): found a true cell, at each IoU threshold.
         ignored: Shape (T, N): counts neither way.
@@ -80,19 +81,19 @@ class ClassMatches:
         return int(self.truths.sum())
 
     def counted_at(self, confidence: float, iou_index: int = 0) -> BoolArray:
-        """Shape (N,): which are at least this sure, and count.
+        """Shape (N,): which predictions have at least this confidence and are not ignored.
 
-        As `Detections.at_least` takes them, which compares in 32 bits: a box at 0.7 is shown, and
-        counted, at the threshold 0.7.
+        Compared in 32 bits, as in `Detections.at_least`: a box at 0.7 is both shown and counted at
+        the threshold 0.7.
         """
         sure = self.confidence >= np.float32(confidence)
         return np.asarray(sure & ~self.ignored[iou_index], bool)
 
     def resample(self, times: IntArray) -> ClassMatches:
-        """The same with image i counted `times[i]` times (shape (I,)), as a bootstrap draws it.
+        """The same with image i counted `times[i]` times (shape (I,)), as in a bootstrap.
 
-        `image` and `truths` keep their images, so that only as many are drawn as there are
-        (`times.sum() == I`) for the rates per image to hold.
+        The images keep their indices and their number I, so rates per image hold only if
+        `times.sum() == I`.
         """
         rows = np.repeat(np.arange(len(self.image)), times[self.image])
         return ClassMatches(
@@ -111,7 +112,7 @@ def match(
     iou_thresholds: Sequence[float] = IOU_THRESHOLDS,
     max_detections: int = MAX_DETECTIONS,
 ) -> tuple[ClassMatches, ...]:
-    """Match predictions to true cells, by the rules at the head of this file.
+    """Match predictions to true cells, by the rules at the top of this file.
 
     Args:
         images: Predictions and truth.
@@ -169,7 +170,7 @@ def _coco_evaluator(images: Sequence[ScoredImage], n_classes: int) -> COCOeval:
     """The images as COCO data sets; COCO's ids are ours plus 1."""
     boxes, owners, classes, crowd, rows = [no_boxes()], [], [], [], [np.zeros((0, 7))]
     for image_id, item in enumerate(images, start=1):
-        # COCO ignores by class, we ignore a cell whatever it is called.
+        # COCO ignores a cell for one class only, we ignore it whatever it is called.
         boxes += [item.truth.xyxy, np.tile(item.ignore, (n_classes, 1))]
         ignored_as = np.repeat(np.arange(n_classes), len(item.ignore))
         classes += [item.truth.class_id + 1, ignored_as + 1]
@@ -198,6 +199,6 @@ def _coco_evaluator(images: Sequence[ScoredImage], n_classes: int) -> COCOeval:
 
 
 def _xywh(xyxy: FloatArray) -> npt.NDArray[np.float64]:
-    """COCO's left, top, width, height."""
-    wide = xyxy.astype(np.float64)
-    return np.concatenate([wide[:, :2], wide[:, 2:] - wide[:, :2]], axis=1)
+    """Corners (N, 4) as COCO's left, top, width, height."""
+    corners = xyxy.astype(np.float64)
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)

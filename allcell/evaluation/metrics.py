@@ -26,7 +26,7 @@ _SMOOTHING_POINTS = 101
 
 @dataclass(frozen=True)
 class MatchCounts:
-    """True and false alarms, and misses.
+    """True positives, false positives and false negatives, with precision and recall.
 
     Attributes:
         tp: Cells found.
@@ -54,14 +54,14 @@ class MatchCounts:
 class Curve:
     """The curves of one class at one IoU, as the threshold falls.
 
-    Its P points are those at which a cell is found (`curve`: in between recall stands still and
+    Its P points are those at which a cell is found (`curve`: in between, recall is constant and
     precision only falls) or those of all thresholds (`threshold_curve`).
 
     Attributes:
-        confidence: Shape (P,), falling.
-        precision: Shape (P,).
-        recall: Shape (P,), rising: the sensitivity of a FROC curve.
-        false_alarms_per_image: Shape (P,), rising: the abscissa of a FROC curve.
+        confidence: Shape (P,), descending, 0 to 1.
+        precision: Shape (P,), 0 to 1.
+        recall: Shape (P,), ascending, 0 to 1: the sensitivity of a FROC curve.
+        false_alarms_per_image: Shape (P,), ascending: the x axis of a FROC curve.
     """
 
     confidence: Array
@@ -72,12 +72,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class BestF1:
-    """Precision and recall at the one confidence that serves all classes best.
+    """Precision and recall at the confidence whose F1, averaged over the classes, is best.
 
     Attributes:
         confidence: That threshold, 0 to 1.
         precision: Of each class; None for a class without true cells.
-        recall: Likewise.
+        recall: Of each class; None for a class without true cells.
     """
 
     confidence: float
@@ -116,13 +116,13 @@ def curve(matches: ClassMatches, iou_index: int = 0) -> Curve:
 
 
 def threshold_curve(matches: ClassMatches) -> Curve:
-    """As `curve`, at IoU 0.5, with a point for each threshold, begun above the surest box.
+    """Like `curve`, at IoU 0.5, with a point for each threshold, from above the most confident box.
 
-    Whatever the threshold, precision, recall and false alarms there (`counts_at`) are a point of
-    it. Above all boxes precision is that of the surest ones.
+    Whatever the threshold, its precision, recall and false alarms (`counts_at`) are a point of the
+    curve. Above all boxes, where precision is undefined, it is that of the most confident ones.
     """
     confidence, tp, fp = _cumulative(matches, 0)
-    # Boxes of one confidence come and go together.
+    # Boxes of equal confidence pass a threshold together.
     last = np.flatnonzero(np.diff(confidence, append=-np.inf))
     confidence, tp, fp = confidence[last], tp[last], fp[last]
     precision = tp / (tp + fp)
@@ -136,13 +136,13 @@ def threshold_curve(matches: ClassMatches) -> Curve:
 
 
 def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
-    """P and R as YOLOv5 prints them (`ap_per_class`, in ultralytics still the same), at IoU 0.5.
+    """P and R as YOLOv5 prints them (`ap_per_class`, unchanged in ultralytics), at IoU 0.5.
 
     Precision and recall of each class are interpolated linearly at 1000 confidences from 0 to 1
     (above its most confident prediction: 1 and 0; without predictions: 0 and 0). The F1 curves are
     averaged over the classes that have true cells and smoothed by a moving mean over 101 points;
-    the confidence at its first maximum is used for all classes. What differs from YOLOv5 is the
-    matching alone, which is COCO's.
+    the confidence at its first maximum is used for all classes. Only the matching differs from
+    YOLOv5's: it is COCO's.
 
     Args:
         classes: The classes that share the threshold (the paper's two: blast, healthy).
@@ -152,7 +152,7 @@ def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
     for row, matches in enumerate(classes):
         confidence, tp, fp = _cumulative(matches, 0)
         if len(tp) and matches.n_truth:
-            # np.interp wants rising abscissae, hence the minus signs.
+            # np.interp needs ascending x, hence the minus signs.
             at, known = -_CONFIDENCE_GRID, -confidence
             recall[row] = np.interp(at, known, tp / matches.n_truth, left=0)
             precision[row] = np.interp(at, known, tp / (tp + fp), left=1)
@@ -181,17 +181,17 @@ def centroid_recall(
     class_id: int = BLAST,
     ignore: FloatArray | None = None,
 ) -> MatchCounts:
-    """How many expert centroids lie in a predicted box, one centroid to a box and one box to it.
+    """Count expert centroids that lie in a predicted box, matched one to one.
 
-    Of all such pairings one with the most pairs is taken, so that the order does not matter.
+    The matching has as many pairs as possible, so the order does not matter.
 
     Args:
         predictions: All classes.
         centroids: Shape (M, 2): x, y in source pixels.
         confidence: Operating threshold, 0 to 1.
-        class_id: Whose boxes are looked at.
-        ignore: Boxes (K, 4): a prediction without centroid that lies on one of these by half its
-            area or more is no false alarm.
+        class_id: Class of the boxes.
+        ignore: Boxes (K, 4): a prediction without a centroid that has half its area or more on one
+            of these is not a false alarm.
 
     Returns:
         tp: centroids found; fp: boxes without one; fn: centroids missed.
@@ -208,14 +208,14 @@ def centroid_recall(
     return MatchCounts.of(tp, int(np.sum(~excused)), len(centroids) - tp)
 
 
-#: Mean false alarms an image at which the sensitivity of a FROC curve is read off.
+#: Mean false alarms per image at which the sensitivity of a FROC curve is read off.
 FROC_FALSE_ALARMS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def froc_sensitivity(matches: ClassMatches) -> Array:
-    """Highest sensitivity at no more than each of `FROC_FALSE_ALARMS` an image, IoU 0.5.
+    """Highest sensitivity at no more than each of `FROC_FALSE_ALARMS` per image, IoU 0.5.
 
-    NaN without true cells.
+    Shape (6,), 0 to 1; NaN without true cells.
     """
     if matches.n_truth == 0:
         return np.full(len(FROC_FALSE_ALARMS), np.nan)
@@ -226,11 +226,11 @@ def froc_sensitivity(matches: ClassMatches) -> Array:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether predictions of confidence c are right in a share c of cases, at IoU 0.5.
+    """Whether a share c of the predictions with confidence c is correct, at IoU 0.5.
 
     Attributes:
         ece: Expected calibration error, 0 to 1: the mean gap, weighted by predictions.
-        bins: Equal steps of confidence: bin_lower, bin_upper, avg_confidence, avg_accuracy, count.
+        bins: Equal bins of confidence: bin_lower, bin_upper, avg_confidence, avg_accuracy, count.
     """
 
     ece: float
@@ -248,7 +248,7 @@ def calibration(matches: ClassMatches, bins: int = 10) -> Calibration:
 
 
 def _cumulative(matches: ClassMatches, iou_index: int) -> tuple[Array, Array, Array]:
-    """Confidence, and true and false alarms down to it, of all that count."""
+    """Confidence of all predictions that count, with cumulative true and false positives."""
     used = ~matches.ignored[iou_index]
     correct = matches.correct[iou_index][used]
     tp = np.cumsum(correct, dtype=np.float64)

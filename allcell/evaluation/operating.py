@@ -21,10 +21,10 @@ class OperatingPoint:
 
     Attributes:
         counts: tp, fp, fn, precision, recall.
-        f1: 2 tp / (2 tp + fp + fn); None without any cell and box.
-        precision_interval: 95 %, bootstrap over images; None where no resample defines it.
-        recall_interval: Likewise.
-        f1_interval: Likewise.
+        f1: 2 tp / (2 tp + fp + fn); None if there is neither a cell nor a box.
+        precision_interval: 95 %, bootstrap over images; None if no resample defines precision.
+        recall_interval: The same for recall.
+        f1_interval: The same for F1.
         false_alarms_per_image: Mean over all images.
     """
 
@@ -72,13 +72,13 @@ def operating_point(
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """One class at a row of thresholds, IoU 0.5; NaN where a score is not defined.
+    """One class over a range of thresholds, IoU 0.5; NaN where a score is undefined.
 
     Attributes:
-        threshold: Shape (T,), rising, 0 to 1.
+        threshold: Shape (T,), ascending, 0 to 1.
         precision: Shape (T,), 0 to 1.
-        recall: Likewise.
-        f1: Likewise.
+        recall: Shape (T,), 0 to 1.
+        f1: Shape (T,), 0 to 1.
     """
 
     threshold: npt.NDArray[np.float64]
@@ -88,7 +88,7 @@ class Sweep:
 
 
 def sweep(matches: ClassMatches, lowest: float) -> Sweep:
-    """Score one class at each hundredth of confidence up to 0.95.
+    """Score one class at thresholds 0.01 apart, up to 0.95.
 
     Args:
         matches: Of one class, from `Evidence.user_matches`.

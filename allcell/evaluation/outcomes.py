@@ -1,4 +1,4 @@
-"""What became of each box and each cell of one class in one image, for those who look at it."""
+"""The outcome of each box and each cell of one class in one image, for display."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Outcomes:
 
     Attributes:
         found: Boxes on a cell of the class, best first.
-        false_alarms: Boxes on none, second boxes on a found cell included, best first.
-        missed: True cells (K, 4) without a box.
-        missed_confidence: Shape (K,): of the surest box on each that the threshold hides; 0 if
-            there is none.
+        false_alarms: Boxes on none, including second boxes on a found cell, best first.
+        missed: True cells (K, 4) without a box, in source pixels.
+        missed_confidence: Shape (K,): highest confidence of the boxes on each that the threshold
+            hides; 0 if there are none.
     """
 
     found: Detections
@@ -31,7 +31,7 @@ class Outcomes:
 
 
 def outcomes(seen: ScoredImage, class_id: int, confidence: float) -> Outcomes:
-    """Tell found, false and missed apart, by the rules of `matching`, IoU 0.5.
+    """Sort boxes and cells into found, false alarms and missed by the rules of `matching`, IoU 0.5.
 
     Args:
         seen: One of `Evidence.seen`.
@@ -44,7 +44,7 @@ def outcomes(seen: ScoredImage, class_id: int, confidence: float) -> Outcomes:
     boxes = boxes[np.argsort(-boxes.confidence, kind="stable")]
     only = ScoredImage(boxes, seen.truth.of(class_id), seen.ignore)
     fate = match([only], iou_thresholds=(FOUND_IOU,))[class_id]
-    # Matching looks at no more than a certain number of boxes.
+    # Matching drops boxes beyond `MAX_DETECTIONS`.
     boxes = boxes[: len(fate.confidence)]
     hit, excused = fate.correct[0], fate.ignored[0]
     free = np.ones(len(cells), bool)

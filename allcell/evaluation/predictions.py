@@ -1,4 +1,4 @@
-"""What a detector said of labelled images, with the truth: all that scoring needs, and its JSON."""
+"""A detector's predictions on labelled images and the ground truth, and their JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from allcell.environment.versions import installed_versions
 from allcell.errors import DataError, ModelError
 from allcell.models.registry import CLASSES, TRAINED_CLASSES
 
-#: The curves need the unsure predictions too: YOLOv5 validates from here on.
+#: The curves need low-confidence predictions too: YOLOv5 validates from here up.
 FLOOR_CONFIDENCE = 0.001
-#: YOLOv5 validates the best so many boxes of an image (its `max_det`; COCO's maxDets, which
-#: `allcell.evaluation.matching` applies, is for each class). What a user sees has no such limit.
+#: YOLOv5 validates this many boxes of an image, the best ones (its `max_det`; COCO's maxDets, which
+#: `allcell.evaluation.matching` applies, is per class). What a user sees has no such limit.
 MAX_BOXES_AN_IMAGE = 300
-#: Calibration is of what a user can be shown; below, nearly everything is background.
+#: Lowest confidence that a user can be shown, and that calibration covers: below it, nearly
+#: everything is background.
 CALIBRATION_FLOOR = 0.05
 
 _DECIMALS_PX, _DECIMALS_CONFIDENCE = 2, 6
@@ -35,13 +36,13 @@ class Setting:
     """Which model was run on which images, and how.
 
     Attributes:
-        model: Its name.
-        model_sha256: Of the file that ran.
-        device: What it ran on, as a person reads it.
+        model: Name of the model.
+        model_sha256: SHA-256 of the file that ran.
+        device: What it ran on, for display.
         data: Name of the data set.
-        split: Which part of it.
+        split: Part of the data set.
         confidence: Operating threshold, 0 to 1, chosen on other images.
-        iou: Overlap, 0 to 1, above which two boxes are one cell.
+        iou: IoU, 0 to 1, above which non-maximum suppression takes two boxes for one cell.
     """
 
     model: str
@@ -55,18 +56,19 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class PredictedImage:
-    """One image: what the model said, and what is true.
+    """Predictions and ground truth of one image.
 
     Attributes:
-        name: File name without its ending.
+        name: File name without extension.
         width_px: Width of the image.
         height_px: Height of the image.
-        predictions: Down to `FLOOR_CONFIDENCE`, a box for each class it reaches, best first and as
-            many as `predict` says; classes are those of allcell.
+        predictions: Down to `FLOOR_CONFIDENCE`, best first and as many as `predict` keeps; a box
+            is there once for every class in which it has that confidence. Class ids are allcell's.
         truth: Cells of known class.
         ignore: Boxes (K, 4) of cells that count neither way.
-        centroids: Expert blast centroids (M, 2); None if nobody placed any.
-        total_ms: From the decoded image to boxes.
+        centroids: Expert blast centroids (M, 2), x and y in source pixels; None if no expert looked
+            for blasts.
+        total_ms: Time from decoded image to boxes.
     """
 
     name: str
@@ -81,14 +83,14 @@ class PredictedImage:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """One model's answers on one split.
+    """One model's predictions on one split.
 
     Attributes:
         setting: The model, the images and the thresholds.
-        images: The answers.
-        data_sha256: Of all images and labels.
+        images: Predictions and ground truth, image by image.
+        data_sha256: SHA-256 over all images and labels.
         date: UTC, ISO 8601.
-        versions: Of the packages involved.
+        versions: Versions of the packages involved.
     """
 
     setting: Setting
@@ -131,7 +133,7 @@ class Predictions:
         """
         try:
             content = json.loads(text)
-            # A file from before a class came to the table has fewer, under the same numbers.
+            # A file written before a class was added has fewer, with the same ids.
             if tuple(content["classes"]) not in (CLASSES, TRAINED_CLASSES):
                 raise ValueError(f"classes {content['classes']}")
             images = tuple(
@@ -155,7 +157,7 @@ class Predictions:
             return cls(
                 setting, images, content["data_sha256"], content["date"], content["versions"]
             )
-        # The last two: numbers too large for a float, lists in lists in lists.
+        # The last two: a number too large for a float, and lists nested too deeply.
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(
                 f"This is not a file of predictions ({error}).",
@@ -174,16 +176,16 @@ def predict(
 ) -> Predictions:
     """Run a detector over labelled images, each at its own estimated scale.
 
-    Of each image the best `MAX_BOXES_AN_IMAGE` boxes are kept, which YOLOv5 validates, and beyond
-    them every box that a user can be shown (from `CALIBRATION_FLOOR` on).
+    For each image the best `MAX_BOXES_AN_IMAGE` boxes are kept, which YOLOv5 validates, and beyond
+    them every box that a user can be shown (from `CALIBRATION_FLOOR` up).
 
     Args:
-        detector: What is evaluated.
+        detector: The detector to evaluate.
         images: From `dataset.read_yolo`.
         setting: Names and thresholds.
         classes: Class names in the order of the detector's class ids.
-        on_image: Called with the number of images done, and of all.
-        sha256: `data_sha256` of the images, if it is known: to get it, all of them are read.
+        on_image: Called with the number of images done and the total.
+        sha256: `data_sha256` of the images, if already known: computing it reads all of them.
 
     Raises:
         DataError: If there is no image.
@@ -195,7 +197,7 @@ def predict(
     if not set(classes) <= set(CLASSES):
         raise ModelError(
             f"The model's classes are {', '.join(classes)}.",
-            f"Only models that tell {', '.join(CLASSES)} can be evaluated.",
+            f"Only models that predict {', '.join(CLASSES)} can be evaluated.",
         )
     our_class = np.array([CLASSES.index(name) for name in classes])
     answers = []
@@ -208,7 +210,7 @@ def predict(
         shown = int(np.count_nonzero(found.confidence >= CALIBRATION_FLOOR))
         found = found[: max(MAX_BOXES_AN_IMAGE, shown)]
         height, width = image.shape[:2]
-        # Rounded as they are written, so that scores from a file equal the first ones.
+        # Rounded as in the file, so that scoring a file again gives the same scores.
         predictions = Detections(
             _rounded(found.xyxy),
             _rounded(found.confidence, _DECIMALS_CONFIDENCE),
@@ -238,7 +240,7 @@ def data_sha256(
 
     Args:
         images: The images.
-        on_image: Called with the number of images done, and of all; may raise to stop.
+        on_image: Called with the number of images done and the total; may raise to stop.
     """
     digest = hashlib.sha256()
     for done, item in enumerate(images, 1):

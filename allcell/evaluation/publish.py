@@ -1,4 +1,4 @@
-"""Measure every model with weights on every published set, and keep all of it as JSON."""
+"""Measure every model that has weights on every published set, and store the results as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from allcell.models.weights import ModelFiles, describe, model_files, read_manif
 VALIDATION, TEST = ("allidb1", "val"), ("allidb1", "test")
 SETS = (VALIDATION, TEST, ("bccd", "held_out"), ("pbc", "held_out"))
 
-#: Sets whose answers are kept box by box, for the curves and the comparison.
+#: Sets whose predictions are stored box by box, for the curves and the comparison.
 KEPT = (VALIDATION, TEST)
 
 
@@ -34,12 +34,12 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
     Args:
         data_dir: Folder with the data sets as `python -m allcell data` makes them: `allidb1`, and
             `bccd` and `pbc` if there are any.
-        weights_dir: Where the manifest lies.
-        say: Told of each step.
+        weights_dir: Folder of the manifest.
+        say: Called with a line of text at each step.
 
     Raises:
         DataError: If `allidb1` is missing.
-        ModelError: If a weight file is not the one of the manifest.
+        ModelError: If a weight file does not match the manifest.
     """
     metrics = weights_dir / "metrics"
     (metrics / "predictions").mkdir(parents=True, exist_ok=True)
@@ -84,9 +84,9 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
 def _classifiers(
     data_dir: Path, weights_dir: Path, say: Callable[[str], None], data_sha256: str
 ) -> dict[str, tuple[bool, ...]]:
-    """Measure the whole-field classifiers; returns which test fields each judged rightly.
+    """Measure the whole-field classifiers; returns which test fields each judged correctly.
 
-    One whose weights are not here is compared by what is kept of it, if that is of this data.
+    One without weights here is compared by its stored result, if that is on the same data.
     """
     right = {}
     manifest = read_manifest(weights_dir)
@@ -108,7 +108,7 @@ def _classifier(
     weights_dir: Path,
     say: Callable[[str], None],
 ) -> None:
-    """Measure one whole-field classifier and write what it gave."""
+    """Measure one whole-field classifier and write its results."""
     classifier = FieldClassifier.open(spec.name)
     for data, split in KEPT:
         result = evaluate_fields(
@@ -130,7 +130,7 @@ def _classifier(
 def _kept_right(
     spec: ClassifierSpec, files: ModelFiles | None, weights_dir: Path, data_sha256: str
 ) -> tuple[bool, ...] | None:
-    """Which test fields a model judged rightly, by what is kept of it; None if unknown."""
+    """Which test fields a model judged correctly, by its stored result; None if there is none."""
     path = weights_dir / "metrics" / f"{spec.name}_{'_'.join(TEST)}.json"
     if files is None or not path.is_file():
         return None
@@ -152,18 +152,18 @@ def answer(
     checkpoint: Path | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """What one model of the registry says of labelled images.
+    """Run one model of the registry over labelled images.
 
     Args:
         name: The model.
         images: From `dataset.read_yolo`.
         data: What the data set is called.
-        split: Which part of it the images are.
+        split: Part of the data set that the images are from.
         precision: See `Detector.open`.
         device: auto, cpu or cuda.
         confidence: Operating threshold; the model's own if None.
-        checkpoint: Weights of your own training instead of the shipped ones, never a stranger's:
-            reading it runs what is in it.
+        checkpoint: Weights that you trained, instead of the shipped ones. Never open a stranger's:
+            loading a checkpoint can run code in it.
         on_image: See `predict`.
     """
     spec = get_spec(name)
@@ -193,7 +193,7 @@ def judge(
     device: str = "cpu",
     on_image: Callable[[int, int], None] | None = None,
 ) -> JudgedFields:
-    """What one whole-field classifier of the registry says of labelled images, as they lie.
+    """Run one whole-field classifier of the registry over labelled images, without rotation.
 
     Args:
         name: The classifier.
@@ -215,7 +215,7 @@ def judge(
 
 
 def write(path: Path, text: str) -> None:
-    """One JSON file, with the newline that editors expect at its end."""
+    """Write a JSON file that ends in a newline, as editors expect."""
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -224,5 +224,5 @@ def _precisions(files: ModelFiles, of: tuple[str, str]) -> tuple[Precision, ...]
 
 
 def _shareable(answers: Predictions) -> Predictions:
-    """Without the experts' centroids, which are ALL-IDB's."""
+    """Without the experts' centroids: they are part of ALL-IDB and may not be passed on."""
     return replace(answers, images=tuple(replace(i, centroids=None) for i in answers.images))

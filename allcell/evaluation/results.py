@@ -1,4 +1,4 @@
-"""What an evaluation yields, and its JSON."""
+"""The results of an evaluation, and their JSON."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class ClassResult:
         cells: True cells.
         ap50: COCO's AP at IoU 0.5, 0 to 1.
         ap50_95: COCO's AP, mean over IoU 0.50, 0.55 ... 0.95.
-        precision: YOLOv5's P, at the result's `best_f1_confidence`; smudge: at its own.
-        recall: YOLOv5's R, likewise.
+        precision: YOLOv5's P, at the result's `best_f1_confidence`; smudge: at its own best F1.
+        recall: YOLOv5's R, at the same confidence.
         at_operating_point: Counts at the model's operating threshold, IoU 0.5.
         curve: Precision, recall and FROC.
-        froc: Highest sensitivity (or None) by mean false alarms an image.
-        calibration: Precision against confidence of what a user can be shown; None if nothing is.
+        froc: Highest sensitivity (or None) by mean false alarms per image.
+        calibration: Precision against confidence of boxes a user can be shown; None without any.
     """
 
     cells: int
@@ -56,7 +56,7 @@ class FieldResult:
     """One image as a whole.
 
     Attributes:
-        name: File name without its ending.
+        name: File name without extension.
         blast_present: Whether there is a blast.
         blast_suggested: Whether the model suggests one at its operating threshold.
         false_blast: Whether it suggests one where there is none.
@@ -70,40 +70,41 @@ class FieldResult:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """All that is known of one model on one split.
+    """Every score of one model on one split.
 
     Attributes:
-        model: Its name.
-        model_sha256: Of the file that ran.
+        model: Name of the model.
+        model_sha256: SHA-256 of the file that ran.
         data: Name of the data set.
-        data_sha256: Of all images and labels.
-        split: Which part of it.
-        images: How many.
+        data_sha256: SHA-256 over all images and labels.
+        split: Part of the data set.
+        images: Number of images.
         date: UTC, ISO 8601.
         device: What it ran on.
-        versions: Of the packages involved.
+        versions: Versions of the packages involved.
         settings: Thresholds, limits and rules.
         classes: By class name.
         intervals: 95 % bootstrap intervals over images by the names of `Evidence.measure`; None
-            where no resample defines the number, and of fewer than `statistics.LEAST_IMAGES`
-            images. What may be shown of them: `evaluation.intervals`.
-        map50: Mean AP at IoU 0.5 over blast and healthy, as far as there are any.
-        map50_95: Likewise over IoU 0.50 to 0.95.
+            if no resample defines the score or there are fewer than `statistics.LEAST_IMAGES`
+            images. `evaluation.intervals` decides which may be shown.
+        map50: Mean AP at IoU 0.5 over those of blast and healthy that have true cells.
+        map50_95: The same, as a mean over IoU 0.50 to 0.95.
         best_f1_confidence: See `metrics.best_f1`, over blast and healthy.
-        suggested_confidence: The operating threshold that this split would choose.
+        suggested_confidence: See `evaluate.suggest_confidence`.
         white_cells: Blast and healthy as one class, at the operating threshold: is the cell found?
         healthy_with_blasts: Healthy cells in images that hold blasts too: found and called healthy.
         centroids: Expert blast centroids in predicted blast boxes (fp: boxes without one), over the
-            images that experts went through, finding blasts or none; None if there is no such.
+            images in which experts looked for blasts, even if they found none; None if there are
+            no such images.
         sensitivity: Images with a blast in which one was suggested.
         specificity: Images without a blast in which none was.
         false_blasts_per_field: Mean over all images, at the operating threshold.
         fields_with_false_blast: Images with at least one.
-        confusion: Cells (rows) against calls (columns) at the operating threshold, the last of
-            each being background; see `confusion.confusion`.
-        mistakes: What is off its diagonal, one by one.
+        confusion: True (rows) against predicted classes (columns) at the operating threshold, the
+            last of each being background; see `confusion.confusion`.
+        mistakes: The errors off its diagonal, one by one.
         fields: Image by image.
-        median_ms: Median time from image to boxes, decoding of the file excluded.
+        median_ms: Median time from image to boxes, not counting the decoding of the file.
     """
 
     model: str
@@ -145,7 +146,7 @@ class EvaluationResult:
 
 
 def to_json(content: Any) -> str:
-    """Numbers to six decimals, one short list or object a line."""
+    """JSON with numbers to six decimals and each innermost list or object on one line."""
     return _pretty(_rounded(content), 0)
 
 

@@ -1,4 +1,4 @@
-"""Models scored on one set and compared, from their answers; what takes long is done once."""
+"""Models scored on one set and compared; what is slow to compute is computed once and kept."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from allcell.evaluation.results import EvaluationResult
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """One model's answers, and all that is made of them; what takes long is done.
+    """One model's predictions, and everything computed from them.
 
     Attributes:
-        predictions: The answers, with the truth.
+        predictions: The predictions, with the ground truth.
         evidence: The same, matched.
         measured: `Evidence.measure`.
         draws: `Evidence.replicates`.
-        result: What they score.
+        result: The scores.
     """
 
     predictions: Predictions
@@ -48,7 +48,13 @@ class Scored:
         return cls(predictions, evidence, evidence.measure(), draws, result)
 
     def renamed(self, data: str, split: str, names: Sequence[str]) -> Scored:
-        """The same under other names of the set, its part and its images, which no number knows."""
+        """The same under other names, on which no score depends.
+
+        Args:
+            data: Name of the data set.
+            split: Part of the data set.
+            names: Of the images, in their order.
+        """
         setting = replace(self.predictions.setting, data=data, split=split)
         images = zip(self.predictions.images, names, strict=True)
         fields = zip(self.result.fields, names, strict=True)
@@ -73,10 +79,10 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
 
     Args:
         models: Of one model each.
-        fields: Of whole-field classifiers on these images; they are compared by whole fields only.
+        fields: Answers of whole-field classifiers on these images, compared by whole fields only.
 
     Raises:
-        DataError: If there are none, or they are not of the same images, or a name is there twice.
+        DataError: If there are none, their images differ, or a name occurs twice.
     """
     predictions = [m.predictions for m in models]
     check_comparable(predictions, fields)
@@ -109,7 +115,7 @@ def evaluate_all(
         fields: See `compare_scored`.
 
     Raises:
-        DataError: If there are none, or they are not of the same images, or a name is there twice.
+        DataError: If there are none, their images differ, or a name occurs twice.
     """
     check_comparable(predictions, fields)
     models = [Scored.of(p) for p in predictions]
@@ -119,12 +125,16 @@ def evaluate_all(
 def check_comparable(predictions: Sequence[Predictions], fields: Sequence[JudgedFields]) -> None:
     """Refuse answers that cannot be compared.
 
+    Args:
+        predictions: Of one model each.
+        fields: Answers of whole-field classifiers.
+
     Raises:
-        DataError: If there are none, or they are not of the same images, or a name is there twice.
+        DataError: If there are none, their images differ, or a name occurs twice.
     """
     names = [p.setting.model for p in predictions] + [f.model for f in fields]
     if not predictions or len(set(names)) != len(names):
-        raise DataError("Each model must be there once.", "Leave out what is there twice.")
+        raise DataError("Each model must be there exactly once.", "Leave out duplicates.")
     first = predictions[0]
     asked = {(p.data_sha256, len(p.images)) for p in predictions}
     asked |= {(f.data_sha256, len(f.right)) for f in fields}

@@ -1,1 +1,1 @@
-"""Results as people take them away: exports, archives, model cards."""
+"""Results as files and texts: exports, archives, model cards, tables."""

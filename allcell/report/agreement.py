@@ -1,4 +1,4 @@
-"""Several models on one field: which of their boxes are one cell, and what each says of it."""
+"""Several models on one field: which of their boxes are one cell, and what each calls it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from allcell.text.names import spreadsheet_text
 
 #: Boxes of two models that overlap this much (intersection over union) are one cell.
 SAME_CELL_IOU = 0.5
-#: What a table says where a model has no box.
+#: The entry in a table where a model has no box.
 NOT_FOUND = "not found"
 
 Xyxy = tuple[float, float, float, float]
@@ -25,7 +25,7 @@ Xyxy = tuple[float, float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What one model (or the truth) says of a field.
+    """The boxes of one model (or of the ground truth) on a field.
 
     Attributes:
         detections: Its boxes, in pixels of the field.
@@ -38,7 +38,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Call:
-    """One box, as what is said of a cell.
+    """One model's box on a cell, and its class.
 
     Attributes:
         class_name: The suggested class, or the true one.
@@ -53,12 +53,12 @@ class Call:
 
 @dataclass(frozen=True)
 class ComparedCell:
-    """One cell and what is said of it.
+    """One cell and what each model calls it.
 
     Attributes:
         xyxy: Mean of the models' boxes in pixels; the true box of a cell that no model found.
-        calls: What each model says, in the order of the models; None where it has no box.
-        truth: What it is, where that is known.
+        calls: Each model's call, in the order of the models; None where it has no box.
+        truth: The true box and class, if known.
     """
 
     xyxy: Xyxy
@@ -79,8 +79,8 @@ class ComparedCell:
     def disagreement(self) -> float:
         """Share of all pairs of models that say different things of the cell, 0 to 1.
 
-        What a model says is a class or "not found": 0 if all say the same, 1 if no two do. A
-        single model has nobody to disagree with, which is 0.
+        A model says a class or "not found": 0 if all say the same, 1 if no two do, 0 for a single
+        model.
         """
         said = [call.class_name if call else NOT_FOUND for call in self.calls]
         pairs = list(combinations(said, 2))
@@ -98,9 +98,8 @@ class Agreement:
     """All cells of a field, the most disputed first.
 
     Attributes:
-        cells: By `ComparedCell.disagreement`; of those alike, the ones with different classes
-            before the ones that some overlook, then by `ComparedCell.spread`, then from top to
-            bottom.
+        cells: By `ComparedCell.disagreement`; among equals, those with different classes before
+            those that some models overlook, then by `ComparedCell.spread`, then from top to bottom.
     """
 
     cells: tuple[ComparedCell, ...]
@@ -112,26 +111,26 @@ class Agreement:
 
     @property
     def agreed(self) -> int:
-        """Found cells of which all models say the same."""
+        """Number of found cells on which all models agree."""
         return sum(cell.disagreement == 0 for cell in self.found)
 
     @property
     def named_apart(self) -> int:
-        """Cells for which different classes are suggested."""
+        """Number of cells for which different classes are suggested."""
         return sum(len(cell.names) > 1 for cell in self.cells)
 
     @property
     def overlooked(self) -> int:
-        """Cells with one suggested class that some models have no box for."""
+        """Number of cells with one suggested class that some models have no box for."""
         return sum(len(c.names) == 1 and c.found_by < len(c.calls) for c in self.cells)
 
     @property
     def true_cells(self) -> int:
-        """Cells that are known to be there."""
+        """Number of cells that are known to be there."""
         return sum(cell.truth is not None for cell in self.cells)
 
     def right(self, model: int) -> int:
-        """True cells that a model, by its position, calls what they are."""
+        """Number of true cells to which a model, given by position, assigns the right class."""
         return sum(
             cell.truth is not None
             and (call := cell.calls[model]) is not None
@@ -143,28 +142,28 @@ class Agreement:
 def compare_cells(
     models: Sequence[Said], truth: Said | None = None, *, same_cell_iou: float = SAME_CELL_IOU
 ) -> Agreement:
-    """Find out which boxes of the models are one cell.
+    """Group the models' boxes by cell.
 
     Pairs of boxes of different models are taken from the largest overlap down; each joins the
-    groups of its two boxes, unless a model would then have two boxes in one cell. So a box may lie
-    in a cell through another model's box, which it overlaps more than that of a third.
+    groups of its two boxes, unless a model would then have two boxes in one cell. So a box may join
+    a cell through one model's box without overlapping a third model's box enough.
 
     Args:
-        models: What each model says.
-        truth: What is known to be there; joins as one more voice, but is not counted as a model.
+        models: The boxes of each model.
+        truth: The ground truth, if known; grouped with the boxes, but not counted as a model.
         same_cell_iou: Lowest overlap (intersection over union, 0 to 1) of two boxes of a cell.
     """
-    voices = [*models, *([truth] if truth is not None else [])]
-    boxes = Detections.concatenate([voice.detections for voice in voices]).xyxy
-    sizes = [len(voice.detections) for voice in voices]
-    owner = np.repeat(np.arange(len(voices)), sizes)
+    sources = [*models, *([truth] if truth is not None else [])]
+    boxes = Detections.concatenate([source.detections for source in sources]).xyxy
+    sizes = [len(source.detections) for source in sources]
+    owner = np.repeat(np.arange(len(sources)), sizes)
     first = np.cumsum([0, *sizes])
     cells = []
     for members in _groups(boxes, owner, same_cell_iou):
-        calls: list[Call | None] = [None] * len(voices)
+        calls: list[Call | None] = [None] * len(sources)
         for row in members:
-            voice = int(owner[row])
-            calls[voice] = _call(voices[voice], int(row - first[voice]))
+            source = int(owner[row])
+            calls[source] = _call(sources[source], int(row - first[source]))
         found = [row for row in members if owner[row] < len(models)]
         x1, y1, x2, y2 = boxes[found or members].mean(axis=0).tolist()
         true = calls[len(models)] if truth is not None else None
@@ -194,12 +193,12 @@ def _groups(boxes: FloatArray, owner: IntArray, least: float) -> list[list[int]]
 
 
 def cells_csv(agreement: Agreement, thresholds: Mapping[str, float], *, truth: bool) -> str:
-    """One row a cell, in the order of the cells; the last column is the research-use notice.
+    """One row per cell, in the order of the cells; the last column is the research-use notice.
 
     Args:
         agreement: The cells.
         thresholds: Lowest confidence (0 to 1) of each model by name, in the order of the models.
-        truth: Whether the truth is known, and so has a column.
+        truth: Whether to add a column for the true class.
     """
     models = [spreadsheet_text(name) for name in thresholds]
     columns = ["cell", "x1_px", "y1_px", "x2_px", "y2_px"]

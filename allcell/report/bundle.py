@@ -20,17 +20,17 @@ from allcell.result import Result, boxes_csv, export_names
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import file_stems
 
-#: ZIP entries carry a time; a fixed one keeps equal results equal byte by byte.
+#: ZIP entries carry a time; with a fixed one, equal results give equal bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 NOTICE = f"""{RESEARCH_USE}
 
-Every class in these files is suggested by a model and confirmed by nobody. Percentages are
+Every class in these files is suggested by a model and not confirmed by anyone. Percentages are
 fractions of the cells that were detected; their intervals cover the error of sampling, not that of
 the model.
 """
 CONTENTS = """
-summary.csv  one row an image: counts, exact 95 % intervals, the names of its files, errors
+summary.csv  one row per image: counts, exact 95 % intervals, the names of its files, errors
 annotated/   each image with its boxes
 csv/         the boxes of each image, in pixels
 coco.json    all boxes in COCO's format
@@ -45,7 +45,7 @@ def _add(target: zipfile.ZipFile, name: str, content: str | bytes, *, packed: bo
 
 
 def _named_apart(results: Sequence[Result]) -> list[Result]:
-    # Done once for the whole ZIP: alone, the second a.jpg would not know that it is a-2.jpg.
+    # For the whole ZIP at once: only then is the second a.jpg named a-2.jpg in every file.
     return [
         replace(result, name=name)
         for result, name in zip(results, export_names(results), strict=True)
@@ -58,7 +58,7 @@ def _stems(results: Sequence[Result]) -> list[str]:
 
 def _add_labels(target: zipfile.ZipFile, results: Sequence[Result]) -> None:
     names = class_names(results)
-    # JSON is YAML too, and quotes whatever a stranger's model calls its classes.
+    # JSON is valid YAML, and quotes whatever class names a user's model has.
     _add(target, "data.yaml", f"names: {json.dumps(names, ensure_ascii=False)}\n")
     for result, stem in zip(results, _stems(results), strict=True):
         found = with_classes(result, names)
@@ -67,10 +67,10 @@ def _add_labels(target: zipfile.ZipFile, results: Sequence[Result]) -> None:
 
 
 def yolo_zip(results: Sequence[Result]) -> bytes:
-    """YOLO labels with the class names and the research-use notice that the format has no room for.
+    """YOLO labels as a ZIP, with the class names and the notice that the format has no room for.
 
     Args:
-        results: One or many; of several models, class numbers follow `class_names`.
+        results: One or many; class ids are indices into their `class_names`.
     """
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as target:
@@ -84,12 +84,12 @@ def bundle_zip(
     annotated_png: Iterable[bytes],
     failures: Sequence[Failure] = (),
 ) -> bytes:
-    """Everything there is about many images.
+    """All exports of many images as one ZIP.
 
     Args:
         results: In the order they are to be listed.
-        annotated_png: One PNG for each result, in the same order; a generator keeps only one of
-            them in memory beside the ZIP.
+        annotated_png: One PNG for each result, in the same order; with a generator only one of
+            them is in memory at a time, besides the ZIP.
         failures: Images without a result; they appear in summary.csv.
 
     Raises:

@@ -20,10 +20,10 @@ from allcell.report.metrics_files import read_metrics, read_training
 from allcell.report.paper import FOOTNOTES, METRIC_TITLES, METRICS, published
 from allcell.statistics import too_few_images
 
-#: Laboratories that were left out of a training of their own, to see how a model fares without.
+#: Laboratories that were each left out of a separate training, to test a model on unseen ones.
 _LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
 
-#: What pre-training is worth is read from the difference to this model.
+#: The baseline that shows what pre-training is worth.
 _UNTRAINED = "yolov5s-scratch"
 
 _SHOWN_DIFFERENCES = {
@@ -44,7 +44,7 @@ def with_interval(value: float | None, interval: ShownInterval) -> str:
 
 
 def _of_counts(metrics: dict[str, Any], what: str, metric: str) -> str:
-    """P or R of what is counted at the operating threshold: white_cells, centroids."""
+    """P or R, with its interval, of `white_cells` or `centroids` at the operating threshold."""
     interval = metrics["intervals"][f"{what}.{metric}"]
     shown = counts_interval(interval, metrics["images"], metric, metrics[what])
     return with_interval(metrics[what][metric], shown)
@@ -89,7 +89,7 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         "",
         "White cells found, whatever their class: "
         f"{_of_counts(metrics, 'white_cells', 'recall')}. "
-        f"False blasts a field: {number(metrics['false_blasts_per_field'])}. "
+        f"False blasts per field: {number(metrics['false_blasts_per_field'])}. "
         + share_text("Fields with a false blast", metrics["fields_with_false_blast"]),
     ]
     if metrics["centroids"] is not None:
@@ -101,7 +101,7 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         lines.append(
             share_text("Fields with blasts in which one was suggested", metrics["sensitivity"])
             + " "
-            + share_text("Fields without in which none was", metrics["specificity"])
+            + share_text("Fields without blasts in which none was", metrics["specificity"])
             + " "
             + share_text(
                 "Healthy cells in fields with blasts, found and called healthy",
@@ -111,7 +111,7 @@ def section(title: str, metrics: dict[str, Any]) -> str:
     blast = metrics["classes"]["blast"]
     if blast["cells"]:
         froc = ", ".join(f"{number(s)} at {rate}" for rate, s in blast["froc"].items())
-        lines += ["", f"Blast sensitivity by false alarms a field (FROC): {froc}."]
+        lines += ["", f"Blast sensitivity by false alarms per field (FROC): {froc}."]
         if blast["calibration"]:
             ece = interval_of(intervals["blast.ece"], images)
             lines.append(
@@ -123,7 +123,7 @@ def section(title: str, metrics: dict[str, Any]) -> str:
 
 
 def never_seen(weights_dir: Path, name: str) -> list[str]:
-    """How the same network fares in a laboratory that its training left out, where measured.
+    """How the same network does on a laboratory that its training left out, if measured.
 
     Returns:
         One section, or none.
@@ -139,7 +139,7 @@ def never_seen(weights_dir: Path, name: str) -> list[str]:
         interval = interval_of(m["intervals"]["false_blasts_per_field"], m["images"])
         lines.append(
             f"- Trained without {title} ({facts['epochs']} epochs, `{run}`): "
-            f"{with_interval(false, interval)} false blasts a field on the same "
+            f"{with_interval(false, interval)} false blasts per field on the same "
             f"{m['images']} fields, {share_text('fields with one', m['fields_with_false_blast'])} "
             f"White cells found: {_of_counts(m, 'white_cells', 'recall')}."
         )
@@ -159,7 +159,7 @@ def share_text(what: str, share: dict[str, Any]) -> str:
 def beside_the_paper(
     spec: ModelSpec, test: dict[str, Any] | None, comparison: dict[str, Any] | None
 ) -> str:
-    """The paper's numbers beside ours, and what pre-training was worth.
+    """The paper's numbers next to ours, and what pre-training was worth.
 
     Args:
         spec: The model.
@@ -170,7 +170,7 @@ def beside_the_paper(
     parts = []
     if paper and test:
         lines = [
-            f"Its {paper.name}, on its own images and boxes, beside ours on the 17 test fields:",
+            f"The paper's {paper.name} on its own images and boxes, ours on the 17 test fields:",
             "",
             "| class | metric | published | measured | difference |",
             "|---|---|---|---|---|",
@@ -210,8 +210,8 @@ def beside_the_paper(
         rows = [_difference(d, spec.name) for d in against if d["measure"] in _SHOWN_DIFFERENCES]
         if rows:
             parts.append(
-                f"Against `{_UNTRAINED}`, the same training fields and no pre-training (paired "
-                "over the fields; p adjusted after Holm over all pairs of models): "
+                f"Compared with `{_UNTRAINED}`, which has the same training fields and no "
+                "pre-training (paired over the fields; p Holm-adjusted over all pairs of models): "
                 + "; ".join(rows)
                 + "."
             )
@@ -240,8 +240,8 @@ def failures(metrics: dict[str, Any]) -> str:
     """The confusion matrix, and where each mistake was made."""
     names = [*metrics["classes"], "background"]
     lines = [
-        "On the ALL-IDB1 test fields, at the operating threshold. Rows are cells, columns what "
-        "they were called; background is a box on no cell, or a cell without box.",
+        "On the ALL-IDB1 test fields, at the operating threshold. Rows are true classes, columns "
+        "predicted ones; background is a box on no cell, or a cell without a box.",
         "",
         f"| | {' | '.join(names)} |",
         f"|---|{'---|' * len(names)}",
@@ -256,7 +256,7 @@ def failures(metrics: dict[str, Any]) -> str:
     )
     kinds = sorted({kind for kind, _ in made})
     if not kinds:
-        return "\n".join([*lines, "No mistake was made there."])
+        return "\n".join([*lines, "No mistakes were made there."])
     for kind in kinds:
         fields = sorted((field, n) for (k, field), n in made.items() if k == kind)
         where = ", ".join(f"{field}{f' ({n})' if n > 1 else ''}" for field, n in fields)
@@ -270,9 +270,9 @@ def _mistake(m: dict[str, Any]) -> str:
     if m["kind"] == "wrong class":
         return f"{truth} called {called}"
     if truth:
-        return f"{truth} boxed off its centre" if m["kind"] == "off centre" else f"{truth} missed"
+        return f"{truth} boxed off centre" if m["kind"] == "off centre" else f"{truth} missed"
     return {
         "doubled": f"second box on a cell, called {called}",
-        "off centre": f"box beside a cell, called {called}",
+        "off centre": f"box off the centre of a cell, called {called}",
         "background": f"box on no white cell, called {called}",
     }[m["kind"]]

@@ -1,4 +1,4 @@
-"""Model cards: what is the same for all models, and how each was trained."""
+"""Model cards: the text that all share, and how each model was trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from allcell.report.card_sections import beside_the_paper, failures, never_seen,
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
 from allcell.settings import RESEARCH_USE
 
-#: Where the card looks for the numbers, and what it calls them.
+#: The data sets of a card, by the names of their files, with their titles.
 _SPLITS = (
     ("allidb1_test", "ALL-IDB1 test"),
     ("allidb1_test_int8", "ALL-IDB1 test, the 8-bit graph for live video"),
@@ -43,14 +43,14 @@ Trained on fields of ALL-IDB1 (Donida Labati, Piuri, Scotti, ICIP 2011; free for
 request, not redistributable and not included here), on BCCD (MIT) and on PBC (Acevedo et al. \
 2020, CC BY 4.0). Of the 107 distinct ALL-IDB1 fields, the 17 on which the paper's authors ran \
 inference are the test split, never trained on and never used to choose anything; 13 are for \
-validation; 8 that show a part of a test field once more are left out; the others are for \
-training. ALL-IDB1 names no patients, so fields of one patient may stand on both sides of the \
+validation; 8 that show part of a test field again are left out; the others are for \
+training. ALL-IDB1 names no patients, so fields of one patient may be on both sides of the \
 split: the numbers are optimistic for new patients.
 
-Boxes are our own (`allcell/data/annotations`): drawn by segmentation round the experts' blast \
-centroids, corrected by eye; not by a haematologist. The paper's boxes are not published, so its \
-Table 1 and ours are not measured on the same boxes. Cells cut by the edge count neither way. A \
-blast called on a smudge is a false alarm.
+Boxes are our own (`allcell/data/annotations`): segmented around the experts' blast \
+centroids and corrected by eye, not by a haematologist. The paper's boxes are not published, so \
+its Table 1 and ours are not measured on the same boxes. Cells cut by the edge count neither way. \
+A blast called on a smudge is a false alarm.
 
 ## Training
 
@@ -60,7 +60,7 @@ $training
 
 $results
 
-## Beside the paper
+## Compared with the paper
 
 $beside
 
@@ -70,12 +70,12 @@ $failures
 
 ## Limits
 
-- Few test fields, one camera, one hospital. An interval is given wherever there is one; read it. \
+- Few test fields, one camera, one hospital. Wherever an interval is given, read it. \
 $no_width
-- Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and company, \
-and all blasts come from one laboratory. The held-out fields of BCCD and PBC (above) come from \
-laboratories whose other fields, all healthy, are in training: no false blast there does not rule \
-out that a model takes colours for health.
+- Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and the other \
+cells in view, and all blasts come from one laboratory. The held-out fields of BCCD and PBC \
+(above) come from laboratories whose other fields, all healthy, are in training: the absence of \
+false blasts there does not rule out that a model takes a laboratory's colours as a sign of health.
 - One rule of the scale estimate (use a weak measurement rather than the default) was chosen after \
 seeing false blasts on the held-out PBC fields.
 - Smudge cells, dark lymphocytes and platelet clumps are the usual mistakes.
@@ -89,7 +89,7 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     Args:
         spec: The model.
         files: Its entry in the manifest.
-        weights_dir: Where `metrics/` lies.
+        weights_dir: Folder that holds `metrics/`.
     """
     measured = [
         (data, title, metrics)
@@ -125,18 +125,18 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
 def _training(weights_dir: Path, name: str) -> str:
     facts = read_training(weights_dir, name)
     if facts is None:
-        return "How it was trained is not kept."
+        return "How it was trained is not on record."
     chosen = {
         "best": "the best by mAP@0.5:0.95 on the validation fields, and better there than the last",
         "last": "the last: on the validation fields it is better (mAP@0.5:0.95 of blasts and "
-        "healthy cells) than the one with the curve's best score. This rule was made when the test "
-        "score of that one had been seen; the choice itself looks at validation alone",
+        "healthy cells) than the one with the curve's best score. This rule was made after the "
+        "test score of that one had been seen; the choice itself uses validation alone",
     }.get(facts.get("taken", ""), "the best by mAP@0.5:0.95 on the validation fields")
     text = f"{_run(facts)} The checkpoint is epoch {facts['taken_epoch']}, {chosen}. "
     if (before := facts.get("pretraining")) is not None:
         text += (
-            "It starts from a pre-training on open smears and synthetic fields, not from COCO as "
-            f"the paper's, whose weights were not to be had: {_run(before)} "
+            "It starts from a pre-training on open smears and synthetic fields, not on COCO as in "
+            f"the paper, since COCO's weights were not available: {_run(before)} "
         )
     elif facts["start"] == "random weights":
         text += "It starts from random weights. "

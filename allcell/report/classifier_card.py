@@ -1,4 +1,4 @@
-"""The card of a whole-field classifier: numbers from the kept JSON alone."""
+"""The card of a whole-field classifier: numbers from the stored JSON alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _CARD = Template("""\
 
 $notice
 
-$summary It says one thing of a whole field (holds a blast, or not); it finds no cells and counts \
-none.
+$summary It says one thing about a whole field (holds a blast, or not); it finds no cells and \
+counts none.
 
 | | |
 |---|---|
@@ -50,8 +50,8 @@ $results
 ## Limits
 
 - 17 fields. Read the interval.
-- In ALL-IDB1 patients' fields differ from healthy persons' in colour and company. A classifier of \
-whole fields can learn that instead of blasts, and says nothing of where it looked.
+- In ALL-IDB1 patients' fields differ from healthy persons' in colour and the other cells in view. \
+A classifier of whole fields can learn that instead of blasts, and does not say where it looked.
 - It was never shown another laboratory's smears, and its probability is not calibrated.
 - Not a medical device. No clinical study was made.
 """)
@@ -63,7 +63,7 @@ def render_classifier_card(spec: ClassifierSpec, files: ModelFiles, weights_dir:
     Args:
         spec: The model.
         files: Its entry in the manifest.
-        weights_dir: Where `metrics/` lies.
+        weights_dir: Folder that holds `metrics/`.
     """
     facts = read_training(weights_dir, spec.name)
     metrics = read_metrics(weights_dir, spec.name, "allidb1_test")
@@ -80,20 +80,21 @@ def render_classifier_card(spec: ClassifierSpec, files: ModelFiles, weights_dir:
         threshold=f"{spec.threshold:.2f}",
         training=_training(weights_dir, spec, facts)
         if facts
-        else "How it was trained is not kept.",
+        else "How it was trained is not on record.",
         results=_results(metrics, files) if metrics else "Not measured yet.",
     )
 
 
 def _training(weights_dir: Path, spec: ClassifierSpec, facts: dict[str, Any] | None) -> str:
     if facts is None:
-        return "How it was trained is not kept."
+        return "How it was trained is not on record."
     recipe = facts["recipe"]
     path = weights_dir / "metrics" / f"{spec.name}_training.csv"
     with path.open(encoding="utf-8", newline="") as file:
         watched = [float(row["val/accuracy"]) for row in csv.DictReader(file)][-10:]
     return (
-        f"As the paper's: {facts['epochs']} epochs over {facts['training_fields'][recipe['data']]} "
+        "As in the paper: "
+        f"{facts['epochs']} epochs over {facts['training_fields'][recipe['data']]} "
         f"fields, Adam, cross-entropy, batch {recipe['batch']}; flips, rotation by any angle and "
         "zoom; the last epoch's weights. Over the last ten epochs the accuracy on validation was "
         f"{min(watched):.2f} to {max(watched):.2f}. Seed {recipe['seed']}, {facts['hours']:.1f} "
@@ -121,8 +122,8 @@ def _results(m: dict[str, Any], files: ModelFiles) -> str:
             f"{stale}ALL-IDB1 test, {m['images']} fields, {m['date'][:10]}, {m['device']}.",
             "",
             f"- {share_text('Fields judged rightly', counts['accuracy'])}",
-            f"- {share_text('With blasts, called cancerous', counts['sensitivity'])}",
-            f"- {share_text('Without, called healthy', counts['specificity'])}",
+            f"- {share_text('Fields with blasts, called cancerous', counts['sensitivity'])}",
+            f"- {share_text('Fields without blasts, called healthy', counts['specificity'])}",
             f"- {copies['title'][:1].upper()}{copies['title'][1:]}: {copies['accuracy']['k']} of "
             f"{copies['accuracy']['n']} right ({number(copies['accuracy']['fraction'])}). The "
             f"paper: {CNN_FOOTNOTE}",

@@ -35,15 +35,15 @@ PERCENT_DECIMALS = 1
 
 
 def _columns_of(cell: CellClass) -> list[str]:
-    """Columns of a class beside the white cells."""
+    """Columns of a class that is not a white cell."""
     per_100 = [f"{cell.column}_per_100_white_cells"] if cell.role == "smudge" else []
     return [cell.column, *per_100]
 
 
 _COUNTED = tuple(cell for cell in CELL_CLASSES if cell.column)
-#: Left of the white cells, of which they are a part.
+#: Columns to the left of the count of white cells, of which they are a part.
 _WHITE = tuple(cell for cell in _COUNTED if cell.name in WHITE_CELLS)
-#: Right of them.
+#: Columns to its right.
 _BESIDE = tuple(cell for cell in _COUNTED if cell.name not in WHITE_CELLS)
 SUMMARY_COLUMNS = (
     *("image", "files", "model", "width_px", "height_px"),
@@ -81,16 +81,16 @@ def with_classes(result: Result, names: Sequence[str]) -> Detections:
 
 
 def _values_of(cell: CellClass, counts: Counts) -> list[str | int]:
-    """What stands in `_columns_of`; blanks for a class that was not looked for."""
+    """Values for `_columns_of`; blank for a class that the model does not know."""
     known = cell.name in counts.by_class
     per_100 = _number(counts.smudges_per_100 if known else None, PERCENT_DECIMALS)
     return [counts.by_class.get(cell.name, ""), *([per_100] if cell.role == "smudge" else [])]
 
 
 def _inside(detections: Detections, width_px: int, height_px: int) -> Detections:
-    cut = boxes.clip(detections.xyxy, width_px, height_px)
-    whole = Detections(cut, detections.confidence, detections.class_id)
-    return whole[boxes.area(cut) > 0]
+    xyxy = boxes.clip(detections.xyxy, width_px, height_px)
+    clipped = Detections(xyxy, detections.confidence, detections.class_id)
+    return clipped[boxes.area(xyxy) > 0]
 
 
 def _number(value: float | None, decimals: int) -> str:
@@ -98,11 +98,11 @@ def _number(value: float | None, decimals: int) -> str:
 
 
 def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) -> str:
-    """One row an image: its counts with the exact interval; an image that failed has its error.
+    """One row per image: its counts with the exact interval, or the error if it failed.
 
     Args:
         results: In the order they are to be listed.
-        failures: Listed after the results, so that no image is missing unseen.
+        failures: Listed after the results, so that no image goes missing unnoticed.
     """
     names = export_names(results)
     rows: list[list[str | int]] = []
@@ -138,10 +138,10 @@ def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) 
 def to_coco(results: Sequence[Result]) -> str:
     """COCO JSON of all results, with a `score` on each annotation.
 
-    Boxes are cut to the image; one with nothing inside it is left out.
+    Boxes are clipped to the image; one that is entirely outside is left out.
 
     Args:
-        results: Those of several models may be mixed: categories go by class name.
+        results: Those of several models may be mixed: categories are by class name.
     """
     names = class_names(results)
     images: list[dict[str, Any]] = []
@@ -193,8 +193,8 @@ def to_coco(results: Sequence[Result]) -> str:
 def to_yolo_text(detections: Detections, width_px: int, height_px: int) -> str:
     """YOLO labels: class, centre x, centre y, width, height, as fractions of the image.
 
-    Five columns as training reads them, so without the confidence. Boxes are cut to the image; one
-    with nothing inside it is left out.
+    Five columns, as training expects, so without the confidence. Boxes are clipped to the image;
+    one that is entirely outside is left out.
 
     Args:
         detections: In pixels of the image.

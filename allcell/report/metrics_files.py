@@ -24,7 +24,7 @@ def read_metrics(weights_dir: Path, name: str, data: str) -> dict[str, Any] | No
 def read_current(
     weights_dir: Path, name: str, files: ModelFiles | None, data: str
 ) -> dict[str, Any] | None:
-    """The evaluator's JSON if it is of these weights: numbers of others say nothing of them."""
+    """The evaluator's JSON, if it was measured with these weights; else None."""
     metrics = read_metrics(weights_dir, name, data)
     if metrics is None or files is None or metrics["model_sha256"] != files.checkpoint.sha256:
         return None
@@ -32,7 +32,7 @@ def read_current(
 
 
 def read_training(weights_dir: Path, name: str) -> dict[str, Any] | None:
-    """What a model's training was (see `allcell.training.facts`), if that is kept."""
+    """How a model was trained (see `allcell.training.facts`), if that is stored."""
     return read_metrics(weights_dir, name, "training")
 
 

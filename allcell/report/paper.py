@@ -24,12 +24,12 @@ class PublishedModel:
     """One model of Table 1; None where the paper has no number.
 
     Attributes:
-        name: As the paper calls it.
-        ours: Our model that stands beside it.
-        blast: Cancer cells: values of `METRICS`.
-        healthy: Healthy cells, likewise.
-        every: Both classes together, likewise.
-        inference_ms: Time of one image.
+        name: The paper's name for it.
+        ours: Name of our model that it is compared with.
+        blast: Values of `METRICS` for cancer cells, 0 to 1.
+        healthy: The same for healthy cells.
+        every: The same for both classes together.
+        inference_ms: Time for one image.
         footnotes: Numbers of `FOOTNOTES`, from 1.
     """
 
@@ -96,12 +96,12 @@ TABLE_1: tuple[PublishedModel, ...] = (
     ),
 )
 
-#: What the published numbers do not say of themselves. The first is of the whole table.
+#: What the published numbers leave unsaid. The first footnote is about the whole table.
 FOOTNOTES: tuple[str, ...] = (
     "Scored on the validation split that also chose the checkpoint (17 images, 66 cancer and 60 "
     "healthy boxes of the authors' own), so it is optimistic. The split's file list and the boxes "
-    "are not published: published and measured are not on the same images and boxes. P and R are "
-    "YOLOv5's, at the confidence of the best F1. Times are of a Google Colab GPU, for example a "
+    "are not published, so published and measured are not on the same images and boxes. P and R "
+    "are YOLOv5's, at the confidence of the best F1. Times are from a Google Colab GPU, such as a "
     "Tesla P100.",
     "The notebook prints 1.1 ms pre-process + 10.9 ms inference + 1.0 ms NMS at 1024 px; the paper "
     "quotes 12.3 ms as 80 frames a second.",
@@ -122,5 +122,5 @@ CNN_FOOTNOTE = (
 
 
 def published(model: str) -> PublishedModel | None:
-    """The row of Table 1 that stands beside our model of that name, if there is one."""
+    """The row of Table 1 that our model of that name is compared with, if there is one."""
     return next((row for row in TABLE_1 if row.ours == model), None)

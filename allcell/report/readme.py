@@ -1,4 +1,4 @@
-"""The numbers in the README: written from the kept JSON, between two markers."""
+"""The numbers in the README: written from the stored JSON, between two markers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ BEGIN, END = "<!-- results: written by `allcell cards` -->", "<!-- end of result
 
 
 def fill(readme: str, weights_dir: Path) -> str:
-    """The README with its results written anew.
+    """The README with its results rewritten.
 
     Args:
         readme: Its text, with the lines `BEGIN` and `END`.
-        weights_dir: Where `metrics/` lies.
+        weights_dir: Folder that holds `metrics/`.
 
     Raises:
         DataError: If a marker is missing.
@@ -38,7 +38,7 @@ def _number(value: float | None) -> str:
 
 
 def _current(weights_dir: Path, data: str) -> list[tuple[ModelSpec, dict[str, Any]]]:
-    """Each model's JSON on `data`, where it is of the weights that are shipped today."""
+    """Each model's JSON on `data`, if it was measured with the weights of the manifest."""
     manifest = read_manifest(weights_dir)
     found = []
     for spec in MODELS:
@@ -72,8 +72,8 @@ def _accuracy(weights_dir: Path) -> str:
     return "\n".join(
         [
             f"**ALL-IDB1, the 17 test fields** (our boxes, on a CPU, {', '.join(sorted(dates))}). "
-            "The paper's numbers are of its own boxes and images. P and R at the confidence of the "
-            "best F1. Intervals, and what is not like the paper, are in the cards.",
+            "The paper's numbers are on its own boxes and images. P and R at the confidence of the "
+            "best F1. Intervals, and what differs from the paper, are in the cards.",
             "",
             f"| model | {' | '.join(titles)} | expert blasts found |",
             f"|---|{'---|' * len(titles)}---|",
@@ -100,7 +100,7 @@ def _fields(weights_dir: Path) -> str:
         [
             f"**The whole-field CNN** on the same fields. The paper: {CNN_FOOTNOTE}",
             "",
-            "| model | fields right (exact 95 % interval) | turned copies right |",
+            "| model | fields right (exact 95 % interval) | rotated copies right |",
             "|---|---|---|",
             *rows,
         ]
@@ -120,11 +120,11 @@ def _laboratories(weights_dir: Path) -> str:
         return ""
     return "\n".join(
         [
-            "**Healthy smears of two other laboratories**: fields kept out of all training, though "
-            "other fields of theirs are in it, each at its own estimated scale. There is no blast "
-            "in them.",
+            "**Healthy smears of two other laboratories**: fields held out of all training, though "
+            "other fields of theirs are in it, each at its own estimated scale. None of them holds "
+            "a blast.",
             "",
-            "| model | data | false blasts a field | white cells found |",
+            "| model | data | false blasts per field | white cells found |",
             "|---|---|---|---|",
             *rows,
         ]
@@ -148,7 +148,7 @@ def _speed(weights_dir: Path) -> str:
             if (paper := m.get("against_paper")) is not None:
                 graph = "8-bit" if precision == "int8" else "full precision"
                 notes.append(
-                    f"In turn with it, frame by frame in one run, `ultralytics` with the paper's "
+                    f"Alternating frame by frame in one run, `ultralytics` with the paper's "
                     f"YOLOv5s network at 1024 px on torch took {paper['theirs']['median']:.0f} ms "
                     f"(median) and `{spec.name}` ({graph}) {paper['ours']['median']:.1f} ms: "
                     f"{paper['times_faster']:.0f} times faster. ({m['machine']}, {m['date']})"

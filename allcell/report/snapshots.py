@@ -27,7 +27,7 @@ SESSION_COLUMNS = (
 
 
 def to_result(snapshot: Snapshot) -> Result:
-    """A snapshot as the exports know images: what was shown is what is exported."""
+    """A snapshot as a `Result`, so that exactly what was shown is exported."""
     height, width = snapshot.frame.shape[:2]
     size = snapshot.red_cell_px
     return Result(

@@ -1,4 +1,4 @@
-"""The paper's Table 1 beside our own measurements, cell by cell, and as a file."""
+"""The paper's Table 1 next to our own measurements, cell by cell, and as a file."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from allcell.report.metrics_files import read_current
 from allcell.report.paper import METRIC_TITLES, METRICS, published
 from allcell.settings import RESEARCH_USE
 
-#: What a person reads for the rows of the table, by the names of `PublishedModel.value`.
+#: Titles of the rows of the table, by the class names of `PublishedModel.value`.
 CLASS_ROWS = {
     **{cell.name: cell.row for cell in CELL_CLASSES if cell.paper},
     "all": "Both classes",
 }
 
-#: Ends the names of the columns of `wide_table` that hold measured minus published.
+#: Suffix of the columns of `wide_table` that hold measured minus published.
 DIFFERENCE = "ours - paper"
 
-#: Where the evaluator keeps the means over both classes.
+#: Names of the means over both classes in the evaluator's JSON.
 MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
 
 
@@ -35,13 +35,13 @@ class TableCell:
     """One number of the table.
 
     Attributes:
-        model: Our name of the model.
-        title: What a person reads for it.
-        paper: The paper's name of its own; empty if the paper has no such model.
+        model: Our name for the model.
+        title: Our title for it, for display.
+        paper: The paper's name for it; empty if the paper has no such model.
         class_name: blast | healthy | all.
         metric: One of `paper.METRICS`.
         published: The paper's number, 0 to 1; None if it has none.
-        measured: Ours on the 17 test fields; None if the weights here are not measured.
+        measured: Ours on the 17 test fields, 0 to 1; None if these weights were not measured.
         interval: Its 95 % interval over fields; None if it is not measured.
     """
 
@@ -61,7 +61,7 @@ class TableCell:
 
     @property
     def high(self) -> float | None:
-        """Upper bound."""
+        """Upper bound of the interval that is shown, if there is one."""
         return self.interval.high if self.interval else None
 
     @property
@@ -73,9 +73,9 @@ class TableCell:
 
     @property
     def apart(self) -> bool:
-        """Whether the bootstrap interval of the measurement leaves the published number out.
+        """Whether the bootstrap interval of the measurement excludes the published number.
 
-        Exact bounds are never said to: they take the cells of a field as independent.
+        False for exact bounds, which take the cells of a field as independent.
         """
         if self.published is None or self.interval is None or self.interval.kind != "bootstrap":
             return False
@@ -87,7 +87,7 @@ def table_1(weights_dir: Path) -> tuple[TableCell, ...]:
     """Every cell: the models of the registry in its order, classes and metrics in the paper's.
 
     Args:
-        weights_dir: Where the manifest and `metrics/` lie.
+        weights_dir: Folder that holds the manifest and `metrics/`.
     """
     manifest = read_manifest(weights_dir)
     cells = []
@@ -130,7 +130,7 @@ def _cell(
 
 
 def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
-    """One row a cell that has a published or a measured number, numbers as numbers."""
+    """One row per cell that has a published or a measured number; numbers stay numeric."""
     return pd.DataFrame(
         [
             {
@@ -153,11 +153,11 @@ def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
 
 
 def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
-    """One row a model and class as a person reads it; published | measured | difference.
+    """One row per model and class, for display: published | measured | difference.
 
-    The means over both classes stand there where the paper has them, or where nothing else does.
+    Means over both classes are shown where the paper has them, or if `cells` holds nothing else.
 
-    An asterisk marks a measurement whose bootstrap interval leaves the published number out.
+    An asterisk marks a measurement whose bootstrap interval excludes the published number.
     Differences are numbers, so that they sort; all else is text.
     """
     metrics = list(dict.fromkeys(c.metric for c in cells))
@@ -182,7 +182,7 @@ def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
 
 
 def to_csv(cells: tuple[TableCell, ...]) -> str:
-    """`long_table` as CSV; the title of its last column, which is empty, is the notice."""
+    """`long_table` as CSV; its last column is empty, with the notice as its title."""
     table = long_table(cells).assign(**{RESEARCH_USE: ""})
     return str(table.to_csv(index=False, float_format="%.6g"))
 
@@ -198,13 +198,13 @@ def to_latex(cells: tuple[TableCell, ...], notes: tuple[str, ...]) -> str:
 
 
 def table_markdown(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
-    """A table of texts in Markdown, with its notes."""
+    """A table of strings in Markdown, with its notes."""
     text = table.to_markdown(index=False, disable_numparse=True)
     return "\n\n".join([str(text), *notes]) + "\n"
 
 
 def table_latex(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
-    """The same in LaTeX (package booktabs), its notes as comments."""
+    """A table of strings in LaTeX (package booktabs), its notes as comments."""
     named = table.rename(columns=lambda name: str(name).replace("%", r"\%"))
     styled = named.style.hide(axis="index").format(escape="latex")
     comments = "".join(f"% {note}\n" for note in notes)

@@ -1,4 +1,4 @@
-"""The scores of several models on somebody's own set, as a table and as a file."""
+"""The scores of several models on a user's own set, as a table and as a file."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from allcell.report.table1 import CLASS_ROWS, MEANS, short
 from allcell.settings import RESEARCH_USE
 from allcell.statistics import Proportion
 
-#: What a person reads for a class, as in Table 1.
+#: Titles of the classes, as in Table 1.
 ROW_TITLES = {**{cell.name: cell.row for cell in CELL_CLASSES}, **CLASS_ROWS}
 
 
 def long_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
-    """One row a model and class that has cells or boxes, numbers as numbers.
+    """One row per model and class that has cells or boxes; numbers stay numeric.
 
     Args:
-        scored: What a person reads for each model, and what it scores.
+        scored: Title of each model, and its scores.
     """
     table = pd.DataFrame(_rows(scored))
-    # Counts are whole, though the row of both classes has none.
+    # Counts stay integers, although the row of both classes has none.
     for column in ("cells", "tp", "fp", "fn"):
         table[column] = table[column].astype("Int64")
     return table
 
 
 def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
-    """The same as a person reads it: each score with its 95 % interval, counts beside it."""
+    """The same for display: each score with its 95 % interval, then the counts."""
     rows = []
     for row in _rows(scored):
         wide = {"Model": row["model"], "Cells": ROW_TITLES[row["class"]]}
@@ -51,10 +51,10 @@ def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
 
 
 def field_scores(scored: Sequence[tuple[str, FieldCounts]]) -> pd.DataFrame:
-    """One row a model: is there a blast in the field? Counts, and shares with exact intervals.
+    """One row per model: is there a blast in the field? Counts, and shares with exact intervals.
 
     Args:
-        scored: What a person reads for each model, and its right answers.
+        scored: Title of each model, and its correct answers.
     """
     return pd.DataFrame(
         [
@@ -77,7 +77,7 @@ def _share(part: Proportion) -> str:
 
 
 def scores_csv(scored: Sequence[tuple[str, EvaluationResult]]) -> str:
-    """`long_scores` as CSV; the title of its last column, which is empty, is the notice."""
+    """`long_scores` as CSV; its last column is empty, with the notice as its title."""
     table = long_scores(scored)
     table[RESEARCH_USE] = ""
     return str(table.to_csv(index=False, float_format="%.6g"))
@@ -113,7 +113,7 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
 def _scores(
     values: Mapping[str, float | None], intervals: Mapping[str, ShownInterval]
 ) -> dict[str, Any]:
-    """Each of `METRICS` with its interval, None where there is none."""
+    """Each of `METRICS` with its interval; None where undefined."""
     row: dict[str, Any] = {}
     for metric in METRICS:
         title, value = METRIC_TITLES[metric], values.get(metric)

@@ -1,1 +1,1 @@
-"""Long work in the background: with progress and a stop, one heavy run at a time on the machine."""
+"""Long jobs in the background, with progress and a way to stop; one heavy run at a time."""

@@ -1,4 +1,4 @@
-"""Models evaluated on the user's own set in a thread of its own, with progress and a stop."""
+"""Evaluates models on a user's own set in a background thread, with progress and a way to stop."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from allcell.runs.guard import BackgroundRun, StoppedError
 
 log = logging.getLogger(__name__)
 
-#: How long the bootstrap takes, as a share of running the model.
+#: The bootstrap's share of a detector's time.
 _SCORING = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class UserSet:
-    """A part of somebody's labelled set, and what its classes stand for.
+    """A split of a user's labelled set, and what its classes stand for.
 
     Attributes:
-        name: What the user calls it.
-        split: Which part of it.
-        folder: Where it lies; None once it is let go.
+        name: The user's name for the set.
+        split: Part of the set.
+        folder: Folder or ZIP that holds it; None once it is released.
         mapping: See `data.labelled_sets.read_labelled`.
     """
 
@@ -46,14 +46,14 @@ class UserSet:
 
 @dataclass(frozen=True, eq=False)
 class DetectorJob:
-    """One model.
+    """One detector to evaluate.
 
     Attributes:
         spec: The model.
-        sha256: Of the file that runs.
-        device: What is asked for: auto, cpu or cuda.
-        open_detector: Makes it ready; called in the run's thread.
-        weight: How long one image takes, in any unit that all jobs share.
+        sha256: SHA-256 of the file that runs.
+        device: Requested device: auto, cpu or cuda.
+        open_detector: Loads it; called in the run's thread.
+        weight: Time per image, in any unit that all jobs share.
     """
 
     spec: ModelSpec
@@ -65,7 +65,7 @@ class DetectorJob:
 
 @dataclass(frozen=True, eq=False)
 class FieldJob:
-    """One whole-field classifier; see `DetectorJob`."""
+    """One whole-field classifier to evaluate; attributes as in `DetectorJob`."""
 
     spec: ClassifierSpec
     sha256: str
@@ -76,7 +76,7 @@ class FieldJob:
 
 @dataclass(frozen=True)
 class ScoreKey:
-    """What decides the score of a model on a set: the content of both, and the settings."""
+    """All that a score depends on: the contents of set and model, settings and device."""
 
     data_sha256: str
     spec: ModelSpec | ClassifierSpec
@@ -86,20 +86,20 @@ class ScoreKey:
 
 @dataclass(eq=False)
 class EvaluationRun(BackgroundRun):
-    """Reads a set and scores models on it, one after the other; read its fields from any thread.
+    """Reads a set and scores models on it one by one; its fields may be read from any thread.
 
     Attributes:
         user_set: The set.
         jobs: What is evaluated, in this order.
-        known: Scores of before: what is there needs no run.
-        read: Images whose labels are read, and all of them.
-        checked: Images whose content is known, and all of them.
-        images: The set, once it is read; empty again once it is let go.
-        names: The file names of its images; they stay.
-        data_sha256: Of its images and labels.
-        results: What is done, by position in `jobs`.
-        fields: The same of whole-field classifiers.
-        error: What ended the whole run, in words for the user.
+        known: Scores of earlier runs; a job whose score is here is not run again.
+        read: Number of images whose labels have been read, and the total.
+        checked: Number of images whose content has been hashed, and the total.
+        images: The set, once it is read; empty again after `let_go`.
+        names: File names of its images; kept after `let_go`.
+        data_sha256: SHA-256 over its images and labels.
+        results: Finished detectors, by position in `jobs`.
+        fields: Finished whole-field classifiers, by position in `jobs`.
+        error: Why the whole run failed, in words for the user; empty if it did not.
         comparison: Of the models that are done.
     """
 
@@ -120,13 +120,13 @@ class EvaluationRun(BackgroundRun):
     _started_s: float = 0.0
 
     def let_go(self) -> None:
-        """Drop the pictures, which may hold a whole archive in memory; what is scored stays."""
+        """Release the images, which may hold a whole archive in memory; scores are kept."""
         self.images = ()
         self.user_set = replace(self.user_set, folder=None)
 
     @property
     def done(self) -> int:
-        """Jobs that have a result or failed."""
+        """Number of jobs that have a result or failed."""
         return len(self.results) + len(self.fields) + len(self.failures)
 
     def _weights(self) -> Sequence[float]:
@@ -134,18 +134,18 @@ class EvaluationRun(BackgroundRun):
 
     @property
     def left_s(self) -> float | None:
-        """About how long it will still take, in seconds; None as long as nobody can know."""
+        """Estimated time left, in seconds; None while it is too early to tell."""
         share = self.total_share
         if not self._started_s or share < 0.02:
             return None
         return (time.monotonic() - self._started_s) * (1 - share) / share
 
     def key(self, job: DetectorJob | FieldJob) -> ScoreKey:
-        """Under what a score is kept, once the set is read."""
+        """The key of a job's score; call it once the set is read."""
         return ScoreKey(self.data_sha256, job.spec, job.sha256, job.device)
 
     def scores(self) -> dict[ScoreKey, Scored | JudgedFields]:
-        """What is done, to be known by the next run."""
+        """The finished scores, for the next run's `known`."""
         done: dict[int, Scored | JudgedFields] = {**self.results, **self.fields}
         return {self.key(self.jobs[n]): scored for n, scored in done.items()}
 
@@ -153,14 +153,14 @@ class EvaluationRun(BackgroundRun):
         if isinstance(error, AllcellError):
             self.error = f"{error.message} {error.remedy}"
             return
-        # Nobody else would tell the user. The message may hold a file's name: log the type.
+        # Nothing else would tell the user. Log the type only: the message may hold a file name.
         log.error("The evaluation failed: %s", type(error).__name__)
         self.error = f"The evaluation failed ({type(error).__name__})."
 
     def _do(self) -> None:
         chosen = self.user_set
         if chosen.folder is None:
-            raise DataError("The set was let go.", "Open it again.")
+            raise DataError("The set has been closed.", "Open it again.")
 
         def on_labels(done: int, of: int) -> None:
             self.read = done, of
@@ -197,7 +197,7 @@ class EvaluationRun(BackgroundRun):
         if isinstance(done, JudgedFields):
             fields[position] = done
         else:
-            # By number: a file name may hold a patient's, and two folders the same one twice.
+            # By number: a file name may contain a patient's, and two folders may share one.
             names = numbered(len(self.names))
             results[position] = done.renamed(chosen.name, chosen.split, names)
         if results:
@@ -246,7 +246,7 @@ class EvaluationRun(BackgroundRun):
         )
 
     def _on(self, begin: float, end: float) -> Callable[[int, int], None]:
-        """What follows a part of a job, between two shares of it."""
+        """A progress callback for the part of a job between two shares of it, 0 to 1."""
 
         def on_step(done: int, of: int) -> None:
             self.share = begin + (end - begin) * done / of
@@ -256,5 +256,5 @@ class EvaluationRun(BackgroundRun):
 
 
 def numbered(images: int) -> list[str]:
-    """What the images of a set are called where their file names are not wanted."""
+    """Names for the images of a set where their file names must not appear."""
     return [f"image-{n:03d}" for n in range(1, images + 1)]

@@ -1,4 +1,4 @@
-"""Ends work in the background: when it is asked to, or when nobody is there any more."""
+"""Stops work in the background, on request or once the user's tab is gone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from allcell.detector import Detector
 from allcell.engines.base import RunInterrupted
 from allcell.runs.turn import turn
 
-#: How often it is looked whether somebody is there; seldom, for speed is measured meanwhile.
+#: Interval between checks for the tab; long, so as not to disturb a measurement of speed.
 _LOOK_S = 0.5
-#: How often a run is interrupted again: between two runs, an interrupt finds none.
+#: Interval between interrupts: one that falls between two inferences has no effect.
 _AGAIN_S = 0.1
 
 
@@ -23,11 +23,11 @@ class StoppedError(Exception):
 
 
 class RunGuard:
-    """Whether the work of one thread shall go on.
+    """Decides whether the work of one thread goes on.
 
     Args:
-        is_open: Whether the user's tab is still there; asked from several threads.
-        gone_s: How long it may be gone.
+        is_open: Whether the user's tab is still there; called from several threads.
+        gone_s: Seconds for which the tab may be gone.
     """
 
     def __init__(self, is_open: Callable[[], bool], gone_s: float) -> None:
@@ -37,18 +37,18 @@ class RunGuard:
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody stopped it, or nobody is there any more."""
+        """Whether it was stopped, on request or because the tab is gone."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """End the work: at its next `check`, or within a run of the network."""
+        """Stop the work at its next `check`, or during an inference inside `over`."""
         self._stop.set()
 
     def check(self) -> None:
-        """Look whether to go on; called by the work between its steps.
+        """Called by the work between its steps: return if it is to go on.
 
         Raises:
-            StoppedError: If not.
+            StoppedError: If it is not.
         """
         self._look()
         if self.stopped:
@@ -56,12 +56,15 @@ class RunGuard:
 
     @contextmanager
     def over(self, detector: Detector) -> Iterator[None]:
-        """Within it, this thread's runs of a detector are interrupted when the work is stopped.
+        """Inside it, this thread's inferences are interrupted when the work is stopped.
 
-        Others may share the detector: their runs go on.
+        Inferences of other threads on the same detector go on.
+
+        Args:
+            detector: The detector that the thread uses.
 
         Raises:
-            StoppedError: If the work was stopped in a run.
+            StoppedError: If the work was stopped during an inference.
         """
         done = threading.Event()
         threading.Thread(
@@ -97,18 +100,18 @@ class RunGuard:
 
 @dataclass(eq=False, kw_only=True)
 class BackgroundRun:
-    """A series of jobs in a thread of its own, which waits for its turn on this computer.
+    """A series of jobs in a background thread, which waits for its turn on this computer.
 
     Its fields may be read from any thread.
 
     Attributes:
         is_open: Whether the user's tab is still there; if not, the run ends after `gone_s`.
         gone_s: How long the tab may be gone, in seconds.
-        failures: Jobs that gave no result, by position, in words for the user.
-        position: The job that runs.
-        share: How far that one is, 0 to 1.
-        running: Whether there is still something to do.
-        waits: Whether another run on this computer comes first.
+        failures: Why jobs failed, by position, in words for the user.
+        position: Index of the current job.
+        share: Progress of the current job, 0 to 1.
+        running: Whether the run has not ended yet.
+        waits: Whether it is waiting for another run on this computer.
     """
 
     is_open: Callable[[], bool] = lambda: True
@@ -124,39 +127,39 @@ class BackgroundRun:
         self._guard = RunGuard(self.is_open, self.gone_s)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread = threading.Thread(target=self._work, name=type(self).__name__, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Give up the job that runs, and those after it; finished jobs keep their results."""
+        """Abandon the current job and those after it; finished jobs keep their results."""
         self._guard.stop()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Until it ends."""
+        """Block until the run ends, or for at most `timeout_s` seconds."""
         if self._thread:
             self._thread.join(timeout_s)
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody stopped it, or nobody is there any more."""
+        """Whether it was stopped, on request or because the tab is gone."""
         return self._guard.stopped
 
     @property
     def done(self) -> int:
-        """Jobs that have a result or failed."""
+        """Number of jobs that have a result or failed."""
         raise NotImplementedError
 
     @property
     def total_share(self) -> float:
-        """How far the whole series is, 0 to 1."""
+        """Progress of the whole series, 0 to 1."""
         weights = self._weights()
         now = sum(weights[: self.position])
         now += self.share * sum(weights[self.position : self.position + 1])
         return min(1.0, now / sum(weights))
 
     def _weights(self) -> Sequence[float]:
-        """How long each job takes, in any unit that all share."""
+        """Time that each job takes, in any unit that all share."""
         raise NotImplementedError
 
     def _do(self) -> None:
@@ -164,7 +167,7 @@ class BackgroundRun:
         raise NotImplementedError
 
     def _fail(self, error: Exception) -> None:
-        """What ends the whole run, beside a stop."""
+        """Handle an error, other than a stop, that ends the whole run."""
         raise error
 
     def _work(self) -> None:

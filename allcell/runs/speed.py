@@ -1,4 +1,4 @@
-"""A series of benchmarks in a thread of its own, with progress and a stop."""
+"""A series of benchmarks in a background thread, with progress and a way to stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from allcell.synth.field import random_spec, render
 
 log = logging.getLogger(__name__)
 
-#: Of a 1280x720 frame under a usual objective.
+#: Diameter of a red cell in a 1280x720 frame through a usual objective.
 _USUAL_RED_CELL_PX = 40.0
 
 
@@ -25,9 +25,9 @@ class SpeedJob:
     """One model at one input size.
 
     Attributes:
-        model: Its name.
-        long_side_px: Of the network's input; None is what the model was made for.
-        title: What a person reads; the name if empty.
+        model: Name of the model.
+        long_side_px: Long side of the network's input; None for the model's default.
+        title: Title for display; the name if empty.
     """
 
     model: str
@@ -37,14 +37,14 @@ class SpeedJob:
 
 @dataclass(eq=False)
 class SpeedRun(BackgroundRun):
-    """Benchmarks one after the other; ends by itself when nobody is there to see the results.
+    """Benchmarks one after the other; stops by itself once the user's tab is gone.
 
     Attributes:
         jobs: What is measured, in this order.
-        open_detector: Makes a model ready; its time is not measured. Called in the run's thread.
-        frames: Measured frames of each, after the warm-up.
-        warm_up: Frames that go before.
-        results: What is done, by position in `jobs`.
+        open_detector: Loads a model by name, untimed; called in the run's thread.
+        frames: Timed frames per job, after the warm-up.
+        warm_up: Untimed frames before them.
+        results: Finished jobs, by position in `jobs`.
     """
 
     jobs: Sequence[SpeedJob]
@@ -55,7 +55,7 @@ class SpeedRun(BackgroundRun):
 
     @property
     def done(self) -> int:
-        """Jobs that have a result or failed."""
+        """Number of jobs that have a result or failed."""
         return len(self.results) + len(self.failures)
 
     def _weights(self) -> Sequence[float]:
@@ -83,7 +83,7 @@ class SpeedRun(BackgroundRun):
         spec = detector.spec
         red_cell_px = spec.red_cell_px * width / (job.long_side_px or spec.default_long_side_px)
         if spec.fixed_input_px is not None:
-            red_cell_px = _USUAL_RED_CELL_PX  # it decides nothing but what the frame looks like
+            red_cell_px = _USUAL_RED_CELL_PX  # affects only what the frame looks like
         with self._guard.over(detector):
             return benchmark(
                 detector,

@@ -1,4 +1,4 @@
-"""One heavy run at a time on this computer: two together would make each other's speed wrong."""
+"""One heavy run at a time on this computer: two at once would falsify each other's timings."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: What a person reads while another run has its turn.
+#: Message while another run has its turn.
 WAITS = "Waits for another run on this computer"
-#: How often one that waits asks whether it is still wanted.
+#: Interval at which a waiting run checks whether it is still wanted.
 _ASKS_EVERY_S = 0.2
 
-#: All runs of all browser sessions: who came first is at the left, and has its turn.
+#: Runs of all browser sessions in order of arrival; the leftmost has its turn.
 _queue: deque[object] = deque()
 _changed = threading.Condition()
 
 
 @contextmanager
 def turn(while_waiting: Callable[[], None]) -> Iterator[None]:
-    """The only heavy run of this process, in the order in which they came.
+    """Inside it, the caller is the only heavy run of this process; first come, first served.
 
     Args:
-        while_waiting: Called again and again until it is this one's turn; may raise to give it up.
+        while_waiting: Called again and again while waiting; may raise to give up the turn.
     """
     me = object()
     with _changed:

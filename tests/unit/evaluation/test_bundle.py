@@ -207,12 +207,12 @@ def test_a_damaged_or_locked_bundle_is_refused(bundle):
             locked[at + flags] |= 1
             at = locked.find(head, at + 1)
     for content in (damaged, locked):
-        with pytest.raises(DataError, match="no bundle"):
+        with pytest.raises(DataError, match="not an allcell bundle"):
             read_bundle(bytes(content))
 
 
 def test_other_files_are_refused(bundle):
-    with pytest.raises(DataError, match=r"no bundle.*allcell compare --bundle"):
+    with pytest.raises(DataError, match=r"not an allcell bundle.*allcell compare --bundle"):
         read_bundle(b"not a zip")
     empty = io.BytesIO()
     with zipfile.ZipFile(empty, "w") as archive:
