@@ -1,4 +1,4 @@
-"""What remains of a session: recordings, snapshots, their ZIP; and the pipeline's measurement."""
+"""What remains of a session: recordings, snapshots, their ZIP; and the pipeline's benchmark."""
 
 import csv
 import io
