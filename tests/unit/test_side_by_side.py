@@ -104,7 +104,7 @@ def result(*names: str, classes: tuple[str, ...] = CLASSES) -> Result:
             False,
             "",
             "With it: A suggests a blast.",
-            id="a model without the class blast is left out",
+            id="a model without a blast class is left out",
         ),
     ],
 )
@@ -126,7 +126,7 @@ def test_cnn_against_detectors(
 @pytest.mark.parametrize(
     ("classes", "text"),
     [
-        pytest.param({"A": CLASSES, "B": CLASSES}, "", id="the same classes"),
+        pytest.param({"A": CLASSES, "B": CLASSES}, "", id="all alike"),
         pytest.param(
             {"A": CLASSES, "B": ("healthy", "blast")},
             "B knows no Smudge: such a cell it can only miss.",
