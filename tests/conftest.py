@@ -146,7 +146,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark and skip what this machine cannot run; browser tests go last, being the slowest.
 
     Last also because Playwright keeps an event loop in the main thread, and code under test that
-    calls `asyncio.run` would refuse to start beside it.
+    calls `asyncio.run` would then refuse to start.
     """
     allidb1 = Path(os.environ.get("ALLCELL_ALLIDB1") or "/nonexistent")
     for item in items:

@@ -1,4 +1,4 @@
-"""An engine for the tests of long runs: it can be held at a run, and given up there."""
+"""An engine for the tests of long runs: a run can be held, and interrupted while it is held."""
 
 import threading
 

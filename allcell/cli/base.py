@@ -25,19 +25,19 @@ app.add_typer(data_app, name="data")
 
 
 @app.callback()
-def _set_up(verbose: bool = typer.Option(False, "--verbose", help="Say what happens.")) -> None:
+def _set_up(verbose: bool = typer.Option(False, "--verbose", help="Log progress.")) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(message)s", stream=sys.stderr
     )
 
 
 def say(message: str) -> None:
-    """A line for the person, on stderr: stdout is for results."""
+    """Print a message on stderr: stdout is for results."""
     typer.echo(message, err=True)
 
 
 def explained(command: Callable[P, None]) -> Callable[P, None]:
-    """A command whose expected errors end in their message and exit code 1."""
+    """Make a command's expected errors print their message and exit with code 1."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -37,15 +37,15 @@ def detect(
         None, min=1, help="Red-cell diameter in pixels; measured by default."
     ),
     device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
-    as_csv: bool = typer.Option(False, "--csv", help="One row a cell."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object per line."),
+    as_csv: bool = typer.Option(False, "--csv", help="One row per cell."),
     annotated: Path | None = typer.Option(None, help="Write annotated PNGs into this folder."),
     onnx: Path | None = typer.Option(None, help=ONNX_HELP),
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
 ) -> None:
     """Box the white cells of images."""
     if classes and onnx is None:
-        raise typer.BadParameter("--class says what the classes of --onnx are: name the file too")
+        raise typer.BadParameter("--class names the classes of an --onnx file: give --onnx too")
     if onnx is not None:
         refuse_with_onnx(context, model="the file is the model", device="the file runs on the CPU")
     if as_json and as_csv:
@@ -55,12 +55,12 @@ def detect(
         say(f"failed: {path}: there is no such file or folder")
     files = images.collect_paths(path for path in paths if path.exists())
     if not files:
-        say("error: no image was found in what you named.")
+        say("error: no image was found at the given paths.")
         raise typer.Exit(1)
     if onnx is None and model in (spec.name for spec in CLASSIFIERS):
         if annotated or red_cell_px or conf is not None:
             raise typer.BadParameter(
-                f"{model} judges whole fields and finds no cells: "
+                f"{model} classifies whole fields and finds no cells: "
                 "leave out --annotated, --red-cell-px and --conf"
             )
         _classify(FieldClassifier.open(model, device=device), files, len(missing), as_json, as_csv)
@@ -86,7 +86,7 @@ def detect(
             continue
         result = analysis.result(confidence=conf)
         for caution in result.warnings:
-            if caution.kind == "limit_reached":  # the size of the red cells is in the sentence
+            if caution.kind == "limit_reached":  # the others are about the scale, printed below
                 say(f"warning: {path}: {caution}")
         if annotated:
             picture = draw(image, result.detections, result.classes)

@@ -35,42 +35,42 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help=f"A folder in {_WHOSE} layout; with --all, the folder of those that `data --help` "
-        "makes.",
+        help=f"A folder in {_WHOSE} layout; with --all, the folder that holds the datasets made "
+        "by `data`.",
     ),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     every: bool = typer.Option(
         False, "--all", help="All models on all published sets; rewrites weights/metrics."
     ),
-    split: str = typer.Option("test", help="Which part of it."),
+    split: str = typer.Option("test", help="Which split of it."),
     mapping: list[str] = typer.Option(
         [],
         "--map",
-        help=f"theirs=ours, where ours is {_OURS}, ignore or empty (left out); once "
+        help=f"theirs=ours, where ours is {_OURS}, ignore, or empty to leave the class out; once "
         "for each class of the folder that has another name.",
     ),
     conf: float | None = typer.Option(
         None, min=0, max=1, help="Operating threshold; the model's own by default."
     ),
     device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
-    int8: bool = typer.Option(False, help="The 8-bit graph for live video."),
+    int8: bool = typer.Option(False, help="Use the 8-bit graph for live video."),
     checkpoint: Path | None = typer.Option(
-        None, help="A .pt of your own training instead of the shipped weights. Never a stranger's."
+        None, help="A .pt that you trained, instead of the shipped weights. Never a stranger's."
     ),
     onnx: Path | None = typer.Option(None, help=ONNX_HELP),
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
-    as_json: bool = typer.Option(False, "--json", help="Everything, as JSON."),
-    predictions: Path | None = typer.Option(None, help="Keep all boxes in this JSON file."),
+    as_json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
+    predictions: Path | None = typer.Option(None, help="Write all boxes to this JSON file."),
     bundle: Path | None = typer.Option(
-        None, "--from", help="Score a bundle of `compare` anew and say whether its numbers hold."
+        None, "--from", help="Rescore a bundle made by `compare` and check its numbers."
     ),
     save_as: str | None = typer.Option(
-        None, help="Keep the result as weights/metrics/NAME_<data>_<split>.json."
+        None, help="Save the result as weights/metrics/NAME_<data>_<split>.json."
     ),
 ) -> None:
     """Score a model on a labelled dataset."""
     if classes and onnx is None:
-        raise typer.BadParameter("--class says what the classes of --onnx are: name the file too")
+        raise typer.BadParameter("--class names the classes of an --onnx file: give --onnx too")
     if onnx is not None:
         refuse_with_onnx(
             context,
@@ -91,7 +91,7 @@ def evaluate_command(
         return
 
     if save_as:
-        weights_to_write()  # refused before the model runs, not after it
+        weights_to_write()  # fails before the model runs, not after
 
     def progress(done: int, of: int) -> None:
         if done % 20 == 0 or done == of:
@@ -131,21 +131,21 @@ def evaluate_command(
     if save_as:
         name = f"{save_as}_{result.data}_{result.split}.json"
         write(weights_to_write() / "metrics" / name, result.to_json())
-        say(f"kept in {name}")
+        say(f"saved in {name}")
     typer.echo(result.to_json() if as_json else _table(result))
 
 
 @app.command("compare")
 @explained
 def compare_command(
-    data: Path = typer.Option(..., help="As of `evaluate`."),
-    bundle: Path = typer.Option(..., help="ZIP to write: answers, scores, weights, versions."),
-    model: list[str] = typer.Option([], help="Once for each; all that have weights by default."),
-    split: str = typer.Option("test", help="Which part of it."),
-    mapping: list[str] = typer.Option([], "--map", help="As of `evaluate`."),
+    data: Path = typer.Option(..., help="As for `evaluate`."),
+    bundle: Path = typer.Option(..., help="ZIP to write: predictions, scores, weights, versions."),
+    model: list[str] = typer.Option([], help="Once per model; by default all that have weights."),
+    split: str = typer.Option("test", help="Which split of it."),
+    mapping: list[str] = typer.Option([], "--map", help="As for `evaluate`."),
     device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
 ) -> None:
-    """Run several models on a labelled set, compare all pairs, and keep all of it in one ZIP."""
+    """Run several models on a labelled set, compare all pairs and save everything in one ZIP."""
     judges = {spec.name for spec in CLASSIFIERS}
     weights = settings().weights_dir
     manifest = read_manifest(weights)
@@ -153,11 +153,11 @@ def compare_command(
         *(spec.name for spec in MODELS if spec.name in manifest),
         *(n for n in sorted(judges & manifest.keys()) if manifest[n].has_checkpoint(weights)),
     ]
-    # Before the models run, which takes minutes.
+    # Checked before the models run, which takes minutes.
     if len(set(names)) < len(names):
         raise DataError("A model is named twice.", "Name each once.")
     if judges.issuperset(names):
-        raise DataError("Whole-field models alone are not compared.", "Add a detector: --model.")
+        raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
     if not bundle.resolve().parent.is_dir():
         raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
     images = read_labelled(data, split, mapping=_mapping(mapping))
@@ -173,25 +173,25 @@ def compare_command(
     _print_comparison(results, comparison)
     for judged in fields:
         right = judged.counts.accuracy
-        typer.echo(f"{judged.model}: {right.k} of {right.n} fields judged rightly")
+        typer.echo(f"{judged.model}: {right.k} of {right.n} fields classified correctly")
 
 
 def _check(path: Path) -> None:
-    """Print what a bundle scores; the exit code is 1 if its own numbers do not hold."""
+    """Print a bundle's scores; exit with code 1 if they differ from the numbers in it."""
     if not path.is_file():
         raise DataError(f"There is no file {path}.", "Check --from.")
     again = rescore(path.read_bytes())
     _print_comparison(again.results, again.comparison)
     if again.differing:
-        typer.echo(f"not the numbers that the bundle holds: {', '.join(again.differing)}")
+        typer.echo(f"differs from the bundle's own numbers: {', '.join(again.differing)}")
         raise typer.Exit(1)
     if again.outdated:
         typer.echo(
-            "of an earlier version: intervals and p-values of which too few images or too few "
-            f"resamples decide are not checked: {', '.join(again.outdated)}"
+            "from an earlier version: intervals and p-values that rest on too few images or "
+            f"resamples are not checked: {', '.join(again.outdated)}"
         )
     other = "other " if again.outdated else ""
-    typer.echo(f"every {other}number equals the bundle's")
+    typer.echo(f"every {other}number matches the bundle's")
 
 
 def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Comparison) -> None:
@@ -211,13 +211,14 @@ def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Compari
 
 
 def _mapping(pairs: list[str]) -> dict[str, str | None]:
-    """From `theirs=ours`; an empty ours leaves the class out."""
+    """Parse `theirs=ours`; an empty ours leaves the class out."""
     mapping: dict[str, str | None] = {}
     for pair in pairs:
         theirs, sign, ours = pair.rpartition("=")
         if not sign or not theirs:
             raise DataError(
-                f"--map {pair} is no theirs=ours.", "For example --map lymphoblast=blast."
+                f"--map {pair} is not of the form theirs=ours.",
+                "For example --map lymphoblast=blast.",
             )
         mapping[theirs] = ours or None
     return mapping

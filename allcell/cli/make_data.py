@@ -22,7 +22,7 @@ def import_open(
     source: Path = typer.Argument(..., help="Folder with images/ and labels/ (YOLO text)."),
     destination: Path = typer.Argument(..., help="Folder to write."),
 ) -> None:
-    """Bring an open data set of healthy smears to our classes, a fixed part held out."""
+    """Convert an open dataset of healthy smears to our classes, with a fixed part held out."""
     done = import_open_smears(name, source, destination)
     say(f"{done.train} training and {done.held_out} held-out pictures in {destination}")
 
@@ -44,13 +44,13 @@ def synthetic(
 @explained
 def import_allidb1_command(
     source: Path = typer.Argument(..., help="Your copy of ALL-IDB1, with im/ and xyc/."),
-    destination: Path = typer.Argument(..., help="Folder to write; outside every repository."),
-    segment: bool = typer.Option(False, help="Draw the boxes anew instead of taking ours."),
+    destination: Path = typer.Argument(..., help="Folder to write; not inside a repository."),
+    segment: bool = typer.Option(False, help="Segment the boxes anew instead of using ours."),
     other_centroids: Path | None = typer.Option(
-        None, help="CSV (image, x, y) of cells that are no blasts; helps --segment."
+        None, help="CSV (image, x, y) of cells that are not blasts; helps --segment."
     ),
     keep_overlapping: bool = typer.Option(
-        False, help="Keep the training fields that show a part of a test field."
+        False, help="Keep the training fields that overlap a test field."
     ),
 ) -> None:
     """Write ALL-IDB1 as a YOLO dataset with our boxes and the fixed split."""

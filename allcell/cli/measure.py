@@ -29,13 +29,13 @@ def _keep(name: str, text: str) -> None:
     path = weights_to_write() / "metrics" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n", encoding="utf-8")
-    say(f"kept in {path.name}")
+    say(f"saved in {path.name}")
 
 
 @app.command()
 @explained
 def cards() -> None:
-    """Write the model cards and the README's results anew from the kept metrics."""
+    """Rewrite the model cards and the README's results from the saved metrics."""
     readme = PROJECT_ROOT / "README.md"
     if not readme.is_file():
         raise DataError(
@@ -72,20 +72,20 @@ def benchmark_command(
     frames: int = typer.Option(200, min=1, help="Frames to measure."),
     device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
     full_precision: bool = typer.Option(
-        False, help="The 32-bit graph, where an 8-bit one is shipped for live video on a CPU."
+        False, help="Use the 32-bit graph even where an 8-bit one is shipped for live video."
     ),
     against_paper: bool = typer.Option(
         False, help="Race it against ultralytics with the paper's YOLOv5s at 1024 px (torch, CPU)."
     ),
     pipeline: bool = typer.Option(
-        False, help="Also the live video's way, source frame to drawn frame, without a browser."
+        False, help="Also measure live video, source frame to drawn frame, without a browser."
     ),
-    as_json: bool = typer.Option(False, "--json", help="As JSON."),
-    save: bool = typer.Option(False, help="Keep the JSON in weights/metrics."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    save: bool = typer.Option(False, help="Save the JSON in weights/metrics."),
 ) -> None:
     """Measure the speed of a model on a synthetic 1280x720 frame."""
     if save:
-        weights_to_write()  # refused before minutes of measuring, not after them
+        weights_to_write()  # fails before minutes of measuring, not after
     device = "cpu" if against_paper else resolve_device(device)
     small = device == "cpu" and model_files(model).onnx_int8 is not None and not full_precision
     detector = Detector.open(model, device=device, precision="int8" if small else "full")

@@ -1,4 +1,4 @@
-"""`models`: what there is, what it weighs, how it measured."""
+"""`models`: which models there are, their size and their test results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from allcell.settings import settings
 @app.command()
 @explained
 def models(as_json: bool = typer.Option(False, "--json", help="One JSON array.")) -> None:
-    """List the models: weights, size, input, and how they measured on the 17 test fields."""
+    """List the models: weights, size, input and results on the 17 test fields."""
     manifest = read_manifest(settings().weights_dir)
     rows = [
         {

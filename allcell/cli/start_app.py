@@ -1,4 +1,4 @@
-"""`app`: the pages in a browser."""
+"""`app`: start the pages in a browser."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def app_command(
     context: typer.Context,
     port: int | None = typer.Option(None, min=1, max=65535, help="TCP port; 8501 by default."),
     host: str | None = typer.Option(
-        None, help="Address to answer; this machine only by default, 0.0.0.0 shares the app."
+        None, help="Address to listen on; this machine only by default, 0.0.0.0 shares the app."
     ),
 ) -> None:
-    """Start the app. Other options go to Streamlit, for example --server.sslCertFile=FILE."""
+    """Start the app. Other options are passed to Streamlit, e.g. --server.sslCertFile=FILE."""
     start_app(port=port, host=host, extra=context.args)

@@ -26,23 +26,23 @@ from allcell.training.recipe import CnnRecipe, Recipe, load_recipe
 def train(
     recipe: str = typer.Argument(..., help="Name in allcell/training/recipes.yaml."),
     data: Path = typer.Option(..., help="Folder that holds the recipe's datasets."),
-    run: Path = typer.Option(..., help="Folder for checkpoints and curves; goes on if it has any."),
+    run: Path = typer.Option(..., help="Folder for checkpoints and curves; resumed if it has any."),
     weights: Path | None = typer.Option(
         None,
         help="Start from this checkpoint of yours, for example COCO's yolov5su.pt, instead of "
         "the recipe's own pre-training.",
     ),
-    epochs: int | None = typer.Option(None, min=1, help="Instead of the recipe's."),
+    epochs: int | None = typer.Option(None, min=1, help="Epochs, instead of the recipe's."),
     device: str = typer.Option("cpu", help="cpu, or a CUDA device as torch names it."),
-    threads: int = typer.Option(0, min=0, help="CPU threads; 0 = torch's choice."),
+    threads: int = typer.Option(0, min=0, help="CPU threads; 0 = torch's default."),
     release: bool = typer.Option(False, help="Put the result into weights/ when it is done."),
 ) -> None:
-    """Train a model; run it again to go on where it stopped."""
+    """Train a model; run it again to resume where it stopped."""
     require_torch("Training")
     from allcell.training.release import keep_record
 
     if release:
-        weights_to_write()  # refused before hours of training, not after them
+        weights_to_write()  # fails before hours of training, not after
     chosen = load_recipe(recipe)
     if epochs:
         chosen = chosen.model_copy(update={"epochs": epochs})
@@ -77,7 +77,7 @@ def _train_detector(
     if recipe.start and weights is None:
         first = load_recipe(recipe.start)
         if not isinstance(first, Recipe):
-            raise DataError(f"{recipe.start} is no detector's recipe.", "Mend recipes.yaml.")
+            raise DataError(f"{recipe.start} is not a detector's recipe.", "Correct recipes.yaml.")
         say(f"pre-training: {recipe.start}, in {run.parent / recipe.start}")
         weights = train_model(
             first, data, run.parent / recipe.start, device=device, threads=threads, on_epoch=show
@@ -86,7 +86,7 @@ def _train_detector(
         recipe, data, run, weights=weights, device=device, threads=threads, on_epoch=show
     )
     taken = _choose(recipe, best, data)
-    say(f"taken checkpoint: {taken}")
+    say(f"chosen checkpoint: {taken}")
     if not release:
         return None
     return release_weights(
@@ -99,10 +99,10 @@ def _train_detector(
 
 
 def _choose(recipe: Recipe, best: Path, data: Path) -> Path:
-    """The better of a run's best epoch and its last, as our evaluator sees the validation fields.
+    """The better of a run's best and last epochs, scored by our evaluator on the validation fields.
 
-    The curve's best is a maximum over noisy epochs that counts smudges, too, and may lie where the
-    learning rate was still high. What counts here is mAP@0.5:0.95 of blasts and healthy cells.
+    The best epoch is the maximum of a noisy curve that includes smudges, and may lie where the
+    learning rate was still high. Here mAP@0.5:0.95 of blasts and healthy cells decides.
     """
     images = read_yolo(data / recipe.validation, "val")
     scores = {}
@@ -137,7 +137,7 @@ def export(
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     output: Path = typer.Option(..., help="The ONNX file to write."),
 ) -> None:
-    """Write a model as ONNX: RGB bytes (1, height, width, 3) in, a detector's of any size."""
+    """Export a model as ONNX: input RGB bytes (1, height, width, 3), any size for a detector."""
     files = model_files(model)
     if files.onnx is not None:
         shutil.copyfile(verified(files.onnx), output)

@@ -14,13 +14,13 @@ from allcell.errors import DataError, ModelError
 from allcell.models.registry import CLASSES
 from allcell.settings import settings
 
-#: Help of the two options that lead here.
+#: Help of the two options for such a file.
 ONNX_HELP = "A detector of your own, as an ONNX file, instead of --model. It is checked first."
 CLASS_HELP = (
     f"With --onnx, what each class of the network is, in its order: {', '.join(CLASSES)}, or "
-    "empty to leave it out. By default the names in the file, where they are known ones."
+    "empty to leave it out. By default the names in the file, if allcell knows them."
 )
-#: Options whose name is not that of their parameter.
+#: Options whose name differs from their parameter's.
 _OPTIONS = {"every": "all", "bundle": "from"}
 
 
@@ -28,9 +28,9 @@ def refuse_with_onnx(context: typer.Context, **why: str) -> None:
     """Refuse options that conflict with `--onnx`, rather than ignore them.
 
     Args:
-        context: Of the command.
-        why: The parameters that conflict with it, and for each the reason. A device is refused
-            only if it is not the CPU, on which the file runs.
+        context: The command's context.
+        why: The reason for each conflicting parameter, by its name. A device is refused only if
+            it is not the CPU, on which the file runs.
 
     Raises:
         DataError: If one of them was given.
@@ -46,7 +46,7 @@ def refuse_with_onnx(context: typer.Context, **why: str) -> None:
 
 
 def open_user_model(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
-    """Check an ONNX file and make it ready.
+    """Check an ONNX file and open it as a detector.
 
     Args:
         path: The file.
@@ -56,9 +56,9 @@ def open_user_model(path: Path, classes: Sequence[str]) -> tuple[Detector, str]:
         The detector, and the SHA-256 of its file.
 
     Raises:
-        ModelError: If there is no such file, or it does not fit.
+        ModelError: If there is no such file, or it is not a detector that allcell can run.
     """
-    # Imported here: they bring ONNX Runtime along, which other commands need not wait for.
+    # Imported here: it imports ONNX Runtime, which other commands need not wait for.
     from allcell.untrusted.network import Claims, UntrustedNetwork
 
     if not path.is_file():

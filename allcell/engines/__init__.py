@@ -1,1 +1,1 @@
-"""Networks on a device: one file a framework, and the decoders of their outputs."""
+"""Networks on a device: one file per framework, and the decoders of their outputs."""

@@ -15,11 +15,11 @@ class RunInterrupted(Exception):  # noqa: N818 (nothing went wrong)
 
 
 class Network(Protocol):
-    """A network on a device. Not thread-safe: who calls it holds a lock."""
+    """A network on a device. Not thread-safe: the caller holds a lock."""
 
     @property
     def description(self) -> str:
-        """Runtime, version and device, as shown to people."""
+        """Runtime, version and device, as shown to users."""
         ...
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
@@ -32,22 +32,22 @@ class Network(Protocol):
             The raw output of the first image of the batch, float32, two-dimensional.
 
         Raises:
-            RunInterrupted: If somebody interrupted it.
+            RunInterrupted: If it was interrupted.
         """
         ...
 
 
 class Engine(Network, Protocol):
-    """A network that can be told to give up a run."""
+    """A network whose runs can be interrupted."""
 
     def interrupt(self) -> bool:
-        """Let the run of another thread, if there is one, end at the next layer.
+        """End the run that is in progress in another thread, if any, at its next layer.
 
-        It takes effect between two layers. One large kernel runs to its end, and so does the
-        opening of a session (the first run at an input size compiles the graph), after which the
-        run begins as if nothing had been said: whoever must be sure interrupts again.
+        A kernel that has started runs to its end, and so does the opening of a session (the first
+        run at an input size compiles the graph). An interrupt during the opening is lost: a caller
+        who must be sure repeats it.
 
         Returns:
-            Whether there was a run.
+            Whether a run was in progress.
         """
         ...

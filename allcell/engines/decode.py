@@ -15,9 +15,9 @@ def _anchor_based(output: FloatArray, classes: int, floor: float, every: bool) -
     """(N, 5 + classes): cx cy w h objectness classes, as YOLOv5 and YOLOv7 export it."""
     if output.ndim != 2 or output.shape[1] != 5 + classes:
         raise _misfit("anchor_based", f"(n, {5 + classes})", output)
-    near = output[output[:, 4] >= floor].T
-    near[5:] *= near[4]
-    return _named(near[:4], near[5:], floor, every)
+    kept = output[output[:, 4] >= floor].T
+    kept[5:] *= kept[4]
+    return _named(kept[:4], kept[5:], floor, every)
 
 
 def _anchor_free(output: FloatArray, classes: int, floor: float, every: bool) -> Detections:
@@ -31,18 +31,18 @@ def _end_to_end(output: FloatArray, classes: int, floor: float, every: bool) -> 
     """(N, 6): x1 y1 x2 y2 score class, as NMS-free networks export it."""
     if output.ndim != 2 or output.shape[1] != 6:
         raise _misfit("end_to_end", "(n, 6)", output)
-    near = output[output[:, 4] >= floor]
-    class_id = near[:, 5].astype(np.int64)
+    kept = output[output[:, 4] >= floor]
+    class_id = kept[:, 5].astype(np.int64)
     if len(class_id) and not (class_id.min() >= 0 and class_id.max() < classes):
         raise ModelError(
             f"The network answered with class {int(class_id.max())}, but {classes} are named.",
             "Check the class list of this model.",
         )
-    return Detections(near[:, :4], near[:, 4], class_id)
+    return Detections(kept[:, :4], kept[:, 4], class_id)
 
 
 def _named(cxcywh: FloatArray, scores: FloatArray, floor: float, every: bool) -> Detections:
-    """Columns of boxes (4, N) and of class scores (classes, N)."""
+    """Boxes with their classes, from columns cx cy w h (4, N) and class scores (classes, N)."""
     if every:
         class_id, column = np.nonzero(scores >= floor)
         confidence = scores[class_id, column]
@@ -50,9 +50,9 @@ def _named(cxcywh: FloatArray, scores: FloatArray, floor: float, every: bool) ->
         best = scores.max(axis=0)
         column = np.flatnonzero(best >= floor)
         class_id, confidence = scores[:, column].argmax(axis=0), best[column]
-    near = cxcywh[:, column]
-    half = 0.5 * near[2:]
-    xyxy = np.concatenate([near[:2] - half, near[:2] + half]).T
+    kept = cxcywh[:, column]
+    half = 0.5 * kept[2:]
+    xyxy = np.concatenate([kept[:2] - half, kept[:2] + half]).T
     return Detections(xyxy, np.minimum(confidence, 1), class_id)
 
 
@@ -78,10 +78,10 @@ def decode(
     *,
     every_class: bool = False,
 ) -> Detections:
-    """Candidate boxes in input pixels, before any suppression.
+    """Candidate boxes in input pixels, before non-maximum suppression.
 
     Args:
-        output: Raw output of one image.
+        output: Raw output of one image, two-dimensional; its shape depends on the layout.
         layout: How it is laid out.
         classes: Number of classes.
         floor: Lowest confidence (0 to 1) worth returning.
@@ -89,6 +89,6 @@ def decode(
             class only. (An NMS-free network has made that choice already.)
 
     Raises:
-        ModelError: If the shape does not fit the layout.
+        ModelError: If the shape does not fit the layout, or a class number is out of range.
     """
     return _DECODERS[layout](output, classes, floor, every_class)

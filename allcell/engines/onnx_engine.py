@@ -16,19 +16,19 @@ from allcell.detections import FloatArray
 from allcell.engines.base import RunInterrupted
 from allcell.errors import DeviceError, ModelError
 
-#: Graphs compiled for one input size each; a field, its tiles and a live picture need few.
+#: Compiled graphs kept, one per input size; a field, its tiles and a live picture need few.
 _MAX_SESSIONS = 4
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What goes into a graph and comes out of it; a free side is a name or None.
+    """Types and shapes of a graph's input and output; a dynamic axis is a name or None.
 
     Attributes:
         input_type: Such as tensor(float).
-        input_shape: Four sides.
+        input_shape: Four axes.
         output_type: Of the first output.
-        output_shape: Of the first output, as far as the graph says it.
+        output_shape: Of the first output, as far as the graph states it.
     """
 
     input_type: str
@@ -40,19 +40,19 @@ class Signature:
 class OnnxEngine:
     """One ONNX file, specialised to each input size it meets.
 
-    A graph with a free height and width is compiled anew for a size (some 50 ms for a small
-    network) with the size fixed, which folds its shape arithmetic and plans its memory; the latest
-    few are kept. Input may be float NCHW in 0 to 1 (32 or 16 bits, as YOLOs are exported) or uint8
-    NHWC (ours: no conversion at all).
+    A graph with dynamic height and width is compiled for each input size (some 50 ms for a small
+    network): with the size fixed, shape arithmetic is folded and memory planned ahead. The most
+    recently used few are kept. Input may be float NCHW in 0 to 1 (32 or 16 bits, as YOLOs are
+    exported) or uint8 NHWC (ours: no conversion at all).
 
     Args:
-        path: The ONNX file, or its content, of which nothing is written to disk.
+        path: The ONNX file, or its content, which is never written to disk.
         device: cpu or cuda.
-        threads: CPU threads; 0 leaves ONNX Runtime's choice (all cores).
+        threads: CPU threads; 0 = ONNX Runtime's default (all cores).
         note: Added to the description.
 
     Attributes:
-        signature: What the graph takes and answers.
+        signature: Types and shapes of the graph's input and output.
 
     Raises:
         DeviceError: If CUDA is asked for and ONNX Runtime has no CUDA provider.
@@ -75,7 +75,7 @@ class OnnxEngine:
         self._threads = threads
         self._note = note
         self._sessions: OrderedDict[tuple[int, int], ort.InferenceSession] = OrderedDict()
-        #: Of the run that is under way; each has its own, so that a late interrupt hits no other.
+        #: Options of the run in progress; each run has its own, so a late interrupt hits no other.
         self._under_way: ort.RunOptions | None = None
         probe = self._open({})
         inputs, outputs = probe.get_inputs(), probe.get_outputs()
@@ -99,14 +99,14 @@ class OnnxEngine:
 
     @property
     def description(self) -> str:
-        """Runtime, version and device, as shown to people."""
+        """Runtime, version and device, as shown to users."""
         device = "CUDA" if self._provider.startswith("CUDA") else "CPU"
         note = f" · {self._note}" if self._note else ""
         return f"ONNX Runtime {ort.__version__} · {device}{note}"
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """Height and width that the graph insists on, if it does."""
+        """Height and width that the graph requires; None if it takes any."""
         height, width = self._free
         return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
@@ -114,8 +114,8 @@ class OnnxEngine:
         """The same network for another thread, at one input size.
 
         It shares the compiled graph of that size if there is one: a session may run in several
-        threads at a time (https://github.com/microsoft/onnxruntime/issues/114). To interrupt one
-        of the two does not interrupt the other.
+        threads at once (https://github.com/microsoft/onnxruntime/issues/114). Interrupting one of
+        the two does not interrupt the other.
 
         Args:
             width_px: Width of its input.
@@ -133,13 +133,13 @@ class OnnxEngine:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Idle threads that spin on would slow down what follows a run: drawing, the next resize.
+        # Idle threads that keep spinning would slow down what follows: drawing, the next resize.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         for name, size in sizes.items():
             options.add_free_dimension_override_by_name(name, size)
         try:
             return ort.InferenceSession(self._model, options, providers=[self._provider])
-        except Exception as error:  # ONNX Runtime raises a class of its own for each cause
+        except Exception as error:  # ONNX Runtime raises its own class for each cause
             raise ModelError(
                 f"{self._name} is not an ONNX network that can be opened ({_first(error)}).",
                 "Export it again, or choose another file.",
@@ -174,7 +174,7 @@ class OnnxEngine:
         options = self._under_way = ort.RunOptions()
         try:
             (output,) = session.run([self._output], {self._input: tensor}, options)
-        except Exception as error:  # likewise
+        except Exception as error:  # as in `_open`
             if options.terminate:
                 raise RunInterrupted from error
             raise ModelError(
@@ -195,5 +195,5 @@ class OnnxEngine:
 
 
 def _first(error: Exception) -> str:
-    """The first line of a message, short enough for a person."""
+    """The first line of an error's message, at most 160 characters."""
     return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""Which runtime runs a model here, and how each is opened: one table."""
+"""Which runtime runs a model, and how each runtime is opened: one table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Runtime = Literal["auto", "onnx", "torch"]
 
 @dataclass(frozen=True)
 class _Request:
-    """What an opener has to go by.
+    """What an opener needs to know.
 
     Attributes:
         spec: The model.
@@ -41,7 +41,7 @@ class _Request:
 
 
 def resolve_device(device: str) -> str:
-    """Turn auto into cpu or cuda; anything else is taken at its word.
+    """Turn auto into cpu or cuda; a named device is returned as it is, available or not.
 
     Raises:
         DeviceError: If the name is none of auto, cpu and cuda.
@@ -50,7 +50,7 @@ def resolve_device(device: str) -> str:
         raise DeviceError(f"There is no device {device!r}.", "Choose auto, cpu or cuda.")
     if device != "auto":
         return device
-    # Asking torch costs seconds; a machine without NVIDIA's tools need not ask.
+    # Importing torch takes seconds; a machine without NVIDIA's tools is spared that.
     if shutil.which("nvidia-smi") is None or not has_torch():
         return "cpu"
     from allcell.engines.torch_engine import cuda_available
@@ -99,7 +99,7 @@ def _open_onnx(asked: _Request) -> Engine:
         return OnnxEngine(verified(files.onnx), device=asked.device, threads=asked.threads)
     compiled = compiled_path(files.checkpoint)
     if not compiled.is_file():
-        # Nobody should install torch to learn only then that the weights are missing.
+        # Checked first: nobody should install torch only to learn that the weights are missing.
         checkpoint = verified(files.checkpoint)
         require_torch(
             f"The model {asked.spec.name!r} is shipped without its ONNX file, and compiling it"
@@ -110,7 +110,7 @@ def _open_onnx(asked: _Request) -> Engine:
     return OnnxEngine(compiled, device=asked.device, threads=asked.threads)
 
 
-#: A new engine is one file beside these and one line here.
+#: A new engine is one file in this folder and one line here.
 _OPENERS: Mapping[str, Callable[[_Request], Engine]] = {
     "onnx": _open_onnx,
     "torch": _open_torch,
@@ -128,7 +128,7 @@ def open_engine(
     """Load a model of the registry.
 
     Args:
-        spec: Which one.
+        spec: The model.
         device: auto, cpu or cuda; auto takes CUDA if it is there.
         runtime: See `resolve_runtime`.
         precision: full, or int8: the 8-bit graph on a CPU, faster and no less accurate where it
@@ -136,25 +136,25 @@ def open_engine(
         threads: CPU threads; 0 = all cores.
 
     Raises:
-        ModelError: If its weights are missing or not the measured ones, or cannot be compiled here;
-            if there is no such runtime.
-        DeviceError: If the device is not there.
+        ModelError: If its weights are missing, differ from the manifest or cannot be compiled here,
+            or if there is no such runtime or 8-bit graph.
+        DeviceError: If the device is not there, or cannot run the 8-bit graph.
     """
     where = resolve_device(device)
     chosen = resolve_runtime(runtime, where)
     if precision == "int8" and (chosen != "onnx" or where != "cpu"):
         raise DeviceError(
-            "The 8-bit graph runs on a CPU by ONNX Runtime only.",
+            "The 8-bit graph runs only in ONNX Runtime on a CPU.",
             "Choose the device cpu, or full precision.",
         )
     return _OPENERS[chosen](_Request(spec, model_files(spec.name), where, precision, threads))
 
 
 def open_checkpoint(path: Path, *, device: str = "auto", threads: int = 0) -> Engine:
-    """Load a detector's checkpoint of your own training, by torch.
+    """Load a detector's checkpoint that you trained yourself, with torch.
 
     Args:
-        path: The `.pt` file. It is unpickled, which runs what is in it: never a stranger's.
+        path: The `.pt` file. Unpickling it runs any code in it: never open a stranger's.
         device: auto, cpu or cuda.
         threads: CPU threads; 0 = all cores.
 

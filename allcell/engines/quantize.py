@@ -19,7 +19,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-#: What is worth bytes: the layers that carry pictures. Scores and boxes stay floats.
+#: Operators to quantize: those on feature maps. Scores and boxes stay floats.
 _BODY = ("Conv", "Relu", "Add", "Concat", "MaxPool", "Split", "Resize")
 
 
@@ -33,17 +33,17 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantize(graph: Path, target: Path, pictures: Iterable[npt.NDArray[np.uint8]]) -> None:
-    """Write an 8-bit copy of a graph of `torch_engine.export_onnx`.
+    """Write an 8-bit copy of a graph made by `torch_engine.export_onnx`.
 
     Args:
         graph: The graph in floats.
-        target: Where to write; written whole or not at all.
-        pictures: RGB uint8 inputs (H, W, 3) of training fields, sides multiples of the stride:
-            they fix the range of each layer.
+        target: The file to write, atomically.
+        pictures: RGB uint8 inputs (H, W, 3) from training fields, sides multiples of the stride,
+            which calibrate the range of each layer.
     """
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         clean, small = os.path.join(folder, "clean.onnx"), os.path.join(folder, "small.onnx")
-        # Free sizes stay free, so symbolic shape inference has nothing to say.
+        # The sizes stay dynamic, so symbolic shape inference would find nothing.
         quant_pre_process(str(graph), clean, skip_symbolic_shape=True)
         quantize_static(
             clean,
@@ -53,7 +53,7 @@ def quantize(graph: Path, target: Path, pictures: Iterable[npt.NDArray[np.uint8]
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            # Seven bits a weight: on processors without VNNI eight would overflow in the sums.
+            # Seven-bit weights: with eight, sums would saturate on processors without VNNI.
             reduce_range=True,
             op_types_to_quantize=list(_BODY),
             nodes_to_exclude=_head_nodes(onnx.load(clean)),

@@ -28,10 +28,10 @@ def cuda_available() -> bool:
 
 
 def _load(checkpoint: Path, device: torch.device) -> Any:
-    """The fused network in evaluation mode. Only files whose SHA-256 was checked come here."""
+    """The fused network in evaluation mode. Loading runs code in the file: trusted files only."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            # A file named yolov5s.pt ultralytics takes for its own, and downloads another.
+            # ultralytics takes a file named yolov5s.pt for its own, and downloads another.
             neutral = shutil.copyfile(checkpoint, Path(folder) / "weights.pt")
             model, _ = load_checkpoint(str(neutral), device=device, fuse=True)
     except (RuntimeError, KeyError, AttributeError, EOFError) as error:
@@ -43,7 +43,11 @@ def _load(checkpoint: Path, device: torch.device) -> Any:
 
 
 def parameter_count(checkpoint: Path) -> int:
-    """Number of weights of the fused network."""
+    """Number of parameters of the fused network.
+
+    Raises:
+        ModelError: If the file cannot be loaded.
+    """
     model = _load(checkpoint, torch.device("cpu"))
     return sum(int(p.numel()) for p in model.parameters())
 
@@ -52,9 +56,9 @@ class TorchEngine:
     """A checkpoint run by torch.
 
     Args:
-        checkpoint: A file of `weights/`, SHA-256 checked.
+        checkpoint: A trusted file: of `weights/`, SHA-256 checked, or one that you trained.
         device: cpu or cuda.
-        threads: CPU threads; 0 leaves torch's choice.
+        threads: CPU threads; 0 = torch's default.
 
     Raises:
         DeviceError: If CUDA is asked for and there is none.
@@ -78,7 +82,7 @@ class TorchEngine:
 
     @property
     def description(self) -> str:
-        """Runtime, version and device, as shown to people."""
+        """Runtime, version and device, as shown to users."""
         if self._device.type == "cuda":
             return f"torch {torch.__version__} · {torch.cuda.get_device_name()} · half precision"
         return f"torch {torch.__version__} · CPU"
@@ -125,13 +129,16 @@ class _FromBytes(torch.nn.Module):
 
 
 def export_onnx(checkpoint: Path, target: Path) -> None:
-    """Compile a checkpoint into an ONNX file with free height and width.
+    """Export a checkpoint to an ONNX file with dynamic height and width.
 
-    The graph takes RGB bytes (1, height, width, 3), so nothing has to be converted before it.
+    The graph takes RGB bytes (1, height, width, 3), so its input needs no conversion.
 
     Args:
-        checkpoint: A file of `weights/`, SHA-256 checked.
-        target: Where to write; written whole or not at all.
+        checkpoint: A trusted file, for example of `weights/`, SHA-256 checked.
+        target: The file to write, atomically.
+
+    Raises:
+        ModelError: If the checkpoint cannot be loaded.
     """
     import onnx
     import onnxslim
@@ -163,8 +170,11 @@ def export_onnx(checkpoint: Path, target: Path) -> None:
 def paper_baseline() -> Callable[[npt.NDArray[np.uint8]], object]:
     """The paper's YOLOv5s as its readers would run it: ultralytics at 1024 px on the CPU.
 
-    The network has random weights, which take the same time; having nothing to suppress it is, if
-    anything, too fast.
+    The network has random weights, which take the same time; with no boxes for non-maximum
+    suppression it is, if anything, too fast.
+
+    Returns:
+        A function that runs it on an RGB uint8 image (H, W, 3).
     """
     from ultralytics.models import YOLO
 

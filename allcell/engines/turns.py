@@ -1,4 +1,4 @@
-"""Who runs a shared network next, and what is given up in between."""
+"""Who runs a shared network next, and how a task is interrupted."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from allcell.engines.base import Engine, RunInterrupted
 
 
 class Task:
-    """The runs of the network that one call takes: `with` it, they may be interrupted.
+    """The network runs of one call; inside `with task` they can be interrupted.
 
-    A context manager, and not by `contextmanager`: its detours cost a live frame more than the
+    A class instead of `contextlib.contextmanager`, whose overhead costs a live frame more than the
     lock does.
 
     Args:
-        turns: Of the network; in this thread, one task at a time.
+        turns: The network's turns. A thread has one task at a time.
 
     Attributes:
-        thread_id: Whose call it is.
+        thread_id: The calling thread.
         interrupted: Whether it has been told to end.
         gate: Locked while the task waits for its turn.
 
     Raises:
-        RunInterrupted: At the end, if it was interrupted too late to end before.
+        RunInterrupted: On leaving, if the interrupt came too late to end a run.
     """
 
     def __init__(self, turns: Turns) -> None:
@@ -42,16 +42,16 @@ class Task:
 
 
 class Turns:
-    """One run of a network at a time, first come, first served: `with` it, a task has its turn.
+    """One run of a network at a time, first come, first served: `with turns` is one task's turn.
 
-    A `threading.Lock` is not fair: who lets go of it and takes it again at once nearly always has
-    it before one who waits.
+    A `threading.Lock` is not fair: a thread that releases it and acquires it again at once nearly
+    always beats one that waits.
 
     Args:
         engine: The network.
 
     Raises:
-        RunInterrupted: Instead of a turn, if the task is interrupted before.
+        RunInterrupted: Instead of a turn, if the task is interrupted first.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -62,12 +62,12 @@ class Turns:
         self._has_turn: Task | None = None
 
     def add(self, task: Task) -> None:
-        """Let a task have turns, and be interrupted."""
+        """Register a task: from here on it can take turns and be interrupted."""
         with self._change:
             self._tasks[task.thread_id] = task
 
     def remove(self, task: Task) -> None:
-        """Forget a task; from here on it is not interrupted."""
+        """Forget a task; from here on it cannot be interrupted."""
         with self._change:
             del self._tasks[task.thread_id]
 
@@ -94,7 +94,7 @@ class Turns:
 
     def interrupt(self, thread_id: int | None) -> bool:
         """See `allcell.detector.Detector.interrupt`."""
-        # Nobody's turn ends, and so none begins, while this is looked at.
+        # Under the lock no turn ends, and so none begins.
         with self._change:
             tasks = [t for t in self._tasks.values() if thread_id in (None, t.thread_id)]
             for task in tasks:
@@ -109,7 +109,7 @@ class Turns:
     def _wait(self, task: Task) -> None:
         try:
             task.gate.acquire()
-        except BaseException:  # Ctrl-C: the others must not wait for one who is gone
+        except BaseException:  # Ctrl-C: the others must not wait for a task that is gone
             with self._change:
                 if task in self._waiting:
                     self._waiting.remove(task)
@@ -119,7 +119,7 @@ class Turns:
         task.gate.release()
 
     def _next(self) -> None:
-        # Handed over, not let go of: nobody who comes now gets in before.
+        # Handed over, not released: no newcomer can jump the queue.
         self._has_turn = self._waiting.popleft() if self._waiting else None
         if self._has_turn is not None:
             self._has_turn.gate.release()

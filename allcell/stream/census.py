@@ -1,4 +1,4 @@
-"""What is kept of a stream besides its boxes: red-cell size, quality of the picture, tally."""
+"""What is measured in a stream besides its boxes: red-cell size, picture quality, tally."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from allcell.stream.magnification import Magnification
 from allcell.stream.quality import Watch, scale_objection
 from allcell.stream.tally import Tally
 
-#: The tally looks this often at most; cells do not change faster, and the model has the time.
+#: The tally is updated at most this often: cells do not change faster, and the model needs the CPU.
 _COUNT_EVERY_S = 0.04
 
 
 class Census:
-    """Measures and counts in the frames of one stream. For any thread.
+    """Measures and counts in the frames of one stream. Thread-safe.
 
     Args:
         classes: Names of the model's classes.
 
     Attributes:
-        tally: The running counts; another model begins a new one (`start_anew`).
+        tally: The running counts; another model starts a new one (`start_anew`).
     """
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.tally = Tally(classes)
         self._magnification = Magnification()
         self._watch = Watch()
-        #: A hanging model may still be at it when its successor comes.
+        #: A model that hangs may still be measuring when its successor starts.
         self._lock = threading.Lock()
         self._counted_s = -_COUNT_EVERY_S
 
     def start_anew(self, classes: tuple[str, ...]) -> None:
-        """Count from nothing, for a model with these classes."""
+        """Start a new tally, for a model with these classes."""
         self.tally = Tally(classes)
 
     def start_over(self) -> None:
-        """Count from nothing, and forget what the picture was like: it has another source."""
+        """Reset the counts and what was measured in the picture: the source has changed."""
         with self._lock:
             self.tally.reset()
             self._magnification.start_over()
             self._watch = Watch()
 
     def red_cell_px(self, job: InferenceJob, now_s: float) -> float | None:
-        """Red-cell diameter in a frame, in its pixels, as given, known or just measured.
+        """Red-cell diameter in a frame: as given, already known or just measured.
 
         Args:
             job: The frame.
-            now_s: By a monotonic clock.
+            now_s: Seconds of a monotonic clock.
 
         Returns:
-            None if none is seen.
+            The diameter in pixels of the frame; None if no red cell is seen.
         """
         with self._lock:
             return (
@@ -64,13 +64,13 @@ class Census:
     def look_on(
         self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
     ) -> None:
-        """Count the cells of a frame if it is time to; measure its red cells for those to come.
+        """Count the cells of a frame, and measure its red cells for later frames, where due.
 
         Args:
-            tally: The one of the model that has answered.
-            settings: What holds now.
+            tally: The tally of the model that found the boxes.
+            settings: The current settings.
             inferred: The frame with its boxes.
-            now_s: By a monotonic clock.
+            now_s: Seconds of a monotonic clock.
         """
         if not inferred.job.settings.frozen:
             self._count(tally, settings, inferred, now_s)
@@ -86,7 +86,7 @@ class Census:
                 return
             self._counted_s = now_s
             frame, grey = inferred.job.frame, inferred.job.grey
-            # Hidden classes are counted too: hiding is for the eye.
+            # Hidden classes are counted too: hiding affects the display only.
             boxes = replace(settings, classes=None).visible(inferred.candidates)
             paused = self._watch.objection(frame, now_s, inferred.red_cell_px) or scale_objection(
                 settings.spec, inferred.red_cell_px, inferred.input_scale

@@ -1,4 +1,4 @@
-"""What went wrong lately in a stream: logged when it is another error, shown for a while."""
+"""Recent errors of a stream: a new one is logged, and shown for a while."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from allcell.errors import AllcellError
 
 log = logging.getLogger(__name__)
 
-#: An error of one frame stays in the readout this long, or nobody would ever read it.
+#: An error in a single frame stays in the readout this long, or nobody could read it.
 _SHOWN_S = 10.0
 
 
 class Faults:
-    """The latest error of a stream. For any thread.
+    """The latest error of a stream. Thread-safe.
 
     Args:
-        clock: Seconds of a monotonic clock.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -31,17 +31,17 @@ class Faults:
         return text if self._clock() - at_s < _SHOWN_S else ""
 
     def note(self, what: str, error: Exception) -> None:
-        """Keep an error.
+        """Record an error.
 
         Args:
             what: What could not be done, as the beginning of a sentence.
-            error: Why.
+            error: The cause.
         """
         reason = (
             str(error) if isinstance(error, AllcellError) else f"{type(error).__name__}: {error}"
         )
         before = self.shown
         self._latest = (f"{what} ({reason}).", self._clock())
-        # A fault of each frame would fill the log thirty times a second.
+        # An error in every frame would fill the log thirty times a second.
         if self._latest[0] != before:
             log.warning("%s", what, exc_info=error)

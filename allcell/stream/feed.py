@@ -1,4 +1,4 @@
-"""A source of the server through the frame worker: the newest drawn frame, ready to be fetched."""
+"""Runs a source on the server through the frame worker, and keeps the newest drawn frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from allcell.formats.pixels import RGBImage
 from allcell.stream.sources import FrameSource
 
-#: The last frame of an ended video is drawn anew this often, so that controls still act on it.
+#: The last frame of an ended video is redrawn this often, so that controls still act on it.
 _AFTER_END_S = 0.25
 
 
@@ -19,7 +19,7 @@ class Feed:
 
     Args:
         source: Closed together with the feed.
-        process: Usually `Viewer.process`.
+        process: Draws a frame, RGB uint8 (H, W, 3); usually `Viewer.process`.
     """
 
     def __init__(self, source: FrameSource, process: Callable[[RGBImage], RGBImage]) -> None:
@@ -42,7 +42,11 @@ class Feed:
         return self._shown
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the first frame; whether it came in time."""
+        """Wait for the first frame.
+
+        Returns:
+            Whether it came in time.
+        """
         return self._first.wait(timeout_s)
 
     def close(self) -> None:

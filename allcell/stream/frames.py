@@ -1,4 +1,4 @@
-"""The frame worker: the newest frame is inferred, every frame is shown, nothing waits.
+"""The frame worker: inference runs on the newest frame, every frame is shown, nothing blocks.
 
 `Viewer.process` is what a video callback calls. It leaves the frame in a one-slot mailbox of the
 model's thread, draws the newest finished boxes on it, moved along with the stage, and returns.
@@ -32,21 +32,21 @@ from allcell.stream.tally import TallyState
 
 log = logging.getLogger(__name__)
 
-#: What a fast model is given to answer for the frame that is about to be shown: half a frame.
+#: How long a frame waits for its own boxes from a fast model: half a frame interval.
 PATIENCE_S = 0.016
 #: Counting waits no longer than this for a frame to be drawn.
 _DRAWN_WITHIN_S = 0.005
 
 
 class Viewer:
-    """One stream. `process` is for one thread, all the rest for any.
+    """One viewer's stream. Thread-safe, but only one thread may call `process`.
 
     Args:
-        settings: What to start with; `configure` changes it.
-        clock: Seconds of a monotonic clock.
+        settings: The initial settings; `configure` changes them.
+        clock: A monotonic clock, in seconds.
 
     Attributes:
-        recorder: What is shown goes there too, if it is set.
+        recorder: Gets every shown frame, if it is set.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class Viewer:
         self._census = Census(settings.spec.classes)
         self._faults = Faults(clock)
         self._usual_latency_s = 0.0
-        #: When the newest frame came, and how long after the one before.
+        #: When the newest frame arrived, and how long after the previous one.
         self._came_s = self._interval_s = 0.0
-        #: Numbers of the newest job: asked for, its boxes there, all of it done.
+        #: Numbers of the newest jobs that were submitted, have their boxes, and are done.
         self._asked = self._boxed = self._answered = 0
         #: Number of the frame that waits for its boxes or is being drawn with them; 0 for none.
         self._awaited = 0
         self._running: InferenceJob | None = None
-        #: The job before was given up: the next one is not, or a fast stage would never see boxes.
+        #: The previous job was cancelled: the next is not, or a fast stage would never get boxes.
         self._gave_up = False
         self._inferred: Inferred | None = None
         self._newest = NewestBoxes()
@@ -85,7 +85,7 @@ class Viewer:
         return self._settings
 
     def configure(self, settings: LiveSettings) -> None:
-        """Swap the settings: the next frame follows them. Another model starts a new tally."""
+        """Replace the settings, from the next frame on. Another model starts a new tally."""
         with self._news:
             before, self._settings = self._settings, settings
             if before.worker is not settings.worker:
@@ -103,7 +103,7 @@ class Viewer:
         """The readout of the last seconds.
 
         Args:
-            expected_fps: Frames a second that the source sends, where that is known.
+            expected_fps: Frames per second that the source sends; None if unknown.
         """
         now_s = self._clock()
         settings, inferred, shown_from_s = self._settings, self._inferred, self._shown_from_s
@@ -125,18 +125,18 @@ class Viewer:
         return self._census.tally.state()
 
     def reset_tally(self) -> None:
-        """Count from nothing."""
+        """Reset the counts to zero."""
         self._census.tally.reset()
 
     def start_over(self) -> None:
-        """Count from nothing, and judge the picture anew: another source begins."""
+        """Reset the counts and what was measured in the picture, for another source."""
         self._census.start_over()
 
     def snapshot(self) -> Snapshot | None:
-        """The newest inferred frame (frozen: that frame) at full resolution with its own boxes.
+        """The newest inferred frame, or the frozen one, at full resolution with its own boxes.
 
         Returns:
-            None before the first inference, or while a frozen frame waits for its own.
+            None before the first inference, or while a frozen frame waits for its boxes.
         """
         with self._news:
             settings, inferred, frozen = self._settings, self._inferred, self._freeze.frame
@@ -145,20 +145,20 @@ class Viewer:
         return Snapshot.of(settings, inferred)
 
     def frozen_frame(self) -> RGBImage | None:
-        """The raw frame (H, W, 3) that stands still, for an analysis as on the Detect page."""
+        """The frozen frame (H, W, 3) without boxes, for the Detect page's analysis; or None."""
         return self._freeze.frame
 
     def settle(self, timeout_s: float) -> bool:
-        """Wait until the newest frame is inferred and counted, or failed; for measurements.
+        """Wait until the newest frame is inferred and counted, or has failed; for benchmarks.
 
         Returns:
-            Whether it has in time.
+            Whether that happened in time.
         """
         with self._news:
             return self._news.wait_for(lambda: self._answered >= self._asked, timeout_s)
 
     def close(self) -> None:
-        """Leave the model's queue and let go of every frame; `process` then changes nothing."""
+        """Leave the model's queue and release all frames; `process` then changes no frame."""
         with self._news:
             self._closed = True
             self._inferred = self._shown_from_s = None
@@ -169,22 +169,22 @@ class Viewer:
     # --- what the video callback does -------------------------------------------------------------
 
     def process(self, frame: RGBImage, patience_s: float = 0.0) -> RGBImage:
-        """Take a frame and give back what to show. Never raises.
+        """Take a frame and return what to show. Never raises.
 
         Args:
             frame: RGB uint8 (H, W, 3); it must not be written to afterwards.
-            patience_s: A model that usually answers within this time is given it, so that a frame
-                carries its own boxes; for a slower one, and by default, nothing waits.
+            patience_s: Longest wait for the frame's own boxes, if the model is usually that fast;
+                with a slower model, and by default, nothing waits.
 
         Returns:
             A copy with the newest boxes; the frame itself where there is nothing to draw, or when
-            something failed, which `status` then tells.
+            something failed, which `status` then reports.
         """
         start_s = self._clock()
         self._meters.note_frame(start_s)
         try:
             shown = frame if self._closed else self._process(frame, start_s, patience_s)
-        except Exception as error:  # a callback that raises stops the video without a word
+        except Exception as error:  # a callback that raises silently stops the video
             self._faults.note("A frame could not be drawn", error)
             shown = frame
         if (recorder := self.recorder) is not None:
@@ -204,7 +204,7 @@ class Viewer:
         if waits:
             self._awaited = job.number
             self._ask(job)
-            # The copy is ready when the model is.
+            # Copied while the model runs, which hides the time it takes.
             shown = frame.copy()
             with self._news:
                 self._news.wait_for(lambda: self._boxed >= self._asked, patience_s)
@@ -218,20 +218,20 @@ class Viewer:
             with self._news:
                 self._awaited = 0
                 self._news.notify_all()
-        # Asked last: the model takes every core, and drawing beside it would take 5 ms, not 1.
+        # Submitted last: the model uses every core, and drawing meanwhile would take 5 ms, not 1.
         if not waits and self._freeze.asks_anew(settings):
             self._give_up_another_field(job)
             self._ask(job)
         return frame if len(boxes) == 0 or shown is None else shown
 
     def _give_up_another_field(self, job: InferenceJob) -> None:
-        """Stop a slow model that is busy with a field out of sight: nobody waits for its boxes."""
+        """Interrupt a slow model on a field that is out of view: its boxes would not be shown."""
         running = self._running
         if running is None or running.frame is job.frame or self._gave_up:
             return
         if not shift_between(running.grey, job.grey, job.frame.shape[1]).trusted:
             with self._news:
-                # It may have come to its end meanwhile, and the next one begun.
+                # The job may have ended in the meantime, and the next one begun.
                 if self._running is running:
                     self._gave_up = running.settings.worker.interrupt(self._owner)
 
@@ -243,7 +243,7 @@ class Viewer:
             self._meters.note_dropped(job.asked_s)
 
     def _boxes_for(self, job: InferenceJob) -> Detections:
-        """The newest boxes at a frame's settings, where their cells are in it."""
+        """The newest boxes at a frame's settings, moved to where their cells are in it."""
         inferred = self._inferred
         boxes = self._newest.on(job, inferred, self._usual_latency_s, self._interval_s)
         if inferred is None or boxes is None:
@@ -294,6 +294,6 @@ class Viewer:
             self._gave_up = False
             self._boxed = max(self._boxed, job.number)
             self._news.notify_all()
-            # Drawn first, then counted: two threads of Python get in each other's way.
+            # Drawn first, then counted: at once, both threads would contend for the GIL.
             self._news.wait_for(lambda: self._awaited != job.number, _DRAWN_WITHIN_S)
         self._census.look_on(tally, current, inferred, now_s)

@@ -1,4 +1,4 @@
-"""The frame that stands still while a viewer looks at it."""
+"""The frozen frame of a viewer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from allcell.stream.live_settings import LiveSettings
 
 
 class Freeze:
-    """Holds the first frame that comes while the settings say `frozen`.
+    """Holds the first frame that arrives while the settings say `frozen`.
 
     Attributes:
-        frame: That frame, (H, W, 3); None while the picture moves.
+        frame: That frame, RGB uint8 (H, W, 3); None while the picture moves.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Freeze:
         self._asked: LiveSettings | None = None
 
     def shown(self, frame: RGBImage, settings: LiveSettings) -> RGBImage:
-        """The frame to show for one that comes: itself, or the one that stands still."""
+        """The frame to show when one arrives: itself, or the frozen one."""
         if not settings.frozen:
             self.let_go()
         elif self.frame is None:
@@ -26,9 +26,9 @@ class Freeze:
         return frame if self.frame is None else self.frame
 
     def asks_anew(self, settings: LiveSettings) -> bool:
-        """Whether the model may say something new.
+        """Whether another inference can give a new result.
 
-        Of a frame that stands still it does only when asked with other settings than before.
+        For a frozen frame it can only if a setting that the model depends on has changed.
         """
         if self.frame is None:
             return True
@@ -39,5 +39,5 @@ class Freeze:
         )
 
     def let_go(self) -> None:
-        """Hold no frame."""
+        """Release the frame."""
         self.frame = self._asked = None

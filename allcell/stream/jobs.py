@@ -19,8 +19,8 @@ class InferenceJob:
     Attributes:
         frame: RGB uint8 (H, W, 3), without boxes.
         number: Counts the jobs of the viewer from 1.
-        asked_s: When it was put into the mailbox, by the viewer's clock.
-        settings: What held then.
+        asked_s: When it arrived, in seconds of the viewer's clock.
+        settings: The settings at that time.
     """
 
     frame: RGBImage
@@ -30,19 +30,19 @@ class InferenceJob:
 
     @cached_property
     def grey(self) -> GreyImage:
-        """Its thumbnail, made when somebody first needs it."""
+        """Its thumbnail, made on first use."""
         return thumbnail(self.frame)
 
 
 @dataclass(frozen=True, eq=False)
 class Inferred:
-    """A frame with everything the model had to say of it.
+    """A frame with the model's results.
 
     Attributes:
         job: The frame.
-        candidates: Boxes down to the detector's floor.
+        candidates: Boxes down to the detector's lowest confidence, in pixels of the frame.
         timing: Where the time went.
-        red_cell_px: Red-cell diameter in the frame, measured or given.
+        red_cell_px: Red-cell diameter in the frame, measured or given; None if unknown.
         input_scale: Pixels of the network's input per pixel of the frame.
     """
 
@@ -54,6 +54,6 @@ class Inferred:
 
     @property
     def input_px(self) -> int:
-        """Long side of the frame in the network's input, in pixels of that."""
+        """Long side of the frame in the network's input, in input pixels."""
         longest_px: int = max(self.job.frame.shape)
         return round(longest_px * self.input_scale)

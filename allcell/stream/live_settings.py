@@ -13,7 +13,7 @@ from allcell.stream.model_worker import ModelWorker
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """What a viewer chose: one snapshot that is swapped as a whole and acts on the next frame.
+    """A viewer's choices: replaced as a whole, in effect from the next frame on.
 
     Attributes:
         worker: The loaded model.
@@ -24,7 +24,7 @@ class LiveSettings:
         labels: Whether boxes carry their class and confidence.
         long_side_px: Long side of the network's input; None brings the red cells to the size that
             the model was trained for.
-        red_cell_px: Red-cell diameter in the frame; measured now and then if None.
+        red_cell_px: Red-cell diameter in pixels of the frame; measured repeatedly if None.
         frozen: Whether the picture stands still.
     """
 
@@ -44,7 +44,7 @@ class LiveSettings:
         return self.worker.detector.spec
 
     def visible(self, candidates: Detections) -> Detections:
-        """What of a model's candidates is shown."""
+        """The candidates to show: by confidence, non-maximum suppression and class."""
         return choose(
             self.spec,
             candidates,

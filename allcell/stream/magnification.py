@@ -1,4 +1,4 @@
-"""The red-cell size of a running stream: measured now and then, calm between."""
+"""The red-cell size of a running stream: measured repeatedly, stable in between."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from allcell.formats.pixels import RGBImage
 from allcell.imaging.scale import estimate_red_cell
 from allcell.models.registry import ModelSpec
 
-#: A first few measurements come quickly, then one in a while will do: each costs some 20 ms.
+#: The first few measurements follow quickly, later ones rarely: each costs some 20 ms.
 _SOON_S = 0.7
 _LATER_S = 3.0
 _KEPT = 7
-#: The size in use changes only when the measured one has moved this far: each new network input
-#: is compiled first, and boxes should not breathe.
+#: The size in use changes only when the measured one differs by this fraction: each new input size
+#: has to be compiled, and boxes should not pulsate.
 _HYSTERESIS = 0.12
 
 
 class Magnification:
-    """Follows the red-cell diameter of one stream. For one thread."""
+    """Follows the red-cell diameter of one stream. Not thread-safe."""
 
     def __init__(self) -> None:
         self._measured: deque[float] = deque(maxlen=_KEPT)
@@ -38,7 +38,7 @@ class Magnification:
         self._next_s = 0.0
 
     def known_px(self, frame: RGBImage) -> float | None:
-        """The diameter to work with, in pixels of a frame; None if none was seen at its size."""
+        """The diameter in use, in pixels of a frame; None if none was measured at its size."""
         size = (frame.shape[1], frame.shape[0])
         if size != self._frame_size:
             self._frame_size, self._in_use = size, None
@@ -46,11 +46,11 @@ class Magnification:
         return self._in_use
 
     def follow(self, frame: RGBImage, now_s: float) -> float | None:
-        """Measure if it is time to.
+        """Measure if a measurement is due.
 
         Args:
             frame: RGB uint8 (H, W, 3).
-            now_s: Of a monotonic clock.
+            now_s: Seconds of a monotonic clock.
 
         Returns:
             See `known_px`.
@@ -77,18 +77,18 @@ def working_size_px(
     red_cell_px: float | None,
     long_side_px: int | None,
 ) -> float | None:
-    """The red-cell size to tell the detector for a live frame.
+    """The red-cell size to give the detector for a live frame.
 
     Args:
         spec: The model.
         width_px: Width of the frame.
         height_px: Height of the frame.
-        red_cell_px: Diameter in the frame, if known.
-        long_side_px: Long side of the network's input if the user chose speed or detail.
+        red_cell_px: Diameter in the frame; None if unknown.
+        long_side_px: Long side of the network's input if the user chose one, else None.
 
     Returns:
-        The diameter that leads to the wanted input; never one that would need tiles, which a live
-        frame has no time for. None leaves the model its default.
+        The diameter in pixels of the frame that leads to the wanted input size; never one that
+        would need tiles, which are too slow for live video. None for the model's default.
     """
     longest = max(width_px, height_px)
     if long_side_px is not None:

@@ -6,12 +6,19 @@ from collections import deque
 
 from allcell.statistics import Milliseconds
 
-#: Readouts cover this much time: long enough to be calm, short enough to follow a change.
+#: Readouts cover this much time: long enough to be steady, short enough to follow a change.
 WINDOW_S = 5.0
 
 
 class Rate:
-    """Events a second over a sliding window. One object is for one lock or thread."""
+    """Events per second over a sliding window. Not thread-safe.
+
+    Args:
+        window_s: Length of the window.
+
+    Attributes:
+        total: All events so far.
+    """
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
         self._window_s = window_s
@@ -27,7 +34,7 @@ class Rate:
         self._forget(now_s)
 
     def per_second(self, now_s: float) -> float:
-        """Events a second; in the first seconds, over the time since the first one."""
+        """Events per second; in the first seconds, over the time since the first event."""
         self._forget(now_s)
         if self._first_s is None:
             return 0.0
@@ -39,24 +46,28 @@ class Rate:
 
 
 class Durations:
-    """Times of a stage over a sliding window. One object is for one lock or thread."""
+    """Durations of a stage over a sliding window. Not thread-safe.
+
+    Args:
+        window_s: Length of the window.
+    """
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
         self._window_s = window_s
         self._items: deque[tuple[float, float]] = deque()
 
     def add(self, now_s: float, duration_s: float) -> None:
-        """Note one."""
+        """Note a duration."""
         self._items.append((now_s, 1e3 * duration_s))
         self._forget(now_s)
 
     def milliseconds(self, now_s: float) -> Milliseconds | None:
-        """Median and 95th percentile, or None when there is nothing."""
+        """Median and 95th percentile; None if there are no durations."""
         self._forget(now_s)
         return Milliseconds.of([ms for _, ms in self._items]) if self._items else None
 
     def history_ms(self, points: int) -> tuple[float, ...]:
-        """The latest times, oldest first, at most this many."""
+        """The latest durations in milliseconds, oldest first, at most `points`."""
         return tuple(ms for _, ms in list(self._items)[-points:])
 
     def _forget(self, now_s: float) -> None:

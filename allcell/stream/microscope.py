@@ -22,7 +22,7 @@ from allcell.stream.stage import Pose, Stage
 from allcell.synth.slide import Slide
 
 ZOOMS = (0.5, 1.0, 2.0)
-#: Sigma of the blur when fully out of focus, as a part of the red-cell diameter.
+#: Sigma of the blur when fully out of focus, as a fraction of the red-cell diameter.
 _DEFOCUS = 0.12
 
 
@@ -32,10 +32,10 @@ class VirtualMicroscope(ThreadedSource):
     Args:
         width_px: Width of its frames.
         height_px: Height of its frames.
-        seed: Of the slide.
-        fps: Frames a second.
+        seed: Seed of the slide.
+        fps: Frames per second.
         auto: Whether the stage wanders by itself.
-        speed: Of wandering; 1 crosses a view in about six seconds.
+        speed: Speed of the wandering; 1 crosses a view in about six seconds.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class VirtualMicroscope(ThreadedSource):
 
     @property
     def zoom(self) -> float:
-        """Magnification relative to the first one; one of `ZOOMS`."""
+        """Magnification relative to the initial one; one of `ZOOMS`."""
         return self._zoom
 
     def move(self, right: float, down: float) -> None:
-        """Glide by parts of a view: `move(0.25, 0)` for the right arrow."""
+        """Glide by fractions of a view: `move(0.25, 0)` for the right arrow."""
         self._stage.nudge(right, down)
 
     def next_field(self) -> None:
-        """Change field."""
+        """Move to another field."""
         self._stage.next_field()
 
     def set_zoom(self, zoom: float) -> None:
@@ -99,9 +99,9 @@ class VirtualMicroscope(ThreadedSource):
             self._wanted = SlideCanvas(zoomed(self._spec, zoom), *self._size_px)
 
     def cells(self, view: SlideView) -> list[SlideCell]:
-        """What a frame shows, exactly: white cells and smudges whose centre is in its view."""
+        """Ground truth of a frame: white cells and smudges whose centre is in its view."""
         with self._truth_lock:
-            # A slide of its own: one slide is for one thread.
+            # A slide of its own: `Slide` is not thread-safe.
             if self._truth is None or self._truth[0] != view.zoom:
                 self._truth = (view.zoom, Slide(zoomed(self._spec, view.zoom)))
             return cells_in(self._truth[1], view)
@@ -145,7 +145,7 @@ class VirtualMicroscope(ThreadedSource):
         return image, SlideView(*place, *self._size_px, zoom, sigma_px)
 
     def _paint(self) -> None:
-        """Paint what the view needs, then what lies round it, then wait."""
+        """Paint what the view needs, then what lies around it, then wait."""
         while not self._stop.is_set():
             canvas, (x, y) = self._wanted, self._ahead
             lacking = canvas.missing(x, y) or canvas.missing(x, y, TILE_PX // 2)

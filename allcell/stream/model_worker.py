@@ -1,4 +1,4 @@
-"""One inference thread for each loaded model, shared fairly by all who look through it."""
+"""One inference thread for each loaded model, shared fairly by all its viewers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 Task = Callable[[Detector], None]
 
-#: A thread without work ends after this long, so that nobody need remember to stop it.
+#: An idle thread ends after this long, so that it need not be stopped explicitly.
 IDLE_S = 1.0
-#: Who asked for an inference within this time is looking.
+#: An owner whose task was run within this time counts as looking.
 _LOOKING_S = 2.0
 
 _OPEN: weakref.WeakSet[ModelWorker] = weakref.WeakSet()
@@ -28,13 +28,13 @@ _OPEN: weakref.WeakSet[ModelWorker] = weakref.WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """An interpreter that ends while a thread is inside the engine's C++ code aborts."""
+    """The interpreter aborts if it exits while a thread is inside the engine's C++ code."""
     for worker in list(_OPEN):
         worker.close()
 
 
 class ModelWorker:
-    """Runs tasks on a model in a thread of its own: one waiting task an owner, owners in turn.
+    """Runs tasks on a model in a thread of its own: one waiting task per owner, owners in turn.
 
     The thread starts with the first task and ends by itself soon after the last.
 
@@ -53,14 +53,14 @@ class ModelWorker:
         _OPEN.add(self)
 
     def submit(self, owner: Hashable, task: Task) -> bool:
-        """Ask for a task; it takes the place in the queue of the owner's waiting one.
+        """Queue a task; it replaces the owner's waiting task, if any, in its place in the queue.
 
         Args:
-            owner: Whose turn it uses up.
+            owner: Whose turn it takes.
             task: Called with the detector in the worker's thread.
 
         Returns:
-            Whether a waiting task was thrown away for it.
+            Whether a waiting task was replaced.
         """
         with self._wake:
             replaced = owner in self._waiting
@@ -75,10 +75,10 @@ class ModelWorker:
             return replaced
 
     def interrupt(self, owner: Hashable) -> bool:
-        """Let the model give up an owner's running task; that of another one goes on.
+        """Interrupt an owner's running task; the task of another owner goes on.
 
         Returns:
-            Whether the model was at it.
+            Whether there was a run to interrupt.
         """
         # The lock keeps the next task from starting in between.
         with self._wake:
@@ -90,14 +90,14 @@ class ModelWorker:
             )
 
     def drop(self, owner: Hashable) -> None:
-        """Forget an owner with its waiting task, and give up its running one."""
+        """Forget an owner: interrupt its running task and drop its waiting one."""
         self.interrupt(owner)
         with self._wake:
             self._waiting.pop(owner, None)
             self._served_s.pop(owner, None)
 
     def owners(self) -> int:
-        """How many have been served lately."""
+        """How many owners were served recently."""
         with self._wake:
             horizon = time.monotonic() - _LOOKING_S
             self._served_s = {o: at for o, at in self._served_s.items() if at >= horizon}
@@ -108,7 +108,7 @@ class ModelWorker:
         self.detector.warm_up(width_px, height_px)
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Drop what waits and let the thread end now; a later task starts it again."""
+        """Drop waiting tasks and end the thread; a later task starts it again."""
         with self._wake:
             self._waiting.clear()
             self._closing = True
@@ -130,11 +130,11 @@ class ModelWorker:
                 self._served_now = owner
             try:
                 task(self.detector)
-            except Exception:  # a task of one owner must not end the thread of all
+            except Exception:  # one owner's task must not end the thread that all share
                 log.exception("A task on the model %s failed.", self.detector.spec.name)
             with self._wake:
                 self._served_now = None
-            # Nothing of a frame may outlive its turn.
+            # Otherwise the frame would stay in memory until the next task.
             del owner, task
 
 

@@ -1,4 +1,4 @@
-"""How far the picture has moved from one frame to another: a stage moves everything alike."""
+"""How far the picture has moved between two frames: a stage shifts all of it by the same amount."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from allcell.formats.pixels import RGBImage
 
 GreyImage = npt.NDArray[np.uint8]
 
-#: Wide enough for a shift to a third of a pixel of a 1280 wide frame, and found in 0.1 ms.
+#: Gives the shift to a third of a pixel of a 1280 px wide frame, in 0.1 ms.
 THUMBNAIL_WIDTH_PX = 128
 #: A correlation below this is no match: two unrelated fields of one slide reach 0.25.
 MATCH = 0.5
-#: Grey levels (standard deviation); a picture with less has nothing that could be seen to move.
+#: Standard deviation in grey levels; below it a picture has no detail whose motion could be seen.
 _FLAT = 1.5
 
 
@@ -50,7 +50,7 @@ STILL = Shift(0.0, 0.0, 1.0)
 
 
 def thumbnail(frame: RGBImage) -> GreyImage:
-    """A small grey picture (h, 128) of a frame, taken from its green channel.
+    """A small grey picture (h, 128) uint8 of a frame, taken from its green channel.
 
     Green light is what red cells and stained nuclei absorb most.
     """
@@ -71,12 +71,12 @@ def shift_between(before: GreyImage, now: GreyImage, frame_width_px: int) -> Shi
 
     Args:
         before: `thumbnail` of the earlier frame.
-        now: That of the later one.
+        now: `thumbnail` of the later frame.
         frame_width_px: Width of the full frames.
 
     Returns:
-        The shift; with match 0 if the frames differ in size, and none at all (match 1) between
-        two pictures without contrast.
+        The shift. Match is 0 if the frames differ in size or only one has contrast; without
+        contrast in either, there is no shift (match 1).
     """
     if before.shape != now.shape:
         return Shift(0.0, 0.0, 0.0)
@@ -97,9 +97,9 @@ def shift_between(before: GreyImage, now: GreyImage, frame_width_px: int) -> Shi
 
 
 def _summit(values: npt.NDArray[np.generic], at: int) -> float:
-    """Where the parabola through a peak and its neighbours has its summit, -0.5 to 0.5."""
+    """Vertex of the parabola through a peak and its neighbours, relative to it, -0.5 to 0.5."""
     if not 0 < at < len(values) - 1:
         return 0.0
     before, peak, after = (float(v) for v in values[at - 1 : at + 2])
-    bend = before - 2 * peak + after
-    return 0.5 * (before - after) / bend if bend < 0 else 0.0
+    curvature = before - 2 * peak + after
+    return 0.5 * (before - after) / curvature if curvature < 0 else 0.0

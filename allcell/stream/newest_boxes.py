@@ -1,4 +1,4 @@
-"""Which boxes of the newest answer belong on a frame that came later."""
+"""Which boxes of the newest result belong on a later frame."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from allcell.stream.motion import shift_between
 
 #: Boxes of a frame older than this are hidden, unless the model is slow.
 _OLDEST_S = 0.25
-#: They may be as old as two inferences, and the frame that waits for the second one's boxes.
+#: With a slow model they may be this many latencies and one frame interval old.
 _OLDEST_LATENCIES = 2.0
 
 
 class NewestBoxes:
-    """Moves the boxes of an answer along with the stage. `on` is for one thread."""
+    """Moves the boxes of a result along with the stage. Only one thread may call `on`."""
 
     def __init__(self) -> None:
         self._chosen: tuple[Inferred, LiveSettings, Detections] | None = None
@@ -26,13 +26,13 @@ class NewestBoxes:
 
         Args:
             job: The frame.
-            inferred: The newest answer; None if there is none yet.
+            inferred: The newest result; None if there is none yet.
             latency_s: How long the model usually takes.
-            interval_s: How long after the frame before this one came.
+            interval_s: Time since the previous frame arrived.
 
         Returns:
-            Boxes at the frame's settings; None if the answer is of another model, too old, or of
-            a field that is out of sight.
+            Boxes at the frame's settings; None if the result comes from another model, is too old,
+            or is of a field that is out of view.
         """
         settings = job.settings
         if inferred is None or inferred.job.settings.worker is not settings.worker:
@@ -52,5 +52,5 @@ class NewestBoxes:
         return moved.applied_to(chosen[2]) if moved.trusted else None
 
     def forget(self) -> None:
-        """Let go of the answer, and of its frame."""
+        """Release the result and its frame."""
         self._chosen = None

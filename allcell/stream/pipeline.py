@@ -1,4 +1,4 @@
-"""How fast the whole way is, source frame to drawn frame, without a browser."""
+"""Speed of live video from source frame to drawn frame, without a browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from allcell.stream.model_worker import ModelWorker
 from allcell.stream.slide_canvas import slide_spec
 from allcell.synth.slide import Slide
 
-#: Nothing takes that long; a model that hangs must not hang the measurement.
+#: No frame takes this long; a model that hangs must not hang the benchmark.
 _TIMEOUT_S = 10.0
 
 
@@ -37,9 +37,9 @@ class PipelineResult:
         boxes: Number of boxes drawn on the last frame.
         frame: Source frame to drawn frame: mailbox, thread, detection, drawing.
         bare_engine: The runtime's call alone on a ready input, alternating with the frames.
-        fps: Frames divided by the wall time of all of them, with what follows the drawing: quality,
-            tally, the red cells' size.
-        over_engine: Median frame over median bare engine.
+        fps: Throughput: frames divided by their total wall time, including what follows the
+            drawing: quality, tally, red-cell size.
+        over_engine: Median of `frame` divided by the median of `bare_engine`.
     """
 
     model: str
@@ -70,17 +70,17 @@ def benchmark_pipeline(
     frames: int = 200,
     warm_up: int = 40,
 ) -> PipelineResult:
-    """Measure the frame worker on some frames, again and again.
+    """Benchmark the frame worker on some frames, shown over and over.
 
     Each frame is drawn with its own boxes, as live video does with a model that is fast enough for
-    it. The next frame follows when all is done, the tally too. Before each, a bare call of the
-    engine is timed, so that a noisy machine disturbs both alike.
+    it. The next frame follows when everything is done, including the tally. Before each, a bare
+    call of the engine is timed, so that a noisy machine disturbs both equally.
 
     Args:
         worker: The model.
-        source: RGB uint8 (H, W, 3) of one size, such as a pan; shown forth and back.
+        source: RGB uint8 (H, W, 3) of one size, such as a pan; shown back and forth.
         frames: How many are measured.
-        warm_up: How many go before.
+        warm_up: How many warm-up frames come first.
 
     Raises:
         ModelError: If the model does not answer, or fails.
@@ -90,7 +90,7 @@ def benchmark_pipeline(
     path = itertools.cycle([*source, *source[-2:0:-1]])
 
     def one_frame() -> tuple[float, float]:
-        """Milliseconds until it was drawn, and until all was done."""
+        """Milliseconds until it was drawn, and until everything was done."""
         start_s = time.perf_counter()
         viewer.process(next(path), _TIMEOUT_S)
         drawn_ms = 1e3 * (time.perf_counter() - start_s)
@@ -132,7 +132,7 @@ def benchmark_pipeline(
 
 
 def pan(width_px: int, height_px: int, frames: int = 30, step_px: int = 4) -> list[RGBImage]:
-    """Frames of a synthetic slide under a stage that moves to the right."""
+    """Frames, RGB uint8 (H, W, 3), of a synthetic slide under a stage that moves to the right."""
     spec = slide_spec(width_px, height_px, seed=11)
     strip = Slide(spec).view(0, 0, width_px + frames * step_px, height_px).image
     starts = range(0, frames * step_px, step_px)

@@ -1,4 +1,4 @@
-"""Whether a frame is fit to be counted on: sharp, well lit, at a scale the model knows."""
+"""Whether a frame is good enough to count cells in: sharp, well lit, at a scale the model knows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from allcell.formats.pixels import RGBImage
 from allcell.models.registry import ModelSpec
 
-#: A frame with less than this part of the recent best sharpness is blurred.
+#: A frame with less than this fraction of the recent best sharpness is blurred.
 BLURRED_BELOW = 0.35
-#: The best sharpness fades by half in this time, so that a new field sets its own standard.
+#: The best sharpness halves in this time, so that a new field sets its own standard.
 _BEST_HALVES_S = 40.0
-#: A look costs up to a millisecond; focus does not change faster than this.
+#: Measuring takes up to a millisecond; focus does not change faster than this.
 _LOOKS_AGAIN_S = 0.1
-#: Side of the piece in the middle of a frame that is looked at.
+#: Side of the square in the middle of a frame that is measured.
 _PIECE_PX = 320
-#: Grey level of the background (the brighter tenth of the picture) that is too dark to judge.
+#: Grey level of the background (90th percentile) below which a picture is too dark to judge.
 _DARK = 60
-#: Part of the picture that may be fully saturated; an empty background often is.
+#: Fraction of the picture that may be fully saturated; an empty background often is.
 _SATURATED_PART = 0.6
 _SATURATED = 254
 #: Cells may be this many times larger or smaller than in training.
@@ -29,12 +29,12 @@ _SCALE_FACTOR = 1.5
 
 @dataclass(frozen=True)
 class Quality:
-    """What a look at one frame found.
+    """Measurements of one frame.
 
     Attributes:
-        sharpness: Fine detail as a part of all contrast; comparable within one stream only.
-        background: Grey level of the brighter tenth of the picture, 0 to 255.
-        saturated: Part of the picture that is white through and through, 0 to 1.
+        sharpness: Fine detail relative to contrast; comparable within one stream only.
+        background: 90th percentile of the grey level, 0 to 255.
+        saturated: Fraction of the pixels that are saturated, 0 to 1.
     """
 
     sharpness: float
@@ -43,12 +43,12 @@ class Quality:
 
 
 def look_at(frame: RGBImage) -> Quality:
-    """Measure the middle of a frame."""
+    """Measure the middle of a frame, RGB uint8 (H, W, 3)."""
     height, width = frame.shape[:2]
     top, left = max(0, (height - _PIECE_PX) // 2), max(0, (width - _PIECE_PX) // 2)
     green = np.ascontiguousarray(frame[top : top + _PIECE_PX, left : left + _PIECE_PX, 1])
-    # The variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) over that of the picture:
-    # a field with more cells is not thereby sharper. Smoothed first, so that noise is no detail.
+    # The variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) over that of the picture, so
+    # that more cells do not count as sharper. Smoothed first, so that noise is no detail.
     smooth = cv2.GaussianBlur(green, (0, 0), 1.0)
     contrast = float(cv2.meanStdDev(smooth)[1][0, 0]) ** 2
     detail = float(cv2.meanStdDev(cv2.Laplacian(smooth, cv2.CV_16S))[1][0, 0]) ** 2
@@ -61,7 +61,7 @@ def look_at(frame: RGBImage) -> Quality:
 
 
 class Watch:
-    """Judges frame after frame of one stream. For one thread."""
+    """Judges the frames of one stream. Not thread-safe."""
 
     def __init__(self) -> None:
         self._best = 0.0
@@ -70,12 +70,12 @@ class Watch:
         self._objection = ""
 
     def objection(self, frame: RGBImage, now_s: float, red_cell_px: float | None = None) -> str:
-        """Why the frame should not be counted on, in a sentence; empty if it is fine.
+        """Why cells should not be counted in the frame, in a sentence; empty if it is fine.
 
         Args:
             frame: RGB uint8 (H, W, 3).
-            now_s: Of a monotonic clock.
-            red_cell_px: The diameter in use, in pixels of the frame. Another one is another
+            now_s: Seconds of a monotonic clock.
+            red_cell_px: The diameter in use, in pixels of the frame. Another value means another
                 objective, which sets its own standard of sharpness.
         """
         if red_cell_px != self._red_cell_px:
@@ -102,7 +102,7 @@ class Watch:
 def scale_objection(spec: ModelSpec, measured_px: float | None, input_px_per_px: float) -> str:
     """Why the magnification does not fit the model, in a sentence; empty if it does.
 
-    A model that insists on its input's size takes every magnification as it comes.
+    A model with a fixed input size accepts any magnification.
 
     Args:
         spec: The model.
@@ -112,7 +112,7 @@ def scale_objection(spec: ModelSpec, measured_px: float | None, input_px_per_px:
     if spec.fixed_input_px is not None:
         return ""
     if measured_px is None:
-        return "No red cells are seen, so that the magnification is unknown."
+        return "No red cells are seen, so the magnification is unknown."
     factor = measured_px * input_px_per_px / spec.red_cell_px
     if factor > _SCALE_FACTOR:
         return (

@@ -1,4 +1,4 @@
-"""The annotated video as a file, written beside the stream and never on its time."""
+"""The annotated video as a file, written in a thread of its own so that the stream never waits."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from allcell.settings import settings
 
 log = logging.getLogger(__name__)
 
-#: What this OpenCV writes, by suffix. MP4 (MPEG-4 part 2) plays in players, WebM (VP8) in browsers
-#: too, at about five times the cost: 38 against 8 ms of a core for a frame of 1280x720.
+#: Codecs that this OpenCV writes, by suffix. MP4 (MPEG-4 part 2) plays in media players, WebM (VP8)
+#: in browsers too, at about five times the cost: 38 instead of 8 ms of a core per 1280x720 frame.
 CODECS = {".mp4": "mp4v", ".webm": "VP80"}
 RECORDING_FPS = 15.0
 
@@ -29,10 +29,10 @@ class Recorder:
 
     Args:
         path: The file, .mp4 or .webm; its folder must exist.
-        fps: Frames a second in the file.
+        fps: Frames per second in the file.
 
     Raises:
-        ImageError: If the suffix is neither of them.
+        ImageError: If the suffix is neither of these.
     """
 
     def __init__(self, path: Path, *, fps: float = RECORDING_FPS) -> None:
@@ -98,9 +98,9 @@ class Recorder:
             start_s, most = time.perf_counter(), settings().max_recording_s * self.fps
             while not self._stop.is_set():
                 if self._frames >= most:
-                    self.error = "The recording has reached its longest length."
+                    self.error = "The recording has reached its maximum length."
                     return
-                # A late writer repeats the frame rather than shorten the time.
+                # A late writer repeats the frame, so that the video keeps its duration.
                 due = int((time.perf_counter() - start_s) * self.fps) + 1
                 picture = sheet.laid_out(self._newest)
                 while self._frames < due:
@@ -112,10 +112,10 @@ class Recorder:
 
 
 class _Sheet:
-    """Frames above the research-use notice, all of the size of the first; BGR for the writer."""
+    """Frames above the research-use notice, all at the size of the first; BGR for the writer."""
 
     def __init__(self, first: RGBImage) -> None:
-        # Codecs want even sides.
+        # Codecs require even sides.
         self._height, self._width = (side // 2 * 2 for side in first.shape[:2])
         blank = np.zeros((1, self._width, 3), np.uint8)
         strip = draw(blank, Detections.empty(), ())[1:]
@@ -129,7 +129,7 @@ class _Sheet:
         if (height, width) == (self._height, self._width):
             cv2.cvtColor(frame, cv2.COLOR_RGB2BGR, dst=self._page[: self._height])
             return self._page
-        # The camera has changed its frame size: the file cannot.
+        # The camera has changed its frame size; the file cannot change its own.
         scale = min(self._width / width, self._height / height)
         inner_w, inner_h = max(1, int(width * scale)), max(1, int(height * scale))
         small = cv2.resize(frame, (inner_w, inner_h), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""A camera at the machine that runs allcell, as a source of frames."""
+"""A camera that the machine running allcell opens, as a source of frames."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CAMERA_TIMEOUT_S = 4.0
 
 
 class ServerCamera(ThreadedSource):
-    """A camera at the machine that runs allcell: a V4L2 device or an RTSP address.
+    """A camera that the machine running allcell opens: a V4L2 device or an RTSP address.
 
     Args:
-        address: One of `allowed`: a number, or an rtsp:// address.
-        allowed: Default: the `cameras` of the settings, which name none.
+        address: One of `allowed`: a device number, or an rtsp:// address.
+        allowed: Cameras that may be opened; if None, the setting `cameras`, by default none.
         timeout_s: How long to wait for its first frame.
 
     Raises:
@@ -83,7 +83,7 @@ class ServerCamera(ThreadedSource):
 
 
 def camera_name(address: str) -> str:
-    """What a person reads for a camera's address: its machine, without name and password."""
+    """A camera's display name: its number or host, without user name and password."""
     if address.isdecimal():
         return f"Camera {address} of the server"
     host = re.sub(r"^[a-z]+://(.*@)?", "", address, flags=re.IGNORECASE)

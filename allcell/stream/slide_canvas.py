@@ -16,14 +16,14 @@ from allcell.synth.spec import CLASS_OF, FieldSpec
 #: The slide is painted in squares of this side.
 TILE_PX = 320
 _KEPT_TILES = 96
-#: A slide keeps what it has painted of each cell, up to hundreds of MB; a new one begins afresh.
+#: A slide caches the cells it paints, up to hundreds of MB; it is replaced after this many tiles.
 _TILES_A_SLIDE = 48
 
 Tile = tuple[int, int]
 
 
 class SlideCanvas:
-    """A synthetic slide painted in tiles, ahead of time, and cut from them. Safe between threads.
+    """A synthetic slide painted in tiles ahead of time; views are cut from them. Thread-safe.
 
     Args:
         spec: The slide.
@@ -42,7 +42,7 @@ class SlideCanvas:
         self._painted = 0
 
     def missing(self, x_px: int, y_px: int, margin_px: int = 0) -> list[Tile]:
-        """Tiles of a view (and a margin round it) that are not painted, nearest first."""
+        """Unpainted tiles of a view and a margin around it, those nearest its centre first."""
         width, height = self.width_px, self.height_px
         columns = range((x_px - margin_px) // TILE_PX, (x_px + width + margin_px) // TILE_PX + 1)
         rows = range((y_px - margin_px) // TILE_PX, (y_px + height + margin_px) // TILE_PX + 1)
@@ -52,7 +52,7 @@ class SlideCanvas:
         return sorted(lacking, key=lambda t: (t[0] - centre[0]) ** 2 + (t[1] - centre[1]) ** 2)
 
     def paint(self, tile: Tile) -> None:
-        """Paint one tile: some 30 ms."""
+        """Paint one tile; takes some 30 ms."""
         with self._painting:
             if self._painted >= _TILES_A_SLIDE:
                 self._slide, self._painted = Slide(self.spec), 0
@@ -65,7 +65,7 @@ class SlideCanvas:
                 self._tiles.popitem(last=False)
 
     def cut(self, x_px: int, y_px: int) -> RGBImage | None:
-        """The view at a place of the slide; None if a tile of it is not painted yet."""
+        """The view at a place on the slide, RGB uint8 (H, W, 3); None if a tile is not painted."""
         width, height = self.width_px, self.height_px
         view = np.empty((height, width, 3), np.uint8)
         with self._lock:
@@ -82,7 +82,7 @@ class SlideCanvas:
         return view
 
     def view(self, x_px: int, y_px: int) -> RGBImage:
-        """Likewise, painting what is missing first."""
+        """As `cut`, but missing tiles are painted first."""
         while (found := self.cut(x_px, y_px)) is None:
             for tile in self.missing(x_px, y_px):
                 self.paint(tile)
@@ -94,7 +94,7 @@ class SlideCell:
     """A white cell or smudge in a view.
 
     Attributes:
-        key: Names the cell on its slide.
+        key: Identifies the cell on its slide.
         class_id: As in `models.registry`.
         x_px: Centre, in pixels of the view.
         y_px: Centre.
@@ -127,7 +127,7 @@ def slide_spec(width_px: int, height_px: int, seed: int) -> FieldSpec:
 
 
 def zoomed(spec: FieldSpec, zoom: float) -> FieldSpec:
-    """The same slide under another objective: the field it is laid out by grows with its cells."""
+    """The same slide under another objective: its specified field is scaled with its cells."""
     return replace(
         spec,
         width_px=round(zoom * spec.width_px),

@@ -1,4 +1,4 @@
-"""Frames that a person kept, and the strip that holds a session's."""
+"""Frames that the user kept, and the strip that holds those of a session."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Snapshot:
         """An inferred frame as it is shown now.
 
         Args:
-            settings: What is shown of it.
+            settings: The current settings.
             inferred: The frame and its boxes.
         """
         spec = settings.spec
@@ -70,15 +70,15 @@ class Snapshot:
 
     @property
     def name(self) -> str:
-        """What its files are called: the time in UTC, no patient's name."""
+        """File name: the time in UTC, never a patient's name."""
         return f"{self.taken_at:%Y%m%d-%H%M%S}-{self.taken_at.microsecond // 1000:03d}.png"
 
 
 class Strip:
-    """The snapshots of one session, the oldest giving way. Safe between threads.
+    """The snapshots of one session; the oldest is dropped for a new one. Thread-safe.
 
     Args:
-        limit: Most snapshots kept.
+        limit: Maximum number of snapshots kept.
     """
 
     def __init__(self, limit: int = MAX_SNAPSHOTS) -> None:
@@ -86,18 +86,18 @@ class Strip:
         self._kept: deque[Snapshot] = deque(maxlen=limit)
 
     def add(self, snapshot: Snapshot) -> None:
-        """Keep one more."""
+        """Add a snapshot."""
         with self._lock:
             self._kept.append(snapshot)
 
     def remove(self, snapshot: Snapshot) -> None:
-        """Throw one away; nothing happens if it is not there."""
+        """Remove a snapshot; nothing happens if it is not there."""
         with self._lock:
             if snapshot in self._kept:
                 self._kept.remove(snapshot)
 
     def clear(self) -> None:
-        """Throw all away."""
+        """Remove all snapshots."""
         with self._lock:
             self._kept.clear()
 

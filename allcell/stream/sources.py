@@ -1,6 +1,6 @@
-"""Where frames come from besides a browser; the sources themselves have files of their own.
+"""What all sources of frames other than a browser share; each source has its own file.
 
-Each source has a thread of its own that keeps the newest frame; who reads never waits for it.
+Each source keeps the newest frame in a thread of its own, so readers never wait for the device.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from allcell.formats.pixels import RGBImage
 
 log = logging.getLogger(__name__)
 
-#: Where a device or a file does not say.
+#: Frames per second where a device or file does not state them.
 USUAL_FPS = 25.0
 
 
@@ -33,7 +33,7 @@ class SlideView:
         y_px: Top edge.
         width_px: Width of the frame.
         height_px: Height of the frame.
-        zoom: Magnification relative to the first one.
+        zoom: Magnification relative to the initial one.
         focus_blur: Sigma of the blur of defocus, in pixels.
     """
 
@@ -52,8 +52,8 @@ class Frame:
     Attributes:
         image: RGB uint8 (H, W, 3).
         number: Counts the frames of its source from 1; gaps are frames nobody read.
-        taken_s: Of `time.perf_counter`.
-        view: Where on the slide, from the virtual microscope.
+        taken_s: Time of `time.perf_counter`, in seconds.
+        view: Where on the slide; from the virtual microscope only.
     """
 
     image: RGBImage
@@ -67,7 +67,7 @@ class FrameSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person reads; no address, which may hold a password."""
+        """Display name; never an address, which may hold a password."""
         ...
 
     @property
@@ -77,30 +77,30 @@ class FrameSource(Protocol):
 
     @property
     def fps(self) -> float:
-        """Frames it sends a second."""
+        """Frames per second that it sends."""
         ...
 
     @property
     def ended(self) -> bool:
-        """Whether no frame will come any more."""
+        """Whether no more frames will come."""
         ...
 
     @property
     def error(self) -> str:
-        """Why it ended, in a sentence; empty if it runs or came to its own end."""
+        """Why it ended, in a sentence; empty if it is running or ended normally."""
         ...
 
     def read(self, timeout_s: float = 0.0) -> Frame | None:
-        """The newest frame that was not read yet, or None if there is none within the time."""
+        """The newest unread frame, or None if there is none within the time."""
         ...
 
     def close(self) -> None:
-        """Stop, and let go of the device or file."""
+        """Stop, and release the device or file."""
         ...
 
 
 class ThreadedSource(ABC):
-    """A source whose thread publishes frames; see `FrameSource` for what the others see.
+    """A source whose thread publishes frames; see `FrameSource` for its interface.
 
     Args:
         name: See `FrameSource.name`.
@@ -163,5 +163,5 @@ class ThreadedSource(ABC):
 
 
 def rgb(bgr: np.ndarray) -> RGBImage:
-    """A frame of OpenCV's (H, W, 3), blue first, as RGB."""
+    """A BGR frame of OpenCV's, uint8 (H, W, 3), as RGB."""
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)

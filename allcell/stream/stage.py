@@ -1,4 +1,4 @@
-"""How the stage of the virtual microscope moves; no picture in here."""
+"""How the stage of the virtual microscope moves; no pictures in here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-#: A change of field goes this many views away, where nothing of the old one is in view.
+#: A change of field moves this many views away, where nothing of the old field is in view.
 _JUMP_VIEWS = 7.0
 _GLIDE_S = 0.18
 
@@ -29,12 +29,12 @@ class Pose:
 
 
 class Stage:
-    """Motion in time, without a picture. For one thread, but for the three requests.
+    """Motion over time. Not thread-safe, except for `auto`, `nudge` and `next_field`.
 
     Args:
         auto: Whether it wanders by itself: along rows as a haematologist does, with a refocus at
             the turns and a new field now and then.
-        speed: Of wandering; 1 crosses a view in about six seconds.
+        speed: Speed of the wandering; 1 crosses a view in about six seconds.
     """
 
     #: Seconds, then how far right, how far down (in views), and whether it refocuses.
@@ -56,7 +56,7 @@ class Stage:
         self._jumped = 0.0
 
     def nudge(self, right: float, down: float) -> None:
-        """Glide by parts of a view."""
+        """Glide by fractions of a view."""
         self._asked = self._asked + np.array([right, down])
 
     def next_field(self) -> None:
@@ -64,7 +64,7 @@ class Stage:
         self._jumped += _JUMP_VIEWS
 
     def peek(self, dt_s: float) -> tuple[float, npt.NDArray[np.float64], Pose]:
-        """Time, place of the glide and pose after some seconds; `take` makes it so."""
+        """Time, glide offset and pose after another `dt_s` seconds; `take` applies them."""
         moment = self._time + (dt_s * self.speed if self.auto else 0.0)
         reached = self._asked + (self._reached - self._asked) * math.exp(-dt_s / _GLIDE_S)
         x, y, defocus = self._tour(moment)
@@ -75,7 +75,7 @@ class Stage:
         )
 
     def take(self, moment: float, reached: npt.NDArray[np.float64]) -> None:
-        """Be where `peek` said."""
+        """Apply the time and glide offset that `peek` returned."""
         self._time, self._reached = moment, reached
 
     def _tour(self, moment: float) -> tuple[float, float, float]:

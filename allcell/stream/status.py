@@ -1,4 +1,4 @@
-"""The honest readout: what arrives, what is inferred, what it takes, and what is slow."""
+"""The live readout: frames that arrive and are inferred, how long it takes, and what is slow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from allcell.stream.meters import Durations, Rate
 
 #: Points of the sparkline.
 _HISTORY = 60
-#: Fewer frames than this part of what the source sends are worth a sentence.
+#: A frame rate below this fraction of the one it is compared with is reported.
 _FEWER = 0.8
-#: Drawing should not take more than this part of the time between frames.
+#: Drawing should not take more than this fraction of the time between frames.
 _DRAWING_PART = 0.5
 
 
@@ -22,10 +22,10 @@ class LiveStatus:
 
     Attributes:
         frame_px: Width and height of the newest frame; None before the first.
-        frames_in: Frames that arrived, a second.
-        frames_inferred: Of them inferred, a second.
-        frames_shown: Handed back with the newest boxes, a second.
-        frames_dropped: Arrived but never inferred, a second: newer ones took their place.
+        frames_in: Frames per second that arrived.
+        frames_inferred: Frames per second that were inferred.
+        frames_shown: Frames per second that were returned with the newest boxes.
+        frames_dropped: Frames per second that a newer one replaced before inference.
         inference: Time of a detection in the model's thread.
         latency: From the arrival of a frame to its finished boxes.
         drawing: Time that `Viewer.process` takes.
@@ -33,11 +33,11 @@ class LiveStatus:
         boxes_age_ms: Age of the frame whose boxes are shown; None when none are.
         model: Title of the model.
         runtime: Runtime, version and device.
-        viewers: How many share the model now.
+        viewers: How many viewers share the model now.
         red_cell_px: Red-cell diameter in the frame, measured or given; None if unknown.
         input_px: Long side of the network's input; None before the first inference.
-        slow: What is slow, in a sentence; empty when nothing is.
-        error: The newest error, in a sentence; empty when there was none for ten seconds.
+        slow: What is slow, in a sentence; empty if nothing is.
+        error: The newest error, in a sentence; empty if there was none in the last ten seconds.
     """
 
     frame_px: tuple[int, int] | None
@@ -60,7 +60,7 @@ class LiveStatus:
 
 
 class Meters:
-    """Counters of one viewer; every method may be called from any thread."""
+    """Counters of one viewer. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -73,12 +73,12 @@ class Meters:
             self.arrived.add(now_s)
 
     def note_dropped(self, now_s: float) -> None:
-        """A waiting frame gave way to a newer one."""
+        """A waiting frame was replaced by a newer one."""
         with self._lock:
             self.dropped.add(now_s)
 
     def note_shown(self, now_s: float, took_s: float) -> None:
-        """A frame went back to be shown."""
+        """A frame was returned to be shown."""
         with self._lock:
             self.shown.add(now_s)
             self.drawing.add(now_s, took_s)
@@ -146,15 +146,15 @@ def what_is_slow(
     """Name the part that limits a stream.
 
     Args:
-        frames_in: Frames that arrive, a second.
-        frames_inferred: Frames inferred, a second.
-        inference: Time of a detection.
-        drawing: Time of drawing a frame.
-        viewers: How many share the model.
-        expected_fps: What the source sends, if that is known.
+        frames_in: Frames per second that arrive.
+        frames_inferred: Frames per second that are inferred.
+        inference: Time of a detection; None if there was none.
+        drawing: Time of drawing a frame; None if there was none.
+        viewers: How many viewers share the model.
+        expected_fps: Frames per second that the source sends; None if unknown.
 
     Returns:
-        A sentence, or nothing when nothing is slow.
+        One or more sentences; empty if nothing is slow.
     """
     if frames_in <= 0:
         return ""

@@ -1,9 +1,9 @@
-"""Each cell once: identities that survive a moving stage, and the running counts.
+"""Counts each cell once: identities that survive a moving stage, and the running counts.
 
-A smear is rigid and only the stage moves, so one shift explains the whole picture. Cells are kept
-at their place *on the slide*; the shifts from frame to frame, added up, tie it to the view. That
-finds a cell again after a fast move, a blurred moment or a short trip out of view, where
-ByteTrack's model of each box that moves by itself loses it.
+A smear is rigid and only the stage moves, so one shift explains the whole picture. Cells are stored
+by their place *on the slide*; the accumulated shifts from frame to frame relate it to the view.
+This finds a cell again after a fast move, a blurred moment or a short trip out of view, where
+ByteTrack, which models each box as moving by itself, loses it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Float64Array = npt.NDArray[np.float64]
 
 #: A cell counts once it has been seen whole in this many inferred frames.
 MIN_FRAMES = 3
-#: Two boxes are one cell if their centres are nearer than this part of their mean side.
+#: Two boxes are one cell if their centres are nearer than this fraction of their mean side.
 _NEAR = 0.5
 #: A box this close to the edge of the frame may be a part of a cell.
 _EDGE_PX = 3.0
 #: A cell out of view is remembered this long.
 _REMEMBERED_S = 120.0
-#: How far the place of the view follows the cells it shows, against drift of the added shifts.
+#: Fraction by which the known cells in view correct its place: accumulated shifts drift.
 _PULL = 0.5
-#: Places are averages over this many views: then they follow slowly, as a drifting slide needs.
+#: A cell's place is a running average over this many views, so that it can follow a drifting slide.
 _AVERAGED = 20
 
 
@@ -43,10 +43,10 @@ class TallyState:
 
     Attributes:
         counts: Different cells of each class so far.
-        in_view: Cells of them that the newest counted frame shows whole.
-        frames: Inferred frames that were counted on.
-        fields: Places on the slide between which no shift was found; a cell seen again after such
-            a jump counts again.
+        in_view: How many of them the newest counted frame shows whole.
+        frames: Inferred frames whose cells were counted.
+        fields: Fields of view between which no shift was found; a cell seen again after such a
+            jump counts again.
         paused: Why nothing is being counted, in a sentence; empty while counting.
     """
 
@@ -63,7 +63,7 @@ class TallyState:
 
 
 class Tally:
-    """Follows the cells of one stream. Safe to read and reset from other threads.
+    """Tracks the cells of one stream. Other threads may read and reset it.
 
     Args:
         classes: Class names by class index.
@@ -98,7 +98,7 @@ class Tally:
         self._paused = ""
 
     def reset(self) -> None:
-        """Count from nothing."""
+        """Reset the counts to zero."""
         with self._lock:
             self._clear()
 
@@ -110,15 +110,15 @@ class Tally:
         now_s: float,
         paused: str = "",
     ) -> IntArray:
-        """Take in an inferred frame.
+        """Track and count the cells of a frame.
 
         Args:
             detections: Its boxes at the operating threshold, in pixels of the frame.
             frame: RGB uint8 (H, W, 3); only its size is used.
             thumbnail: See `motion.thumbnail`.
-            now_s: Of a monotonic clock.
-            paused: Why it must not be counted on; empty to count. The stage is followed all the
-                same, so that cells keep their identity over a pause.
+            now_s: Seconds of a monotonic clock.
+            paused: Why its cells must not be counted; empty to count. The stage is followed all
+                the same, so that cells keep their identity through a pause.
 
         Returns:
             Identity (N,) of each box, from 1 upwards; 0 for boxes at the edge and while paused.
@@ -190,7 +190,7 @@ class Tally:
             self._offset += _PULL * np.median(error, axis=0)
 
     def _with_new(self, known: IntArray, places: Float64Array, sides: Float64Array) -> IntArray:
-        """The indices with cells added for those of -1."""
+        """The indices, with a new cell added for each -1."""
         new = np.flatnonzero(known < 0)
         count = len(new)
         first = len(self._ids)
@@ -221,7 +221,7 @@ class Tally:
         self._last_seen_s[known] = now_s
 
     def _counted(self) -> IntArray:
-        """Cells (classes,) that are still remembered, by the class with the heaviest votes."""
+        """Counts (classes,) of the cells still remembered, each by its highest-voted class."""
         counting = self._views >= self._min_frames
         votes = self._votes[counting]
         return np.bincount(votes.argmax(axis=1), minlength=len(self.classes)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A video that somebody uploaded, as a source of frames."""
+"""An uploaded video as a source of frames."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from allcell.errors import ImageError
 from allcell.settings import settings
 from allcell.stream.sources import USUAL_FPS, ThreadedSource, rgb
 
-#: Larger frames than this are no video that two cores can follow.
+#: Two cores cannot keep up with larger frames.
 MAX_VIDEO_PIXELS = 3840 * 2160
-#: How the containers begin that are let through to the decoder. A playlist is not among them: it
-#: may name any address or file of the server, and the decoder would open it.
+#: First bytes of the containers that are passed to the decoder. Playlists are not: one may name any
+#: address, or any file on the server, and the decoder would open it.
 _CONTAINERS = re.compile(
     rb"^(....ftyp|\x1aE\xdf\xa3|RIFF....AVI |OggS|\x00\x00\x01\xba)", re.DOTALL
 )
@@ -27,11 +27,11 @@ class VideoFile(ThreadedSource):
 
     Args:
         path: The file.
-        name: What messages call it.
-        loop: Whether to begin again at its end.
+        name: Its name in messages.
+        loop: Whether to start again at its end.
 
     Raises:
-        ImageError: If it is no video, or outside the limits of the settings.
+        ImageError: If it is not a video, or exceeds the limits of the settings.
     """
 
     def __init__(self, path: Path, *, name: str = "The video", loop: bool = False) -> None:
@@ -55,7 +55,7 @@ class VideoFile(ThreadedSource):
                 if not done or (not self._loop and number >= most):
                     if not self._loop or number == 0:
                         break
-                    # Opened anew: not every container can be wound back.
+                    # Reopened: not every container can be rewound.
                     self._capture.release()
                     self._capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
                     start_s, number = time.perf_counter(), 0
@@ -80,14 +80,14 @@ def _check_file(path: Path, name: str) -> None:
     if size > most:
         raise ImageError(
             f"{name} has {size / 2**20:,.0f} MB; at most {most / 2**20:,.0f} MB are accepted.",
-            "Cut it, or save it with a smaller picture.",
+            "Shorten it, or save it with a smaller picture.",
         )
     if not _CONTAINERS.match(head):
-        raise ImageError(f"{name} is no video that can be read.", _OTHER_VIDEO)
+        raise ImageError(f"{name} is not a video that can be read.", _OTHER_VIDEO)
 
 
 def _check_video(capture: cv2.VideoCapture, name: str) -> float:
-    """Refuse what is damaged or too long or large; frames a second of the rest."""
+    """Refuse a damaged, too large or too long video; else return its frames per second."""
     width, height, fps, frames = (
         capture.get(what)
         for what in (
@@ -98,7 +98,7 @@ def _check_video(capture: cv2.VideoCapture, name: str) -> float:
         )
     )
     if not capture.isOpened() or width < 1 or height < 1:
-        raise ImageError(f"{name} is damaged or in a format that is not known.", _OTHER_VIDEO)
+        raise ImageError(f"{name} is damaged or in an unknown format.", _OTHER_VIDEO)
     if width * height > MAX_VIDEO_PIXELS:
         raise ImageError(
             f"{name} has {width:.0f} x {height:.0f} pixels; at most 3840 x 2160 are accepted.",
@@ -110,6 +110,6 @@ def _check_video(capture: cv2.VideoCapture, name: str) -> float:
         raise ImageError(
             f"{name} is {frames / fps / 60:.1f} minutes long; at most {most_s / 60:.0f} are "
             "accepted.",
-            "Cut it.",
+            "Shorten it.",
         )
     return float(fps)

@@ -1,4 +1,4 @@
-"""What moves with the frame and not with the slide: falling light, sensor noise, compression."""
+"""What moves with the frame and not with the slide: uneven light, sensor noise, compression."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def expose(image: npt.NDArray[np.uint8], camera: Camera, seed: int) -> npt.NDArr
 
     Args:
         image: RGB uint8 (H, W, 3), as `Slide.view` gives it.
-        camera: Gradient, vignette, noise and JPEG quality of it are used here.
-        seed: Of the noise: another one for each frame.
+        camera: Its gradient, vignette, noise and JPEG quality are used here.
+        seed: Seed of the noise; use another one for each frame.
 
     Returns:
         RGB uint8 (H, W, 3).
@@ -38,7 +38,6 @@ def expose(image: npt.NDArray[np.uint8], camera: Camera, seed: int) -> npt.NDArr
         lamp = lamp * (1 - np.float32(camera.vignette) * ((x * x + y * y) / 2) ** 1.5)
         photo *= lamp[..., None]
     if camera.noise > 0:
-        # Drawn at once for all pixels of a channel triple: grain is partly grey, partly coloured.
         rng = np.random.default_rng([seed, 17])
         grain = rng.standard_normal((height, width, 3), dtype=np.float32)
         photo += grain * np.float32(camera.noise)

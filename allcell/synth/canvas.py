@@ -12,7 +12,7 @@ from allcell.synth.scatter import F32, F64, Bounds, Points, uniform
 from allcell.synth.small_cells import Bank
 from allcell.synth.spec import Camera
 
-#: Full light in the 16-bit integers that the lens works on; the rest is room for sharpening.
+#: Full light in the 16-bit integers that the lens works on; the rest is headroom for sharpening.
 _FULL_LIGHT = 60000.0
 
 
@@ -57,7 +57,7 @@ class Canvas:
         return x, y
 
     def lay_white(self, made: Stamp) -> None:
-        """Lay a white cell; it pushes what lies under it away."""
+        """Lay a white cell; it pushes away what lies under it."""
         window = self._window(made.left_px, made.top_px, made.cover.shape[0])
         if window is not None:
             (rows, columns), part = window
@@ -68,7 +68,7 @@ class Canvas:
     def lay_bank(
         self, layer: F32, bank: Bank, points: Points, weakest: float, strongest: float
     ) -> None:
-        """Lay a stamp of a bank at each point; each draws its shape and its strength."""
+        """Lay a stamp of a bank at each point, of a random shape and strength."""
         size = bank.stamps.shape[1]
         left = np.floor(points.x_um * self._scale - size / 2).astype(np.int64)
         top = np.floor(points.y_um * self._scale - size / 2).astype(np.int64)
@@ -92,7 +92,7 @@ class Canvas:
         return np.s_[y1:y2, x1:x2], np.s_[y1 - y : y2 - y, x1 - x : x2 - x]
 
     def density(self, pigments: F32, haze: F32) -> F32:
-        """Natural-log optical density (3, H, W) of all layers; uses the canvas up.
+        """Natural-log optical density (3, H, W) of all layers; the canvas cannot be used again.
 
         Args:
             pigments: Decadic optical density (PIGMENTS, 3) at concentration 1.
@@ -111,7 +111,7 @@ class Canvas:
 
 
 def _stacked(red: F32) -> F32:
-    """Red cells that lie on one another dry thinner than two: their densities add in part."""
+    """Overlapping red cells dry thinner than two single ones: their densities add only in part."""
     return np.asarray(red - 0.62 * np.clip(red - 0.95, 0, None), dtype=np.float32)
 
 
@@ -120,16 +120,16 @@ def develop(density: F32, camera: Camera, focus_px: float, halo_px: float) -> np
 
     Args:
         density: Natural-log optical density (3, H, W).
-        camera: Sharpening, gain and cast of it are used here.
-        focus_px: Sigma of the blur.
-        halo_px: Sigma of the sharpening.
+        camera: Its sharpening, gain and cast are used here.
+        focus_px: Sigma of the blur, in pixels.
+        halo_px: Sigma of the sharpening, in pixels.
 
     Returns:
         RGB uint8 (H, W, 3).
     """
     planes = []
     for channel in range(3):
-        # 16-bit integers: OpenCV filters them to the same bit wherever a pixel lies in a frame.
+        # 16-bit integers: filtered by OpenCV, a pixel is the same bit for bit anywhere in a frame.
         light = np.exp(-density[channel])
         light *= _FULL_LIGHT
         seen = np.rint(light, out=light).astype(np.uint16)

@@ -12,10 +12,10 @@ from allcell.synth.scatter import F32
 from allcell.synth.spec import RADIUS_UM, RED_CELL_UM, Kind, Stain
 from allcell.synth.white_cells import PAINTERS
 
-#: A cell's outline may reach this much further than its nominal radius.
+#: A cell's outline may reach as far as this many nominal radii.
 REACH = 1.5
 
-#: How much of a red cell under a white one is pushed away; a smudge lets it show through.
+#: Fraction of a red cell that a white one on top pushes away; a smudge lets it show through.
 _OPACITY = {kind: 0.35 if kind is Kind.SMUDGE else 0.92 for kind in Kind}
 
 #: A neighbour that flattens a cell: unit normal towards it and distance of the line (um).
@@ -31,7 +31,7 @@ class Stamp:
         top_px: Row of the stamp's first pixel on the slide.
         density: Shape (3, n, n), float32: natural-log optical density of red, green, blue.
         cover: Shape (n, n), float32, 0 to 1: how much of each pixel the cell covers.
-        opacity: Part of what lies under the cell that it hides, 0 to 1.
+        opacity: Fraction of what lies under the cell that it hides, 0 to 1.
     """
 
     left_px: int
@@ -41,7 +41,11 @@ class Stamp:
     opacity: float
 
     def box_px(self) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom on the slide of the pixels that are at least half covered."""
+        """Left, top, right, bottom on the slide of the pixels that are at least half covered.
+
+        Raises:
+            ValueError: If there is no such pixel.
+        """
         box = bounding_box(self.cover >= 0.5)
         if box is None:
             raise ValueError("the stamp is empty")
@@ -50,7 +54,7 @@ class Stamp:
 
 
 def draw_radius_um(kind: Kind, rng: np.random.Generator) -> float:
-    """A believable radius in micrometres for a cell of that kind."""
+    """A plausible radius in micrometres for a cell of that kind."""
     return float(rng.triangular(*RADIUS_UM[kind]))
 
 
@@ -68,7 +72,7 @@ def stamp(
 
     Args:
         kind: What to paint.
-        x_px: Centre on the slide; the fraction counts.
+        x_px: Centre on the slide, to subpixel precision.
         y_px: Centre on the slide.
         radius_um: Nominal radius.
         px_per_um: Scale.
@@ -128,7 +132,7 @@ def render_cell(
         absorbance(stain or Stain()),
         rng,
     )
-    # The painter weighs the density with the coverage; alpha does that here.
+    # The painter weights the density by the coverage; alpha does that here.
     full = made.density / np.maximum(made.cover, 0.05)
     rgba = np.dstack([*np.exp(-full), made.cover]).astype(np.float32)
     x1, y1, x2, y2 = made.box_px()

@@ -12,10 +12,10 @@ from allcell.synth.cells import Contact, draw_radius_um
 from allcell.synth.scatter import F64, Bounds
 from allcell.synth.spec import FieldSpec, Kind
 
-#: Centres are at least this part of the sum of both radii apart; pressed cells flatten.
+#: Centres are at least this fraction of the sum of both radii apart; pressed cells flatten.
 _TIGHTEST = 0.87
 
-#: Cells nearer than this part of the sum of both radii press against each other.
+#: Cells nearer than this multiple of the sum of both radii press against each other.
 _TOUCHING = 1.06
 
 _TRIES = 40
@@ -32,7 +32,7 @@ class PlacedCell:
         x_um: Centre.
         y_um: Centre.
         radius_um: Nominal radius.
-        key: Names the cell on its slide: tile column, tile row, number in the tile.
+        key: Identifies the cell on its slide: tile column, tile row, number in the tile.
     """
 
     kind: Kind
@@ -45,10 +45,10 @@ class PlacedCell:
 class Layout:
     """Lays cells tile by tile; a tile is as large as the field of the specification.
 
-    Tile (0, 0) holds exactly the counts of the specification, every other tile a Poisson number
-    round them. Tiles have four colours like a map, (even or odd column, even or odd row), and a
-    tile gives way to its neighbours of lower colour: so any tile can be laid without laying the
-    slide from its origin, and the result does not depend on the order of asking.
+    Tile (0, 0) holds exactly the counts of the specification, every other tile Poisson-distributed
+    counts around them. Tiles have four colours like a map (even or odd column, even or odd row),
+    and a tile is laid after its neighbours of lower colour: so any tile can be laid without laying
+    the slide from its origin, and the result does not depend on the order of requests.
     """
 
     def __init__(self, spec: FieldSpec) -> None:
@@ -112,7 +112,7 @@ class Layout:
             if spot is None:
                 if column == row == 0:
                     raise ValueError("the white cells do not fit: ask for fewer, or a larger field")
-                continue  # elsewhere a Poisson number may ask for more than fits
+                continue  # elsewhere a Poisson-distributed number may be more than fits
             laid.append(PlacedCell(kind, *spot, radius, (column, row, len(laid))))
             taken = np.vstack([taken, (*spot, radius)])
         return tuple(laid)
@@ -126,7 +126,7 @@ class Layout:
         hosts: list[PlacedCell],
         taken: F64,
     ) -> tuple[float, float] | None:
-        """A free centre in the tile, if possible against one of the hosts."""
+        """A free centre in the tile, touching one of the hosts if possible."""
         left, top = column * self._width_um, row * self._height_um
         for attempt in range(_TRIES):
             nestle = bool(hosts) and attempt < _TRIES // 4

@@ -1,4 +1,4 @@
-"""A small raster round one cell, in micrometres: outlines, textures, soft edges."""
+"""A small raster around one cell, in micrometres: outlines, textures, soft edges."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _TURN_STEPS = 720
 
 
 class Patch:
-    """The pixels round one cell.
+    """The pixels around one cell.
 
     Attributes:
-        x_um: Shape (n, n): distance of each pixel centre from the cell's centre.
-        y_um: Shape (n, n): likewise downwards.
+        x_um: Shape (n, n): distance of each pixel centre to the right of the cell's centre.
+        y_um: Shape (n, n): its distance below the cell's centre.
         px_per_um: Scale.
         left_px: Column of the first pixel on the slide.
         top_px: Row of the first pixel on the slide.
@@ -41,7 +41,7 @@ class Patch:
         px_per_um: float,
         rng: np.random.Generator,
     ) -> None:
-        """Lay a raster round a point of the slide (pixels) that reaches half_um each way."""
+        """Lay a raster around a point of the slide (pixels) that reaches half_um each way."""
         half_px = half_um * px_per_um
         self.left_px = math.floor(x_px - half_px)
         self.top_px = math.floor(y_px - half_px)
@@ -94,8 +94,8 @@ class Patch:
             stretch: Long axis over short axis.
             turn: Direction of the long axis in radians; drawn if None.
             wobble: Relative depth of the dents.
-            lowest: Fewest dents round the outline.
-            highest: Most dents round the outline.
+            lowest: Fewest dents around the outline.
+            highest: Most dents around the outline.
         """
         rng = self.rng
         turn = rng.uniform(0, math.pi) if turn is None else turn
@@ -132,8 +132,8 @@ class Patch:
 
         Args:
             feature_um: Size of a grain. Grains smaller than a pixel fade, as in a real image.
-            along_um: Length of a grain, if it is drawn out.
-            turn: Direction in which it is drawn out, radians.
+            along_um: Length of a grain, if it is elongated.
+            turn: Direction of its long axis, in radians.
         """
         n = self.size_px
         pitch_px = max(feature_um * self.px_per_um, 0.5)

@@ -12,8 +12,8 @@ class Sample:
     """A field that a visitor can open without a microscope.
 
     Attributes:
-        name: What a URL calls it.
-        title: What a person reads; says that it is synthetic.
+        name: Its name in URLs.
+        title: Display title; says that it is synthetic.
         caption: One sentence about what is in it.
         spec: What to render.
     """
@@ -24,7 +24,7 @@ class Sample:
     spec: FieldSpec
 
 
-#: A small field for a first try: README shows it, and its every cell is known.
+#: A small field for a first try, every cell of it known; the README shows it.
 EXAMPLE = FieldSpec(
     640, 480, red_cell_px=28, seed=11, blasts=5, neutrophils=2, lymphocytes=2, smudges=2
 )
@@ -53,7 +53,7 @@ def samples() -> tuple[Sample, ...]:
         Sample(
             "many-blasts",
             "Many blasts (synthetic)",
-            "Lymphoblasts alone and in groups, a few smudges, hardly a platelet.",
+            "Lymphoblasts alone and in groups, a few smudges, hardly any platelets.",
             FieldSpec(
                 seed=4,
                 red_cell_px=36,
@@ -89,7 +89,7 @@ def samples() -> tuple[Sample, ...]:
         Sample(
             "smudges-and-clumps",
             "Smudge cells and platelet clumps (synthetic)",
-            "What is easily taken for a cell: burst cells with strands, and heaps of platelets.",
+            "What is easily mistaken for a cell: burst cells with strands, and heaps of platelets.",
             FieldSpec(
                 seed=8,
                 red_cell_px=40,

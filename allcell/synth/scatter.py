@@ -47,7 +47,7 @@ class Points:
     Attributes:
         x_um: Shape (N,).
         y_um: Shape (N,).
-        word: Shape (N,): the 64-bit word from which each draws its looks, see `uniform`.
+        word: Shape (N,): the 64-bit word that decides each one's appearance, see `uniform`.
     """
 
     x_um: F64
@@ -76,11 +76,11 @@ def scatter(
     (Matern's second hard-core process): a local rule, so every view agrees on who stays.
 
     Args:
-        seed: Of the slide.
-        stream: Tells patterns of one slide apart.
+        seed: Seed of the slide.
+        stream: Distinguishes the patterns of one slide.
         bounds: Region in micrometres.
-        per_um2: Mean number that stays in a square micrometre.
-        separation_um: Typical least distance; each candidate varies it from 0.6 to 1.2 times.
+        per_um2: Mean number of points that stay per square micrometre.
+        separation_um: Typical minimum distance; each candidate varies it from 0.6 to 1.2 times.
         grid_um: Side of the hashed grid cells, above 1.2 times the separation.
 
     Returns:
@@ -148,7 +148,7 @@ class Waves:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, *feature_um: float) -> Waves:
-        """Waves for features of each of some sizes, eight for each."""
+        """Eight waves for each of some feature sizes in micrometres."""
         sizes = np.repeat(np.array(feature_um, dtype=np.float64), 8)
         turn = rng.uniform(0, 2 * math.pi, len(sizes))
         number = 2 * math.pi / (sizes * rng.uniform(2.5, 6.5, len(sizes)))
@@ -162,8 +162,8 @@ class Waves:
     def over(self, x_um: F64, y_um: F64) -> F32:
         """Values (len(y), len(x)) on a raster, mean 0, standard deviation about 1.
 
-        Rounded to 2**-14, so that the order in which a matrix product adds up, which differs
-        with the size of the raster, never shows.
+        Rounded to 2**-14, so that the summation order of the matrix product, which differs with
+        the size of the raster, never shows.
         """
         ax = np.outer(self.kx, x_um)
         ay = np.outer(self.ky, y_um) + self.phase[:, None]

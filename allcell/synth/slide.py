@@ -25,7 +25,7 @@ from allcell.synth.small_cells import (
 )
 from allcell.synth.spec import CLASS_OF, RADIUS_UM, RED_CELL_UM, FieldSpec, Kind
 
-#: A cell cut by the edge counts if at least this part of it is in view.
+#: A cell cut by the edge counts if at least this fraction of it is in view.
 MIN_VISIBLE = 0.40
 
 _RED_AREA_UM2 = math.pi / 4 * RED_CELL_UM**2
@@ -55,7 +55,7 @@ class Slide:
 
     Overlapping views agree pixel for pixel. A view has the colour, brightness and focus of the
     camera; what moves with the frame and not with the slide (vignette, gradient, noise,
-    compression) is left to `camera.expose`. One object is for one thread at a time.
+    compression) is left to `camera.expose`. Not thread-safe.
     """
 
     def __init__(self, spec: FieldSpec) -> None:
@@ -84,8 +84,11 @@ class Slide:
             y_px: Top edge on the slide, any integer.
             width_px: Width of the view; that of the specification if None.
             height_px: Height of the view; that of the specification if None.
-            focus_blur: Sigma of the blur as a part of the red-cell diameter, 0 to 0.25; that of
+            focus_blur: Sigma of the blur as a fraction of the red-cell diameter, 0 to 0.25; that of
                 the camera if None.
+
+        Returns:
+            The view and its ground truth.
 
         Raises:
             ValueError: If a size is not positive or the blur outside its range.

@@ -1,4 +1,4 @@
-"""Red cells and platelets: many and alike, so a bank of stamps is painted once for each slide."""
+"""Red cells and platelets: many and similar, so a bank of stamps is painted once for each slide."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def red_bank(rng: np.random.Generator, px_per_um: float, pallor: float) -> Bank:
     """Red cells; concentration 1 is the rim of a typical one.
 
     Args:
-        rng: Of the slide.
+        rng: The slide's randomness.
         px_per_um: Scale.
         pallor: Depth of the pale centre, 0 to 1.
     """
@@ -118,7 +118,7 @@ def platelet_bank(rng: np.random.Generator, px_per_um: float) -> Bank:
     """Platelets (and one in twelve a speck of dye); concentration of the azure pigment.
 
     Args:
-        rng: Of the slide.
+        rng: The slide's randomness.
         px_per_um: Scale.
     """
     shapes = []

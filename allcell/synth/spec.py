@@ -1,4 +1,4 @@
-"""What a synthetic field shall show: plain, checked numbers."""
+"""What a synthetic field should show: plain, checked numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RED_CELL_UM = 7.5
 #: A field narrower than this many red cells cannot hold a white cell and its neighbours.
 MIN_SIDE_RED_CELLS = 3.0
 
-#: White cells may fill this much of a field before there is no room to place them honestly.
+#: White cells may fill this much of a field; beyond it there is no room to place them apart.
 MAX_WHITE_COVERAGE = 0.40
 
 
@@ -61,9 +61,9 @@ class Stain:
     """How the smear took the dyes.
 
     Attributes:
-        strength: Optical density of nuclei and cytoplasm against a typical stain, 0.3 to 1.8.
+        strength: Optical density of nuclei and cytoplasm relative to a typical stain, 0.3 to 1.8.
         hue: -1 (acid buffer: reddish) to 1 (alkaline: bluish).
-        red_strength: Optical density of the red cells against a typical stain, 0.3 to 2.
+        red_strength: Optical density of the red cells relative to a typical stain, 0.3 to 2.
         red_hue: -1 (orange) to 1 (grey-mauve) red cells.
         pallor: Depth of the red cells' pale centre, 0 (none) to 1 (hollow).
         haze: Stained plasma between the cells, 0 (clean) to 1.
@@ -92,10 +92,10 @@ class Camera:
     Attributes:
         gain: Brightness of the empty background, 0.2 to 1 of full scale.
         cast: Colour of the empty background: factors of red, green and blue, each 0.5 to 1.
-        focus_blur: Sigma of the blur, as a part of the red-cell diameter, 0 to 0.25.
-        sharpening: Halo that the camera draws round edges, 0 to 1.5.
+        focus_blur: Sigma of the blur, as a fraction of the red-cell diameter, 0 to 0.25.
+        sharpening: Halo that the camera draws around edges, 0 to 1.5.
         gradient: Loss of light from one side of the frame to the other, 0 to 0.5.
-        gradient_deg: Direction in which the light falls, in degrees.
+        gradient_deg: Direction in which the light falls off, in degrees.
         vignette: Loss of light in the corners of the frame, 0 to 0.6.
         noise: Standard deviation of the sensor noise in grey levels, 0 to 12.
         jpeg_quality: 30 to 100, or 0 for no compression.
@@ -147,7 +147,7 @@ class FieldSpec:
         smudges: Number of smudge cells.
         platelets: Mean number of single platelets.
         platelet_clumps: Mean number of platelet clumps.
-        red_coverage: Part of the free area that red cells cover, 0 to 0.6.
+        red_coverage: Fraction of the free area that red cells cover, 0 to 0.6.
         clumping: Chance that a white cell lies against another one, 0 to 1.
         stain: The dyes.
         camera: Lamp, lens and sensor.
@@ -208,7 +208,7 @@ class FieldSpec:
         }
 
     def white_coverage(self) -> float:
-        """Part of the field that the white cells will cover, about."""
+        """Approximate fraction of the field that the white cells will cover."""
         area_um2 = self.width_px * self.height_px / self.px_per_um**2
         return sum(n * mean_area_um2(kind) for kind, n in self.counts().items()) / area_um2
 

@@ -17,7 +17,7 @@ from allcell.synth.scatter import F32
 from allcell.synth.smudge import paint_smudge
 from allcell.synth.spec import Kind
 
-#: What a painter is: it gets the raster, the nominal radius (um) and the neighbours' pressure.
+#: A painter gets the raster, the nominal radius (um) and the neighbours' pressure.
 Painter = Callable[[Patch, float, Press], Painted]
 
 

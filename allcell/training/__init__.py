@@ -1,1 +1,1 @@
-"""Training: labelled fields, tiles, augmentation, recipes and the loop."""
+"""Training: labelled fields, tiles, augmentation, recipes and the training loop."""

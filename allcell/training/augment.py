@@ -2,7 +2,7 @@
 
 Colour is varied in optical density (Beer-Lambert), where a stronger stain is a multiplication, then
 the slide background, the lamp and the camera are varied on top. All functions take and return RGB
-uint8.
+uint8 (H, W, 3).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 
-#: Columns: optical density of red, green, blue for azure (nuclei), eosin (red cells) and the rest.
-#: Rows normalised; typical of Giemsa (Tellez et al., Med Image Anal 2019, vary the same way).
+#: Rows: azure (nuclei), eosin (red cells) and a residual; columns: optical density of red, green,
+#: blue. Rows normalised; typical of Giemsa (Tellez et al., Med Image Anal 2019, vary the same way).
 _STAINS = np.array([[0.72, 0.64, 0.26], [0.17, 0.78, 0.60], [0.55, -0.38, 0.74]], np.float32)
 _STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
 _UNSTAINS = np.linalg.inv(_STAINS).astype(np.float32)
@@ -31,7 +31,7 @@ class Augmentation:
         stain: Strength of each stain (log scale).
         background: Brightness of each colour channel of the empty slide (log scale).
         gamma: Camera curve (log scale).
-        hue: Turn of the hue, in fractions of the circle.
+        hue: Rotation of the hue, in fractions of the circle.
         saturation: Colourfulness (log scale).
         uneven: Probability of a brightness gradient across the tile.
         grey: Probability of a nearly colourless tile.
@@ -113,7 +113,7 @@ def photograph(image: Image, rng: np.random.Generator, how: Augmentation) -> Ima
 
 
 def vary(image: Image, rng: np.random.Generator, how: Augmentation) -> Image:
-    """All of it, in the order of nature: stain, colour, camera."""
+    """All of these, in physical order: stain, colour, camera."""
     return photograph(recolour(restain(image, rng, how), rng, how), rng, how)
 
 

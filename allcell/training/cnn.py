@@ -1,8 +1,9 @@
 """Training the paper's whole-field CNN: its recipe in torch, resumable after every epoch.
 
-Source of the recipe: Chen et al. 2022 and its notebook `cnn_model.ipynb`: Adam as Keras sets it,
-cross-entropy, and Keras' RandomFlip("horizontal"), RandomRotation(0.5) and RandomZoom((0.1, 0.3)).
-The weights of the last epoch are taken, so nothing is chosen on any field.
+Source of the recipe: Chen et al. 2022 and its notebook `cnn_model.ipynb`: Adam with Keras' default
+values, cross-entropy, and Keras' RandomFlip("horizontal"), RandomRotation(0.5) and
+RandomZoom((0.1, 0.3)).
+The weights of the last epoch are taken, so no checkpoint is selected on any field.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 #: Keras zooms *out* by a positive factor: a field is shown at 1 / 1.3 to 1 / 1.1 of its size.
 _ZOOM_OUT = (1.1, 1.3)
-#: Keras' constant in Adam's denominator; torch's own is a tenth of it.
+#: Keras' constant in Adam's denominator; torch's default is a tenth of it.
 _EPSILON = 1e-7
 _COLUMNS = ("epoch", "time", "train/loss", "train/accuracy", "val/loss", "val/accuracy")
 
@@ -77,9 +78,9 @@ def accumulate(
     parts: Iterator[tuple[torch.Tensor, torch.Tensor]],
     batch: int,
 ) -> tuple[float, int]:
-    """Add the gradients of a batch's mean loss, a part at a time.
+    """Accumulate the gradient of a batch's mean loss, a part at a time.
 
-    No layer looks across the fields of a batch, so the sum over its parts is exactly its gradient.
+    No layer mixes the fields of a batch, so the sum over its parts is exactly its gradient.
 
     Args:
         network: Its gradients are added to.
@@ -87,7 +88,7 @@ def accumulate(
         batch: Fields in all parts together.
 
     Returns:
-        The sum of the losses, and the number of right answers.
+        The sum of the losses, and the number of correct predictions.
     """
     total, right = 0.0, 0
     for pictures, labels in parts:
@@ -101,7 +102,7 @@ def accumulate(
 
 
 class _TrainingRun:
-    """A training between two epochs: all that a checkpoint holds."""
+    """The state of a training between two epochs: all that a checkpoint holds."""
 
     def __init__(self, recipe: CnnRecipe, checkpoint: Path, device: str) -> None:
         self.recipe = recipe
@@ -118,7 +119,7 @@ class _TrainingRun:
             self.network = with_weights(state["network"], spec.height_px, spec.width_px)
             self.history = state["history"]
         self.network.to(self.device)
-        # Fused needs no copies of the weights beside its two moments.
+        # Fused needs no copies of the weights besides its two moments.
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=recipe.learning_rate, eps=_EPSILON, fused=True
         )
@@ -153,9 +154,9 @@ class _TrainingRun:
         os.replace(new, self.checkpoint)
 
     def learn(self, fields: _Fields, epoch: int) -> tuple[float, float]:
-        """One pass over the training fields; mean loss and accuracy while learning."""
+        """Train for one epoch; returns mean loss and accuracy during it."""
         recipe = self.recipe
-        # All that is random depends on seed and epoch alone, so no generator has to be kept.
+        # All randomness depends on seed and epoch alone, so no generator state has to be saved.
         torch.manual_seed(int(np.random.SeedSequence([recipe.seed, epoch]).generate_state(1)[0]))
         order = np.random.default_rng([recipe.seed, epoch]).permutation(len(fields.labels))
         self.network.train()
@@ -171,7 +172,7 @@ class _TrainingRun:
         return total / len(order), right / len(order)
 
     def watch(self, fields: _Fields) -> tuple[float, float]:
-        """Mean loss and accuracy on fields as they are."""
+        """Mean loss and accuracy on unaugmented fields."""
         self.network.eval()
         every = list(range(len(fields.labels)))
         with torch.inference_mode():
@@ -181,7 +182,7 @@ class _TrainingRun:
     def _parts(
         self, fields: _Fields, chosen: Sequence[int], epoch: int | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The chosen fields, a micro-batch at a time; varied if an epoch is given."""
+        """The chosen fields, a micro-batch at a time; augmented if an epoch is given."""
         size = self.recipe.micro_batch
         for start in range(0, len(chosen), size):
             part = chosen[start : start + size]
@@ -207,23 +208,24 @@ def train_cnn(
     threads: int = 0,
     on_epoch: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> Path:
-    """Train, or go on with, one run.
+    """Start or resume a training run.
 
     Args:
-        recipe: What to do.
+        recipe: The training recipe.
         data_dir: Folder that holds the recipe's dataset.
-        run_dir: Gets `weights/last.pt`, `results.csv` (one row an epoch, time in seconds) and
-            `facts.json`; if it holds them, training goes on as if it had never stopped.
+        run_dir: Gets `weights/last.pt`, `results.csv` (one row per epoch, time in seconds) and
+            `facts.json`; if it holds them, training resumes as if it had never stopped.
         device: cpu, or a CUDA device as torch names it.
-        threads: CPU threads; 0 leaves torch's choice.
-        on_epoch: Called with epoch (from 1), epochs and its row of the curve.
+        threads: CPU threads; 0 = torch's default.
+        on_epoch: Called with the epoch (from 1), the number of epochs and the epoch's row of the
+            curve.
 
     Returns:
         The checkpoint of the last epoch.
 
     Raises:
         DataError: If the dataset is missing, or the run was begun with other settings.
-        ModelError: If there is no such classifier, or the run is not one of a CNN.
+        ModelError: If there is no such classifier, or the run is not a CNN's.
     """
     spec = get_classifier(recipe.model)
     if threads:
@@ -250,7 +252,7 @@ def train_cnn(
 
 
 def _write_curve(path: Path, history: Sequence[Sequence[float]]) -> None:
-    """All epochs so far, six digits each: after a stop, no row is missing or there twice."""
+    """Rewrite all epochs (six digits), so that a stop leaves no row missing or doubled."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
@@ -275,7 +277,7 @@ def release_cnn(name: str, checkpoint: Path, weights_dir: Path) -> ModelFiles:
     spec = get_classifier(name)
     if not checkpoint.is_file():
         raise DataError(f"There is no checkpoint {checkpoint.name}.", "Train the model first.")
-    # Mapped: the optimiser's moments, two thirds of the file, are never read.
+    # Memory-mapped: the optimiser's moments, two thirds of the file, are never read.
     state = read_checkpoint(checkpoint, mapped=True)
     network = with_weights(state.get("network", {}), spec.height_px, spec.width_px).half()
     weights_dir.mkdir(parents=True, exist_ok=True)

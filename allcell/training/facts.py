@@ -1,4 +1,4 @@
-"""What a training run was: written beside its checkpoints, kept with the weights, read by cards."""
+"""Facts of a training run: written next to its checkpoints, kept with the weights, put on cards."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def note_facts(
     device: str,
     threads: int,
 ) -> None:
-    """Write down how a run was begun; a run that goes on keeps its first note.
+    """Record how a run was started; a resumed run keeps its first record.
 
     Args:
-        recipe: What is done.
+        recipe: The training recipe.
         data_dir: Folder of the datasets.
         run_dir: Folder of the run.
         weights: The checkpoint it starts from; None for random weights.
         device: As torch names it.
-        threads: CPU threads; 0 leaves torch's choice.
+        threads: CPU threads; 0 = torch's default.
     """
     path = run_dir / FACTS
     if path.is_file():
@@ -58,7 +58,7 @@ def note_facts(
 
 
 def note_taken(run_dir: Path, checkpoint: Path) -> None:
-    """Write down which of a run's two checkpoints was taken: best.pt or last.pt."""
+    """Record which of a run's two checkpoints was chosen: best.pt or last.pt."""
     path = run_dir / FACTS
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     facts["taken"] = checkpoint.stem
@@ -66,7 +66,7 @@ def note_taken(run_dir: Path, checkpoint: Path) -> None:
 
 
 def read_facts(run_dir: Path) -> dict[str, Any]:
-    """How a run was begun, and from its curve how long it took and which epoch was taken."""
+    """How a run was started, and from its curve how long it took and which epoch was chosen."""
     facts: dict[str, Any] = json.loads((run_dir / FACTS).read_text(encoding="utf-8"))
     with (run_dir / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = [{k.strip(): v for k, v in row.items()} for row in csv.DictReader(file)]
@@ -80,7 +80,7 @@ def read_facts(run_dir: Path) -> dict[str, Any]:
 
 
 def _seconds(rows: list[dict[str, str]]) -> float:
-    """Time spent; the clock of the curve starts again where a run was interrupted."""
+    """Time spent; the curve's clock restarts where a run was interrupted."""
     total = before = 0.0
     for row in rows:
         now = float(row["time"])

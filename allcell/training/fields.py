@@ -50,7 +50,7 @@ class Domain:
 
 
 def paint_over(image: npt.NDArray[np.uint8], xyxy: FloatArray) -> npt.NDArray[np.uint8]:
-    """Fill boxes (N, 4) from their surroundings, so that nobody learns what nobody could label."""
+    """Inpaint boxes (N, 4), so that cells without a label are not learnt as background."""
     if len(xyxy) == 0:
         return image
     mask = np.zeros(image.shape[:2], np.uint8)
@@ -71,10 +71,10 @@ def load_domain(
     """Read one split of a YOLO dataset and bring every field to one magnification.
 
     Args:
-        name: What to call it.
+        name: Its name in messages.
         data_dir: A dataset folder (see `allcell.data.dataset.read_yolo`).
         split: train, val, ...
-        red_cell_px: Wanted red-cell diameter in pixels.
+        red_cell_px: Red-cell diameter in pixels to bring the fields to.
         known_red_cell_px: The diameter in the source images where one microscope took them all;
             None measures each field.
         clean: Paint over drawn arrows and over cells that have no label (cut by the edge).

@@ -1,4 +1,4 @@
-"""What a training is made of: one frozen value, read from `recipes.yaml`."""
+"""Training recipes: frozen values, read from `recipes.yaml`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TileSource(BaseModel):
 
     Attributes:
         name: The dataset's folder name below the data folder.
-        share: How often it is drawn, relative to the others.
+        share: How often it is drawn, relative to the others; above 0.
         known_red_cell_px: Red-cell diameter in its images, where one microscope took them all.
         clean: Paint over drawn arrows and unlabelled cells.
     """
@@ -38,10 +38,19 @@ class Recipe(BaseModel):
         validation: The dataset whose `val` split is scored after each epoch.
         start: Recipe whose best checkpoint it starts from; empty for random weights.
         epochs: How often `tiles_per_epoch` tiles are seen.
-        bfloat16: Whether the network's pass runs in bfloat16 (weights, loss and optimiser stay in
-            32 bits): three times as fast on a CPU with AMX, slower on one without.
+        tiles_per_epoch: Tiles in an epoch.
+        tile_px: Width and height of a tile.
+        batch: Tiles in one step.
+        learning_rate: Initial learning rate.
+        final_rate: Final learning rate, as a fraction of the initial one.
+        weight_decay: Weight decay of the optimiser.
+        warmup_epochs: Epochs over which the learning rate rises at the start.
+        optimizer: Its name in ultralytics.
+        bfloat16: Whether the forward pass runs in bfloat16 (weights, loss and optimiser stay in 32
+            bits): three times as fast on a CPU with AMX, slower on one without.
         ships_onnx: Whether the ONNX file is shipped with the weights.
         ships_int8: Whether an 8-bit graph is shipped, too.
+        seed: Seed of the weights and the tiles.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,14 +78,15 @@ class CnnRecipe(BaseModel):
     """One training run of a whole-field classifier, as the paper trained its CNN.
 
     Attributes:
-        task: Tells it from a detector's recipe.
+        task: Distinguishes it from a detector's recipe.
         model: Name among the registry's classifiers.
-        data: The dataset's folder name below the data folder; `train` is learned, `val` watched.
+        data: The dataset's folder name below the data folder; trained on `train`, monitored on
+            `val`.
         epochs: How often every training field is seen.
-        batch: Fields that make one step.
-        micro_batch: Fields in memory at a time; the gradients of a batch are summed from these.
+        batch: Fields in one step.
+        micro_batch: Fields in memory at a time; a batch's gradient is accumulated from these.
         learning_rate: Adam's.
-        seed: Of weights, order, augmentation and dropout.
+        seed: Seed of weights, order, augmentation and dropout.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,7 +102,7 @@ class CnnRecipe(BaseModel):
 
 
 def load_recipe(name: str) -> Recipe | CnnRecipe:
-    """The recipe of that name in `recipes.yaml`; a detector's is laid on top of its `defaults`.
+    """The recipe of that name in `recipes.yaml`; a detector's recipe overrides the `defaults`.
 
     Raises:
         DataError: If there is none.

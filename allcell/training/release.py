@@ -1,4 +1,4 @@
-"""From a training run to `weights/`: half precision, SHA-256 noted, the machine forgotten."""
+"""From a training run to `weights/`: half precision, SHA-256 noted, no trace of the machine."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def release(
         checkpoint: A checkpoint of `allcell.training.trainer.train`; your own, never a stranger's.
         weights_dir: Usually `weights/`.
         with_onnx: Whether its ONNX file is shipped too.
-        calibration_dir: A dataset whose training fields fix the ranges of an 8-bit graph, which
-            is then shipped as well.
+        calibration_dir: A dataset whose training fields calibrate an 8-bit graph, which is then
+            shipped with the ONNX file.
 
     Returns:
         The new entry of the manifest.
@@ -81,14 +81,14 @@ def release(
 
 
 def _inputs(spec: ModelSpec, data_dir: Path) -> Iterator[npt.NDArray[np.uint8]]:
-    """Network inputs of every third training field, at their own scale."""
+    """Network inputs of every third training field, each at its measured scale."""
     for item in read_yolo(data_dir, "train")[::3]:
         image = item.pixels()
         yield network_input(spec, image, resolve_scale(image).red_cell_px)
 
 
 def keep_record(name: str, run_dir: Path, weights_dir: Path) -> None:
-    """Keep a run's curve (one row an epoch) and its facts beside the metrics."""
+    """Keep a run's curve (one row per epoch) and its facts next to the metrics."""
     metrics = weights_dir / "metrics"
     metrics.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run_dir / "results.csv", metrics / f"{name}_training.csv")

@@ -1,7 +1,7 @@
-"""Tiles cut round cells, each turned, scaled, restained and photographed anew.
+"""Tiles cut around cells, each rotated, scaled, restained and photographed anew.
 
-A field is mostly red cells; a tile round a cell spends the time on what matters. Every tile is made
-from `(seed, epoch, index)`, so a resumed training sees what an uninterrupted one would have seen.
+A field is mostly red cells; a tile around a cell spends the time on what matters. A tile depends on
+`(seed, epoch, index)` alone, so a resumed training sees what an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from allcell.training.augment import Augmentation, background_colour, vary
 from allcell.training.fields import Domain, TrainingField, canvas
 
 _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-#: A cell is its inscribed ellipse: turned boxes would grow at every angle but the right ones.
+#: A cell is taken as its box's inscribed ellipse: a rotated box grows at all but right angles.
 _ELLIPSE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).astype(np.float32) * 0.5
 
 
@@ -31,9 +31,10 @@ class TileRecipe:
         red_cell_px: Median red-cell diameter.
         scale_sigma: Spread of the magnification (log scale).
         scale_limits: Smallest and largest factor on `red_cell_px`.
-        weights: How often each class is at the centre of a tile; the last entry is empty ground.
-        paste: Probability of up to three cells of other fields pasted in.
-        visible: A cell cut by the tile's edge keeps its box if this part of it can be seen.
+        weights: How often a tile is cut around each class; the last entry is any place of a field.
+        paste: Probability of pasting in up to three cells of other fields.
+        visible: A cell cut by the tile's edge keeps its box if this fraction of it can be seen.
+        augmentation: How stain, light and lens vary.
     """
 
     side_px: int = 224
@@ -60,6 +61,9 @@ class TileMaker:
         shares: How often each is drawn; any positive numbers.
         recipe: What a tile looks like.
         seed: Fixes everything.
+
+    Raises:
+        ValueError: If there is not one share for each domain, or no domain.
     """
 
     def __init__(
@@ -119,7 +123,7 @@ class TileMaker:
             laid = canvas(domain, source, needed, rng)
             focus = np.array([laid.image.shape[1], laid.image.shape[0]]) / 2
             if cell is not None:
-                # Of the cells of this class, the one nearest to the middle has company all round.
+                # Of the cells of this class, the one nearest the middle has cells on all sides.
                 same = laid.truth.of(int(source.truth.class_id[cell.box])).xyxy
                 centres = (same[:, :2] + same[:, 2:]) / 2
                 focus = centres[np.argmin(np.linalg.norm(centres - focus, axis=1))]
@@ -171,7 +175,7 @@ class TileMaker:
     def _paste(
         self, picture: npt.NDArray[np.uint8], truth: Detections, rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.uint8], Detections]:
-        """Cells of any laboratory in any other: colour and company stop betraying the class."""
+        """Paste in cells of any laboratory: colour and surroundings must not tell the class."""
         out = picture.copy()
         boxes, ids = list(truth.xyxy), list(truth.class_id)
         light = np.maximum(background_colour(out), 30)

@@ -89,14 +89,14 @@ class _WholeFields(torch.utils.data.Dataset[dict[str, Any]]):
 
 
 def _in_bfloat16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
-    """The network's pass in bfloat16 autocast; boxes and losses stay in 32 bits.
+    """The forward pass in bfloat16 autocast; boxes and losses stay in 32 bits.
 
     Ultralytics has this for CUDA only. It casts the loss, too, where 8 bits of mantissa are too
     few for the sum that decodes a box's side.
     """
 
     def run(batch: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(batch, dict):  # to the loss, which comes back here with the pictures
+        if isinstance(batch, dict):  # a loss call, which calls this again with the pictures
             return forward(batch, *args, **kwargs)
         with torch.autocast(device, dtype=torch.bfloat16):
             answer = forward(batch, *args, **kwargs)
@@ -124,7 +124,7 @@ class _Trainer(DetectionTrainer):
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
         recipe = self.recipe
-        # The size at which the detector will show it cells, so that both cannot drift apart.
+        # The size at which the detector shows it cells: training and inference cannot drift apart.
         red_cell_px = get_spec(recipe.model).red_cell_px
         if mode == "val":
             return _WholeFields(
@@ -171,7 +171,7 @@ class _Trainer(DetectionTrainer):
         """Tiles have no fixed labels to plot."""
 
     def final_eval(self) -> None:
-        """The project's own evaluator judges; here only the optimiser's state is dropped."""
+        """Only drop the optimiser's state: the project's own evaluator does the scoring."""
         for checkpoint in (self.last, self.best):
             if checkpoint.exists():
                 strip_optimizer(checkpoint)
@@ -202,18 +202,18 @@ def train(
     threads: int = 0,
     on_epoch: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> Path:
-    """Train, or go on with, one run.
+    """Start or resume a training run.
 
     Args:
-        recipe: What to do.
+        recipe: The training recipe.
         data_dir: Folder that holds one folder for each dataset of the recipe.
-        run_dir: Checkpoints, `results.csv` (one row an epoch) and settings; if it holds
-            `weights/last.pt` of an unfinished run, training goes on from there; a finished one
+        run_dir: Gets checkpoints, `results.csv` (one row per epoch) and settings; if it holds
+            `weights/last.pt` of an unfinished run, training resumes from there; a finished one
             is left as it is.
         weights: Start from this checkpoint (for example COCO's `yolov5su.pt`).
         device: cpu, or a CUDA device as torch names it.
-        threads: CPU threads; 0 leaves torch's choice.
-        on_epoch: Called with epoch (from 1), epochs and the metrics on validation.
+        threads: CPU threads; 0 = torch's default.
+        on_epoch: Called with the epoch (from 1), the number of epochs and the validation metrics.
 
     Returns:
         The best checkpoint by mAP@0.5:0.95 on validation.

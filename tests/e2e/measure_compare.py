@@ -1,10 +1,10 @@
 """How fast the Compare page is in Chromium: opening, and following the threshold.
 
 Run by hand, with nothing else running: `python tests/e2e/measure_compare.py`. Browser and server
-share the processor. The page is opened once to warm the server up, then several times anew. Then
-the slider takes single steps with all models; each is timed from the key to the first frame in
-which the marks of the third chart are at the new threshold. (On the first two a step may move
-none: they show scores, not the threshold.)
+share the processor. The page is opened once to warm the server up, then timed several times. Then
+the slider takes single steps with all models; each is timed from the key press to the first frame
+in which the marks of the third chart are at the new threshold. (On the first two charts a step may
+move no mark: they show scores, not the threshold.)
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Run by hand, with nothing else running: `python tests/e2e/measure_live.py`. Brow
 the processor. A fake camera of 30 frames a second plays a clip that changes, every second, between
 an empty field and one with blasts; a white mark in a corner says which. The browser looks at its
 own camera and at the video that comes back: camera to picture is the time between the two marks,
-camera to boxes the time until a blast of the new field is framed. The slow model is the live one,
-held back until a run has taken so long in all; like any run of ONNX Runtime it can be given up.
+camera to boxes the time until a blast of the new field is boxed. The slow model is the live one,
+delayed until a run has taken a set time; like any run of ONNX Runtime it can be interrupted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Detect page in Chromium, with the shipped model: what a person does with it."""
+"""The Detect page in Chromium, with the shipped model: what a user does with it."""
 
 from __future__ import annotations
 
@@ -98,13 +98,13 @@ def settled(page: Page) -> None:
     try:
         idle.wait_for(timeout=WAIT_MS / 3)
     except PlaywrightTimeoutError:
-        # After quick presses Streamlit's client now and then misses the end of a run: ask for one.
+        # After quick presses Streamlit's client sometimes misses the end of a run: start another.
         page.keyboard.press("r")
         idle.wait_for(timeout=WAIT_MS)
 
 
 def test_memory_with_the_model_loaded(start: Page, smear: Path, app_server: Any) -> None:
-    # First of all: Streamlit keeps the sessions of closed windows for two minutes.
+    # The first test, because Streamlit keeps the sessions of closed windows for two minutes.
     upload(start, smear)
     status = Path(f"/proc/{app_server.pid}/status")
     if not status.is_file():
@@ -296,7 +296,7 @@ def test_many_files_make_one_archive(start: Page, smear: Path, tmp_path: Path) -
             "drop",
             "document.querySelector('h1').dispatchEvent(new DragEvent('drop', "
             "{dataTransfer: carrier, bubbles: true, cancelable: true, composed: true}))",
-            id="dropped beside the uploader",
+            id="dropped outside the uploader",
         ),
     ],
 )
@@ -320,7 +320,7 @@ def test_sample_opens_with_one_click_and_is_labelled(start: Page) -> None:
     thumbnail = start.locator(".st-key-allcell-sample-detect-many-blasts img")
     start.locator(".st-key-allcell-gallery-detect img").nth(5).wait_for(timeout=WAIT_MS)
     settled(start)
-    thumbnail.click(force=True)  # its button lies over it
+    thumbnail.click(force=True)  # a transparent button covers it
     start.locator(".box").first.wait_for(timeout=WAIT_MS)
     assert start.locator(".badge").inner_text() == "Synthetic image"
     slider(start).press("Home")

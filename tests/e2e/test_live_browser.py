@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
-#: What the page promises of a change, as the median of several.
+#: The page promises to show a change within this time, as the median of several.
 SOON_S = 1.0
 
 
@@ -67,7 +67,7 @@ def choose_small_picture(page: Page) -> None:
     """Coding two videos of 1280x720 takes more than two cores."""
     page.get_by_role("combobox", name="Picture").click()
     page.get_by_role("option", name="640 x 360, fast").click()
-    page.wait_for_timeout(1500)  # a camera's component gives way to another
+    page.wait_for_timeout(1500)  # another component replaces the camera's
 
 
 def flows(page: Page, video: Frame, more: int = 20) -> None:
@@ -192,7 +192,7 @@ def test_another_model_shows_within_a_second_on_the_same_connection(
     choose("YOLOv5s")
     page.get_by_text(re.compile(r"YOLOv5s\. ONNX Runtime")).wait_for(timeout=WAIT_MS)
     wait_until(page, boxed, "boxes of the second model")
-    # Its own threshold, at which it is silent: the pixels then say which model they come from.
+    # At its own threshold it then finds nothing, so the pixels tell which model they come from.
     page.get_by_role("slider", name="Lowest confidence").first.focus()
     page.keyboard.press("End")
     wait_until(page, lambda: not boxed(), "no box is that sure")
@@ -230,7 +230,7 @@ def test_two_browsers_watch_one_model_and_both_keep_moving(
         )
     finally:
         other_context.close()
-    # Who is left goes on alone.
+    # The remaining viewer goes on alone.
     flows(page, one, more=60)
 
 
@@ -362,7 +362,7 @@ def test_the_virtual_microscope_freezes_keeps_and_hands_out(page: Page, app_url:
 def test_a_camera_that_does_not_come_says_what_to_do(
     page: Page, app_url: str, error: str, cure: str
 ) -> None:
-    # As a visitor's browser answers; this one has a camera and is told to give it.
+    # As a visitor's browser would answer; this one has a camera and permission to use it.
     page.add_init_script(
         f"""navigator.mediaDevices.getUserMedia = async () => {{
               throw new DOMException("no", "{error}"); }};"""
@@ -375,7 +375,7 @@ def test_a_camera_that_does_not_come_says_what_to_do(
 
 
 def test_the_cure_stays_though_the_first_call_was_never_ended(page: Page) -> None:
-    # As Streamlit does now and then on a change of source: it calls again and ends nothing.
+    # As Streamlit sometimes does on a change of source: it calls again without ending the first.
     source = (ASSETS / "video_help.js").read_text(encoding="utf-8")
     texts = page.evaluate(
         """async (source) => {

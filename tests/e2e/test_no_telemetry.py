@@ -1,6 +1,6 @@
-"""Nothing is looked up, reached or written beyond what README names, whatever library would do it.
+"""No library looks up, reaches or writes anything beyond what README names.
 
-The programs run under strace, with the libraries' switches turned to the wrong side.
+The programs run under strace, with the libraries' telemetry switches set the wrong way.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HAS_TORCH = importlib.util.find_spec("ultralytics") is not None
 
 WAIT_MS = 60_000
 START_TIMEOUT_S = 60.0
-#: ONNX Runtime looks up its maker's host 9.4 s after its import, so one program stays for longer.
+#: ONNX Runtime looks up its maker's host 9.4 s after its import, so one program runs for longer.
 LINGER_S = 11
 #: As somebody else's program would use the package.
 DETECT = """
@@ -108,7 +108,7 @@ LINES = [
         'connect(8<socket:[1]>, {sa_family=AF_UNIX, sun_path="/var/run/nscd/socket"}, 110) = -1 '
         "ENOENT (No such file or directory)",
         False,
-        id="no nscd: localhost is asked for so, too, and another name goes on to port 53",
+        id="no nscd: localhost is looked up this way too; another name goes on to port 53",
     ),
     pytest.param(
         "connect(8<socket:[1]>, {sa_family=AF_INET, sin_port=htons(8501), "

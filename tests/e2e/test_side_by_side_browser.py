@@ -1,4 +1,4 @@
-"""Side by side in Chromium, with the shipped models: what a person does with it."""
+"""Side by side in Chromium, with the shipped models: what a user does with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPEC = FieldSpec(1280, 960, red_cell_px=40, seed=5, blasts=12, neutrophils=4, lymphocytes=2)
 THREE = ("allcell live", "YOLOv5s", "YOLOv6n")
 WAIT_MS = 60_000
-#: Views that follow one another show the same place, to a fraction of a screen pixel.
+#: Linked views show the same place, to a fraction of a screen pixel.
 PLACE_TOLERANCE_PX = 0.6
 ROW_PX, HEADER_PX = 52, 40
 
@@ -213,7 +213,7 @@ def test_phone_stacks_the_panes(three: Page, scheme: Any) -> None:
     assert all(place and place["width"] > 340 for place in places)
     assert tops == sorted(tops)
     assert len(set(tops)) == 3
-    # A pane comes into view with what was chosen a screen below it.
+    # Choosing a row far below the panes scrolls a pane into view.
     table = three.get_by_test_id("stDataFrame").last
     table.evaluate("table => table.scrollIntoView({ block: 'start' })")
     three.wait_for_timeout(300)

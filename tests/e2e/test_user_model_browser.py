@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WAIT_MS = 60_000
 SIDE = 160
-#: The key of a model's threshold on the Detect page that is none of those seen.
+#: Returns the key of a threshold slider on the Detect page that is not among those seen so far.
 THRESHOLD_OF_ANOTHER = """seen => {
   for (const slider of document.querySelectorAll('[class*="st-key-detect-confidence-user-"]')) {
     const key = slider.className.match(/st-key-detect-confidence-(user-\\w+)/)[1];
@@ -123,7 +123,7 @@ def test_each_output_shape_is_added_and_runs(tab: Page, networks: dict[str, Path
     video = start(tab)
     for name in networks:
         choose(tab, tab.get_by_role("combobox", name="Model"), name)
-        # The readout names the model whose boxes are shown, once it has given some.
+        # The readout names the model once its boxes are shown.
         tab.get_by_text(re.compile(rf"{name}\. ONNX Runtime")).wait_for(timeout=WAIT_MS)
         shown = frames_shown(video)
         tab.wait_for_timeout(1000)

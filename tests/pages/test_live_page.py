@@ -1,4 +1,4 @@
-"""The Live page without a browser: the one WebRTC call is replaced, all else is real."""
+"""The Live page without a browser: the one WebRTC call is replaced, everything else is real."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_source_that_nobody_watches_is_closed_within_two_seconds(
         time.sleep(0.05)
     assert time.monotonic() - gone < 2.5
     assert watched.feed.source.ended
-    # Whoever looks again, after a moment in which the machine was busy, sees it go on.
+    # It goes on for a viewer who looks again; on a busy machine that takes a moment.
     patience = time.monotonic() + 5
     while watched.closed and time.monotonic() < patience:
         watched.newest()
@@ -160,7 +160,7 @@ def test_frames_asked_for_after_the_tab_is_gone_keep_nothing_open() -> None:
         is_open[0] = False
         gone = time.monotonic()
         while not feed.closed and time.monotonic() < gone + 5:
-            feed.newest()  # as a connection does that has not noticed yet
+            feed.newest()  # as a connection does that has not yet noticed
             time.sleep(0.03)
         assert time.monotonic() - gone < 2.5
         assert feed.feed.source.ended
@@ -197,7 +197,7 @@ def test_another_video_counts_anew_and_ends_the_recording(
         assert len(anew) == n
         assert desk.recording is not None
         assert not desk.recording.running
-    # What is wrong is said above the picture, and nothing can be kept of it.
+    # The error is shown above the picture, and no snapshot can be taken.
     assert "video" in live.error[0].value
     assert live.button(key="live.snapshot").disabled
     assert not live.metric, "no figures of another source"

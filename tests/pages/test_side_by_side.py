@@ -1,6 +1,6 @@
 """The tab Side by side through app.py, without a browser.
 
-The networks behind it answer what a test gives them (see `Saying`) for any image.
+The networks behind it give the same results, set by the test (see `Saying`), for any image.
 """
 
 from __future__ import annotations

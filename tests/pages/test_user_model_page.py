@@ -1,4 +1,4 @@
-"""A model that the user adds, through app.py: checked, listed, used, removed; nobody else's."""
+"""A model that the user adds, through app.py: checked, listed, used, removed, private."""
 
 from __future__ import annotations
 
@@ -310,7 +310,7 @@ def test_it_is_measured_in_speed_here(app: AppTest, limits: Any) -> None:
     ("side", "wanted", "opened", "trials"),
     [
         pytest.param(64, None, 1, 1, id="one size: one session for all pages"),
-        pytest.param("any", None, 2, 1, id="any size: once to see what it takes, once for a size"),
+        pytest.param("any", None, 2, 1, id="any size: once for inspection, once for its size"),
         pytest.param("any", 96, 3, 2, id="another size: one more session, and one more trial"),
     ],
 )

@@ -240,7 +240,7 @@ def test_too_few_images_decide_nothing_on_any_tab(
     shown = "+0.000 (n/a)" if few else "+0.000 (no width)"
     assert pairs.loc["allcell live", "YOLOv5s"] == shown
     verdict = "Nothing is decided" if few else "No decisive difference between the two models."
-    # Of cells, and of whole fields.
+    # Once for cells, and once for whole fields.
     assert texts(app).count(f"**{verdict}") == 2
     assert (words in texts(app)) == few
     control = next(c for c in app.segmented_control if c.key == "compare.cells")

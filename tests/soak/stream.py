@@ -1,4 +1,4 @@
-"""Does a long stream keep its memory and its pace? The virtual microscope through the live model.
+"""Are memory and frame rate stable over a long stream? The virtual microscope, the live model.
 
 Run by hand from the repository's root: python tests/soak/stream.py --minutes 30
 It fails if the resident memory grows by 5 % or more after the first two minutes, or if the stream
@@ -62,7 +62,7 @@ def main() -> int:
     feed.close()
     viewer.close()
     if len(settled) >= 2:
-        # The first and last tenth, since memory breathes with the tiles of the slide.
+        # The first and last tenth, since memory varies with the tiles of the slide.
         few = max(1, len(settled) // 10)
         first, last = float(np.mean(settled[:few])), float(np.mean(settled[-few:]))
         growth = last / first - 1

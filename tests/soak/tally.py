@@ -29,7 +29,7 @@ PANS = (
     ("fast", 160, 30, 6.0),
     ("fast, slow model", 160, 5, 6.0),
     ("very fast, slow model", 400, 5, 6.0),
-    ("forth and back", 160, 10, 3.0),
+    ("back and forth", 160, 10, 3.0),
 )
 
 

@@ -1,6 +1,6 @@
 """The built wheel, in an environment of its own, outside the checkout, without a network.
 
-`make wheel-check` runs it. It is no part of `make test`, because pip fetches packages for it.
+`make wheel-check` runs it. It is not part of `make test`, because pip fetches packages for it.
 """
 
 from __future__ import annotations

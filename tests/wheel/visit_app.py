@@ -1,4 +1,4 @@
-"""Start `allcell app`, ask whether it is well, look at its pages, end it.
+"""Start `allcell app`, check its health, look at its pages, end it.
 
 Runs inside the environment of `check_wheel.py`, perhaps in a network namespace in which not even
 the loopback device is up.

@@ -318,13 +318,13 @@ def test_compare_takes_whole_field_models_too(compare):
     assert [item.setting.model for item in kept.answers] == ["live", "yolov6"]
     (judged,) = kept.fields
     assert (judged.model, len(judged.probability)) == ("cnn", 3)
-    assert f"cnn: {sum(judged.right)} of 3 fields judged rightly" in done.stdout
+    assert f"cnn: {sum(judged.right)} of 3 fields classified correctly" in done.stdout
     assert "decided: too few images: 3, at least 10 are needed" in done.stdout
     assert "decisive" not in done.stdout
     pairs = json.loads(kept.scored["comparison.json"])["fields"]
     assert [(p["first"], p["second"]) for p in pairs] == list(combinations(names, 2))
     again = run("evaluate", "--from", bundle)
-    assert (again.exit_code, "every number equals" in again.stdout) == (0, True)
+    assert (again.exit_code, "every number matches" in again.stdout) == (0, True)
 
 
 def test_whole_field_models_alone_are_not_compared(compare):

@@ -77,7 +77,7 @@ def test_a_list_and_a_folder_give_lists_in_order(smear: Path, field: Any) -> Non
         pytest.param("nowhere.png", "nowhere.png", id="no such file"),
         pytest.param(np.zeros((4, 4), np.uint8), r"got uint8 \(4, 4\)", id="grey array"),
         pytest.param(np.zeros((9, 9, 3)), r"got float64 \(9, 9, 3\)", id="floats"),
-        pytest.param(b"no picture", "text", id="bytes of no picture"),
+        pytest.param(b"no picture", "text", id="bytes that are no picture"),
     ],
 )
 def test_what_is_no_image_is_told(source: Any, says: str) -> None:

@@ -1,4 +1,4 @@
-"""The table of cell classes: one more row is all that counts, pictures, files and pages need."""
+"""The table of cell classes: one more row is enough for counts, pictures, files and pages."""
 
 import csv
 import importlib

@@ -1,4 +1,4 @@
-"""What a field looks like to the classifier, what it answers, and the proof of its weights."""
+"""What a field looks like to the classifier, what it answers, and how its weights are checked."""
 
 import json
 import threading

@@ -276,7 +276,7 @@ class Call:
 
 LARGE = picture(900, 700, (30, 30, 30), (800, 600, 30))
 SMALL = picture(100, 60, (20, 20, 15))
-#: Of the large one.
+#: Tiles of the large picture.
 TILES = 20
 
 

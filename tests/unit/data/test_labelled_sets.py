@@ -106,7 +106,7 @@ def test_untrusted_names_are_mapped(tmp_path):
         read_labelled(tmp_path, "test")
     (image,) = read_labelled(tmp_path, "test", mapping={"L1": "blast", "RBC": None})
     assert image.truth.class_id.tolist() == [0]
-    # What is ours already needs no word.
+    # A class with a name of ours needs no mapping.
     coco(tmp_path, categories=[{"id": 1, "name": "L1"}, {"id": 2, "name": "healthy"}])
     (image,) = read_labelled(tmp_path, "test", mapping={"L1": "blast"})
     assert image.truth.class_id.tolist() == [0, 1]

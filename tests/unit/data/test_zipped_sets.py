@@ -225,7 +225,7 @@ def xml(text):
         pytest.param(coco_box(int("9" * 400), 0, 5, 5), "OverflowError", id="a huge whole number"),
         pytest.param(coco_box(0, 0, 1e39, 1e39), "beyond any picture", id="a huge box"),
         pytest.param(
-            xml(XML.format(name="blast").replace("50<", "1e39<")), "beyond any", id="likewise, voc"
+            xml(XML.format(name="blast").replace("50<", "1e39<")), "beyond any", id="huge box, voc"
         ),
         pytest.param(
             xml('<?xml version="1.0" encoding="foo"?><annotation/>'),
@@ -243,7 +243,7 @@ def xml(text):
                 ("too deep", "[" * 5000, r"set\.zip/data\.yaml cannot be read: RecursionError"),
                 ("a tag without its value", "!!timestamp x", "cannot be read: AttributeError"),
                 ("a billion laughs", f"{BOMB}\nnames: *a8", "cannot be read: it holds aliases"),
-                ("likewise by merging", "a: &a {x: 1}\nnames: {<<: [*a, *a]}", "holds aliases"),
+                ("aliases by merging", "a: &a {x: 1}\nnames: {<<: [*a, *a]}", "holds aliases"),
                 ("too large", f"# {random.Random(0).randbytes(2**19).hex()}", "larger than 1 MB"),
                 ("a long name", f"names: [{'x' * 101}]", "at most 100 characters"),
                 ("a long number", f"names: [0x{'f' * 5000}]", "at most 100 characters"),
@@ -333,7 +333,7 @@ def test_a_folder_that_is_gone_is_named_without_its_place(read, tmp_path):
             ["train", "val"],
             id="coco",
         ),
-        pytest.param({"test/_annotations.coco.json": "{}"}, ["test"], id="coco beside images"),
+        pytest.param({"test/_annotations.coco.json": "{}"}, ["test"], id="coco next to images"),
         pytest.param({"annotations.json": "{}"}, ["all"], id="coco without parts"),
         pytest.param(
             {
@@ -364,7 +364,7 @@ def test_classes_are_counted_by_the_names_of_the_set():
     truth = np.concatenate([field.truth.class_id for _, field in fields(2)])
     names = ("lymphoblast", "WBC", "basket cell")
     assert counts == {name: int(np.sum(truth == n)) for n, name in enumerate(names)}
-    # One that no label uses needs no word.
+    # A class that no label uses needs no mapping.
     files = {**yolo(), "data.yaml": "names: [blast, RBC]\n"}
     assert class_counts(open_zip(packed(files), "s.zip"), "test") == {"blast": 1}
 

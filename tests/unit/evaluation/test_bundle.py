@@ -1,4 +1,4 @@
-"""A comparison in one ZIP, and the same numbers out of it."""
+"""A comparison in one ZIP, and the same numbers when it is rescored."""
 
 import io
 import json
@@ -258,7 +258,7 @@ def test_a_bundle_of_too_few_images_decides_nothing(answers, tmp_path, count, fe
     assert done.exit_code == 0, done.output
     words = f"no difference between models is decided: too few images: {count}, at least 10"
     assert (words in done.output) == few
-    assert "every number equals the bundle's" in done.output
+    assert "every number matches the bundle's" in done.output
 
 
 def test_a_bundle_of_an_earlier_version_that_decided_on_two_images_can_be_read(answers, tmp_path):
@@ -284,7 +284,7 @@ def test_a_bundle_of_an_earlier_version_that_decided_on_two_images_can_be_read(a
     done = CliRunner().invoke(app, ["evaluate", "--from", str(tmp_path / "b.zip")])
     assert done.exit_code == 0, done.output
     assert "too few images: 2, at least 10 are needed" in done.output
-    assert "every other number equals the bundle's" in done.output
+    assert "every other number matches the bundle's" in done.output
     assert "decisive" not in done.output
 
     def another_value(text):
@@ -311,7 +311,7 @@ def test_the_command_line_checks_a_bundle(bundle, tmp_path):
     path.write_bytes(bundle)
     done = CliRunner().invoke(app, ["evaluate", "--from", str(path)])
     assert done.exit_code == 0, done.output
-    assert "every number equals the bundle's" in done.output
+    assert "every number matches the bundle's" in done.output
     path.write_bytes(changed(bundle, "metrics/01.json", lambda text: text.replace("0.9", "0.8")))
     done = CliRunner().invoke(app, ["evaluate", "--from", str(path)])
     assert done.exit_code == 1

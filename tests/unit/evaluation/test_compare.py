@@ -86,7 +86,7 @@ def test_too_few_images_decide_nothing(images, decisive):
     [
         pytest.param(0.7, 0.7, 1.0, (0.0, 0.0), id="one model equal to the other"),
         pytest.param(1.0, 1.0, 1.0, (0.0, 0.0), id="both perfect"),
-        pytest.param(1.0, 0.5, None, None, id="perfect against one alike on every image"),
+        pytest.param(1.0, 0.5, None, None, id="perfect against one equal on every image"),
     ],
 )
 def test_resamples_without_width_decide_nothing(first, second, p, interval):

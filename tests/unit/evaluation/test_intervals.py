@@ -1,4 +1,4 @@
-"""Which interval is shown: none that says more than is known."""
+"""Which interval is shown: none that claims more than is known."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def three(value):
         pytest.param((1.0, 1.0), 17, (29, 29), "0.881 to 1.000, exact", id="29 of 29"),
         pytest.param((0.0, 0.0), 17, (0, 29), "0.000 to 0.119, exact", id="none of 29"),
         pytest.param((0.5, 0.5), 17, (10, 20), "0.272 to 0.728, exact", id="half of each image"),
-        pytest.param((0.9998, 1.0), 17, (29, 29), "0.881 to 1.000, exact", id="alike in print"),
+        pytest.param((0.9998, 1.0), 17, (29, 29), "0.881 to 1.000, exact", id="equal when rounded"),
         pytest.param((0.9, 1.0), 17, (29, 29), "0.900 to 1.000", id="a width is kept"),
         pytest.param((1.0, 1.0), 17, (0, 0), "no width", id="a share of nothing"),
     ],

@@ -30,7 +30,7 @@ def image(boxes, cells=((CELL, BLAST),), ignore=()):
     ("item", "found", "false_alarms", "missed"),
     [
         pytest.param(image([(NEAR, 0.9, BLAST)]), [0.9], [], [], id="found"),
-        pytest.param(image([(FAR, 0.9, BLAST)]), [], [0.9], [0.0], id="beside it"),
+        pytest.param(image([(FAR, 0.9, BLAST)]), [], [0.9], [0.0], id="next to it"),
         pytest.param(image([(NEAR, 0.3, BLAST)]), [], [], [0.3], id="below the threshold"),
         pytest.param(image([]), [], [], [0.0], id="nothing seen"),
         pytest.param(

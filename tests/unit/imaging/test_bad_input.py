@@ -1,4 +1,4 @@
-"""Damaged and hostile files: each ends in a picture or an ImageError, soon and in little memory."""
+"""Damaged and hostile files: each ends in a picture or an ImageError, fast and in little memory."""
 
 from __future__ import annotations
 

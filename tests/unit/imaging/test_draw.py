@@ -357,7 +357,7 @@ def test_twenty_boxes_on_a_video_frame_take_two_milliseconds() -> None:
     frame = field(720, 1280)
     best_s = float("inf")
     for _ in range(60):
-        # Boxes and confidences move from frame to frame, so caches help no more than in life.
+        # Boxes and confidences move from frame to frame, so caches help no more than in real use.
         corner += rng.normal(0, 2, corner.shape)
         xyxy = np.hstack([corner, corner + rng.uniform(50, 110, (20, 1))]).astype(np.float32)
         boxes = Detections(xyxy, rng.uniform(0.3, 1, 20).astype(np.float32), np.arange(20) % 3)

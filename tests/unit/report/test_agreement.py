@@ -92,13 +92,13 @@ def call(name: str, confidence: float) -> Call | None:
         pytest.param([("blast", 0.9)], 0, 0, id="one model has nobody to disagree with"),
         pytest.param([("blast", 0.9), ("blast", 0.6)], 0, 0.3, id="the same class"),
         pytest.param([("blast", 0.9), ("healthy", 0.6)], 1, 0.3, id="two, two classes"),
-        pytest.param([("blast", 0.9), ("-", 0)], 1, 0.9, id="not found is a thing to say"),
+        pytest.param([("blast", 0.9), ("-", 0)], 1, 0.9, id="not found is an answer too"),
         pytest.param([("-", 0), ("-", 0)], 0, 0, id="a true cell that both overlook"),
         pytest.param(
             [("blast", 0.9), ("blast", 0.8), ("healthy", 0.7)], 2 / 3, 0.2, id="two against one"
         ),
         pytest.param(
-            [("blast", 0.9), ("healthy", 0.8), ("-", 0)], 1, 0.9, id="three things of three"
+            [("blast", 0.9), ("healthy", 0.8), ("-", 0)], 1, 0.9, id="three answers of three"
         ),
         pytest.param([("blast", 0.5)] * 2 + [("healthy", 0.5)] * 2, 4 / 6, 0, id="two against two"),
     ],

@@ -143,7 +143,7 @@ def test_what_pre_training_is_worth_is_said_as_it_is(weights_dir, decisive, verd
         pytest.param(
             17,
             ("1.000 (0.949 to 1.000, exact)", "0.712 (no width)", "recall 1.000 (0.590 to 1.000"),
-            id="every resample alike",
+            id="all resamples equal",
         ),
         pytest.param(
             9,

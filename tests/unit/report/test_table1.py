@@ -1,4 +1,4 @@
-"""The paper's Table 1 beside ours: every cell from its source."""
+"""The paper's Table 1 next to ours: every cell from its source."""
 
 import io
 import json

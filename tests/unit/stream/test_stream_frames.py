@@ -1,4 +1,4 @@
-"""The frame worker: nothing waits, nothing is mixed, faults pass, everything is given back."""
+"""The frame worker: nothing blocks or mixes, it survives errors and releases what it holds."""
 
 import gc
 import subprocess
@@ -93,7 +93,7 @@ def test_a_slow_model_gives_up_a_field_out_of_sight(next_seeds, given_up, answer
     for n, frame in enumerate(frames):
         time.sleep(max(0.0, start_s + 0.1 * n - time.perf_counter()))
         viewer.process(frame)
-    viewer.settings.worker.drop(object())  # somebody else's leaving stops nothing
+    viewer.settings.worker.drop(object())  # another owner's leaving stops nothing
     while viewer.snapshot() is None and time.perf_counter() - start_s < 3:
         time.sleep(0.005)
     took_s = time.perf_counter() - start_s

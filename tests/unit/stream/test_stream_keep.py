@@ -1,4 +1,4 @@
-"""What remains of a session: recordings, snapshots, their ZIP; and the pipeline's measurement."""
+"""What remains of a session: recordings, snapshots, their ZIP; and the pipeline's benchmark."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ def test_a_recording_ends_at_its_longest(tmp_path, monkeypatch):
     recorder.show(np.zeros((120, 160, 3), np.uint8))
     time.sleep(0.9)
     assert not recorder.running
-    assert "longest" in recorder.error
+    assert "maximum" in recorder.error
     assert len(frames_of(recorder.path)) <= 7
 
 

@@ -1,4 +1,4 @@
-"""What the stream reads off a frame: motion, sharpness, light, magnification, rates."""
+"""What the stream measures: motion, sharpness, light, magnification, rates."""
 
 from dataclasses import replace
 
@@ -114,7 +114,7 @@ class TestWatch:
 def test_the_scale_must_suit_the_model(red_cell_px, scale, word):
     found = scale_objection(SPEC, red_cell_px, scale)
     assert (found == "") if not word else (word in found)
-    # One that insists on its input's size has to take every scale.
+    # A model with a fixed input size has to accept every scale.
     assert scale_objection(replace(SPEC, fixed_input_px=(640, 640)), red_cell_px, scale) == ""
 
 

@@ -1,4 +1,4 @@
-"""Sources: the newest frame only, limits before decoding, an end without a hang."""
+"""Sources: the newest frame only, limits before decoding, no hang at the end."""
 
 import socket
 import threading

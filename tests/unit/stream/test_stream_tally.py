@@ -65,7 +65,7 @@ FORTH = list(range(0, 1200, 20))
         pytest.param([130] * 30, id="still"),
         pytest.param(list(range(0, 200)), id="slow"),
         pytest.param(list(range(0, 1200, 60)), id="fast: three cells' widths a frame"),
-        pytest.param(FORTH + FORTH[::-1], id="forth and back: remembered out of view"),
+        pytest.param(FORTH + FORTH[::-1], id="back and forth: remembered out of view"),
     ],
 )
 def test_each_cell_counts_once(strip, lefts):

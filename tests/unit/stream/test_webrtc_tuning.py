@@ -1,4 +1,4 @@
-"""A frame of WebRTC goes on as soon as its last packet is there."""
+"""A WebRTC frame is passed on as soon as its last packet arrives."""
 
 import asyncio
 import random

@@ -174,7 +174,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data_dir, tmp_path, stop_afte
 
     with pytest.raises(StoppedError):
         train_cnn(RECIPE, data_dir, tmp_path / "parts", threads=1, on_epoch=stop)
-    torch.rand(7)  # a new process stands elsewhere in the stream of random numbers
+    torch.rand(7)  # a new process has another random state
     parts = train_cnn(RECIPE, data_dir, tmp_path / "parts", threads=1)
     assert curve(tmp_path / "parts") == curve(tmp_path / "whole")
     assert [row["epoch"] for row in curve(tmp_path / "parts")] == ["1", "2", "3"]

@@ -1,4 +1,4 @@
-"""Charts of several models: told apart without colour, and alike whichever are drawn."""
+"""Charts of several models: told apart without colour, each the same whichever are drawn."""
 
 import pandas as pd
 import pytest

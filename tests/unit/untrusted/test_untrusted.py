@@ -1,4 +1,4 @@
-"""A stranger's ONNX file: run if it fits, refused with words if not."""
+"""A stranger's ONNX file: run if it fits, refused with an explanation if not."""
 
 import threading
 import time

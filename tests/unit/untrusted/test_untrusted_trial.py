@@ -1,4 +1,4 @@
-"""A child process meets what would harm the server."""
+"""Untrusted files are tried in a child process, so that they cannot harm the server."""
 
 import signal
 import subprocess
