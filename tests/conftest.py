@@ -25,7 +25,7 @@ import pytest
 import allcell  # noqa: F401  (before any library that it keeps from calling home)
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each worker has one core: with a pool of threads each they would wait for one another. Set
@@ -317,12 +317,19 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page of 1280x900, which fails the test if it asks any other machine for anything."""
-    context = browser.new_context(
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """What all pages share: the browser's cache, so that the app's scripts are loaded once."""
+    shared = browser.new_context(
         viewport={"width": 1280, "height": 900}, accept_downloads=True, reduced_motion="reduce"
     )
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A fresh page of 1280x900, which fails the test if it asks any other machine for anything."""
     foreign: list[str] = []
 
     def note(url: str) -> None:
@@ -334,5 +341,10 @@ def page(browser: Browser) -> Iterator[Page]:
     tab.on("request", lambda request: note(request.url))
     tab.on("websocket", lambda socket: note(socket.url))
     yield tab
-    context.close()
+    # Nothing of one test is left for the next: what pages keep lies in the session of each tab.
+    if not tab.is_closed() and tab.url.startswith("http"):
+        tab.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    tab.close()
+    context.clear_cookies()
+    context.clear_permissions()
     assert not foreign, f"the page asked other machines for: {foreign}"

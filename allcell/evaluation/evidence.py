@@ -17,7 +17,7 @@ from allcell.evaluation.metrics import (
     BestF1,
     average_precision,
     best_f1,
-    calibration,
+    calibration_error,
     centroid_recall,
     counts_at,
     froc_sensitivity,
@@ -184,7 +184,7 @@ class Evidence:
                 "fn": at.fn,
                 "operating_precision": at.precision,
                 "operating_recall": at.recall,
-                "ece": calibration(user).ece if len(user.confidence) else None,
+                "ece": calibration_error(user) if len(user.confidence) else None,
                 **{
                     f"sensitivity_at_{allowed:g}_false_alarms": value
                     for allowed, value in zip(FROC_FALSE_ALARMS, froc, strict=True)

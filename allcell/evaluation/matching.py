@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +76,7 @@ class ClassMatches:
     ignored: BoolArray
     truths: IntArray
 
-    @property
+    @cached_property
     def n_truth(self) -> int:
         """True cells of the class in all images."""
         return int(self.truths.sum())

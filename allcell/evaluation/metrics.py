@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hotcoco import metrics as coco
 from scipy.optimize import linear_sum_assignment
 
-from allcell.detections import Detections, FloatArray
+from allcell.detections import Detections, FloatArray, IntArray
 from allcell.evaluation.matching import ClassMatches, lies_on, no_boxes
 from allcell.models.registry import BLAST
 
@@ -122,8 +122,7 @@ def threshold_curve(matches: ClassMatches) -> Curve:
     curve. Above all boxes, where precision is undefined, it is that of the most confident ones.
     """
     confidence, tp, fp = _cumulative(matches, 0)
-    # Boxes of equal confidence pass a threshold together.
-    last = np.flatnonzero(np.diff(confidence, append=-np.inf))
+    last = _group_ends(confidence)
     confidence, tp, fp = confidence[last], tp[last], fp[last]
     precision = tp / (tp + fp)
     start = min(1, len(precision))
@@ -219,9 +218,12 @@ def froc_sensitivity(matches: ClassMatches) -> Array:
     """
     if matches.n_truth == 0:
         return np.full(len(FROC_FALSE_ALARMS), np.nan)
-    points = threshold_curve(matches)
-    allowed = points.false_alarms_per_image[None, :] <= np.array(FROC_FALSE_ALARMS)[:, None]
-    return np.asarray(np.where(allowed, points.recall, 0.0).max(axis=1, initial=0.0))
+    # Both rise as the threshold falls, so the last point within the limit has the highest recall.
+    confidence, tp, fp = _cumulative(matches, 0)
+    last = _group_ends(confidence)
+    false_alarms, recall = fp[last] / len(matches.truths), tp[last] / matches.n_truth
+    within = np.searchsorted(false_alarms, FROC_FALSE_ALARMS, side="right")
+    return np.asarray(np.concatenate([[0.0], recall])[within])
 
 
 @dataclass(frozen=True)
@@ -242,9 +244,23 @@ def calibration(matches: ClassMatches, bins: int = 10) -> Calibration:
     used = ~matches.ignored[0]
     confidence, correct = matches.confidence[used], matches.correct[0][used]
     return Calibration(
-        coco.calibration_error(confidence, correct, bins)[0],
+        calibration_error(matches, bins),
         tuple(coco.calibration_curve(confidence, correct, bins)),
     )
+
+
+def calibration_error(matches: ClassMatches, bins: int = 10) -> float:
+    """Expected calibration error alone, 0 to 1 (see `Calibration`)."""
+    used = ~matches.ignored[0]
+    error, *_ = coco.calibration_error(matches.confidence[used], matches.correct[0][used], bins)
+    return float(error)
+
+
+def _group_ends(confidence: Array) -> IntArray:
+    """Last index of each run of equal confidences: boxes of one pass a threshold together."""
+    if len(confidence) == 0:
+        return np.zeros(0, np.int64)
+    return np.append(np.flatnonzero(confidence[1:] != confidence[:-1]), len(confidence) - 1)
 
 
 def _cumulative(matches: ClassMatches, iou_index: int) -> tuple[Array, Array, Array]:

@@ -87,17 +87,17 @@ def test_one_threshold_moves_marks_and_counts(compare: Page) -> None:
     before = marks()
     slider.focus()
     took = []
-    for _ in range(5):
+    for _ in range(3):
         old = marks()
         started = time.monotonic()
-        for _ in range(8):
+        for _ in range(3):
             slider.press("ArrowRight")
         while marks() == old:
             assert time.monotonic() - started < WAIT_MS / 1000
             compare.wait_for_timeout(10)
         took.append(time.monotonic() - started)
     assert marks() != before
-    assert sorted(took)[2] < REDRAW_S
+    assert sorted(took)[1] < REDRAW_S
 
 
 def test_the_comparison_can_be_checked_elsewhere(compare: Page) -> None:

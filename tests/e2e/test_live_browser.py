@@ -217,7 +217,7 @@ def test_two_browsers_watch_one_model_and_both_keep_moving(
         open_live(other_page, app_url)
         choose_small_picture(other_page)
         other = start(other_page)  # the virtual microscope: another stream of the same model
-        for _ in range(3):
+        for _ in range(2):
             flows(page, one)
             flows(other_page, other)
         page.get_by_text("2 viewers share the model").wait_for(timeout=WAIT_MS)
