@@ -317,12 +317,17 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     chromium.close()
 
 
+def fresh_context(browser: Browser) -> BrowserContext:
+    """A window of 1280x900 without a history."""
+    return browser.new_context(
+        viewport={"width": 1280, "height": 900}, accept_downloads=True, reduced_motion="reduce"
+    )
+
+
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """What all pages share: the browser's cache, so that the app's scripts are loaded once."""
-    shared = browser.new_context(
-        viewport={"width": 1280, "height": 900}, accept_downloads=True, reduced_motion="reduce"
-    )
+    shared = fresh_context(browser)
     yield shared
     shared.close()
 

@@ -23,11 +23,11 @@ from allcell.imaging.images import RGBImage, decode
 from allcell.models.registry import BLAST, HEALTHY
 from allcell.synth import FieldSpec, SyntheticField, render
 from allcell.ui.shell.assets import ASSETS
-from tests.conftest import CHROMIUM, CHROMIUM_FLAGS
+from tests.conftest import CHROMIUM, CHROMIUM_FLAGS, fresh_context
 from tests.e2e.live_video import WAIT_MS, component, frames_shown, open_live, start
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Frame, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 SPEC = FieldSpec(WIDTH_PX, HEIGHT_PX, red_cell_px=22, seed=5, blasts=7, neutrophils=4)
@@ -54,6 +54,14 @@ def browser(
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
     yield chromium
     chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One for each test: connections of a video end with it."""
+    fresh = fresh_context(browser)
+    yield fresh
+    fresh.close()
 
 
 def choose_camera(page: Page) -> None:
