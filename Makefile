@@ -48,6 +48,7 @@ else
 	@status=0; log=$$(mktemp); \
 	$(PYTEST) --tier slow $(SPREAD) || status=$$?; \
 	nice -n 19 $(PYTEST) --tier quick -n 1 >$$log 2>&1 & quick=$$!; \
+	trap 'kill $$quick 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
 	$(PYTEST) --tier browser || status=$$?; \
 	wait $$quick || status=$$?; \
 	cat $$log; rm -f $$log; exit $$status

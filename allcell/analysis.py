@@ -1,7 +1,7 @@
 """From a picture to its result: scale, detection, then the choice of what to show.
 
-Every page, command and evaluation goes through here. The model runs once; confidence, overlap and
-classes can be changed afterwards without running it again.
+Still pictures of pages, commands and evaluations come through here; live video and benchmarks call
+the detector. The model runs once; confidence, overlap and classes can be changed afterwards.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -190,9 +191,11 @@ class Result:
         return draw(image, self.detections, self.classes, labels=labels, notice=notice)
 
     def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
-        """Write the annotated image (PNG), the cells (CSV) and the whole result (JSON) to a folder.
+        """Write the annotated image (PNG), the cells (CSV) and the result (JSON) to a folder.
 
-        The files are named after the image; they hold none of its metadata.
+        The files are named after the image; they hold none of its metadata. Files of an image of the
+        same name, folders included, are replaced; those of another a.png stay, and this one's get a
+        number. (Arrays have no name but their place in a list.)
 
         Args:
             folder: Created if it does not exist.
@@ -207,7 +210,7 @@ class Result:
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        [stem] = names.file_stems([names.safe_name(Path(self.name).name)])
+        stem = self._free_stem(target)
         contents = {
             "-annotated.png": encode_png(self.draw(image)),
             ".csv": boxes_csv([self]).encode(),
@@ -216,6 +219,21 @@ class Result:
         for ending, content in contents.items():
             (target / f"{stem}{ending}").write_bytes(content)
         return [target / f"{stem}{ending}" for ending in contents]
+
+    def _free_stem(self, folder: Path) -> str:
+        """A file name without its ending that no result of another image has in this folder."""
+        [stem] = names.file_stems([names.safe_name(Path(self.name).name)])
+        for number in count(1):
+            tried = stem if number == 1 else f"{stem}-{number}"
+            kept = folder / f"{tried}.json"
+            try:
+                if json.loads(kept.read_text(encoding="utf-8"))["image"] == self.name:
+                    return tried
+            except FileNotFoundError:
+                return tried
+            except (ValueError, LookupError, TypeError):
+                continue  # somebody else's file
+        raise AssertionError("unreachable")
 
 
 def boxes_csv(results: Sequence[Result]) -> str:

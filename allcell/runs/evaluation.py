@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage
@@ -128,6 +129,14 @@ class EvaluationRun(BackgroundRun):
     def done(self) -> int:
         """Number of jobs that have a result or failed."""
         return len(self.results) + len(self.fields) + len(self.failures)
+
+    def _release(self) -> None:
+        self.jobs = [
+            replace(job, open_detector=_closed)
+            if isinstance(job, DetectorJob)
+            else replace(job, open_classifier=_closed)
+            for job in self.jobs
+        ]
 
     def _weights(self) -> Sequence[float]:
         return [job.weight for job in self.jobs]
@@ -258,3 +267,7 @@ class EvaluationRun(BackgroundRun):
 def numbered(images: int) -> list[str]:
     """Names for the images of a set where their file names must not appear."""
     return [f"image-{n:03d}" for n in range(1, images + 1)]
+
+
+def _closed() -> NoReturn:
+    raise ModelError("This run has ended.", "Start another one.")

@@ -170,6 +170,10 @@ class BackgroundRun:
         """Handle an error, other than a stop, that ends the whole run."""
         raise error
 
+    def _release(self) -> None:
+        """Let go of what only the work itself needs, such as open models."""
+        raise NotImplementedError
+
     def _work(self) -> None:
         try:
             with turn(self._wait_for_turn):
@@ -180,6 +184,7 @@ class BackgroundRun:
         except Exception as error:
             self._fail(error)
         finally:
+            self._release()
             self.waits = self.running = False
 
     def _wait_for_turn(self) -> None:

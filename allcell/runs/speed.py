@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark
 from allcell.detector import Detector
-from allcell.errors import AllcellError
+from allcell.errors import AllcellError, ModelError
 from allcell.imaging.images import RGBImage
 from allcell.runs.guard import BackgroundRun, StoppedError
 from allcell.synth.field import random_spec, render
@@ -58,6 +58,9 @@ class SpeedRun(BackgroundRun):
         """Number of jobs that have a result or failed."""
         return len(self.results) + len(self.failures)
 
+    def _release(self) -> None:
+        self.open_detector = _closed
+
     def _weights(self) -> Sequence[float]:
         return [1.0] * len(self.jobs)
 
@@ -97,6 +100,10 @@ class SpeedRun(BackgroundRun):
     def _on_frame(self, done: int, of: int) -> None:
         self.share = done / of
         self._guard.check()
+
+
+def _closed(name: str) -> Detector:
+    raise ModelError(f"The run of {name} has ended.", "Start another one.")
 
 
 def _frame(width_px: int, height_px: int, red_cell_px: float) -> RGBImage:

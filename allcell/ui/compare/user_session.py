@@ -20,6 +20,7 @@ _RUN, _SCORES = "allcell.user_run", "allcell.user_scores"
 #: Pictures of the set that were unpacked for a page, by the set's hash and their number.
 _PICTURES = "allcell.user_pictures"
 _MAX_PICTURES = 8
+_OWNER = "set"
 
 
 def user_run() -> EvaluationRun | None:
@@ -49,9 +50,8 @@ def start_run(user_set: UserSet, jobs: Sequence[DetectorJob | FieldJob]) -> None
 
 def let_go() -> None:
     """Free the pictures of the last run before another set or another run replaces them."""
-    pictures: Lru[tuple[str, int], Picture] | None = st.session_state.pop(_PICTURES, None)
-    if pictures is not None:
-        picture_memory().forget(pictures.copy().values())
+    st.session_state.pop(_PICTURES, None)
+    picture_memory().let_go(_OWNER)
     run = user_run()
     # A run in progress needs them; it is stopped before another begins.
     if run is not None and (run.stopped or not run.running):
@@ -81,7 +81,9 @@ def picture_of_set(number: int) -> Picture:
     )
     item = run.images[number]
     # Unpacked and hashed once, not at each move of a slider.
-    return pictures.get_or(
+    picture = pictures.get_or(
         (run.data_sha256, number),
         lambda: Picture.of(item.path.name, item.path.read_bytes(), "set", item.truth),
     )
+    picture_memory().hold(_OWNER, picture)
+    return picture

@@ -14,6 +14,7 @@ from allcell.ui.field.pictures import Finished, Picture, PictureMemory, Refused,
 MAX_FILES_OF_LARGEST = 4
 
 _KEY = "allcell.bench"
+_OWNER = "detect"
 
 
 class Bench:
@@ -43,7 +44,7 @@ class Bench:
 
     def clear(self) -> None:
         """Forget every picture and every result."""
-        self.memory.forget(self.pictures.values())
+        self.memory.let_go(_OWNER)
         self.generation += 1
         self.pictures = {}
         self.uploads: set[str] = set()
@@ -68,6 +69,7 @@ class Bench:
                     "Clear the list, or process them in several rounds.",
                 )
             self.pictures[picture.id] = picture
+            self.memory.hold(_OWNER, picture)
         self.show(picture.id)
         self.stopped = False
 
@@ -75,7 +77,7 @@ class Bench:
         """Take a picture off the bench."""
         gone = self.pictures.pop(picture_id, None)
         if gone is not None and all(p.digest != gone.digest for p in self.pictures.values()):
-            self.memory.forget([gone])
+            self.memory.let_go(_OWNER, gone)
         if self.shown == picture_id:
             self.shown = next(reversed(self.pictures), None)
             self.selected = None

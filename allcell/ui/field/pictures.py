@@ -135,6 +135,7 @@ class PictureMemory:
 
     def __init__(self) -> None:
         self.red_cells: dict[str, float] = {}
+        self._owners: dict[str, set[str]] = {}
         results = RESULTS_PER_IMAGE * (settings().max_images + 1)
         self._images: Lru[str, RGBImage] = Lru(MAX_IMAGES, MAX_IMAGE_BYTES, lambda i: i.nbytes)
         self._jpegs: Lru[str, bytes] = Lru(MAX_IMAGES, MAX_IMAGE_BYTES, len)
@@ -239,9 +240,30 @@ class PictureMemory:
             if isinstance(self.judged(picture, model), Refused):
                 self._judged.drop((picture.digest, model))
 
-    def forget(self, pictures: Iterable[Picture]) -> None:
-        """Forget everything about some pictures, red-cell sizes set by the user included."""
-        gone = {picture.digest for picture in pictures}
+    def hold(self, owner: str, picture: Picture) -> None:
+        """Keep what becomes known of a picture until its owners have let go of it.
+
+        Args:
+            owner: Who shows it, for example the list of the Detect page.
+            picture: The picture.
+        """
+        self._owners.setdefault(picture.digest, set()).add(owner)
+
+    def let_go(self, owner: str, picture: Picture | None = None) -> None:
+        """Forget everything about a picture, red-cell sizes included, unless another owner has it.
+
+        Args:
+            owner: See `hold`.
+            picture: The picture; all of this owner's if None.
+        """
+        mine = [d for d, owners in self._owners.items() if owner in owners]
+        gone = set()
+        for digest in mine if picture is None else [picture.digest]:
+            owners = self._owners.get(digest, set())
+            owners.discard(owner)
+            if not owners:
+                self._owners.pop(digest, None)
+                gone.add(digest)
         for digest in gone:
             self.red_cells.pop(digest, None)
             self._images.drop(digest)
@@ -255,6 +277,7 @@ class PictureMemory:
 
 def picture_memory() -> PictureMemory:
     """The picture memory of this browser session."""
-    memory: PictureMemory = st.session_state.setdefault(_KEY, None) or PictureMemory()
-    st.session_state[_KEY] = memory
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = PictureMemory()
+    memory: PictureMemory = st.session_state[_KEY]
     return memory

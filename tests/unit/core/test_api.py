@@ -169,6 +169,17 @@ def test_save_writes_three_files_named_after_the_image(smear: Path, tmp_path: Pa
     assert len(json.loads(everything.read_text(encoding="utf-8"))["detections"]) == 11
 
 
+def test_two_images_of_one_name_do_not_overwrite_each_other(smear: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "smear.png"
+    other.parent.mkdir()
+    other.write_bytes(smear.read_bytes())
+    out = tmp_path / "out"
+    first, second, again = (allcell.detect(p).save(out) for p in (smear, other, smear))
+    assert [p.name for p in second] == ["smear-2-annotated.png", "smear-2.csv", "smear-2.json"]
+    assert again == first, "the same image is replaced"
+    assert len(list(out.iterdir())) == 6
+
+
 def test_a_result_made_elsewhere_asks_for_its_image(field: Any) -> None:
     bare = allcell.detect(field).with_pixels(None)  # type: ignore[arg-type]
     with pytest.raises(ImageError, match=r"Pass the image to draw\(\)"):

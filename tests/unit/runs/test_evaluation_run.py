@@ -361,3 +361,12 @@ def test_the_bundle_can_be_checked_and_says_no_more_than_asked(named, monkeypatc
     text = json.dumps([json.loads(r.to_json()) for r in again.results])
     assert ("smears" in text) == named
     assert ("field_1" in text) == named
+
+
+def test_a_run_that_has_ended_holds_no_model():
+    run = EvaluationRun(user_set(), [job(Engine())])
+    run.start()
+    run.wait(30)
+    assert run.results
+    with pytest.raises(ModelError, match="has ended"):
+        run.jobs[0].open_detector()

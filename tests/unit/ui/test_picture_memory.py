@@ -108,6 +108,21 @@ def test_a_picture_that_goes_takes_everything_along(decoded: list[str]) -> None:
     assert decoded == ["a.png", "a.png"], "its pixels were let go"
 
 
+def test_what_another_owner_shows_is_kept() -> None:
+    memory = PictureMemory()
+    desk, picture = Bench(memory), Picture.of("a.png", PNG)
+    desk.add(picture)
+    memory.hold("set", picture)
+    memory.red_cells[picture.digest] = 60.0
+    memory.let_go("set")
+    assert memory.red_cells == {picture.digest: 60.0}, "Detect still shows it"
+    memory.hold("set", picture)
+    desk.clear()
+    assert memory.red_cells == {picture.digest: 60.0}, "the set still shows it"
+    memory.let_go("set")
+    assert memory.red_cells == {}
+
+
 def _page(problem) -> None:
     from allcell.ui.shell.problems import show_problem
 

@@ -17,7 +17,7 @@ from allcell.synth.samples import Sample, samples
 from allcell.ui.compare.user_session import images_of_set, picture_of_set
 from allcell.ui.field.bench import bench
 from allcell.ui.field.gallery import FORMATS, gallery
-from allcell.ui.field.pictures import Picture
+from allcell.ui.field.pictures import Picture, picture_memory
 
 _ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
 _SAMPLE, _FIELD, _BENCH = "side.sample", "side.field", "side.bench"
@@ -50,7 +50,9 @@ def _sample() -> Picture | None:
         persist_state="session",
         help="Rendered smears in which every cell is known.",
     )
-    return _rendered(name)
+    picture = _rendered(name)
+    picture_memory().hold(_SAMPLE, picture)
+    return picture
 
 
 def _choose_sample(sample: Sample) -> None:
@@ -66,7 +68,11 @@ def _rendered(name: str) -> Picture:
 def _uploaded() -> Picture | None:
     def take() -> None:
         file = st.session_state[_UPLOADER]
+        # The picture before it is let go.
+        picture_memory().let_go(_UPLOADED)
         st.session_state[_UPLOADED] = file and Picture.of(file.name, file.getvalue())
+        if file:
+            picture_memory().hold(_UPLOADED, st.session_state[_UPLOADED])
 
     st.file_uploader(
         f"One photograph: {FORMATS}",
