@@ -193,9 +193,9 @@ class Result:
     def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
         """Write the annotated image (PNG), the cells (CSV) and the result (JSON) to a folder.
 
-        The files are named after the image; they hold none of its metadata. Files of an image of the
-        same name, folders included, are replaced; those of another a.png stay, and this one's get a
-        number. (Arrays have no name but their place in a list.)
+        The files are named after the image; they hold none of its metadata. Those of the same image
+        (by name, folders included) are replaced; those of another `a.png` stay, and this one's get
+        a number. An array's only name is its place in the list.
 
         Args:
             folder: Created if it does not exist.
