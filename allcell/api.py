@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -46,13 +47,20 @@ def read_image(source: ImageSource) -> RGBImage:
             another shape or type.
     """
     if isinstance(source, np.ndarray):
-        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
             raise ImageError(
                 f"Expected pixels as RGB uint8 (H, W, 3), got {source.dtype} {source.shape}.",
-                "Convert the array; OpenCV's BGR becomes RGB with image[..., ::-1].",
+                "Convert the array; OpenCV's BGR becomes RGB by image[..., ::-1].",
             )
         return source
-    return images.decode(source if isinstance(source, bytes) else Path(source))
+    if isinstance(source, bytes):
+        return images.decode(source)
+    if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
+        raise ImageError(
+            f"Expected an image as a path, the bytes of a file or an array, got {source!r:.80}.",
+            "Give the path of a picture, or its pixels as RGB uint8 (H, W, 3).",
+        )
+    return images.decode(Path(source).expanduser())
 
 
 def open_detector(
@@ -159,9 +167,16 @@ def detect(
         ImageError: If an image cannot be read, or a folder has none.
         ModelError: If the model cannot be used, or fails.
         DeviceError: If the device is not available.
-        ValueError: If a device or runtime is given with a detector that is already open.
+        ValueError: If a number is out of range, a class is unknown, or a device or runtime is given
+            with a detector that is already open.
     """
+    _check(red_cell_px, confidence, iou)
     detector = _detector(model, device, runtime)
+    if unknown := sorted(set(classes or ()) - set(detector.spec.classes)):
+        raise ValueError(
+            f"classes: expected some of {', '.join(detector.spec.classes)}; "
+            f"got {', '.join(unknown)}"
+        )
 
     def one(item: ImageSource, name: str) -> Result:
         image = read_image(item)
@@ -191,6 +206,14 @@ def detect(
     return results
 
 
+def _check(red_cell_px: float | None, confidence: float | None, iou: float | None) -> None:
+    if red_cell_px is not None and not 0 < red_cell_px < math.inf:
+        raise ValueError(f"red_cell_px: expected a diameter above 0, got {red_cell_px}")
+    for name, value in (("confidence", confidence), ("iou", iou)):
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"{name}: expected 0 to 1, got {value}")
+
+
 def _detector(model: str | Detector | None, device: str | None, runtime: Runtime) -> Detector:
     if isinstance(model, Detector):
         if device is not None or runtime != "auto":
@@ -207,16 +230,19 @@ def _detector(model: str | Detector | None, device: str | None, runtime: Runtime
 def _several(source: Any) -> Iterator[tuple[ImageSource, str]] | None:
     """The images of a list or folder with their names; None for a single image."""
     if isinstance(source, (str, os.PathLike)):
-        if not Path(source).is_dir():
+        folder = Path(source).expanduser()
+        if not os.fspath(source) or not folder.is_dir():
             return None
-        found = images.collect_paths([Path(source)])
+        found = images.collect_paths([folder])
         if not found:
             raise ImageError(
                 f"The folder {os.fspath(source)} holds no image that allcell reads.",
                 f"It looks for {', '.join(images.SUFFIXES)}, in subfolders too.",
             )
         return ((path, str(path)) for path in found)
-    if isinstance(source, (bytes, np.ndarray)):
+    if isinstance(source, (bytes, np.ndarray)) or not isinstance(source, Iterable):
+        return None
+    if hasattr(source, "read"):  # an open file is iterable, too, line by line
         return None
     return ((item, _name(item, n)) for n, item in enumerate(source, 1))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 CONFIDENCE_DECIMALS = 4
 PIXEL_DECIMALS = 2
 #: Columns of the table with one row per box.
+#: What an image without a name is called, by its place in a list.
+_NUMBERED = re.compile(r"image-\d+")
 BOX_COLUMNS = (
     *("image", "model", "suggested_class", "confidence"),
     *("x1_px", "y1_px", "x2_px", "y2_px"),
@@ -81,7 +84,7 @@ class Result:
     width_px: int
     height_px: int
     model: str
-    detections: Detections
+    detections: Detections = field(repr=False)
     classes: tuple[str, ...]
     timing: Timing
     scale: Scale = field(default_factory=lambda: Scale(None, "default"))
@@ -157,6 +160,7 @@ class Result:
                     }
                     for kind, confidence, *xyxy in self.rows()
                 ],
+                "notice": RESEARCH_USE,
                 "warnings": [str(caution) for caution in self.warnings],
                 "timing_ms": {
                     stage: round(getattr(self.timing, f"{stage}_ms"), 3)
@@ -179,7 +183,7 @@ class Result:
             RGB uint8 (H + strip, W, 3).
 
         Raises:
-            ImageError: If no image is given and none can be read.
+            ImageError: If no image is given and none can be read, or it has another size.
             ValueError: If the image is not RGB uint8.
         """
         from allcell.imaging.draw import draw
@@ -188,14 +192,19 @@ class Result:
             if self.pixels is None:
                 raise ImageError("This result cannot load its image.", "Pass the image to draw().")
             image = self.pixels()
+        if image.shape[:2] != (self.height_px, self.width_px):
+            raise ImageError(
+                f"The boxes are of an image of {self.width_px}x{self.height_px} px, this one has "
+                f"{image.shape[1]}x{image.shape[0]}.",
+                "Give draw() the image that was analysed, or analyse this one.",
+            )
         return draw(image, self.detections, self.classes, labels=labels, notice=notice)
 
     def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
         """Write the annotated image (PNG), the cells (CSV) and the result (JSON) to a folder.
 
         The files are named after the image; they hold none of its metadata. Those of the same image
-        (by name, folders included) are replaced; those of another `a.png` stay, and this one's get
-        a number. An array's only name is its place in the list.
+        (by name, folders included) are replaced; any others stay, and this one's get a number.
 
         Args:
             folder: Created if it does not exist.
@@ -208,32 +217,31 @@ class Result:
             ImageError: See `draw`.
             OSError: If a file cannot be written.
         """
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        stem = self._free_stem(target)
         contents = {
             "-annotated.png": encode_png(self.draw(image)),
             ".csv": boxes_csv([self]).encode(),
             ".json": f"{self.to_json()}\n".encode(),
         }
-        for ending, content in contents.items():
-            (target / f"{stem}{ending}").write_bytes(content)
-        return [target / f"{stem}{ending}" for ending in contents]
-
-    def _free_stem(self, folder: Path) -> str:
-        """A file name without its ending that no result of another image has in this folder."""
+        target = Path(folder).expanduser()
+        target.mkdir(parents=True, exist_ok=True)
         [stem] = names.file_stems([names.safe_name(Path(self.name).name)])
         for number in count(1):
             tried = stem if number == 1 else f"{stem}-{number}"
-            kept = folder / f"{tried}.json"
-            try:
-                if json.loads(kept.read_text(encoding="utf-8"))["image"] == self.name:
-                    return tried
-            except FileNotFoundError:
-                return tried
-            except (ValueError, LookupError, TypeError):
-                continue  # somebody else's file
-        raise AssertionError("unreachable")
+            files = [target / f"{tried}{ending}" for ending in contents]
+            if not any(file.exists() for file in files) or self._wrote(files[-1]):
+                break
+        for file, content in zip(files, contents.values(), strict=True):
+            file.write_bytes(content)
+        return files
+
+    def _wrote(self, kept: Path) -> bool:
+        """Whether a JSON file is of this image; one without a name is never the same."""
+        if _NUMBERED.fullmatch(self.name):
+            return False
+        try:
+            return bool(json.loads(kept.read_text(encoding="utf-8"))["image"] == self.name)
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
 
 
 def boxes_csv(results: Sequence[Result]) -> str:

@@ -187,5 +187,5 @@ def require_torch(what: str) -> None:
     if not has_torch():
         raise ModelError(
             f"{what} needs torch and ultralytics, which this light installation leaves out.",
-            f"{get_packages('train')} Or choose the live model.",
+            f"{get_packages('train')} Or use the live model on the CPU.",
         )

@@ -45,7 +45,7 @@ def test_detect_json_has_the_documented_shape(folder):
     for line in lines:
         assert set(line) == {
             *("image", "width", "height", "model"),
-            *("detections", "warnings", "timing_ms"),
+            *("detections", "notice", "warnings", "timing_ms"),
         }
         assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
         assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}

@@ -169,6 +169,36 @@ def test_save_writes_three_files_named_after_the_image(smear: Path, tmp_path: Pa
     assert len(json.loads(everything.read_text(encoding="utf-8"))["detections"]) == 11
 
 
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        pytest.param({"red_cell_px": 0}, "red_cell_px: expected a diameter above 0", id="no size"),
+        pytest.param({"red_cell_px": float("nan")}, "red_cell_px", id="no number"),
+        pytest.param({"confidence": -1}, "confidence: expected 0 to 1", id="confidence"),
+        pytest.param({"iou": 5}, "iou: expected 0 to 1", id="overlap"),
+        pytest.param({"classes": ["blasts"]}, "expected some of blast, healthy", id="class"),
+    ],
+)
+def test_numbers_out_of_range_are_told(how: dict[str, Any], says: str, field: Any) -> None:
+    with pytest.raises(ValueError, match=says):
+        allcell.detect(field, **how)
+
+
+def test_boxes_are_not_drawn_on_another_picture(smear: Path) -> None:
+    result = allcell.detect(smear)
+    smear.write_bytes(encode_png(np.full((64, 64, 3), 230, np.uint8)))
+    with pytest.raises(ImageError, match="640x480 px, this one has 64x64"):
+        result.save(smear.parent / "out")
+    assert not (smear.parent / "out").exists()
+
+
+def test_nothing_that_is_not_ours_is_overwritten(field: Any, tmp_path: Path) -> None:
+    (tmp_path / "image-001.csv").write_text("mine")
+    first, second = (allcell.detect(field).save(tmp_path)[1].name for _ in range(2))
+    assert (first, second) == ("image-001-2.csv", "image-001-3.csv"), "arrays have no name"
+    assert (tmp_path / "image-001.csv").read_text() == "mine"
+
+
 def test_two_images_of_one_name_do_not_overwrite_each_other(smear: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "smear.png"
     other.parent.mkdir()

@@ -222,6 +222,7 @@ def test_json_line_is_what_the_command_line_promises() -> None:
         "height": 100,
         "model": "live",
         "detections": [{"class": "blast", "confidence": 0.9, "xyxy": [0.0, 30.0, 20.0, 40.0]}],
+        "notice": RESEARCH_USE,
         "warnings": [],
         "timing_ms": {
             "preprocess": 1.0,
