@@ -22,7 +22,6 @@ from allcell.models.registry import BLAST, CLASSES
 
 #: The only split of a set that is not divided.
 WHOLE = "all"
-
 #: Farthest that a corner may lie from the origin: up to there float32 holds whole pixels.
 _FARTHEST_PX = 2.0**24
 
@@ -37,8 +36,7 @@ class LabelledImage:
     Attributes:
         path: The image file, on this computer or in a ZIP.
         truth: Cells of the classes blast, healthy, smudge.
-        ignore: Boxes (K, 4) of cells that count neither for nor against a model: cut by the
-            edge, or of unknown class.
+        ignore: Boxes (K, 4) that count neither way: cells cut by the edge or of unknown class.
         centroids: Expert blast centroids x, y, shape (M, 2); None if nobody placed any here.
     """
 

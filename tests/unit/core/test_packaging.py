@@ -3,6 +3,7 @@
 import re
 import sys
 import tomllib
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -158,3 +159,18 @@ def test_the_layers_in_contributing_are_those_that_are_checked():
     [layers] = [c for c in tool["importlinter"]["contracts"] if c["id"] == "layers"]
     checked = [set(re.findall(r"\w+", layer)) for layer in layers["layers"]]
     assert [set(re.findall(r"\w+", line)) for line in drawn] == checked
+
+
+def test_the_house_stays_tidy():
+    files = sorted((ROOT / "allcell").rglob("*.py"))
+    lengths = {str(f.relative_to(ROOT)): len(f.read_text("utf-8").splitlines()) for f in files}
+    assert {name: n for name, n in lengths.items() if n > 300} == {}
+    folders = Counter(str(f.parent.relative_to(ROOT / "allcell")) for f in files)
+    large = {name for name, n in folders.items() if n > 15}
+    assert large <= {"data", "evaluation", "stream"}
+    classes = Counter(
+        name
+        for f in files
+        for name in re.findall(r"^class (\w+)", f.read_text("utf-8"), re.MULTILINE)
+    )
+    assert [name for name, n in classes.items() if n > 1] == []
