@@ -117,6 +117,11 @@ class Result:
         return float(confidence.max()) if len(confidence) else None
 
     @property
+    def limit_warnings(self) -> tuple[Caution, ...]:
+        """Those of `warnings` that no line on the size of the red cells says already."""
+        return tuple(caution for caution in self.warnings if caution.kind == "limit_reached")
+
+    @property
     def red_cell_px(self) -> float | None:
         """Red-cell diameter that was used, in pixels of the image; None for the model's default."""
         return self.scale.red_cell_px

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from allcell.errors import AllcellError
-from allcell.ui.shell.catalog import catalog, loading
+from allcell.ui.shell.catalog import catalog, ready
 from allcell.ui.shell.frame import require_frame
 from allcell.ui.shell.problems import show_problem
 
@@ -23,11 +23,8 @@ with side:
     spec = live_controls.choose_model(catalog())
     if spec is None:
         st.stop()
-    try:
-        with loading(spec):
-            worker = live_controls.get_worker(spec.name)
-    except AllcellError as error:
-        show_problem(error)
+    worker = ready(spec, live_controls.get_worker)
+    if worker is None:
         st.stop()
     settings = live_controls.choose_settings(worker)
 desk = live_desk(settings)

@@ -85,9 +85,8 @@ def detect(
             say(f"failed: {path}: {error}")
             continue
         result = analysis.result(confidence=conf)
-        for caution in result.warnings:
-            if caution.kind == "limit_reached":  # the others are about the scale, printed below
-                say(f"warning: {path}: {caution}")
+        for caution in result.limit_warnings:
+            say(f"warning: {path}: {caution}")
         if annotated:
             picture = draw(image, result.detections, result.classes)
             (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))

@@ -184,8 +184,8 @@ class BackgroundRun:
         except Exception as error:
             self._fail(error)
         finally:
-            self._release()
             self.waits = self.running = False
+            self._release()
 
     def _wait_for_turn(self) -> None:
         self.waits = True

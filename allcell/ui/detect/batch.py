@@ -107,8 +107,7 @@ def _row(
         row["Note"] = f"{outcome.message} {outcome.remedy}"
     if result is None:
         return row
-    limits = [str(c) for c in result.warnings if c.kind == "limit_reached"]
-    row["Note"] = " ".join([note, *limits]).strip()
+    row["Note"] = " ".join([note, *map(str, result.limit_warnings)]).strip()
     counts = result.counts
     share = counts.blast_share
     row |= {

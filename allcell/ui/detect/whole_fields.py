@@ -16,7 +16,7 @@ from allcell.ui.field.pictures import Judged, Picture, Refused
 from allcell.ui.field.table import pick_picture
 from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
-from allcell.ui.shell.catalog import loading
+from allcell.ui.shell.catalog import ready
 from allcell.ui.shell.controls import choose_names, kept_names
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain, seconds
@@ -32,11 +32,7 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         desk: The pictures of the session, at least one.
         spec: The model.
     """
-    try:
-        with loading(spec):
-            classifier = get_field_classifier(spec.name)
-    except AllcellError as error:
-        show_problem(error)
+    if (classifier := ready(spec, get_field_classifier)) is None:
         return
     memory, pictures = desk.memory, list(desk.pictures.values())
     waiting = [p for p in pictures if memory.judged(p, spec.name) is None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from allcell.errors import AllcellError
 from allcell.models.registry import ModelSpec
 from allcell.ui.detect import batch, downloads, results
 from allcell.ui.field import table
@@ -13,7 +12,7 @@ from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Refused
 from allcell.ui.shell import controls
 from allcell.ui.shell.cache import get_detector
-from allcell.ui.shell.catalog import loading
+from allcell.ui.shell.catalog import ready
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 
@@ -25,11 +24,7 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         desk: The pictures of the session, at least one.
         spec: The model.
     """
-    try:
-        with loading(spec):
-            detector = get_detector(spec.name)
-    except AllcellError as error:
-        show_problem(error)
+    if (detector := ready(spec, get_detector)) is None:
         return
     batch.process(desk, detector)
 
@@ -62,8 +57,7 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         results.facts(desk, picture, outcome)
     with counts:
         answer(found[picture.id])
-        for caution in shown.warnings:
-            if caution.kind == "limit_reached":  # those on the red cells are shown below the field
-                st.warning(plain(str(caution)))
+        for caution in shown.limit_warnings:
+            st.warning(plain(str(caution)))
     downloads.downloads(desk, picture, image, shown, view, named=named)
     table.cells(desk, image, boxes, shown.red_cell_px)

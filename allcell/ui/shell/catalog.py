@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 import streamlit as st
 
 from allcell.engines.opening import has_torch
 from allcell.environment.installation import get_packages, get_weights
+from allcell.errors import AllcellError
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
 from allcell.settings import settings
+from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_models import UserModel, is_user_model, user_model, user_models
+
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,21 @@ def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
     return st.spinner(
         f"Preparing {spec.title} for this computer. A few seconds, the first time only."
     )
+
+
+def ready(spec: ModelSpec | ClassifierSpec, open_model: Callable[[str], Model]) -> Model | None:
+    """A model ready to run; None if it cannot be used, which the page then says.
+
+    Args:
+        spec: The model.
+        open_model: Loads it by name.
+    """
+    try:
+        with loading(spec):
+            return open_model(spec.name)
+    except AllcellError as error:
+        show_problem(error)
+        return None
 
 
 def catalog() -> tuple[Listing, ...]:
