@@ -27,15 +27,16 @@ _WRITES = (
     "?open,openat,?openat2,?creat,?mkdir,mkdirat,?rename,?renameat,renameat2,"
     "?link,linkat,?symlink,symlinkat,?mknod,mknodat"
 )
-#: Switches that the environment of whoever runs the tests may hold, turned to the wrong side.
+#: Switches of telemetry that we set ourselves, turned to the wrong side.
 _WRONG_SWITCHES = {
     "ORT_DISABLE_TELEMETRY": "0",
     "YOLO_OFFLINE": "false",
     "YOLO_AUTOINSTALL": "true",
     "NO_ALBUMENTATIONS_UPDATE": "",
 }
-#: Variables that would lead files out of the fresh home folder.
-_PLACES = re.compile(r"XDG_|ALLCELL_|YOLO_|MPLCONFIGDIR|TORCH|STREAMLIT_|PYTHONPYCACHEPREFIX|HF_")
+#: All that a program keeps of the environment: another variable may lead files out of the fresh
+#: home folder, or switch telemetry off (ONNX Runtime's is, where `CI` is set).
+_KEPT = re.compile(r"PATH|LD_LIBRARY_PATH|LANG|LC_\w+|TZ")
 _TIMEOUT_S = 300.0
 
 
@@ -130,7 +131,7 @@ class Traced:
             (folder / "work" / name).write_bytes(content)
         self._cwd = cwd or folder / "work"
         self.log = folder / "output.txt"
-        environment = {k: v for k, v in os.environ.items() if not _PLACES.match(k)}
+        environment = {k: v for k, v in os.environ.items() if _KEPT.fullmatch(k)}
         environment |= _WRONG_SWITCHES | {
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
