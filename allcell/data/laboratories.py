@@ -134,8 +134,8 @@ _ALL = (
         splits=("train", "held_out"),
         labelled=("healthy",),
         caveat="In about 5 % of its pictures a second white cell has no box, so a right box there "
-        "is counted as wrong. Some held-out pictures are of slides that are in training, too "
-        "(see `allcell.data.open_smears.HELD_OUT_CHULA`).",
+        "is counted as wrong. Of its 142 held-out pictures, 84 are of slides of which others are "
+        "in training (`allcell.data.open_smears.HELD_OUT_CHULA`).",
     ),
 )
 

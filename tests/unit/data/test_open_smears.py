@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from allcell.__main__ import app
 from allcell.data.dataset import read_yolo
 from allcell.data.open_smears import HELD_OUT_CHULA, OpenSmears, import_open_smears
 from allcell.errors import DataError
-from allcell.imaging.images import RGBImage, encode_jpeg
+from allcell.imaging.images import encode_jpeg
 from allcell.synth import FieldSpec, render
 
 #: Slides of Chula, by kind of cell, of which nothing is held out.
 TRAINED = ("E-3B", "M-8", "HF-M-8")
 
 
-def smear(width_px: int, height_px: int) -> RGBImage:
-    """A rendered smear at the left, and empty slide as wide as it takes."""
+@lru_cache
+def smear(width_px: int, height_px: int) -> bytes:
+    """A JPEG file: a rendered smear at the left, and empty slide as wide as it takes."""
     field = render(FieldSpec(120, 90, red_cell_px=14, seed=1, neutrophils=1)).image
     image = np.full((height_px, width_px, 3), 220, np.uint8)
     image[:90, :120] = field
-    return image
+    return encode_jpeg(image)
 
 
 def add(folder: Path, stem: str, jpeg: bytes, labels: str | None) -> None:
     """A picture and, if it has some, its labels."""
-    for kind in ("images", "labels"):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
+    if not (folder / "labels").is_dir():
+        (folder / "images").mkdir(parents=True)
+        (folder / "labels").mkdir()
     (folder / "images" / f"{stem}.jpg").write_bytes(jpeg)
     if labels is not None:
         (folder / "labels" / f"{stem}.txt").write_text(labels)
@@ -38,7 +43,7 @@ def add(folder: Path, stem: str, jpeg: bytes, labels: str | None) -> None:
 
 @pytest.fixture
 def bccd(tmp_path: Path) -> Path:
-    jpeg = encode_jpeg(smear(640, 480))
+    jpeg = smear(640, 480)
     for n in range(364):
         add(tmp_path / "bccd", f"BloodImage_{n:05}", jpeg, "1 .1 .1 .1 .1\n0 .5 .5 .2 .2\n")
     return tmp_path / "bccd"
@@ -46,7 +51,7 @@ def bccd(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def chula(tmp_path: Path) -> Path:
-    jpeg = encode_jpeg(smear(1440, 900))
+    jpeg = smear(1440, 900)
     groups = (*HELD_OUT_CHULA, *TRAINED)
     for n in range(500):
         part = tmp_path / "chula" / "WBC_Samples" / ("train" if n % 3 else "valid")
@@ -77,7 +82,7 @@ def test_of_bccd_the_last_fields_are_held_out_and_only_white_cells_kept(
 
 
 def test_of_pbc_every_sixth_is_held_out_and_no_erythroblast_kept(tmp_path: Path) -> None:
-    jpeg = encode_jpeg(smear(360, 363))
+    jpeg = smear(360, 363)
     for n in range(12):
         add(tmp_path / "pbc", f"p{n:02}", jpeg, f"{n % 7} .5 .5 .2 .2\n")
     done = import_open_smears("pbc", tmp_path / "pbc", tmp_path / "out")
@@ -88,9 +93,12 @@ def test_of_pbc_every_sixth_is_held_out_and_no_erythroblast_kept(tmp_path: Path)
 
 
 def test_of_chula_whole_slides_of_a_kind_are_held_out(chula: Path, tmp_path: Path) -> None:
-    done = import_open_smears("chula", chula, tmp_path / "out")
-    assert done.unlabelled == 15
-    assert done.train + done.held_out == 485
+    done = CliRunner().invoke(app, ["data", "import-chula", str(chula), str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    numbers = {split: len(names(tmp_path / "out", split)) for split in ("train", "held_out")}
+    assert sum(numbers.values()) == 485
+    assert "{train} training and {held_out} held-out pictures".format(**numbers) in done.stderr
+    assert "15 pictures without labels were left out" in done.stderr
     groups = {
         split: {stem.rpartition("_")[0] for stem in names(tmp_path / "out", split)}
         for split in ("train", "held_out")
@@ -127,7 +135,7 @@ def lose_labels(bccd: Path) -> None:
 
 
 def shrink_a_picture(bccd: Path) -> None:
-    (bccd / "images" / "BloodImage_00007.jpg").write_bytes(encode_jpeg(smear(320, 240)))
+    (bccd / "images" / "BloodImage_00007.jpg").write_bytes(smear(320, 240))
 
 
 def spoil_labels(bccd: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from allcell.__main__ import app
 from allcell.data.dataset import read_yolo
 from allcell.data.taleqani import (
     LEFT_OUT,
@@ -40,6 +43,7 @@ BOXES = (
 )
 
 
+@lru_cache
 def picture(width_px: int = 224) -> bytes:
     spec = FieldSpec(width_px, 224, red_cell_px=18, seed=1, blasts=2)
     return encode_jpeg(render(spec).image)
@@ -85,6 +89,20 @@ def test_import_writes_what_the_reader_reads(
     assert train.truth.class_id.tolist() == [1]
     (val,) = read_yolo(dest, "val")
     assert len(val.truth) == 0, "a field without cells"
+
+
+def test_the_command_says_what_it_wrote(
+    source: Path, tables: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["data", "import-taleqani", str(source), str(tmp_path / "out")]
+    failed = CliRunner().invoke(app, command)
+    assert failed.exit_code == 1
+    assert "of 3022 fields are not in" in failed.stderr
+    small = partial(import_taleqani, **tables)
+    monkeypatch.setattr("allcell.cli.make_data.import_taleqani", small)
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "test: 1 fields, 1 of them reviewed; 1 blast, 1 smudge, 1 unsure" in done.stderr
 
 
 def test_an_earlier_import_is_forgotten(
