@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from allcell.data.laboratories import known_red_cell_px
 from allcell.errors import DataError
 
 
@@ -18,6 +19,7 @@ class TileSource(BaseModel):
         name: The dataset's folder name below the data folder.
         share: How often it is drawn, relative to the others; above 0.
         known_red_cell_px: Red-cell diameter in its images, where one microscope took them all.
+            Default: what `allcell.data.laboratories` knows of that name.
         clean: Paint over drawn arrows and unlabelled cells.
     """
 
@@ -25,7 +27,9 @@ class TileSource(BaseModel):
 
     name: str
     share: float = Field(gt=0)
-    known_red_cell_px: float | None = None
+    known_red_cell_px: float | None = Field(
+        default_factory=lambda given: known_red_cell_px(given["name"])
+    )
     clean: bool = False
 
 
