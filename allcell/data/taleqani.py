@@ -31,6 +31,9 @@ from allcell.models.registry import CLASSES
 SPLITS = LABORATORIES["taleqani"].splits
 #: Why a field is in no split: it lies between two of them, or is the same file as another one.
 LEFT_OUT = ("gap", "duplicate")
+#: Folder of the test fields whose boxes nobody has looked at: not trained on, and not scored.
+DRAFT_TEST = "test_draft"
+_FOLDERS = (*SPLITS, DRAFT_TEST)
 #: Cells whose class nobody could tell; they count neither way.
 UNSURE = "unsure"
 #: Who looked at the boxes of a field: nobody; somebody who changed nothing; somebody who did.
@@ -79,6 +82,11 @@ class TaleqaniField:
     def stage(self) -> str:
         """The class that its makers gave to the whole field: Benign, Early, Pre or Pro."""
         return self.name.split("-")[0]
+
+    @property
+    def folder(self) -> str:
+        """The split that the importer writes it to: test fields count once they are reviewed."""
+        return DRAFT_TEST if (self.split, self.source) == ("test", "auto") else self.split
 
 
 @dataclass
@@ -149,9 +157,10 @@ def import_taleqani(
     boxes: Path = SHIPPED_BOXES,
     on_image: OnImage | None = None,
 ) -> ImportedTaleqani:
-    """Write Taleqani as `images/{train,val,test}`, `labels/...` and `ignore/...`.
+    """Write Taleqani as `images/{train,val,test,test_draft}`, `labels/...` and `ignore/...`.
 
-    Pictures are stretched to `SIZE_PX` and written as PNG; `unsure` cells go to `ignore/`.
+    `test` has the reviewed fields of the test split, `test_draft` the others. Pictures are
+    stretched to `SIZE_PX` and written as PNG; `unsure` cells go to `ignore/`.
 
     Args:
         source: Folder with the authors' pictures, in folders by stage or not.
@@ -171,9 +180,9 @@ def import_taleqani(
     done = ImportedTaleqani()
     for n, item in enumerate(wanted, 1):
         _write(destination, item, pictures[item.name])
-        done.images[item.split] += 1
-        done.reviewed[item.split] += item.source != "auto"
-        done.cells[item.split].update(box.label for box in item.boxes)
+        done.images[item.folder] += 1
+        done.reviewed[item.folder] += item.source != "auto"
+        done.cells[item.folder].update(box.label for box in item.boxes)
         if on_image:
             on_image(n, len(wanted))
     write_dataset_yaml(destination, [split for split in SPLITS if done.images[split]])
@@ -248,10 +257,10 @@ def _write(destination: Path, item: TaleqaniField, picture: Path) -> None:
             unsure.append(place)
         else:
             labels.append((CLASSES.index(box.label), *place))
-    for split in SPLITS:
+    for split in _FOLDERS:
         for path in _files(destination, split, picture.stem):
             path.unlink(missing_ok=True)
-    image_path, label_path, ignore_path = _files(destination, item.split, picture.stem)
+    image_path, label_path, ignore_path = _files(destination, item.folder, picture.stem)
     image_path.parent.mkdir(parents=True, exist_ok=True)
     image_path.write_bytes(encode_png(_stretched(image)))
     write_labels(label_path, labels)

@@ -272,10 +272,9 @@ class Viewer:
                 self._news.notify_all()
 
     def _infer(self, detector: Detector, job: InferenceJob) -> None:
-        settings, frame = job.settings, job.frame
+        settings, frame, spec = job.settings, job.frame, detector.spec
         height, width = frame.shape[:2]
         red_cell_px = self._census.red_cell_px(job, self._clock())
-        spec = detector.spec
         working_px = working_size_px(spec, width, height, red_cell_px, settings.long_side_px)
         stain = self._census.stain(job, red_cell_px, self._clock())
         start_s = self._clock()

@@ -111,11 +111,24 @@ def test_an_earlier_import_is_forgotten(
     dest = tmp_path / "out"
     import_taleqani(source, dest, **tables)
     tables["boxes"].write_text(BOXES.replace("unsure", "blast"))
-    tables["fields"].write_text(FIELDS.replace("Benign-001,train", "Benign-001,test"))
+    tables["fields"].write_text(FIELDS.replace("Benign-001,train,auto", "Benign-001,test,reviewed"))
     import_taleqani(source, dest, **tables)
     assert not list(dest.glob("ignore/*/*.txt"))
     assert not list(dest.glob("*/train/*"))
     assert len(read_yolo(dest, "test")) == 2
+
+
+def test_a_test_field_counts_once_it_is_reviewed(
+    source: Path, tables: dict[str, Path], tmp_path: Path
+) -> None:
+    tables["fields"].write_text(FIELDS.replace("test,corrected", "test,auto"))
+    done = import_taleqani(source, tmp_path / "out", **tables)
+    assert done.images == {"train": 1, "val": 1, "test_draft": 1}
+    assert not (tmp_path / "out" / "images" / "test").exists()
+    tables["fields"].write_text(FIELDS)
+    import_taleqani(source, tmp_path / "out", **tables)
+    assert not list((tmp_path / "out").glob("*/test_draft/*"))
+    assert len(read_yolo(tmp_path / "out", "test")) == 1
 
 
 def lose_one(folder: Path) -> None:
