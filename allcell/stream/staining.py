@@ -56,12 +56,15 @@ class Staining:
 
 
 def _median(rulers: deque[StainRuler]) -> StainRuler:
-    """Light and density are medians; the lamp's shade is the latest one's."""
+    """Light and densities are medians; the lamp's shade is the latest one's."""
     light = np.median([ruler.light for ruler in rulers], axis=0)
     density = np.median([ruler.density for ruler in rulers], axis=0)
+    seen = [ruler.nuclei for ruler in rulers if ruler.nuclei is not None]
+    nuclei = np.median(seen, axis=0) if seen else None
     return StainRuler(
         (float(light[0]), float(light[1]), float(light[2])),
         (float(density[0]), float(density[1]), float(density[2])),
         rulers[-1].red_cells,
+        None if nuclei is None else (float(nuclei[0]), float(nuclei[1])),
         rulers[-1].shade,
     )

@@ -9,6 +9,7 @@ import pytest
 from allcell.imaging.stain import (
     REFERENCE_DENSITY,
     REFERENCE_LIGHT,
+    REFERENCE_NUCLEI,
     is_grey,
     measure_stain,
     normalise,
@@ -49,6 +50,7 @@ def test_every_laboratory_looks_like_the_reference(field, gain, light):
     assert again is not None
     assert again.light == pytest.approx(REFERENCE_LIGHT, abs=5)
     assert again.density == pytest.approx(REFERENCE_DENSITY, rel=0.2)
+    assert again.nuclei == pytest.approx(REFERENCE_NUCLEI, rel=0.25)
 
 
 @pytest.mark.parametrize(("gain", "light"), LABORATORIES)

@@ -35,6 +35,15 @@ def test_one_odd_frame_among_many_changes_little(field):
     assert staining.follow(odd, 24, 5.0).light == pytest.approx(steady.light, rel=0.02)
 
 
+def test_a_frame_without_white_cells_keeps_the_nuclei(field):
+    staining = Staining()
+    first = staining.follow(field, 24, 0.0)
+    assert first.nuclei is not None
+    bare = render(FieldSpec(480, 360, red_cell_px=24, seed=5, platelets=0)).image
+    assert measure_stain(bare, 24).nuclei is None
+    assert staining.follow(bare, 24, 10.0).nuclei == first.nuclei
+
+
 def test_another_source_is_measured_at_once(field):
     staining = Staining()
     staining.follow(field, 24, 0.0)
