@@ -361,11 +361,12 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
     assert list(table.columns)[-1].startswith("For Research Use Only")
     row = table[table["class"] == "blast"].iloc[0]
     result = run.results[0].result
-    assert row["mAP@0.5"] == pytest.approx(result.classes["blast"].ap50)
+    assert row["AP@0.5 as YOLOv5 counts"] == pytest.approx(result.classes["blast"].ap50)
+    assert row["AP@0.5 as shown"] == pytest.approx(result.classes["blast"].ap50_as_shown)
     assert row["tp"] == result.classes["blast"].at_operating_point.tp
     # Three images: no bounds that would be taken for an interval.
     as_text = pd.read_csv(io.StringIO(scores_csv(scored_models(run))), keep_default_na=False)
-    assert as_text["mAP@0.5_95_kind"][0] == "n/a"
+    assert as_text["AP@0.5 as shown_95_kind"][0] == "n/a"
     assert table[[c for c in table if str(c).endswith(("_low", "_high"))]].isna().all(axis=None)
     assert rescore(bundle(run, named=False)).differing == []
 
