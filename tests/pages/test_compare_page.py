@@ -246,5 +246,33 @@ def test_a_benchmark_that_waits_for_another_run_says_so(app: AppTest) -> None:
     assert [p.proto.text for p in app.get("progress")] == ["Waits for another run on this computer"]
 
 
+@pytest.mark.parametrize(
+    ("score", "published"),
+    [
+        pytest.param("ap50", True, id="as YOLOv5 counts, beside the paper's"),
+        pytest.param("ap50_as_shown", False, id="as shown, which the paper has not"),
+    ],
+)
+def test_speed_is_drawn_against_either_ap(app: AppTest, score: str, published: bool) -> None:
+    from allcell.benchmark import BenchmarkResult, Milliseconds
+    from allcell.runs.speed import SpeedJob, SpeedRun
+
+    run = SpeedRun([SpeedJob("yolov5s", title="YOLOv5s")], fail)
+    times = [Milliseconds(9.0, 9.9)] * 5
+    run.results[0] = BenchmarkResult(
+        "yolov5s", "a runtime", "a machine", (1280, 720), (640, 352), 30, *times, 100.0, 1.1, 300.0
+    )
+    app.session_state["compare.speed_run"] = run
+    app.session_state["compare.speed.score"] = score
+    show(app, "Speed here")
+    path = settings().weights_dir / "metrics" / "yolov5s_allidb1_test.json"
+    measured = json.loads(path.read_text())["classes"]["blast"][score]
+    (chart,) = app.get("plotly_chart")
+    lines = {line["name"]: line for line in json.loads(chart.proto.spec)["data"]}
+    assert list(lines["YOLOv5s"]["y"]) == [measured]
+    assert bool(lines["published, on a Colab GPU"]["y"]) == published
+    assert texts(app).count(BOTH_APS) == 1
+
+
 def fail(name: str) -> Any:
     raise AssertionError(f"{name} was opened")

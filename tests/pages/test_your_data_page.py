@@ -20,6 +20,7 @@ from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
 from allcell.runs.evaluation import EvaluationRun, UserSet
+from allcell.text.words import BOTH_APS
 from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
@@ -223,6 +224,10 @@ def test_too_few_images_decide_nothing_on_any_tab(
     words = f"too few images: {images}, at least 10 are needed"
 
     table = tab(app, "Published and measured").dataframe[0].value
+    # What a user sees comes first, and what both kinds of AP are is said once.
+    assert list(table)[3] == "AP@0.5 as shown (95 %)"
+    assert "AP@0.5 as YOLOv5 counts (95 %)" in table
+    assert texts(app).count(BOTH_APS) == 1
     scores = [str(v) for name in table if "(95 %)" in name for v in table[name] if v]
     assert scores
     assert all(("(n/a)" in score) == few for score in scores)

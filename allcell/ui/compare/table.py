@@ -42,7 +42,7 @@ def published_and_measured() -> None:
         return
     every = table_1(settings().weights_dir)
     _say_what_is_missing(every)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         classes = st.pills(
             "Cells",
@@ -62,6 +62,7 @@ def published_and_measured() -> None:
             format_func=SCORE_TITLES.__getitem__,
             key="compare.metrics",
             persist_state="session",
+            wrap=True,
         )
     cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
     table = wide_table(cells)
