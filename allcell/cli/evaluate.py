@@ -23,7 +23,7 @@ from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
 from allcell.settings import settings
 from allcell.statistics import too_few_images
-from allcell.text.words import in_words
+from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS, BOTH_APS, in_words
 
 _OURS = ", ".join(CLASSES)
 _WHOSE = in_words([f"{known.name}'s" for known in LABEL_FORMATS])
@@ -132,7 +132,7 @@ def evaluate_command(
         name = f"{save_as}_{result.data}_{result.split}.json"
         write(weights_to_write() / "metrics" / name, result.to_json())
         say(f"saved in {name}")
-    typer.echo(result.to_json() if as_json else _table(result))
+    typer.echo(result.to_json() if as_json else f"{_table(result)}\n{BOTH_APS}")
 
 
 @app.command("compare")
@@ -187,8 +187,9 @@ def _check(path: Path) -> None:
         raise typer.Exit(1)
     if again.outdated:
         typer.echo(
-            "from an earlier version: intervals and p-values that rest on too few images or "
-            f"resamples are not checked: {', '.join(again.outdated)}"
+            f"from an earlier version: AP {AS_SHOWN} where it is missing, and intervals and "
+            "p-values that rest on too few images or resamples, are not checked: "
+            f"{', '.join(again.outdated)}"
         )
     other = "other " if again.outdated else ""
     typer.echo(f"every {other}number matches the bundle's")
@@ -197,6 +198,7 @@ def _check(path: Path) -> None:
 def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Comparison) -> None:
     for result in results:
         typer.echo(_table(result))
+    typer.echo(BOTH_APS)
     if few := too_few_images(results[0].images):
         typer.echo(f"no difference between models is decided: {few}")
         return
@@ -227,8 +229,9 @@ def _mapping(pairs: list[str]) -> dict[str, str | None]:
 def _table(result: EvaluationResult) -> str:
     lines = [
         f"{result.model} on {result.data}/{result.split}: {result.images} images, {result.device}",
-        f"{'class':8} {'cells':>5} {'P':>6} {'R':>6} {'mAP.5':>6} {'.5:.95':>6} "
-        f"{'tp':>4} {'fp':>4} {'fn':>4}",
+        f"{'':14} {AS_SHOWN:<28} {AS_YOLOV5_COUNTS}",
+        f"{'class':8} {'cells':>5} {'AP.5':>6} {'.5:.95':>6} {'tp':>4} {'fp':>4} {'fn':>4} "
+        f"{'P':>6} {'R':>6} {'AP.5':>6} {'.5:.95':>6}",
     ]
 
     def number(value: float | None) -> str:
@@ -237,11 +240,18 @@ def _table(result: EvaluationResult) -> str:
     for name, c in result.classes.items():
         at = c.at_operating_point
         lines.append(
-            f"{name:8} {c.cells:5d} {number(c.precision)} {number(c.recall)} {number(c.ap50)} "
-            f"{number(c.ap50_95)} {at.tp:4d} {at.fp:4d} {at.fn:4d}"
+            f"{name:8} {c.cells:5d} {number(c.ap50_as_shown)} {number(c.ap50_95_as_shown)} "
+            f"{at.tp:4d} {at.fp:4d} {at.fn:4d} "
+            f"{number(c.precision)} {number(c.recall)} {number(c.ap50)} {number(c.ap50_95)}"
         )
+    lines.append(
+        f"{'mean':14} {number(result.map50_as_shown)} "
+        f"{number(result.map50_95_as_shown)} {'':28} {number(result.map50)} "
+        f"{number(result.map50_95)}"
+    )
     found = result.white_cells
     lines.append(
+        "mean: blast and healthy; "
         f"at confidence {result.settings['operating_confidence']}: white cells found "
         f"{number(found.recall).strip()}, false blasts a field {result.false_blasts_per_field:.3f}"
     )

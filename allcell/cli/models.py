@@ -12,6 +12,10 @@ from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES
 from allcell.models.weights import ModelFiles, read_manifest
 from allcell.report.metrics_files import read_metrics
 from allcell.settings import settings
+from allcell.text.words import BOTH_APS, SCORE_TITLES
+
+#: The APs of a detector, as shown first.
+_APS = tuple(key for key in SCORE_TITLES if key.startswith("ap"))
 
 
 @app.command()
@@ -49,6 +53,7 @@ def models(as_json: bool = typer.Option(False, "--json", help="One JSON array.")
         return
     for row in rows:
         typer.echo(_line(row))
+    typer.echo(BOTH_APS)
 
 
 def _weights(files: ModelFiles | None) -> dict[str, Any]:
@@ -60,15 +65,20 @@ def _weights(files: ModelFiles | None) -> dict[str, Any]:
     }
 
 
-def _detects(name: str) -> dict[str, float] | None:
+def _detects(name: str) -> dict[str, float | None] | None:
     m = read_metrics(settings().weights_dir, name, "allidb1_test")
     if m is None:
         return None
     return {
-        f"{class_name}_{key}": m["classes"][class_name][key]
+        # JSON of earlier versions has no AP as shown.
+        f"{class_name}_{key}": m["classes"][class_name].get(key)
         for class_name in PAPER_CLASSES
-        for key in ("ap50", "ap50_95")
+        for key in _APS
     }
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
 
 
 def _classifies(name: str) -> dict[str, float] | None:
@@ -83,9 +93,10 @@ def _line(row: dict[str, Any]) -> str:
     elif row["task"] == "classify":
         measured = f"accuracy {test['accuracy']:.3f} on {test['fields']} fields"
     else:
-        measured = (
-            f"mAP@0.5 blast {test['blast_ap50']:.3f}, healthy {test['healthy_ap50']:.3f}; "
-            f"@0.5:0.95 {test['blast_ap50_95']:.3f}, {test['healthy_ap50_95']:.3f}"
+        measured = "; ".join(
+            f"{SCORE_TITLES[key]}: blast {_number(test[f'blast_{key}'])}, "
+            f"healthy {_number(test[f'healthy_{key}'])}"
+            for key in _APS
         )
     if row["sha256"] is None:
         return f"{row['name']:16} no weights here; {measured}"

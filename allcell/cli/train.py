@@ -17,6 +17,7 @@ from allcell.evaluation.publish import answer
 from allcell.models.registry import CLASSIFIERS, get_classifier
 from allcell.models.weights import ModelFiles, model_files, verified
 from allcell.settings import settings
+from allcell.text.words import SCORE_TITLES
 from allcell.training.facts import note_taken
 from allcell.training.recipe import CnnRecipe, Recipe, load_recipe
 
@@ -72,7 +73,10 @@ def _train_detector(
     def show(epoch: int, total: int, metrics: dict[str, float]) -> None:
         map50 = metrics.get("metrics/mAP50(B)", 0.0)
         map50_95 = metrics.get("metrics/mAP50-95(B)", 0.0)
-        say(f"epoch {epoch}/{total}: validation mAP@0.5 {map50:.3f}, mAP@0.5:0.95 {map50_95:.3f}")
+        say(
+            f"epoch {epoch}/{total}: validation, mean {SCORE_TITLES['ap50']} {map50:.3f}, "
+            f"{SCORE_TITLES['ap50_95']} {map50_95:.3f}"
+        )
 
     if recipe.start and weights is None:
         first = load_recipe(recipe.start)
@@ -102,7 +106,8 @@ def _choose(recipe: Recipe, best: Path, data: Path) -> Path:
     """The better of a run's best and last epochs, scored by our evaluator on the validation fields.
 
     The best epoch is the maximum of a noisy curve that includes smudges, and may lie where the
-    learning rate was still high. Here mAP@0.5:0.95 of blasts and healthy cells decides.
+    learning rate was still high. Here AP@0.5:0.95 as YOLOv5 counts, the mean of blasts and healthy
+    cells, decides.
     """
     images = read_yolo(data / recipe.validation, "val")
     scores = {}
@@ -111,7 +116,8 @@ def _choose(recipe: Recipe, best: Path, data: Path) -> Path:
             recipe.model, images, recipe.validation, "val", device="cpu", checkpoint=checkpoint
         )
         scores[checkpoint] = Evidence.of(answers).measure()["map50_95"]
-        say(f"{checkpoint.name} on validation: mAP@0.5:0.95 {scores[checkpoint]:.3f}")
+        found = f"mean {SCORE_TITLES['ap50_95']} {scores[checkpoint]:.3f}"
+        say(f"{checkpoint.name} on validation: {found}")
     taken = max(scores, key=scores.__getitem__)
     note_taken(best.parent.parent, taken)
     return taken

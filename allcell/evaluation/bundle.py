@@ -25,6 +25,8 @@ MAX_BYTES = 512 * 2**20
 _LIMITS = ZipLimits(MAX_BYTES, MAX_BYTES, MAX_BYTES, max_files=1000)
 _ANOTHER = "Use one that `python -m allcell compare --bundle` or the Compare page wrote."
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
+#: How the names of all that earlier versions did not give end.
+_NEW = "_as_shown"
 _UNDECIDED = ("interval", "p", "p_adjusted", "decisive")
 _PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
 
@@ -141,8 +143,9 @@ class Rescored:
         results: Of each model, in the order of the bundle.
         comparison: Of all pairs of models.
         differing: Names of its files that disagree with the new scores; empty if none do.
-        outdated: Names of its files with intervals or p-values that version 0.1 gave and that are
-            no longer given, since the images cannot support them. They are not checked.
+        outdated: Names of its files of an earlier version, which lack AP as shown (until 0.2), or
+            with intervals or p-values that are no longer given, since the images cannot support
+            them (0.1). Neither is checked.
     """
 
     results: tuple[EvaluationResult, ...]
@@ -172,6 +175,8 @@ def rescore(content: bytes) -> Rescored:
         theirs, ours = _content(said.get(name)), _content(anew.get(name))
         if theirs == ours:
             continue
+        if theirs == _without_as_shown(theirs):
+            ours = _without_as_shown(ours)
         known = _without_undecided(theirs, comparison, results[0].images)
         same = known == _without_undecided(ours, comparison, results[0].images)
         (outdated if same else wrong).append(name)
@@ -199,6 +204,23 @@ def _without_undecided(content: Any, comparison: Comparison, images: int) -> Any
             for row in rows
         ]
     return rest
+
+
+def _without_as_shown(content: Any, depth: int = 3) -> Any:
+    """A file of a bundle without AP as shown, down to the scores of a class or a difference."""
+    if depth and isinstance(content, dict):
+        return {
+            key: _without_as_shown(value, depth - 1)
+            for key, value in content.items()
+            if not key.endswith(_NEW)
+        }
+    if depth and isinstance(content, list):
+        return [
+            row
+            for row in content
+            if not (isinstance(row, dict) and str(row.get("measure")).endswith(_NEW))
+        ]
+    return content
 
 
 def _content(text: str | None) -> Any:

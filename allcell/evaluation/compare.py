@@ -18,6 +18,12 @@ from allcell.statistics import (
 
 #: The scores that models are compared by, as `Evidence.measure` names them.
 COMPARED = (
+    "blast.ap50_as_shown",
+    "healthy.ap50_as_shown",
+    "blast.ap50_95_as_shown",
+    "healthy.ap50_95_as_shown",
+    "map50_as_shown",
+    "map50_95_as_shown",
     "blast.ap50",
     "healthy.ap50",
     "blast.ap50_95",

@@ -54,6 +54,11 @@ _RULES = (
     "user sees them, is within 0.005 of the best."
 )
 
+_AS_SHOWN = (
+    "ap50_as_shown, ap50_95_as_shown and their means: AP of what a user sees, where one cell has "
+    "one class, over the boxes from calibration_floor on, whatever operating_confidence is."
+)
+
 
 def evaluate(
     detector: ImageDetector,
@@ -115,6 +120,7 @@ def score(
             if few
             else f"{RESAMPLES} resamples of the images, seed 0, percentile, 95 %",
             "rules": _RULES,
+            "rule_as_shown": _AS_SHOWN,
         },
         classes=results,
         intervals={
@@ -123,6 +129,8 @@ def score(
         },
         map50=_known(measured["map50"]),
         map50_95=_known(measured["map50_95"]),
+        map50_as_shown=_known(measured["map50_as_shown"]),
+        map50_95_as_shown=_known(measured["map50_95_as_shown"]),
         best_f1_confidence=evidence.best_f1().confidence,
         suggested_confidence=suggest_confidence(evidence),
         white_cells=counts_at(evidence.white_cells, evidence.confidence),
@@ -173,6 +181,8 @@ def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float])
         cells=matches.n_truth,
         ap50=_known(measured[f"{name}.ap50"]),
         ap50_95=_known(measured[f"{name}.ap50_95"]),
+        ap50_as_shown=_known(measured[f"{name}.ap50_as_shown"]),
+        ap50_95_as_shown=_known(measured[f"{name}.ap50_95_as_shown"]),
         precision=_known(measured[f"{name}.precision"]),
         recall=_known(measured[f"{name}.recall"]),
         at_operating_point=counts_at(user, evidence.confidence),

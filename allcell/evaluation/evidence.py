@@ -172,11 +172,15 @@ class Evidence:
         for class_id, name in enumerate(CLASSES):
             matches, user = self.matches[class_id], self.user_matches[class_id]
             ap = average_precision(matches)
+            # From one confidence up, so that no AP depends on the operating threshold.
+            ap_as_shown = average_precision(user.at_least(CALIBRATION_FLOOR))
             at = counts_at(user, self.confidence)
             froc = froc_sensitivity(matches)
             of_class = {
                 "ap50": ap[0],
                 "ap50_95": ap.mean(),
+                "ap50_as_shown": ap_as_shown[0],
+                "ap50_95_as_shown": ap_as_shown.mean(),
                 "precision": precision_recall[class_id][0],
                 "recall": precision_recall[class_id][1],
                 "tp": at.tp,
@@ -191,7 +195,7 @@ class Evidence:
                 },
             }
             out |= {f"{name}.{key}": _float(value) for key, value in of_class.items()}
-        for key in ("ap50", "ap50_95"):
+        for key in ("ap50", "ap50_95", "ap50_as_shown", "ap50_95_as_shown"):
             values = [out[f"{CLASSES[i]}.{key}"] for i in PAPER_CLASS_IDS]
             known = [value for value in values if not np.isnan(value)]
             out[f"map{key[2:]}"] = sum(known) / len(known) if known else np.nan

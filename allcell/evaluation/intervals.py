@@ -113,7 +113,7 @@ def class_interval(
         intervals: `EvaluationResult.intervals`.
         images: Number of images.
         class_name: The class.
-        metric: ap50 | ap50_95 | precision | recall.
+        metric: precision | recall | one of the APs, as `ClassResult` names them.
         scores: Its `cells`, `precision` and `recall`, as in `ClassResult`.
     """
     share = _share(metric, scores) if metric in ("precision", "recall") else None

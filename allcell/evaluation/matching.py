@@ -90,6 +90,18 @@ class ClassMatches:
         sure = self.confidence >= np.float32(confidence)
         return np.asarray(sure & ~self.ignored[iou_index], bool)
 
+    def at_least(self, confidence: float) -> ClassMatches:
+        """The same without predictions below a confidence, which change no match above it."""
+        # Compared as in `counted_at`.
+        rows = self.confidence >= np.float32(confidence)
+        return ClassMatches(
+            self.confidence[rows],
+            self.image[rows],
+            self.correct[:, rows],
+            self.ignored[:, rows],
+            self.truths,
+        )
+
     def resample(self, times: IntArray) -> ClassMatches:
         """The same with image i counted `times[i]` times (shape (I,)), as in a bootstrap.
 

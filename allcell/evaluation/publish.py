@@ -17,8 +17,10 @@ from allcell.evaluation.evidence import Array, Evidence
 from allcell.evaluation.fields import evaluate_fields
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
+from allcell.evaluation.results import EvaluationResult
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, get_classifier, get_spec
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
+from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS
 
 #: Folder and split of every published set. Thresholds are chosen on the first.
 VALIDATION, TEST = ("allidb1", "val"), ("allidb1", "test")
@@ -69,7 +71,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                     measured[name], replicates[name] = evidence.measure(), draws
                     right[name] = result.right
                     data_sha256, n_images = answers.data_sha256, len(images)
-                say(f"{stem}: mAP@0.5 {result.map50:.3f}" if result.map50 is not None else stem)
+                say(f"{stem}: {_aps(result)}")
     right |= _classifiers(data_dir, weights_dir, say, data_sha256)
     comparison = Comparison(
         *TEST,
@@ -217,6 +219,14 @@ def judge(
 def write(path: Path, text: str) -> None:
     """Write a JSON file that ends in a newline, as editors expect."""
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _aps(result: EvaluationResult) -> str:
+    if result.map50 is None or result.map50_as_shown is None:
+        return "no true cell of the paper's classes"
+    return (
+        f"mean AP@0.5 {AS_SHOWN} {result.map50_as_shown:.3f}, {AS_YOLOV5_COUNTS} {result.map50:.3f}"
+    )
 
 
 def _precisions(files: ModelFiles, of: tuple[str, str]) -> tuple[Precision, ...]:

@@ -30,8 +30,11 @@ class ClassResult:
 
     Attributes:
         cells: True cells.
-        ap50: COCO's AP at IoU 0.5, 0 to 1.
-        ap50_95: COCO's AP, mean over IoU 0.50, 0.55 ... 0.95.
+        ap50: COCO's AP at IoU 0.5, 0 to 1, as YOLOv5 counts: a box counts for every class that it
+            reaches.
+        ap50_95: The same, mean over IoU 0.50, 0.55 ... 0.95.
+        ap50_as_shown: COCO's AP at IoU 0.5, 0 to 1, of what a user sees: one cell, one class.
+        ap50_95_as_shown: The same, mean over IoU 0.50, 0.55 ... 0.95.
         precision: YOLOv5's P, at the result's `best_f1_confidence`; smudge: at its own best F1.
         recall: YOLOv5's R, at the same confidence.
         at_operating_point: Counts at the model's operating threshold, IoU 0.5.
@@ -43,6 +46,8 @@ class ClassResult:
     cells: int
     ap50: float | None
     ap50_95: float | None
+    ap50_as_shown: float | None
+    ap50_95_as_shown: float | None
     precision: float | None
     recall: float | None
     at_operating_point: MatchCounts
@@ -87,8 +92,10 @@ class EvaluationResult:
         intervals: 95 % bootstrap intervals over images by the names of `Evidence.measure`; None
             if no resample defines the score or there are fewer than `statistics.LEAST_IMAGES`
             images. `evaluation.intervals` decides which may be shown.
-        map50: Mean AP at IoU 0.5 over those of blast and healthy that have true cells.
-        map50_95: The same, as a mean over IoU 0.50 to 0.95.
+        map50: Mean of `ap50` over those of blast and healthy that have true cells.
+        map50_95: The same of `ap50_95`.
+        map50_as_shown: The same of `ap50_as_shown`.
+        map50_95_as_shown: The same of `ap50_95_as_shown`.
         best_f1_confidence: See `metrics.best_f1`, over blast and healthy.
         suggested_confidence: See `evaluate.suggest_confidence`.
         white_cells: Blast and healthy as one class, at the operating threshold: is the cell found?
@@ -121,6 +128,8 @@ class EvaluationResult:
     intervals: dict[str, Interval | None]
     map50: float | None
     map50_95: float | None
+    map50_as_shown: float | None
+    map50_95_as_shown: float | None
     best_f1_confidence: float
     suggested_confidence: float
     white_cells: MatchCounts

@@ -17,8 +17,10 @@ from allcell.evaluation.intervals import (
 )
 from allcell.models.registry import CLASS_TITLES, PAPER_CLASSES, ModelSpec
 from allcell.report.metrics_files import read_metrics, read_training
-from allcell.report.paper import FOOTNOTES, METRIC_TITLES, METRICS, published
+from allcell.report.paper import FOOTNOTES, METRICS, published
+from allcell.report.table1 import MEANS
 from allcell.statistics import too_few_images
+from allcell.text.words import AS_SHOWN, SCORE_TITLES
 
 #: Laboratories that were each left out of a separate training, to test a model on unseen ones.
 _LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
@@ -27,9 +29,12 @@ _LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
 _UNTRAINED = "yolov5s-scratch"
 
 _SHOWN_DIFFERENCES = {
-    "blast.ap50": "blast mAP@0.5",
-    "healthy.ap50": "healthy mAP@0.5",
-    "map50_95": "mean mAP@0.5:0.95",
+    "blast.ap50_as_shown": f"blast {SCORE_TITLES['ap50_as_shown']}",
+    "healthy.ap50_as_shown": f"healthy {SCORE_TITLES['ap50_as_shown']}",
+    "map50_95_as_shown": f"mean {SCORE_TITLES['ap50_95_as_shown']}",
+    "blast.ap50": f"blast {SCORE_TITLES['ap50']}",
+    "healthy.ap50": f"healthy {SCORE_TITLES['ap50']}",
+    "map50_95": f"mean {SCORE_TITLES['ap50_95']}",
 }
 
 
@@ -72,16 +77,16 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         f"{metrics['settings']['operating_confidence']:.2f}; P and R as YOLOv5 "
         f"prints them, at the confidence of the best F1 ({metrics['best_f1_confidence']:.2f}).",
         "",
-        "| class | cells | P | R | mAP@0.5 | mAP@0.5:0.95 | tp | fp | fn |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| class | cells | {' | '.join(SCORE_TITLES.values())} | tp | fp | fn |",
+        f"|---|---|{'---|' * len(SCORE_TITLES)}---|---|---|",
     ]
     for name, c in metrics["classes"].items():
         if c["cells"] == 0 and c["at_operating_point"]["fp"] == 0:
             continue
         at = c["at_operating_point"]
         scores = [
-            with_interval(c[key], class_interval(intervals, images, name, key, c))
-            for key in METRICS
+            with_interval(c.get(key), class_interval(intervals, images, name, key, c))
+            for key in SCORE_TITLES
         ]
         row = [name, c["cells"], *scores, at["tp"], at["fp"], at["fn"]]
         lines.append(f"| {' | '.join(map(str, row))} |")
@@ -172,8 +177,8 @@ def beside_the_paper(
         lines = [
             f"The paper's {paper.name} on its own images and boxes, ours on the 17 test fields:",
             "",
-            "| class | metric | published | measured | difference |",
-            "|---|---|---|---|---|",
+            f"| class | metric | published | measured | difference | AP {AS_SHOWN}, measured |",
+            "|---|---|---|---|---|---|",
         ]
         for class_name in PAPER_CLASSES:
             for metric in METRICS:
@@ -191,17 +196,18 @@ def beside_the_paper(
                     test["classes"][class_name],
                 )
                 lines.append(
-                    f"| {class_name} | {METRIC_TITLES[metric]} | {theirs:.3f} "
+                    f"| {class_name} | {SCORE_TITLES[metric]} | {theirs:.3f} "
                     f"| {with_interval(ours, shown)} "
-                    f"| {ours - theirs:+.3f} |"
+                    f"| {ours - theirs:+.3f} | {_as_shown(test, class_name, metric)} |"
                 )
-        for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
+        for metric in METRICS:
             if (theirs := paper.value("all", metric)) is not None:
+                key = MEANS[metric]
                 shown = interval_of(test["intervals"][key], test["images"])
                 lines.append(
-                    f"| all | {METRIC_TITLES[metric]} | {theirs:.3f} "
+                    f"| all | {SCORE_TITLES[metric]} | {theirs:.3f} "
                     f"| {with_interval(test[key], shown)} "
-                    f"| {test[key] - theirs:+.3f} |"
+                    f"| {test[key] - theirs:+.3f} | {_as_shown(test, 'all', metric)} |"
                 )
         notes = [FOOTNOTES[0], *(FOOTNOTES[i - 1] for i in paper.footnotes)]
         parts += ["\n".join(lines), " ".join(notes)]
@@ -216,6 +222,17 @@ def beside_the_paper(
                 + "."
             )
     return "\n\n".join(parts) if parts else "The paper has no such model."
+
+
+def _as_shown(test: dict[str, Any], class_name: str, metric: str) -> str:
+    """AP as shown beside the AP that the paper has; empty for P and R."""
+    if metric not in MEANS:
+        return ""
+    key = f"{metric}_as_shown"
+    scores = test if class_name == "all" else test["classes"][class_name]
+    name = MEANS[key] if class_name == "all" else f"{class_name}.{key}"
+    shown = interval_of(test["intervals"].get(name), test["images"])
+    return with_interval(scores.get(MEANS[key] if class_name == "all" else key), shown)
 
 
 def _pair(difference: dict[str, Any]) -> set[str]:

@@ -12,6 +12,7 @@ from allcell.models.weights import ModelFiles
 from allcell.report.card_sections import beside_the_paper, failures, never_seen, section
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
 from allcell.settings import RESEARCH_USE
+from allcell.text.words import BOTH_APS, SCORE_TITLES
 
 #: The data sets of a card, by the names of their files, with their titles.
 _SPLITS = (
@@ -20,6 +21,9 @@ _SPLITS = (
     ("bccd_held_out", "BCCD, held-out fields (healthy smears; its other fields are in training)"),
     ("pbc_held_out", "PBC, held-out fields (healthy donors; its other fields are in training)"),
 )
+
+#: What chose the checkpoint.
+_CHOSEN_BY = SCORE_TITLES["ap50_95"]
 
 _CARD = Template("""\
 # $title
@@ -100,6 +104,8 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     stale = [title for _, title, m in measured if m["model_sha256"] not in current]
     sections = [section(title, metrics) for _, title, metrics in measured]
     sections += never_seen(weights_dir, spec.name)
+    if sections:
+        sections.insert(0, BOTH_APS)
     if stale:
         sections.insert(0, f"**Measured with other weights, so not valid: {', '.join(stale)}.**")
     test = next((m for data, _, m in measured if data == "allidb1_test"), None)
@@ -127,11 +133,12 @@ def _training(weights_dir: Path, name: str) -> str:
     if facts is None:
         return "How it was trained is not on record."
     chosen = {
-        "best": "the best by mAP@0.5:0.95 on the validation fields, and better there than the last",
-        "last": "the last: on the validation fields it is better (mAP@0.5:0.95 of blasts and "
+        "best": f"the best by mean {_CHOSEN_BY} on the validation fields, and better there than "
+        "the last",
+        "last": f"the last: on the validation fields it is better (mean {_CHOSEN_BY} of blasts and "
         "healthy cells) than the one with the curve's best score. This rule was made after the "
         "test score of that one had been seen; the choice itself uses validation alone",
-    }.get(facts.get("taken", ""), "the best by mAP@0.5:0.95 on the validation fields")
+    }.get(facts.get("taken", ""), f"the best by mean {_CHOSEN_BY} on the validation fields")
     text = f"{_run(facts)} The checkpoint is epoch {facts['taken_epoch']}, {chosen}. "
     if (before := facts.get("pretraining")) is not None:
         text += (

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Rows of the table, in its order, by the names of the evaluator's JSON.
+#: Scores of the table, in its order, by the names of the evaluator's JSON. Its AP is as YOLOv5
+#: counts.
 METRICS = ("precision", "recall", "ap50", "ap50_95")
-METRIC_TITLES = {
-    "precision": "P",
-    "recall": "R",
-    "ap50": "mAP@0.5",
-    "ap50_95": "mAP@0.5:0.95",
-}
 
 
 @dataclass(frozen=True)

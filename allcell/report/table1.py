@@ -14,8 +14,9 @@ from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
-from allcell.report.paper import METRIC_TITLES, METRICS, published
+from allcell.report.paper import METRICS, published
 from allcell.settings import RESEARCH_USE
+from allcell.text.words import SCORE_TITLES
 
 #: Titles of the rows of the table, by the class names of `PublishedModel.value`.
 CLASS_ROWS = {
@@ -27,7 +28,15 @@ CLASS_ROWS = {
 DIFFERENCE = "ours - paper"
 
 #: Names of the means over both classes in the evaluator's JSON.
-MEANS = {"ap50": "map50", "ap50_95": "map50_95"}
+MEANS = {
+    "ap50_as_shown": "map50_as_shown",
+    "ap50_95_as_shown": "map50_95_as_shown",
+    "ap50": "map50",
+    "ap50_95": "map50_95",
+}
+
+#: Scores of this table: the paper's, and each AP as shown beside the one that the paper has.
+TABLE_METRICS = ("precision", "recall", "ap50", "ap50_as_shown", "ap50_95", "ap50_95_as_shown")
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class TableCell:
         title: Our title for it, for display.
         paper: The paper's name for it; empty if the paper has no such model.
         class_name: blast | healthy | all.
-        metric: One of `paper.METRICS`.
+        metric: One of `TABLE_METRICS`.
         published: The paper's number, 0 to 1; None if it has none.
         measured: Ours on the 17 test fields, 0 to 1; None if these weights were not measured.
         interval: Its 95 % interval over fields; None if it is not measured.
@@ -97,7 +106,7 @@ def table_1(weights_dir: Path) -> tuple[TableCell, ...]:
         cells += [
             _cell(spec, metrics, class_name, metric)
             for class_name in CLASS_ROWS
-            for metric in METRICS
+            for metric in TABLE_METRICS
             if class_name != "all" or metric in MEANS
         ]
     return tuple(cells)
@@ -109,11 +118,12 @@ def _cell(
     paper = published(spec.name)
     value = interval = None
     if metrics is not None and class_name == "all":
-        value = metrics[MEANS[metric]]
-        interval = interval_of(metrics["intervals"][MEANS[metric]], metrics["images"])
+        # JSON of earlier versions has no AP as shown.
+        value = metrics.get(MEANS[metric])
+        interval = interval_of(metrics["intervals"].get(MEANS[metric]), metrics["images"])
     elif metrics is not None:
         scores = metrics["classes"][class_name]
-        value = scores[metric]
+        value = scores.get(metric)
         interval = class_interval(
             metrics["intervals"], metrics["images"], class_name, metric, scores
         )
@@ -123,7 +133,7 @@ def _cell(
         paper.name if paper else "",
         class_name,
         metric,
-        paper.value(class_name, metric) if paper else None,
+        paper.value(class_name, metric) if paper and metric in METRICS else None,
         value,
         interval,
     )
@@ -137,7 +147,7 @@ def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
                 "model": c.model,
                 "paper_model": c.paper,
                 "class": c.class_name,
-                "metric": METRIC_TITLES[c.metric],
+                "metric": SCORE_TITLES[c.metric],
                 "published": c.published,
                 "measured": c.measured,
                 "measured_95_low": c.low,
@@ -154,6 +164,8 @@ def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
 
 def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
     """One row per model and class, for display: published | measured | difference.
+
+    AP as shown is only measured.
 
     Means over both classes are shown where the paper has them, or if `cells` holds nothing else.
 
@@ -173,10 +185,12 @@ def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
         any_cell = next(iter(here.values()))
         row: dict[str, object] = {"Model": any_cell.title, "Cells": CLASS_ROWS[class_name]}
         for metric in metrics:
-            cell, title = here.get(metric), METRIC_TITLES[metric]
-            row[f"{title}, paper"] = _number(cell.published) if cell else ""
+            cell, title = here.get(metric), SCORE_TITLES[metric]
+            if metric in METRICS:
+                row[f"{title}, paper"] = _number(cell.published) if cell else ""
             row[f"{title}, ours (95 %)"] = _measured(cell) if cell else ""
-            row[f"{title}, {DIFFERENCE}"] = cell.difference if cell else None
+            if metric in METRICS:
+                row[f"{title}, {DIFFERENCE}"] = cell.difference if cell else None
         rows.append(row)
     return pd.DataFrame(rows)
 

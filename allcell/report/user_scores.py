@@ -11,10 +11,10 @@ from allcell.evaluation.intervals import ShownInterval, class_interval, interval
 from allcell.evaluation.judged_fields import FieldCounts
 from allcell.evaluation.results import EvaluationResult
 from allcell.models.classes import CELL_CLASSES
-from allcell.report.paper import METRIC_TITLES, METRICS
 from allcell.report.table1 import CLASS_ROWS, MEANS, short
 from allcell.settings import RESEARCH_USE
 from allcell.statistics import Proportion
+from allcell.text.words import SCORE_TITLES
 
 #: Titles of the classes, as in Table 1.
 ROW_TITLES = {**{cell.name: cell.row for cell in CELL_CLASSES}, **CLASS_ROWS}
@@ -39,8 +39,7 @@ def wide_scores(scored: Sequence[tuple[str, EvaluationResult]]) -> pd.DataFrame:
     for row in _rows(scored):
         wide = {"Model": row["model"], "Cells": ROW_TITLES[row["class"]]}
         wide["True cells"] = _count(row["cells"])
-        for metric in METRICS:
-            title = METRIC_TITLES[metric]
+        for title in SCORE_TITLES.values():
             ends = row[f"{title}_95_low"], row[f"{title}_95_high"]
             interval = ShownInterval(row[f"{title}_95_kind"] or "n/a", *ends)
             wide[f"{title} (95 %)"] = score_text(row[title], interval, short)
@@ -91,12 +90,12 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
         for name, of_class in result.classes.items():
             at = of_class.at_operating_point
             if of_class.cells or at.tp or at.fp:
-                values = {metric: getattr(of_class, metric) for metric in METRICS}
+                values = {metric: getattr(of_class, metric) for metric in SCORE_TITLES}
                 intervals = {
                     metric: class_interval(
                         result.intervals, result.images, name, metric, vars(of_class)
                     )
-                    for metric in METRICS
+                    for metric in SCORE_TITLES
                 }
                 counts = {"tp": at.tp, "fp": at.fp, "fn": at.fn, "cells": of_class.cells}
                 rows.append({**head, "class": name, **_scores(values, intervals), **counts})
@@ -113,10 +112,10 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
 def _scores(
     values: Mapping[str, float | None], intervals: Mapping[str, ShownInterval]
 ) -> dict[str, Any]:
-    """Each of `METRICS` with its interval; None where undefined."""
+    """Each score with its interval; None where undefined."""
     row: dict[str, Any] = {}
-    for metric in METRICS:
-        title, value = METRIC_TITLES[metric], values.get(metric)
+    for metric, title in SCORE_TITLES.items():
+        value = values.get(metric)
         shown = None if value is None else intervals[metric]
         row |= {
             title: value,

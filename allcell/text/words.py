@@ -1,8 +1,32 @@
-"""Lists in words."""
+"""Lists in words, and the names of scores that all tables, pages, cards and commands share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+#: The two ways to count a box in AP. What the models show has one class for each cell.
+AS_SHOWN = "as shown"
+#: For AP as YOLOv5 and ultralytics validate, the paper among them: a box counts for every class
+#: that it reaches.
+AS_YOLOV5_COUNTS = "as YOLOv5 counts"
+
+#: Titles of a class's scores by their names in the evaluator's JSON, in the order of tables that
+#: are not about the paper.
+SCORE_TITLES = {
+    "ap50_as_shown": f"AP@0.5 {AS_SHOWN}",
+    "ap50_95_as_shown": f"AP@0.5:0.95 {AS_SHOWN}",
+    "precision": "P",
+    "recall": "R",
+    "ap50": f"AP@0.5 {AS_YOLOV5_COUNTS}",
+    "ap50_95": f"AP@0.5:0.95 {AS_YOLOV5_COUNTS}",
+}
+
+#: To accompany the two wherever they are shown, once a page.
+BOTH_APS = (
+    "AP (average precision: 1 if all cells are found and named rightly, 0 if none) is of two "
+    f'kinds: "{AS_SHOWN}" counts what you see, one class for each cell; "{AS_YOLOV5_COUNTS}", the '
+    "paper's kind, also counts a model's second guess for a cell, so it is usually higher."
+)
 
 
 def in_words(names: Sequence[str], last: str = "or") -> str:

@@ -97,7 +97,7 @@ def test_each_output_shape_is_added_and_runs(tab: Page, networks: dict[str, Path
             pills.nth(n).click()
     tab.get_by_text("Quick (30 frames)").click()
     tab.get_by_role("button", name="Measure here and now").click()
-    measured = tab.get_by_text("Not in the chart, as no mAP is measured there:")
+    measured = tab.get_by_text("Not in the chart, as no AP is measured there:")
     for name in networks:
         measured.get_by_text(f"{name} at {SIDE}x{SIDE} px").wait_for(timeout=WAIT_MS)
 

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.models.registry import MODELS
 from allcell.report.paper import FOOTNOTES
 from allcell.settings import settings
+from allcell.text.words import BOTH_APS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +64,7 @@ def test_the_table_follows_the_json(app: AppTest, weights: Path) -> None:
     path.write_text(json.dumps(metrics))
     table = show(app).dataframe[0].value
     row = table[(table["Model"] == "allcell live") & (table["Cells"] == "Blasts")].iloc[0]
-    assert row["mAP@0.5, ours (95 %)"] == ".432 (.400 to .500)"
+    assert row["AP@0.5 as YOLOv5 counts, ours (95 %)"] == ".432 (.400 to .500)"
 
 
 def test_models_without_numbers_are_named(app: AppTest, weights: Path) -> None:
@@ -78,8 +79,39 @@ def test_classes_and_scores_can_be_left_out(app: AppTest) -> None:
     scores.set_value(["ap50"])
     table = app.run().dataframe[0].value
     assert set(table["Cells"]) == {"Blasts"}
-    scores = ["paper", "ours (95 %)", "ours - paper"]
-    assert list(table.columns) == ["Model", "Cells", *(f"mAP@0.5, {s}" for s in scores)]
+    scores, name = ["paper", "ours (95 %)", "ours - paper"], "AP@0.5 as YOLOv5 counts"
+    assert list(table.columns) == ["Model", "Cells", *(f"{name}, {s}" for s in scores)]
+
+
+def test_ap_as_shown_stands_beside_the_papers_and_both_are_explained(app: AppTest) -> None:
+    table = show(app).dataframe[0].value
+    row = table[(table["Model"] == "YOLOv5s") & (table["Cells"] == "Blasts")].iloc[0]
+    path = settings().weights_dir / "metrics" / "yolov5s_allidb1_test.json"
+    blast = json.loads(path.read_text())["classes"]["blast"]
+    for score, name in (("ap50", "as YOLOv5 counts"), ("ap50_as_shown", "as shown")):
+        shown = f"{blast[score]:.3f}".removeprefix("0")
+        assert row[f"AP@0.5 {name}, ours (95 %)"].startswith(shown), name
+    assert texts(app).count(BOTH_APS) == 1
+
+
+def test_models_are_compared_by_ap_as_shown_first(app: AppTest) -> None:
+    show(app, "Real differences?")
+    score = app.selectbox[0]
+    names = ["Blasts, AP@0.5 as shown", "Blasts, AP@0.5 as YOLOv5 counts"]
+    assert score.options[0] == names[0]
+    assert score.help == BOTH_APS
+    tables = []
+    for name in names:
+        app.selectbox[0].select(name).run()
+        tables.append(app.dataframe[0].value)
+    assert not tables[0].equals(tables[1])
+
+
+def test_a_comparison_of_a_version_without_ap_as_shown_is_read(app: AppTest, weights: Path) -> None:
+    path = weights / "metrics" / "comparison_allidb1_test.json"
+    path.write_text(path.read_text().replace("_as_shown", "_unknown"))
+    show(app, "Real differences?")
+    assert app.selectbox[0].options[0] == "Blasts, AP@0.5 as YOLOv5 counts"
 
 
 def test_one_threshold_moves_the_counts(app: AppTest) -> None:
@@ -212,6 +244,34 @@ def test_a_benchmark_that_waits_for_another_run_says_so(app: AppTest) -> None:
     app.session_state["compare.speed_run"].waits = True
     show(app, "Speed here")
     assert [p.proto.text for p in app.get("progress")] == ["Waits for another run on this computer"]
+
+
+@pytest.mark.parametrize(
+    ("score", "published"),
+    [
+        pytest.param("ap50", True, id="as YOLOv5 counts, beside the paper's"),
+        pytest.param("ap50_as_shown", False, id="as shown, which the paper has not"),
+    ],
+)
+def test_speed_is_drawn_against_either_ap(app: AppTest, score: str, published: bool) -> None:
+    from allcell.benchmark import BenchmarkResult, Milliseconds
+    from allcell.runs.speed import SpeedJob, SpeedRun
+
+    run = SpeedRun([SpeedJob("yolov5s", title="YOLOv5s")], fail)
+    times = [Milliseconds(9.0, 9.9)] * 5
+    run.results[0] = BenchmarkResult(
+        "yolov5s", "a runtime", "a machine", (1280, 720), (640, 352), 30, *times, 100.0, 1.1, 300.0
+    )
+    app.session_state["compare.speed_run"] = run
+    app.session_state["compare.speed.score"] = score
+    show(app, "Speed here")
+    path = settings().weights_dir / "metrics" / "yolov5s_allidb1_test.json"
+    measured = json.loads(path.read_text())["classes"]["blast"][score]
+    (chart,) = app.get("plotly_chart")
+    lines = {line["name"]: line for line in json.loads(chart.proto.spec)["data"]}
+    assert list(lines["YOLOv5s"]["y"]) == [measured]
+    assert bool(lines["published, on a Colab GPU"]["y"]) == published
+    assert texts(app).count(BOTH_APS) == 1
 
 
 def fail(name: str) -> Any:

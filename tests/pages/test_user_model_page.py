@@ -302,7 +302,7 @@ def test_it_is_measured_in_speed_here(app: AppTest, limits: Any) -> None:
     table = app.dataframe[0].value
     assert list(table["Model"]) == ["My net"]
     assert list(table["Input (px)"]) == ["64x64"]
-    assert "as no mAP is measured there: My net at 64x64 px" in words(app)
+    assert "as no AP is measured there: My net at 64x64 px" in words(app)
     assert "; 1 thread in use; " in words(app)
 
 

@@ -15,6 +15,7 @@ from allcell.classifier import FieldClassifier
 from allcell.models.registry import get_classifier
 from allcell.models.weights import ModelFiles, describe, write_manifest
 from allcell.report.paper import METRICS
+from allcell.text.words import BOTH_APS
 from allcell.ui.detect import whole_fields
 
 TRUE, FALSE = 2.0, -2.0  # logits of a field that is cancerous, and of one that is not
@@ -91,11 +92,11 @@ def weights(tmp_path: Path, limits: Any) -> Path:
         "model_sha256": manifest["live"].checkpoint.sha256,
         "images": 12,
         "classes": {
-            "blast": {"cells": 20, **dict.fromkeys(METRICS, 0.987)},
-            "healthy": {"cells": 20, **dict.fromkeys(METRICS, 0.876)},
+            "blast": {"cells": 20, **dict.fromkeys(METRICS, 0.987), "ap50_as_shown": 0.912},
+            "healthy": {"cells": 20, **dict.fromkeys(METRICS, 0.876), "ap50_as_shown": 0.834},
         },
-        "intervals": {f"blast.{metric}": [0.9, 1.0] for metric in METRICS}
-        | {f"healthy.{metric}": [0.8, 0.95] for metric in METRICS},
+        "intervals": {f"blast.{metric}": [0.9, 1.0] for metric in (*METRICS, "ap50_as_shown")}
+        | {f"healthy.{metric}": [0.8, 0.95] for metric in (*METRICS, "ap50_as_shown")},
         "fields": [{"blast_present": True, "blast_suggested": n < 2} for n in range(12)],
     }
     (tmp_path / "metrics" / "live_allidb1_test.json").write_text(json.dumps(scores))
@@ -119,8 +120,13 @@ def test_the_overview_has_the_scores_of_the_weights_that_are_here(
 ) -> None:
     table = overview(app)
     live = table.loc["allcell live"]
-    assert live["Blasts, mAP@0.5"] == "0.987 (0.900 to 1.000)"
-    assert live["Healthy WBC, mAP@0.5"] == "0.876 (0.800 to 0.950)"
+    assert live["Blasts, AP@0.5 as shown"] == "0.912 (0.900 to 1.000)"
+    assert live["Healthy WBC, AP@0.5 as shown"] == "0.834 (0.800 to 0.950)"
+    assert live["Blasts, AP@0.5 as YOLOv5 counts"] == "0.987 (0.900 to 1.000)"
+    assert live["Healthy WBC, AP@0.5 as YOLOv5 counts"] == "0.876 (0.800 to 0.950)"
+    names = list(table.columns)
+    assert names.index("Blasts, AP@0.5 as shown") < names.index("Blasts, AP@0.5 as YOLOv5 counts")
+    assert sum(caption.value.count(BOTH_APS) for caption in app.caption) == 1
     assert live["Whole fields right"] == "2 of 12"
     cnn = table.loc[get_classifier("cnn").title]
     assert cnn["Whole fields right"] == "15 of 17 (0.64 to 0.98)"
@@ -133,7 +139,17 @@ def test_the_overview_has_the_scores_of_the_weights_that_are_here(
 def test_the_overview_leaves_scores_of_other_weights_out(app: AppTest, weights: Path) -> None:
     path = weights / "metrics" / "live_allidb1_test.json"
     path.write_text(path.read_text().replace('"model_sha256": "', '"model_sha256": "0'))
-    assert overview(app).loc["allcell live", "Blasts, mAP@0.5"] == ""
+    assert overview(app).loc["allcell live", "Blasts, AP@0.5 as shown"] == ""
+
+
+def test_the_overview_reads_scores_of_a_version_without_ap_as_shown(
+    app: AppTest, weights: Path
+) -> None:
+    path = weights / "metrics" / "live_allidb1_test.json"
+    path.write_text(path.read_text().replace("_as_shown", "_unknown"))
+    live = overview(app).loc["allcell live"]
+    assert live["Blasts, AP@0.5 as shown"] == ""
+    assert live["Blasts, AP@0.5 as YOLOv5 counts"] == "0.987 (0.900 to 1.000)"
 
 
 def test_training_curves_are_drawn_where_they_are_kept(app: AppTest, weights: Path) -> None:

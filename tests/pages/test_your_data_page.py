@@ -20,6 +20,7 @@ from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
 from allcell.runs.evaluation import EvaluationRun, UserSet
+from allcell.text.words import BOTH_APS
 from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
@@ -223,6 +224,10 @@ def test_too_few_images_decide_nothing_on_any_tab(
     words = f"too few images: {images}, at least 10 are needed"
 
     table = tab(app, "Published and measured").dataframe[0].value
+    # What a user sees comes first, and what both kinds of AP are is said once.
+    assert list(table)[3] == "AP@0.5 as shown (95 %)"
+    assert "AP@0.5 as YOLOv5 counts (95 %)" in table
+    assert texts(app).count(BOTH_APS) == 1
     scores = [str(v) for name in table if "(95 %)" in name for v in table[name] if v]
     assert scores
     assert all(("(n/a)" in score) == few for score in scores)
@@ -361,11 +366,12 @@ def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) ->
     assert list(table.columns)[-1].startswith("For Research Use Only")
     row = table[table["class"] == "blast"].iloc[0]
     result = run.results[0].result
-    assert row["mAP@0.5"] == pytest.approx(result.classes["blast"].ap50)
+    assert row["AP@0.5 as YOLOv5 counts"] == pytest.approx(result.classes["blast"].ap50)
+    assert row["AP@0.5 as shown"] == pytest.approx(result.classes["blast"].ap50_as_shown)
     assert row["tp"] == result.classes["blast"].at_operating_point.tp
     # Three images: no bounds that would be taken for an interval.
     as_text = pd.read_csv(io.StringIO(scores_csv(scored_models(run))), keep_default_na=False)
-    assert as_text["mAP@0.5_95_kind"][0] == "n/a"
+    assert as_text["AP@0.5 as shown_95_kind"][0] == "n/a"
     assert table[[c for c in table if str(c).endswith(("_low", "_high"))]].isna().all(axis=None)
     assert rescore(bundle(run, named=False)).differing == []
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from allcell.models.registry import PAPER_CLASSES
-from allcell.report.paper import METRIC_TITLES
 from allcell.report.table1 import CLASS_ROWS
+from allcell.text.words import SCORE_TITLES
 from allcell.ui.shell.charts import COLOURS, LEGEND, looks, upper_share
 from allcell.ui.shell.controls import choose_one
 
@@ -85,15 +85,24 @@ def forest(rows: Sequence[ForestRow], *, title: str, x_title: str) -> go.Figure:
     return figure
 
 
-def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None:
+def forests(
+    rows_of: Callable[[str, str], list[ForestRow]],
+    metrics: Iterable[str],
+    *,
+    key: str,
+    default: str,
+) -> None:
     """A choice of the score, and a chart for each class.
 
     Args:
         rows_of: Gives a chart's rows for a class and a score; where no row has a number, a line of
             text replaces the chart.
+        metrics: The scores to choose from, as `SCORE_TITLES` names them.
         key: Prefix of the widgets' keys.
+        default: The score chosen at first.
     """
-    metric = choose_one("Score in the chart", METRIC_TITLES, key=f"{key}.metric", default="ap50")
+    titles = {metric: SCORE_TITLES[metric] for metric in metrics}
+    metric = choose_one("Score in the chart", titles, key=f"{key}.metric", default=default)
     for column, name in zip(st.columns(2, gap="medium"), PAPER_CLASSES, strict=True):
         rows = rows_of(name, metric)
         with column:
@@ -103,8 +112,8 @@ def forests(rows_of: Callable[[str, str], list[ForestRow]], *, key: str) -> None
             st.plotly_chart(
                 forest(
                     rows,
-                    title=f"{CLASS_ROWS[name]}: {METRIC_TITLES[metric]}",
-                    x_title=f"{METRIC_TITLES[metric]} (0 to 1)",
+                    title=f"{CLASS_ROWS[name]}: {titles[metric]}",
+                    x_title=f"{titles[metric]} (0 to 1)",
                 ),
                 key=f"{key}.{name}",
                 config={"displayModeBar": False},
@@ -118,7 +127,7 @@ class SpeedPoint:
     Attributes:
         name: Display title.
         fps: Frames a second, frame to boxes.
-        score: mAP, 0 to 1.
+        score: AP, 0 to 1.
         measured: Whether it was measured on this machine; the paper's points were not.
     """
 
@@ -140,7 +149,7 @@ def pareto(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
 def speed_against_score(
     points: Sequence[SpeedPoint], *, paper_fps: float, y_title: str, everyone: Sequence[str] = ()
 ) -> go.Figure:
-    """Speed against mAP: what was measured here, the Pareto front, and the paper's points.
+    """Speed against AP: what was measured here, the Pareto front, and the paper's points.
 
     Args:
         points: Points of this machine, and of the paper.

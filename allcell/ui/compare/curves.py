@@ -19,6 +19,7 @@ from allcell.evaluation.operating import Interval, operating_point
 from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
 from allcell.statistics import resamples
+from allcell.text.words import BOTH_APS
 from allcell.ui.compare.answers import Answers, KeptAnswers, answers
 from allcell.ui.compare.views import View, draw_chart, draw_confusion, draw_curves
 from allcell.ui.compare.your_data import boxes as user_boxes
@@ -165,5 +166,5 @@ def _training(models: Sequence[KeptAnswers]) -> None:
             draw_chart(charts.training_overlay(learned, column, title, everyone), f"training-{n}")
     st.caption(
         "After the paper's Figures 4 to 6: mean over all classes on the 13 validation fields, "
-        "epoch by epoch of the training on ALL-IDB1; pre-training is not drawn."
+        f"epoch by epoch of the training on ALL-IDB1; pre-training is not drawn. {BOTH_APS}"
     )

@@ -13,11 +13,13 @@ from allcell.evaluation.compare import ALPHA, COMPARED, field_is_decisive, least
 from allcell.evaluation.intervals import UNDECIDED, ShownInterval, difference_interval
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
+from allcell.report.table1 import CLASS_ROWS, MEANS
 from allcell.settings import settings
 from allcell.statistics import too_few_images
+from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.compare.answers import Answers, answers
 from allcell.ui.compare.your_data import bundle as user_bundle
 from allcell.ui.shell.catalog import short_title
@@ -25,12 +27,12 @@ from allcell.ui.shell.controls import choose_one
 
 #: Display titles of the comparison's measures.
 MEASURES = {
-    "blast.ap50": "Blasts, mAP@0.5",
-    "healthy.ap50": "Healthy white cells, mAP@0.5",
-    "blast.ap50_95": "Blasts, mAP@0.5:0.95",
-    "healthy.ap50_95": "Healthy white cells, mAP@0.5:0.95",
-    "map50": "Both classes, mAP@0.5",
-    "map50_95": "Both classes, mAP@0.5:0.95",
+    **{
+        f"{name}.{score}": f"{CLASS_ROWS[name]}, {SCORE_TITLES[score]}"
+        for score in MEANS
+        for name in PAPER_CLASSES
+    },
+    **{mean: f"{CLASS_ROWS['all']}, {SCORE_TITLES[score]}" for score, mean in MEANS.items()},
     "centroids.recall": "Expert blast centroids found",
     "centroids.precision": "Blast boxes on an expert centroid",
     "white_cells.recall": "White cells found",
@@ -58,6 +60,7 @@ def differences() -> None:
         format_func=MEASURES.__getitem__,
         key="compare.user_measure" if chosen.run else "compare.measure",
         persist_state="session",
+        help=BOTH_APS,
     )
     pairs = [d for d in comparison["differences"] if d["measure"] == measure]
     st.markdown(f"**{verdict(pairs, titles, chosen.n_images)}**")

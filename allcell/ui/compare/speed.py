@@ -15,9 +15,11 @@ from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
 from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.settings import RESEARCH_USE, settings
+from allcell.text.words import AS_YOLOV5_COUNTS, BOTH_APS, SCORE_TITLES
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import catalog
+from allcell.ui.shell.controls import choose_one
 from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.progress import follow
 from allcell.ui.shell.session_watch import session_is_open
@@ -198,10 +200,13 @@ def _table(run: SpeedRun) -> pd.DataFrame:
 
 
 def _chart(run: SpeedRun) -> None:
+    titles = {key: SCORE_TITLES[key] for key in ("ap50_as_shown", "ap50")}
+    # The paper's points are in the chart, and its AP is of one kind only.
+    metric = choose_one("Score in the chart", titles, key="compare.speed.score", default="ap50")
     scores = {
         c.model: c
         for c in table_1(settings().weights_dir)
-        if (c.class_name, c.metric) == ("blast", "ap50")
+        if (c.class_name, c.metric) == ("blast", metric)
     }
     points, without = [], []
     for position, r in sorted(dict(run.results).items()):
@@ -213,7 +218,7 @@ def _chart(run: SpeedRun) -> None:
         else:
             without.append(f"{job.title} at {_size(r.input_px)} px")
     for paper in TABLE_1:
-        if (value := paper.value("blast", "ap50")) is not None:
+        if metric == "ap50" and (value := paper.value("blast", metric)) is not None:
             points.append(
                 compare_charts.SpeedPoint(paper.name, 1000 / paper.inference_ms, value, False)
             )
@@ -221,19 +226,20 @@ def _chart(run: SpeedRun) -> None:
         compare_charts.speed_against_score(
             points,
             paper_fps=PAPER_FPS,
-            y_title="Blasts, mAP@0.5 (0 to 1)",
+            y_title=f"Blasts, {titles[metric]} (0 to 1)",
             everyone=[spec.title for spec in _usable().values()],
         ),
         key="compare.speed.chart",
         config={"displayModeBar": False},
     )
     st.caption(
-        "Filled: this machine, frame to boxes, against our mAP on the 17 test fields, each model "
-        "at its own input size, at which it was scored. Open: the paper's numbers, its time per "
-        "image on a Colab GPU (a Tesla P100, for example). Up and to the right is better."
+        "Filled: this machine, frame to boxes, against our AP on the 17 test fields, each model "
+        "at its own input size, at which it was scored. Open: the paper's numbers (AP "
+        f"{AS_YOLOV5_COUNTS} only), its time per image on a Colab GPU (a Tesla P100, for example). "
+        f"Up and to the right is better. {BOTH_APS}"
     )
     if without:
-        st.caption(f"Not in the chart, as no mAP is measured there: {', '.join(without)}.")
+        st.caption(f"Not in the chart, as no AP is measured there: {', '.join(without)}.")
 
 
 def _size(size_px: tuple[int, int] | None) -> str:

@@ -6,10 +6,11 @@ import streamlit as st
 
 from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
-from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, METRIC_TITLES, METRICS, published
+from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, published
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
+    TABLE_METRICS,
     TableCell,
     table_1,
     to_csv,
@@ -18,6 +19,7 @@ from allcell.report.table1 import (
     wide_table,
 )
 from allcell.settings import RESEARCH_USE, settings
+from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.compare.answers import answers, user_set_is_shown
 from allcell.ui.compare.charts import ForestRow, forests
 from allcell.ui.compare.your_data import table as user_table
@@ -40,7 +42,7 @@ def published_and_measured() -> None:
         return
     every = table_1(settings().weights_dir)
     _say_what_is_missing(every)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         classes = st.pills(
             "Cells",
@@ -54,12 +56,13 @@ def published_and_measured() -> None:
     with right:
         metrics = st.pills(
             "Scores",
-            METRICS,
+            TABLE_METRICS,
             selection_mode="multi",
-            default=METRICS,
-            format_func=METRIC_TITLES.__getitem__,
+            default=TABLE_METRICS,
+            format_func=SCORE_TITLES.__getitem__,
             key="compare.metrics",
             persist_state="session",
+            wrap=True,
         )
     cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
     table = wide_table(cells)
@@ -85,7 +88,7 @@ def published_and_measured() -> None:
         placeholder="",
         alt="Table 1 of the paper, each published score next to the measured one",
     )
-    st.caption(f"\\{_ASTERISK} {_SETS}")
+    st.caption(f"{BOTH_APS} \\{_ASTERISK} {_SETS}")
     _downloads(cells)
     _chart(every)
     _cnn()
@@ -103,7 +106,7 @@ def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
 
 
 def _downloads(cells: tuple[TableCell, ...]) -> None:
-    notes = (_ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
+    notes = (BOTH_APS, _ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
     table_downloads(
         "compare.download",
         "table-1",
@@ -127,7 +130,7 @@ def _chart(cells: tuple[TableCell, ...]) -> None:
             and (c.measured is not None or c.published is not None)
         ]
 
-    forests(rows, key="compare.forest")
+    forests(rows, TABLE_METRICS, key="compare.forest", default="ap50")
 
 
 def _cnn() -> None:

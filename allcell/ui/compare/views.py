@@ -15,6 +15,7 @@ from allcell.evaluation.metrics import calibration, threshold_curve
 from allcell.evaluation.operating import OperatingPoint
 from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
+from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS
 from allcell.ui.compare.answers import KeptAnswers
 from allcell.ui.compare.charts import confusion_map
 from allcell.ui.shell import charts
@@ -114,9 +115,9 @@ def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None
             "diagonal. Boxes to the right of the dotted line are shown."
         )
     st.caption(
-        f"On {fields}, IoU 0.5, confidence {CALIBRATION_FLOOR:g} and above. As a user sees it: one "
-        "cell has one class. Table 1's P, R and mAP follow YOLOv5, where a box counts for each "
-        "class it reaches."
+        f"On {fields}, IoU 0.5, confidence {CALIBRATION_FLOOR:g} and above, {AS_SHOWN}: one cell "
+        f"has one class. Table 1's P and R are {AS_YOLOV5_COUNTS}: a box counts for each class "
+        "that it reaches."
     )
 
 

@@ -12,11 +12,12 @@ from allcell.models.registry import PAPER_CLASSES, ClassifierSpec
 from allcell.report.paper import (
     CNN_FOOTNOTE,
     FOOTNOTES,
-    METRIC_TITLES,
     METRICS,
     PublishedModel,
     published,
 )
+from allcell.report.table1 import MEANS
+from allcell.text.words import SCORE_TITLES
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.kept_metrics import (
@@ -58,25 +59,30 @@ def detector_rows(metrics: dict[str, Any], paper: PublishedModel | None) -> pd.D
     intervals, images = metrics["intervals"], metrics["images"]
     for name in PAPER_CLASSES:
         scores = metrics["classes"][name]
-        for metric in METRICS:
-            row = {"Score": f"{title_of(name)}, {METRIC_TITLES[metric]}"}
+        for metric, title in SCORE_TITLES.items():
+            row = {"Score": f"{title_of(name)}, {title}"}
+            # JSON of earlier versions has no AP as shown.
             row |= {
-                MEASURED: _number(scores[metric]),
+                MEASURED: _number(scores.get(metric)),
                 INTERVAL: class_interval(intervals, images, name, metric, scores).text(_number),
             }
-            row |= {PUBLISHED: _number(paper.value(name, metric))} if paper else {}
+            row |= {PUBLISHED: _published(paper, name, metric)} if paper else {}
             rows.append(row)
     if paper is not None and any(value is not None for value in paper.every):
-        for metric, key in (("ap50", "map50"), ("ap50_95", "map50_95")):
+        for metric, key in MEANS.items():
             rows.append(
                 {
-                    "Score": f"Both, {METRIC_TITLES[metric]}",
-                    MEASURED: _number(metrics[key]),
-                    INTERVAL: interval_of(intervals[key], images).text(_number),
-                    PUBLISHED: _number(paper.value("all", metric)),
+                    "Score": f"Both, {SCORE_TITLES[metric]}",
+                    MEASURED: _number(metrics.get(key)),
+                    INTERVAL: interval_of(intervals.get(key), images).text(_number),
+                    PUBLISHED: _published(paper, "all", metric),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _published(paper: PublishedModel, class_name: str, metric: str) -> str:
+    return _number(paper.value(class_name, metric)) if metric in METRICS else ""
 
 
 def _number(value: float | None) -> str:

@@ -12,12 +12,21 @@ from plotly.graph_objects import Figure
 from allcell.evaluation.intervals import interval_of, score_text
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import ClassifierSpec
+from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.shell import charts
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.kept_metrics import test_metrics, training_curve
 
 #: Models whose curves share a plot, as in the paper's Figure 6.
 _FIGURE_6 = ("yolov5s", "yolov5m", "yolov5s-scratch")
+
+#: Columns of scores: title, class and score.
+_SCORES = {
+    f"{cell.heading}, {SCORE_TITLES[score]}": (cell.name, score)
+    for score in ("ap50_as_shown", "ap50")
+    for cell in CELL_CLASSES
+    if cell.paper
+}
 
 
 def overview(entries: Sequence[Listing]) -> None:
@@ -35,8 +44,8 @@ def overview(entries: Sequence[Listing]) -> None:
     )
     st.caption(
         "Scores on the 17 ALL-IDB1 test fields, with 95 % bootstrap intervals over the fields; "
-        "for the whole-field CNN, right answers with the exact interval. Sources, settings and "
-        "every mistake are in the cards below."
+        "for the whole-field CNN, right answers with the exact interval. "
+        f"{BOTH_APS} Sources, settings and every mistake are in the cards below."
     )
 
 
@@ -46,8 +55,7 @@ def _row(entry: Listing) -> dict[str, Any]:
     state = "yours" if entry.user_model else "ready" if entry.usable else "not here"
     row: dict[str, Any] = {
         "Model": spec.title,
-        "Blasts, mAP@0.5": "",
-        "Healthy WBC, mAP@0.5": "",
+        **{title: "" for title in _SCORES},
         "Whole fields right": "",
         "State": state,
         "Weights (MB)": files.checkpoint.bytes / 1e6 if files else None,
@@ -63,10 +71,11 @@ def _row(entry: Listing) -> dict[str, Any]:
             f"{right['k']} of {right['n']} ({right['low']:.2f} to {right['high']:.2f})"
         )
         return row
-    for cell in (cell for cell in CELL_CLASSES if cell.paper):
-        interval = interval_of(metrics["intervals"][f"{cell.name}.ap50"], metrics["images"])
-        ap50 = metrics["classes"][cell.name]["ap50"]
-        row[f"{cell.heading}, mAP@0.5"] = score_text(ap50, interval, "{:.3f}".format)
+    for title, (name, score) in _SCORES.items():
+        # JSON of earlier versions has no AP as shown.
+        interval = interval_of(metrics["intervals"].get(f"{name}.{score}"), metrics["images"])
+        value = metrics["classes"][name].get(score)
+        row[title] = score_text(value, interval, "{:.3f}".format)
     right = sum(f["blast_present"] == f["blast_suggested"] for f in metrics["fields"])
     row["Whole fields right"] = f"{right} of {metrics['images']}"
     return row
@@ -109,10 +118,14 @@ def figure_6(entries: Sequence[Listing]) -> None:
     st.subheader("YOLOv5, pre-trained and from random weights", anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
-        _chart(charts.training_overlay(curves, "metrics/mAP50(B)", "mAP@0.5"), "figure-6-50")
+        _chart(
+            charts.training_overlay(curves, "metrics/mAP50(B)", SCORE_TITLES["ap50"]),
+            "figure-6-50",
+        )
     with right:
         _chart(
-            charts.training_overlay(curves, "metrics/mAP50-95(B)", "mAP@0.5:0.95"), "figure-6-95"
+            charts.training_overlay(curves, "metrics/mAP50-95(B)", SCORE_TITLES["ap50_95"]),
+            "figure-6-95",
         )
     st.caption(
         "After the paper's Figure 6: mean over all classes on the 13 validation fields, epoch by "

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
+from allcell.text.words import SCORE_TITLES
+
 #: Okabe and Ito's palette, without its yellow, which fades on white.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b38600", "#56b4e9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -69,8 +71,8 @@ def upper_share(values: Iterable[float]) -> tuple[float, float]:
 
 #: Columns of a detector's training curve that are drawn, each with its title.
 DETECTOR_CURVES = (
-    ("metrics/mAP50(B)", "mAP@0.5"),
-    ("metrics/mAP50-95(B)", "mAP@0.5:0.95"),
+    ("metrics/mAP50(B)", SCORE_TITLES["ap50"]),
+    ("metrics/mAP50-95(B)", SCORE_TITLES["ap50_95"]),
     ("metrics/precision(B)", "P"),
     ("metrics/recall(B)", "R"),
 )
@@ -179,7 +181,7 @@ def _of_epochs(
 
 
 def training_scores(curve: pd.DataFrame) -> go.Figure:
-    """P, R and both mAPs of a detector on validation, epoch by epoch (the paper's Figures 4, 5)."""
+    """P, R and AP of a detector on validation, epoch by epoch (the paper's Figures 4, 5)."""
     return _of_epochs(
         curve,
         DETECTOR_CURVES,

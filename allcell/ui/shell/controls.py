@@ -61,6 +61,7 @@ def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str)
         format_func=titles.__getitem__,
         key=key,
         persist_state="session",
+        wrap=True,
     )
 
 

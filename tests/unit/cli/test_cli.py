@@ -17,6 +17,7 @@ from allcell.imaging.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
+from allcell.text.words import BOTH_APS
 from allcell.untrusted import session as untrusted_session
 from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
@@ -152,7 +153,10 @@ def test_models_names_every_model_and_how_it_measured():
     blast = json.loads(kept.read_text())["classes"]["blast"]
     assert rows["live"]["test"]["blast_ap50"] == blast["ap50"]
     text = run("models").stdout
-    assert f"mAP@0.5 blast {blast['ap50']:.3f}" in text
+    assert rows["live"]["test"]["blast_ap50_as_shown"] == blast["ap50_as_shown"]
+    assert f"AP@0.5 as shown: blast {blast['ap50_as_shown']:.3f}" in text
+    assert f"AP@0.5 as YOLOv5 counts: blast {blast['ap50']:.3f}" in text
+    assert text.count(BOTH_APS) == 1
 
 
 @pytest.mark.torch
@@ -286,6 +290,13 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
     assert result["model"] == "mine"
     assert result["classes"]["blast"]["ap50"] == pytest.approx(1.0)
     assert result["classes"]["healthy"]["ap50"] == pytest.approx(0.0)
+    text = run("evaluate", "--data", data, "--onnx", file).stdout
+    # Cells, both APs as shown, then P, R and both APs as YOLOv5 counts.
+    (blast,) = [line.split() for line in text.splitlines() if line.startswith("blast ")]
+    assert blast[1:4] == ["1", "1.000", "1.000"]
+    assert blast[-2:] == ["1.000", "1.000"]
+    assert "as shown" in text.splitlines()[1]
+    assert text.count(BOTH_APS) == 1
 
 
 @pytest.fixture
@@ -321,6 +332,7 @@ def test_compare_takes_whole_field_models_too(compare):
     assert f"cnn: {sum(judged.right)} of 3 fields classified correctly" in done.stdout
     assert "decided: too few images: 3, at least 10 are needed" in done.stdout
     assert "decisive" not in done.stdout
+    assert done.stdout.count(BOTH_APS) == 1
     pairs = json.loads(kept.scored["comparison.json"])["fields"]
     assert [(p["first"], p["second"]) for p in pairs] == list(combinations(names, 2))
     again = run("evaluate", "--from", bundle)

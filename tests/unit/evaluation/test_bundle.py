@@ -296,6 +296,63 @@ def test_a_bundle_of_an_earlier_version_that_decided_on_two_images_can_be_read(a
     assert (wrong.differing, wrong.outdated) == (["comparison.json"], [])
 
 
+def without_as_shown(text):
+    """A file of a bundle as version 0.2 wrote it."""
+
+    def older(content):
+        if isinstance(content, dict):
+            return {k: older(v) for k, v in content.items() if not k.endswith("_as_shown")}
+        if isinstance(content, list):
+            return [older(v) for v in content if "_as_shown" not in str(v)]
+        return content
+
+    return json.dumps(older(json.loads(text)))
+
+
+SCORED = ("comparison.json", "metrics/01.json", "metrics/02.json")
+
+
+def test_a_bundle_of_a_version_without_ap_as_shown_can_be_checked(bundle, tmp_path):
+    before = bundle
+    for name in SCORED:
+        assert "as_shown" in read_bundle(bundle).scored[name]
+        before = changed(before, name, without_as_shown)
+    again = rescore(before)
+    assert (again.differing, again.outdated) == ([], list(SCORED))
+    assert again.results[0].map50_as_shown is not None
+    (tmp_path / "b.zip").write_bytes(before)
+    done = CliRunner().invoke(app, ["evaluate", "--from", str(tmp_path / "b.zip")])
+    assert done.exit_code == 0, done.output
+    assert "from an earlier version: AP as shown where it is missing" in done.output
+
+    def better(text):
+        metrics = json.loads(text)
+        metrics["classes"]["blast"]["ap50"] = 1.0
+        return json.dumps(metrics)
+
+    wrong = rescore(changed(before, "metrics/02.json", better))
+    assert (wrong.differing, wrong.outdated) == (["metrics/02.json"], list(SCORED[:2]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda m: m["classes"]["blast"].update(ap50_as_shown=0.5), id="a score"),
+        pytest.param(lambda m: m.pop("map50_as_shown"), id="one of them taken out"),
+        pytest.param(
+            lambda m: m["intervals"].update({"blast.ap50_as_shown": [0.1, 1.0]}), id="an interval"
+        ),
+    ],
+)
+def test_a_changed_ap_as_shown_is_found(bundle, change):
+    def wrong(text):
+        metrics = json.loads(text)
+        change(metrics)
+        return json.dumps(metrics)
+
+    assert rescore(changed(bundle, "metrics/01.json", wrong)).differing == ["metrics/01.json"]
+
+
 def test_enough_images_excuse_no_interval(bundle):
     def with_intervals(text):
         kept = json.loads(text)

@@ -45,6 +45,12 @@ def test_what_neither_model_defines_is_left_out():
     assert "blast.ap50" not in {d.measure for d in compare_measures(measured, replicates, 17)}
 
 
+def test_both_aps_are_compared():
+    measures = {d.measure for d in compare_measures(*models(a=0.1, b=0.0), 17)}
+    for name in ("blast.ap50", "healthy.ap50_95", "map50", "map50_95"):
+        assert {name, f"{name}_as_shown"} <= measures
+
+
 def test_fields_are_compared_one_by_one():
     second = [i < 2 for i in range(9)]
     (pair,) = compare_fields({"first": [True] * 9, "second": second})

@@ -116,6 +116,62 @@ def test_everything_by_hand(case):
     assert result.median_ms == 25.0
 
 
+FAR = (160, 60, 190, 90)
+
+
+@pytest.mark.parametrize(
+    ("script", "as_yolov5_counts", "as_shown"),
+    [
+        pytest.param([(A, 0.9, BLAST), (B, 0.8, BLAST)], (1, 1), (1, 1), id="one name each: alike"),
+        # As shown, B is healthy: one of two blasts is found, so 51 of 101 recalls are reached. The
+        # healthy cell C is found after a false alarm.
+        pytest.param(
+            [(A, 0.9, BLAST), (B, 0.8, HEALTHY), (B, 0.7, BLAST), (C, 0.6, HEALTHY)],
+            (1, 1 / 2),
+            (51 / 101, 1 / 2),
+            id="the second guess is right",
+        ),
+        # As YOLOv5 counts, A is a healthy cell too, a false alarm before C.
+        pytest.param(
+            [(A, 0.9, BLAST), (A, 0.8, HEALTHY), (B, 0.7, BLAST), (C, 0.6, HEALTHY)],
+            (1, 1 / 2),
+            (1, 1),
+            id="the second guess is wrong",
+        ),
+        pytest.param(
+            [(A, 0.9, BLAST), (A, 0.04, HEALTHY), (B, 0.03, BLAST), (C, 0.02, HEALTHY)],
+            (1, 1 / 2),
+            (51 / 101, 0),
+            id="what no user is shown counts for YOLOv5 only",
+        ),
+        # Precision 1, 1/2, 2/3: 51 recalls at 1 and 50 at 2/3, both ways.
+        pytest.param(
+            [(A, 0.9, BLAST), (FAR, 0.8, BLAST), (B, 0.7, BLAST)],
+            ((51 + 50 * 2 / 3) / 101, 0),
+            ((51 + 50 * 2 / 3) / 101, 0),
+            id="a false alarm is one either way",
+        ),
+        pytest.param([], (0, 0), (0, 0), id="nothing found"),
+    ],
+)
+@pytest.mark.parametrize("confidence", [0.01, 0.3, 0.95])
+def test_both_aps_by_hand(tmp_path, script, as_yolov5_counts, as_shown, confidence):
+    # The case without a healthy box has no healthy cell either, so that its AP is the blasts'.
+    truth = [(A, BLAST), (B, BLAST)]
+    healthy = any(kind == HEALTHY for *_, kind in script)
+    image = labelled(tmp_path, 0, truth + [(C, HEALTHY)] * healthy)
+    result = run(Scripted([script]), [image], confidence=confidence)
+    blast, other = result.classes["blast"], result.classes["healthy"]
+    # Boxes lie on the cells, so every IoU threshold gives the same.
+    for (first, second), kind in ((as_yolov5_counts, ""), (as_shown, "_as_shown")):
+        assert getattr(blast, f"ap50{kind}") == pytest.approx(first), kind
+        assert getattr(blast, f"ap50_95{kind}") == pytest.approx(first), kind
+        expected = (first + second) / 2 if healthy else first
+        assert getattr(other, f"ap50{kind}") == (pytest.approx(second) if healthy else None)
+        assert getattr(result, f"map50{kind}") == pytest.approx(expected)
+        assert getattr(result, f"map50_95{kind}") == pytest.approx(expected)
+
+
 def test_the_detector_is_asked_for_unsure_boxes_at_its_own_scale(case):
     detector, images = case
     run(detector, images, iou=0.6)
@@ -158,6 +214,7 @@ def test_a_healthy_data_set_has_no_blast_figures(case):
     detector, images = case
     result = run(detector, images[2:3])
     assert result.classes["blast"].ap50 is None
+    assert result.classes["blast"].ap50_95_as_shown is None
     assert result.classes["blast"].precision is None
     assert result.map50 == 0.0  # the healthy cell was missed
     assert result.sensitivity.fraction is None
@@ -194,7 +251,13 @@ def test_healthy_cells_of_a_patient_are_counted_by_themselves(tmp_path):
 def test_intervals_hold_the_value_and_shrink_to_it_when_images_agree(case):
     detector, images = case
     result = run(detector, images * 3)
-    for name, value in (("blast.ap50", result.classes["blast"].ap50), ("map50", result.map50)):
+    blast = result.classes["blast"]
+    for name, value in (
+        ("blast.ap50", blast.ap50),
+        ("blast.ap50_as_shown", blast.ap50_as_shown),
+        ("map50", result.map50),
+        ("map50_95_as_shown", result.map50_95_as_shown),
+    ):
         low, high = result.intervals[name]
         assert low <= value <= high
     low, high = result.intervals["blast.tp"]
@@ -248,6 +311,8 @@ def test_json_holds_what_a_reader_needs(case):
     content = json.loads(run(*case).to_json())
     assert content["settings"]["operating_confidence"] == 0.3
     assert content["settings"]["max_detections"] == 300
+    assert "one cell has one class" in content["settings"]["rule_as_shown"]
+    assert content["classes"]["blast"]["ap50_as_shown"] == 0.50495
     assert content["classes"]["blast"]["at_operating_point"]["precision"] == 0.333333
     assert content["classes"]["blast"]["curve"]["recall"] == [0.5]
     assert content["specificity"] == {

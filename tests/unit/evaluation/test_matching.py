@@ -213,6 +213,17 @@ def test_parity_with_pycocotools(seed):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("floor", [0.05, 0.5])
+def test_leaving_out_unsure_boxes_equals_not_matching_them(floor):
+    images = random_images(0)
+    sure = [ScoredImage(i.predictions.at_least(floor), i.truth, i.ignore) for i in images]
+    assert sum(len(i.predictions) for i in sure) < sum(len(i.predictions) for i in images)
+    for whole, direct in zip(match(images), match(sure), strict=True):
+        left = whole.at_least(floor)
+        for name in ("confidence", "image", "correct", "ignored", "truths"):
+            np.testing.assert_array_equal(getattr(left, name), getattr(direct, name))
+
+
 def test_a_resample_equals_matching_the_chosen_images():
     images = random_images(0)
     choice = np.array([3, 1, 3, 0, 2])

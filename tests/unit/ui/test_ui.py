@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 
 from allcell.imaging.images import decode
 from allcell.imaging.scale import RedCellEstimate, Scale
-from allcell.report.paper import METRICS, published
+from allcell.report.paper import published
+from allcell.report.table1 import MEANS
 from allcell.statistics import Proportion
+from allcell.text.words import SCORE_TITLES
 from allcell.ui.field.crops import MAX_SIDE_PX, crop, data_uri, display_jpeg
 from allcell.ui.field.lru import Lru
 from allcell.ui.field.table import picked_row
@@ -210,24 +213,23 @@ def test_lines_of_a_chart_differ_by_dash_and_colour() -> None:
 
 def scored(value: float) -> dict[str, Any]:
     """Metrics of a detector: each score the same, each interval 0.1 to either side."""
-    scores = {"cells": 20, **dict.fromkeys(METRICS, value)}
+    scores = {"cells": 20, **dict.fromkeys(SCORE_TITLES, value)}
     ends = [value - 0.1, value + 0.1]
-    names = [f"{name}.{metric}" for name in ("blast", "healthy") for metric in METRICS]
+    names = [f"{name}.{metric}" for name in ("blast", "healthy") for metric in SCORE_TITLES]
     return {
         "images": 17,
         "classes": {"blast": scores, "healthy": scores},
-        "map50": value,
-        "map50_95": value,
-        "intervals": dict.fromkeys([*names, "map50", "map50_95"], ends),
+        **dict.fromkeys(MEANS.values(), value),
+        "intervals": dict.fromkeys([*names, *MEANS.values()], ends),
     }
 
 
 @pytest.mark.parametrize(
     ("model", "rows", "first", "last"),
     [
-        pytest.param("yolov5s", 8, "0.885", "0.627", id="both classes published"),
-        pytest.param("yolov6", 10, "", "0.548", id="only both together published"),
-        pytest.param("live", 8, None, None, id="not in the paper"),
+        pytest.param("yolov5s", 12, "0.885", "0.627", id="both classes published"),
+        pytest.param("yolov6", 16, "", "0.548", id="only both together published"),
+        pytest.param("live", 12, None, None, id="not in the paper"),
     ],
 )
 def test_measured_stands_beside_published(
@@ -238,14 +240,25 @@ def test_measured_stands_beside_published(
     assert set(table["Measured"]) == {"0.800"}
     assert set(table["95 % interval"]) == {"0.700 to 0.900"}
     column = [None] * rows if "Published" not in table else list(table["Published"])
-    assert (column[0], column[-1]) == (first, last)
+    assert (column[2], column[-1]) == (first, last)
+    assert list(table["Score"][:2]) == ["Blast, AP@0.5 as shown", "Blast, AP@0.5:0.95 as shown"]
+    # The paper has AP of the other kind only.
+    assert set(column[:2]) <= {"", None}
+
+
+def test_scores_of_a_version_without_ap_as_shown_are_read() -> None:
+    before = json.loads(json.dumps(scored(0.8)).replace("_as_shown", "_unknown"))
+    table = detector_rows(before, published("yolov6")).set_index("Score")
+    assert table.loc["Blast, AP@0.5 as shown", "Measured"] == ""
+    assert table.loc["Both, AP@0.5 as shown", "95 % interval"] == "n/a"
+    assert table.loc["Both, AP@0.5 as YOLOv5 counts", "Measured"] == "0.800"
 
 
 @pytest.mark.parametrize(
     ("images", "rows"),
     [
-        pytest.param(17, {"0.832 to 1.000, exact": 4, "no width": 4}, id="17 fields"),
-        pytest.param(9, {"n/a": 8}, id="too few fields"),
+        pytest.param(17, {"0.832 to 1.000, exact": 4, "no width": 8}, id="17 fields"),
+        pytest.param(9, {"n/a": 12}, id="too few fields"),
     ],
 )
 def test_an_interval_without_width_is_not_shown(images: int, rows: dict[str, int]) -> None:

@@ -11,15 +11,16 @@ from allcell.report.table1 import table_latex, table_markdown
 from allcell.report.user_scores import field_scores, scores_csv, wide_scores
 from allcell.runs.evaluation import EvaluationRun
 from allcell.settings import RESEARCH_USE
+from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.compare.answers import Answers
 from allcell.ui.compare.charts import ForestRow, forests
 from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.table_downloads import table_downloads
 
 _RULES = (
-    "mAP as COCO computes it, P and R at the confidence of the best F1 of blasts and healthy "
-    "cells, as YOLOv5 prints them; found, false alarms and missed at each model's operating "
-    "threshold, IoU 0.5."
+    f"{BOTH_APS} It is computed as COCO does; P and R at the confidence of the best F1 of blasts "
+    "and healthy cells, as YOLOv5 prints them; found, false alarms and missed at each model's "
+    "operating threshold, IoU 0.5."
 )
 
 
@@ -105,4 +106,4 @@ def _chart(scored: list[tuple[str, EvaluationResult]]) -> None:
             for title, result in scored
         ]
 
-    forests(rows, key="compare.user_forest")
+    forests(rows, SCORE_TITLES, key="compare.user_forest", default="ap50_as_shown")
