@@ -13,11 +13,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import ModelSpec
-from allcell.result import Caution, Result
+from allcell.result import Result
 
 
 class ImageDetector(Protocol):
@@ -97,6 +98,7 @@ class Analysis:
         candidates: All boxes down to the detector's floor, overlapping ones included.
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
+        about_picture: See `picture_cautions`.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Analysis:
     candidates: Detections
     scale: Scale
     timing: Timing
+    about_picture: tuple[Caution, ...] = ()
 
     def result(
         self,
@@ -113,6 +116,7 @@ class Analysis:
         confidence: float | None = None,
         iou: float | None = None,
         classes: Collection[str] | None = None,
+        insisted: bool = False,
     ) -> Result:
         """What is shown and exported at these settings.
 
@@ -120,6 +124,7 @@ class Analysis:
             confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
             iou: Overlap above which two boxes are one cell, up to `MAX_IOU`; the model's if None.
             classes: Names of the classes to keep; all if None.
+            insisted: Whether the user wants the numbers whatever speaks against them.
         """
         shown = choose(self.spec, self.candidates, confidence=confidence, iou=iou, classes=classes)
         return Result(
@@ -131,7 +136,8 @@ class Analysis:
             self.spec.classes,
             self.timing,
             self.scale,
-            self.warnings,
+            warnings=self.warnings,
+            insisted=insisted,
         )
 
     @property
@@ -139,7 +145,7 @@ class Analysis:
         """Reasons not to trust the answer as it stands."""
         # A network with a fixed input size gets the whole picture, whatever the size of its cells.
         scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
-        return (*scale, *_limit_cautions(self.timing))
+        return (*self.about_picture, *scale, *_limit_cautions(self.timing))
 
 
 def analyse(
@@ -164,7 +170,26 @@ def analyse(
     """
     found = find(detector, image, scale=scale, confidence=confidence)
     height, width = image.shape[:2]
-    return Analysis(name, width, height, detector.spec, found.candidates, found.scale, found.timing)
+    return Analysis(
+        name,
+        width,
+        height,
+        detector.spec,
+        found.candidates,
+        found.scale,
+        found.timing,
+        picture_cautions(image, found.scale),
+    )
+
+
+def picture_cautions(image: npt.NDArray[np.uint8], scale: Scale) -> tuple[Caution, ...]:
+    """What speaks against any model's answer on a picture, whole-field models' included.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        scale: How large its red cells are.
+    """
+    return ()
 
 
 def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:
