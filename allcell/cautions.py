@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 #: Stands in place of the suggested class of a box whose picture is not to be trusted.
 WITHHELD = "withheld"
 
-#: What a caution is about. The line on the size of the red cells says the first two.
+#: What a caution is about, the most severe kind first.
 CautionKind = Literal[
-    "scale_unknown",
-    "scale_weak",
-    "scale_implausible",
-    "limit_reached",
     "not_a_smear",
+    "scale_implausible",
     "blurred",
     "exposure",
     "compressed",
-    "grey",
     "unlike",
     "models_disagree",
+    "limit_reached",
+    "grey",
+    "scale_unknown",
+    "scale_weak",
 ]
+_BY_SEVERITY = get_args(CautionKind)
+#: Said already by the line on the size of the red cells.
 _SAID_WITH_SCALE = ("scale_unknown", "scale_weak")
 
 
@@ -62,8 +64,8 @@ class Cautioned:
 
     @property
     def withholding(self) -> tuple[Caution, ...]:
-        """Those of `warnings` for which numbers are withheld."""
-        return tuple(caution for caution in self.warnings if caution.withholds)
+        """Those of `warnings` for which numbers are withheld, the most severe first."""
+        return self._by_severity(withholds=True)
 
     @property
     def withheld(self) -> bool:
@@ -77,11 +79,11 @@ class Cautioned:
 
     @property
     def notes(self) -> tuple[Caution, ...]:
-        """The others of `warnings`, without those on the size of the red cells.
+        """The others of `warnings`, the most severe first, without those on the red cells' size.
 
         The line on that size, which stands beside every result, says them already.
         """
-        others = (caution for caution in self.warnings if not caution.withholds)
+        others = self._by_severity(withholds=False)
         return tuple(caution for caution in others if caution.kind not in _SAID_WITH_SCALE)
 
     @property
@@ -102,6 +104,10 @@ class Cautioned:
     def reservation(self) -> str:
         """`standing` and the reasons for it; empty if nothing has to be said."""
         return " ".join([self.standing, *(c.message for c in self.withholding if self.standing)])
+
+    def _by_severity(self, *, withholds: bool) -> tuple[Caution, ...]:
+        chosen = (caution for caution in self.warnings if caution.withholds == withholds)
+        return tuple(sorted(chosen, key=lambda caution: _BY_SEVERITY.index(caution.kind)))
 
     def insist(self) -> Self:
         """The same answer with its numbers, whatever speaks against them."""

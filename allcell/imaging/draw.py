@@ -37,7 +37,7 @@ CLASS_LINES: dict[str, LineStyle] = {cell.name: cell.line for cell in CELL_CLASS
 #: Boxes whose class is withheld: grey, which no class is.
 WITHHELD_COLOUR: Colour = (176, 176, 176)
 WITHHELD_COLOUR_HEX = "#b0b0b0"
-WITHHELD_LINE: LineStyle = "dotted"
+WITHHELD_LINE: LineStyle = "solid"
 
 #: Outcome of a box or a cell against ground truth, each with its own symbol.
 FOUND, FALSE_ALARM, MISSED = "✓ Found", "✗ False alarm", "○ Missed"

@@ -28,6 +28,7 @@ from tests.pages.conftest import CountingEngine
 NO_SMEAR = Caution("not_a_smear", "It is no smear.", "Use another picture.", withholds=True)
 BLURRED = Caution("blurred", "It is blurred.", "Refocus.", withholds=True)
 UNLIKE = Caution("unlike", "The stain is new to the model.", "Check each cell.")
+MARK = "Not to be trusted: these numbers are shown because the user insisted. It is no smear."
 INSIST = "detect.insist"
 NO_NUMBERS = "No numbers for this picture"
 #: A yes or no, a fraction, an interval or a class.
@@ -97,9 +98,11 @@ def test_no_number_why_and_what_to_do(
     assert {box["kind"] for box in field["boxes"]} == {WITHHELD}
     assert len(field["boxes"]) == 4, "what was boxed is still to be seen"
     assert field["styles"] == {
-        WITHHELD: {"title": "Not counted", "colour": "#b0b0b0", "line": "dotted"}
+        WITHHELD: {"title": "Not counted", "colour": "#b0b0b0", "line": "solid"}
     }
-    assert (field["labels"], field["scores"]) == (False, False)
+    assert (field["labels"], field["scores"], field["badge"]) == (False, False, "")
+    app.button_group(key="detect.classes.live").set_value(["healthy"]).run()
+    assert len(drawn[-1]["boxes"]) == 4, "hiding a class would tell which boxes are of it"
 
 
 def test_the_user_may_insist_and_every_number_says_so(
@@ -110,7 +113,7 @@ def test_the_user_may_insist_and_every_number_says_so(
     assert not app.exception
     assert "Blasts suggested: yes (not to be trusted)" in [s.value for s in app.subheader]
     shown = {m.label: str(m.value) for m in app.metric}
-    assert shown["Blast fraction of detected cells (not to be trusted)"] == "66.7\u00a0%"
+    assert shown["Not to be trusted: blast fraction of detected cells"] == "66.7\u00a0%"
     for part in (
         "These counts are not to be trusted.",
         "Highest confidence 0.90 (not to be trusted)",
@@ -120,6 +123,8 @@ def test_the_user_may_insist_and_every_number_says_so(
     ):
         assert part in words(app)
     assert {box["kind"] for box in drawn[-1]["boxes"]} == {"blast", "healthy", "smudge"}
+    assert drawn[-1]["badge"] == "Not to be trusted"
+    assert MARK in words(app).replace("\\", ""), "above the table of cells"
     assert len(app.dataframe) == 1
     assert engine.runs == 1, "no model runs for it"
     app.button(key=INSIST).click().run()
@@ -252,7 +257,7 @@ def test_a_black_picture_is_not_called_cancerous(upload: Any, engine: Any, cnn: 
     app.button(key="detect.field.insist").click().run()
     assert "whole field: cancerous (not to be trusted)" in words(app)
     assert [(m.label, m.value) for m in app.metric] == [
-        ("Probability of cancerous (not to be trusted)", "1.00")
+        ("Not to be trusted: probability of cancerous", "1.00")
     ]
 
 
@@ -318,6 +323,7 @@ def test_side_by_side_shows_a_good_picture_as_before(compare: Any) -> None:
     assert "Where the models disagree" in text
 
 
+@pytest.mark.slow
 def test_the_frozen_picture_of_live_is_under_the_same_gate(
     app: AppTest, gate: dict[str, tuple[Caution, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

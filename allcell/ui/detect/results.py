@@ -37,6 +37,7 @@ def field(
             classes=[n for n in shown.shown_classes if shown.withheld or n in view.classes],
             labels=view.labels and not shown.withheld,
             scores=not shown.withheld,
+            overruled=shown.overruled,
             synthetic=picture.synthetic,
             selected=desk.selected,
             focus=desk.focus,

@@ -26,6 +26,7 @@ from allcell.ui.shell.wording import plain, seconds
 
 #: A model's answer on a picture; None if it has not run yet.
 Said = Judged | Refused | None
+_PROBABILITY = "Probability of cancerous"
 
 
 def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
@@ -95,7 +96,9 @@ def _answer(spec: ClassifierSpec, said: Said, runtime: str, insist: Callable[[bo
             suggested, probability = field.answer
             mark = " (not to be trusted)" if field.overruled else ""
             st.subheader(f"Suggested class of the whole field: {suggested}{mark}", anchor=False)
-            st.metric(f"Probability of cancerous{mark}", f"{probability:.2f}")
+            # In front: at the end a narrow column would cut it off.
+            label = "Not to be trusted: probability of cancerous" if mark else _PROBABILITY
+            st.metric(label, f"{probability:.2f}")
             st.caption(
                 f"Not calibrated; cancerous is suggested at {spec.threshold:.2f} and above. A "
                 "suggested class, not a diagnosis."
@@ -137,7 +140,7 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
             "No.": n,
             "Image": picture.name,
             "Suggested class of the field": suggested,
-            "Probability of cancerous": probability,
+            _PROBABILITY: probability,
             "Note": _error(said) or _note(picture, said),
         }
         for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)
@@ -147,7 +150,7 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
         desk,
         rows,
         "fields",
-        columns={"Probability of cancerous": st.column_config.NumberColumn(format="%.2f")},
+        columns={_PROBABILITY: st.column_config.NumberColumn(format="%.2f")},
         alt="One row per image: the suggested class of the field, or the error",
     )
 

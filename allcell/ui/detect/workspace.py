@@ -48,7 +48,10 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
     if not isinstance(outcome, Finished):
         return
 
-    shown = batch.result_of(desk, picture, outcome, view, classes=view.classes)
+    shown = found[picture.id]
+    # Hiding a class would tell which boxes are of it.
+    if not shown.withheld:
+        shown = batch.result_of(desk, picture, outcome, view, classes=view.classes)
     boxes = boxes_of(shown)
     image = desk.memory.image(picture)
 
@@ -62,4 +65,4 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         answer(found[picture.id], insist, "detect")
     downloads.downloads(desk, picture, image, shown, view, named=named)
     if not shown.withheld:
-        table.cells(desk, image, boxes, shown.red_cell_px)
+        table.cells(desk, image, boxes, shown.red_cell_px, reservation=shown.reservation)

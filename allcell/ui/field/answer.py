@@ -77,7 +77,10 @@ def _numbers(result: Result) -> None:
         return
     with st.container(gap="xsmall"):
         st.metric(
-            f"Blast fraction of detected cells{mark}",
+            # In front: at the end a narrow column would cut it off.
+            "Not to be trusted: blast fraction of detected cells"
+            if mark
+            else "Blast fraction of detected cells",
             percent(share.fraction),
             help="Suggested blasts among all white cells that the detector found; smudges are "
             "not counted. Cells that it missed are in neither number.",

@@ -74,6 +74,7 @@ class FieldView:
         selected: Id of the selected box, if any.
         focus: When this number changes, the view moves to the selected box.
         scores: Whether confidences are shown.
+        overruled: Whether the boxes are shown only because the user insists, which is then said.
     """
 
     name: str
@@ -87,6 +88,18 @@ class FieldView:
     selected: str | None
     focus: int
     scores: bool = True
+    overruled: bool = False
+
+
+def badge_of(*, synthetic: bool, overruled: bool) -> str:
+    """What is said of the picture itself, beside its legend.
+
+    Args:
+        synthetic: Whether it is labelled as synthetic.
+        overruled: Whether its boxes are shown only because the user insists.
+    """
+    said = ("Synthetic image" * synthetic, "Not to be trusted" * overruled)
+    return ". ".join(filter(None, said))
 
 
 def listen_for_files() -> None:
@@ -150,7 +163,7 @@ def _payload(field: FieldView) -> dict[str, object]:
         "boxes": [vars(box) for box in field.boxes],
         "styles": styles_of(field.classes),
         "labels": field.labels,
-        "badge": "Synthetic image" if field.synthetic else "",
+        "badge": badge_of(synthetic=field.synthetic, overruled=field.overruled),
         "selected": field.selected,
         "focus": field.focus,
         "scores": field.scores,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -139,11 +140,12 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
         def insist(wanted: bool) -> None:
             st.session_state[_INSISTED] = analysis if wanted else None
 
-        shown = analysis.result(
-            confidence=settings.confidence,
-            iou=settings.iou,
-            classes=settings.classes,
-            insisted=insisted,
+        whole = analysis.result(confidence=settings.confidence, iou=settings.iou, insisted=insisted)
+        # Hiding a class would tell which boxes are of it.
+        shown = (
+            whole
+            if whole.withheld
+            else replace(whole, detections=settings.visible(analysis.candidates))
         )
         left, right = st.columns([2, 1], gap="large")
         left.image(
@@ -151,9 +153,6 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
             alt="The frozen picture with its boxes",
         )
         with right:
-            whole = analysis.result(
-                confidence=settings.confidence, iou=settings.iou, insisted=insisted
-            )
             answer(whole, insist, "live.frozen")
             st.button(
                 "Keep it in the strip",
@@ -182,7 +181,9 @@ def _snapshot_of(
         get_detector(spec.name).engine.description,
         spec.confidence if settings.confidence is None else settings.confidence,
         spec.iou if settings.iou is None else settings.iou,
-        tuple(set(spec.classes) - (settings.classes or set(spec.classes))),
+        ()
+        if shown.withheld or settings.classes is None
+        else tuple(set(spec.classes) - settings.classes),
         analysis.scale.red_cell_px,
         analysis.timing,
         datetime.now(UTC),

@@ -72,8 +72,9 @@ def test_one_decision(
 
 
 def test_the_most_severe_caution_comes_first_and_the_scale_is_said_elsewhere() -> None:
-    answer = Cautioned(warnings=(WEAK, UNLIKE, NO_SMEAR, BLURRED))
+    answer = Cautioned(warnings=(WEAK, UNLIKE, BLURRED, NO_SMEAR))
     assert answer.cautions == (NO_SMEAR, BLURRED, UNLIKE)
+    assert answer.reservation.endswith(f"{REASON} {BLURRED.message}")
     implausible = Caution("scale_weak", "No cell is that small.", "Set it.", withholds=True)
     assert Cautioned(warnings=(implausible,)).cautions == (implausible,)
 

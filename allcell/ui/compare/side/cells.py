@@ -129,6 +129,8 @@ def cells(
         reservation: What has to be said with the table (see `Cautioned.reservation`).
     """
     st.subheader("Where the models disagree", anchor=False)
+    if reservation:
+        st.caption(plain(reservation))
     st.markdown(f"**{agreement_text(agreement, len(titles))}**")
     if not agreement.cells:
         st.caption("Lower the threshold to see what the models consider less certain.")

@@ -198,11 +198,12 @@ def _panes(
             width_px=any_result.width_px,
             height_px=any_result.height_px,
             panes=panes,
-            labels=labels,
+            labels=labels and not any_result.withheld,
             synthetic=picture.synthetic,
             selected=None if chosen is None else str(chosen + 1),
             spot=None if chosen is None else agreement.cells[chosen].xyxy,
             focus=desk.focus,
+            overruled=any(result.overruled for result in results.values()),
         ),
         pick,
     )
