@@ -17,12 +17,15 @@ from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.imaging.scale import Scale, resolve_scale
+from allcell.imaging.stain import StainRuler, measure_stain
 from allcell.models.registry import ModelSpec
 from allcell.result import Result
 
 
 class ImageDetector(Protocol):
     """What `allcell.detector.Detector` and the test stubs have in common."""
+
+    spec: ModelSpec
 
     def detect(
         self,
@@ -32,6 +35,7 @@ class ImageDetector(Protocol):
         confidence: float | None = None,
         iou: float | None = None,
         every_class: bool = False,
+        stain: StainRuler | None = None,
     ) -> tuple[Detections, Timing]:
         """Boxes in an RGB uint8 image (H, W, 3); see `allcell.detector.Detector.detect`."""
         ...
@@ -45,11 +49,13 @@ class Found:
         candidates: Its boxes, in pixels of the image.
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
+        stain: The colour of the red cells; None if it was not measured.
     """
 
     candidates: Detections
     scale: Scale
     timing: Timing
+    stain: StainRuler | None = None
 
 
 def find(
@@ -61,7 +67,7 @@ def find(
     iou: float = MAX_IOU,
     every_class: bool = False,
 ) -> Found:
-    """Measure the scale of an image and run a detector once.
+    """Measure the size and colour of an image's red cells and run a detector once.
 
     Args:
         detector: The model.
@@ -76,14 +82,16 @@ def find(
     """
     if scale is None:
         scale = resolve_scale(image)
+    stain = measure_stain(image, scale.red_cell_px) if detector.spec.normalise_stain else None
     candidates, timing = detector.detect(
         image,
         red_cell_px=scale.red_cell_px,
         confidence=confidence,
         iou=iou,
         every_class=every_class,
+        stain=stain,
     )
-    return Found(candidates, scale, timing)
+    return Found(candidates, scale, timing, stain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +106,7 @@ class Analysis:
         candidates: All boxes down to the detector's floor, overlapping ones included.
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
+        stain: The colour of the red cells; None if it was not measured.
         about_picture: See `picture_cautions`.
     """
 
@@ -108,6 +117,7 @@ class Analysis:
     candidates: Detections
     scale: Scale
     timing: Timing
+    stain: StainRuler | None = None
     about_picture: tuple[Caution, ...] = ()
 
     def result(
@@ -145,7 +155,8 @@ class Analysis:
         """Reasons not to trust the answer as it stands."""
         # A network with a fixed input size gets the whole picture, whatever the size of its cells.
         scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
-        return (*self.about_picture, *scale, *_limit_cautions(self.timing))
+        stain = _STAIN_UNKNOWN if self.spec.normalise_stain and self.stain is None else ()
+        return (*self.about_picture, *scale, *stain, *_limit_cautions(self.timing))
 
 
 def analyse(
@@ -156,7 +167,7 @@ def analyse(
     scale: Scale | None = None,
     confidence: float | None = None,
 ) -> Analysis:
-    """Measure the scale of an image and run the model once.
+    """Measure the size and colour of an image's red cells and run the model once.
 
     Args:
         detector: The model.
@@ -178,6 +189,7 @@ def analyse(
         found.candidates,
         found.scale,
         found.timing,
+        found.stain,
         picture_cautions(image, found.scale),
     )
 
@@ -190,6 +202,16 @@ def picture_cautions(image: npt.NDArray[np.uint8], scale: Scale) -> tuple[Cautio
         scale: How large its red cells are.
     """
     return ()
+
+
+#: A grey picture, one of nuclei without red cells, a thick part of a smear.
+_STAIN_UNKNOWN = (
+    Caution(
+        "stain_unknown",
+        "The colour of the red cells could not be measured, so the stain is taken as it is.",
+        "Choose a part of the smear where red cells lie side by side next to empty slide.",
+    ),
+)
 
 
 def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:

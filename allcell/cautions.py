@@ -19,6 +19,7 @@ CautionKind = Literal[
     "models_disagree",
     "limit_reached",
     "grey",
+    "stain_unknown",
     "scale_unknown",
     "scale_weak",
 ]
@@ -32,8 +33,8 @@ class Caution:
     """A reason not to trust a result as it stands.
 
     Attributes:
-        kind: What it is about, for programs: how large the red cells are, a limit that was reached
-            so that cells may be missing, what kind of picture it is, or other models.
+        kind: What it is about, for programs: the picture as a whole, the size or the stain of its
+            red cells, a limit that was reached so that cells may be missing, or other models.
         message: The reason, for people.
         remedy: What to do about it.
         withholds: Whether the fraction, its interval and the yes or no are withheld because of it.
