@@ -84,7 +84,7 @@ def test_one_version_everywhere():
     assert citation["version"] == allcell.__version__
     assert citation["license"] == PROJECT["license"]
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    first = re.search(r"^## (\d+\.\d+\.\d+) - ", changes, re.MULTILINE)
+    first = re.search(r"^## \[?(\d+\.\d+\.\d+)", changes, re.MULTILINE)
     assert first is not None
     assert first[1] == allcell.__version__
 
