@@ -1,0 +1,4 @@
+"""x."""
+def products(Z): pass
+class Laboratory: pass
+class Reference: pass
