@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from allcell.errors import AllcellError
     from allcell.result import Result
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "AllcellError",

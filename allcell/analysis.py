@@ -16,12 +16,15 @@ import numpy.typing as npt
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.imaging.scale import Scale, resolve_scale
+from allcell.imaging.stain import StainRuler, measure_stain
 from allcell.models.registry import ModelSpec
 from allcell.result import Caution, Result
 
 
 class ImageDetector(Protocol):
     """What `allcell.detector.Detector` and the test stubs have in common."""
+
+    spec: ModelSpec
 
     def detect(
         self,
@@ -31,6 +34,7 @@ class ImageDetector(Protocol):
         confidence: float | None = None,
         iou: float | None = None,
         every_class: bool = False,
+        stain: StainRuler | None = None,
     ) -> tuple[Detections, Timing]:
         """Boxes in an RGB uint8 image (H, W, 3); see `allcell.detector.Detector.detect`."""
         ...
@@ -44,11 +48,13 @@ class Found:
         candidates: Its boxes, in pixels of the image.
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
+        stain: The colour of the red cells; None if it was not measured.
     """
 
     candidates: Detections
     scale: Scale
     timing: Timing
+    stain: StainRuler | None = None
 
 
 def find(
@@ -60,7 +66,7 @@ def find(
     iou: float = MAX_IOU,
     every_class: bool = False,
 ) -> Found:
-    """Measure the scale of an image and run a detector once.
+    """Measure the size and colour of an image's red cells and run a detector once.
 
     Args:
         detector: The model.
@@ -75,14 +81,16 @@ def find(
     """
     if scale is None:
         scale = resolve_scale(image)
+    stain = measure_stain(image, scale.red_cell_px) if detector.spec.normalise_stain else None
     candidates, timing = detector.detect(
         image,
         red_cell_px=scale.red_cell_px,
         confidence=confidence,
         iou=iou,
         every_class=every_class,
+        stain=stain,
     )
-    return Found(candidates, scale, timing)
+    return Found(candidates, scale, timing, stain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +105,7 @@ class Analysis:
         candidates: All boxes down to the detector's floor, overlapping ones included.
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
+        stain: The colour of the red cells; None if it was not measured.
     """
 
     name: str
@@ -106,6 +115,7 @@ class Analysis:
     candidates: Detections
     scale: Scale
     timing: Timing
+    stain: StainRuler | None = None
 
     def result(
         self,
@@ -139,7 +149,8 @@ class Analysis:
         """Reasons not to trust the answer as it stands."""
         # A network with a fixed input size gets the whole picture, whatever the size of its cells.
         scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
-        return (*scale, *_limit_cautions(self.timing))
+        stain = _STAIN_UNKNOWN if self.spec.normalise_stain and self.stain is None else ()
+        return (*scale, *stain, *_limit_cautions(self.timing))
 
 
 def analyse(
@@ -150,7 +161,7 @@ def analyse(
     scale: Scale | None = None,
     confidence: float | None = None,
 ) -> Analysis:
-    """Measure the scale of an image and run the model once.
+    """Measure the size and colour of an image's red cells and run the model once.
 
     Args:
         detector: The model.
@@ -164,7 +175,26 @@ def analyse(
     """
     found = find(detector, image, scale=scale, confidence=confidence)
     height, width = image.shape[:2]
-    return Analysis(name, width, height, detector.spec, found.candidates, found.scale, found.timing)
+    return Analysis(
+        name,
+        width,
+        height,
+        detector.spec,
+        found.candidates,
+        found.scale,
+        found.timing,
+        found.stain,
+    )
+
+
+#: A grey picture, one of nuclei without red cells, a thick part of a smear.
+_STAIN_UNKNOWN = (
+    Caution(
+        "stain_unknown",
+        "The colour of the red cells could not be measured, so the stain is taken as it is.",
+        "Choose a part of the smear where red cells lie side by side next to empty slide.",
+    ),
+)
 
 
 def _scale_cautions(scale: Scale) -> tuple[Caution, ...]:

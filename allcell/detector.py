@@ -15,7 +15,8 @@ from allcell.engines.base import Engine
 from allcell.engines.decode import decode
 from allcell.engines.opening import Precision, Runtime, open_engine
 from allcell.engines.turns import Task, Turns
-from allcell.imaging.preprocess import empty_input, place, plan_tiles, uncut
+from allcell.imaging.preprocess import bring_to_reference, empty_input, place, plan_tiles, uncut
+from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec, get_spec
 from allcell.settings import settings
 
@@ -138,6 +139,7 @@ class Detector:
         confidence: float | None = None,
         iou: float | None = None,
         every_class: bool = False,
+        stain: StainRuler | None = None,
     ) -> tuple[Detections, Timing]:
         """Find the white cells of an image, however many there are.
 
@@ -150,6 +152,8 @@ class Detector:
             every_class: For the curves of an evaluation, as in YOLOv5's validation: a box counts
                 for each class that reaches the confidence, and suppression runs per class.
                 Otherwise one cell has one class.
+            stain: The colour of its red cells (see `allcell.imaging.stain`), if known; only models
+                trained so make use of it (`ModelSpec.normalise_stain`).
 
         Returns:
             Boxes in pixels of `image`, best first, and the time each stage took.
@@ -170,11 +174,15 @@ class Detector:
         parts: list[Detections] = []
         preprocess = inference = 0.0
         full_tiles = 0
+        ruler = stain if self.spec.normalise_stain else None
         with Task(self._turns):
             for x, y in tiles:
                 with self._turns:
                     t0 = time.perf_counter()
                     tensor = self._prepare(image[y : y + h, x : x + w], fit)
+                    if ruler is not None:
+                        part = (x / width, y / height, (x + w) / width, (y + h) / height)
+                        bring_to_reference(tensor, fit, ruler, part)
                     t1 = time.perf_counter()
                     raw = self.engine.run(tensor)
                     t2 = time.perf_counter()

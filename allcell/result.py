@@ -50,7 +50,7 @@ class Caution:
         remedy: What to do about it.
     """
 
-    kind: Literal["scale_unknown", "scale_weak", "limit_reached"]
+    kind: Literal["scale_unknown", "scale_weak", "stain_unknown", "limit_reached"]
     message: str
     remedy: str
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -11,20 +13,68 @@ from allcell.cli.base import data_app, explained, say
 from allcell.data.allidb1 import SPLITS
 from allcell.data.allidb1_check import verify_allidb1
 from allcell.data.allidb1_import import import_allidb1
-from allcell.data.open_smears import import_open_smears
+from allcell.data.dataset import OnImage
+from allcell.data.open_smears import OPEN_SMEARS, import_open_smears
 from allcell.data.synthetic import make_synthetic
+from allcell.data.taleqani import SPLITS as TALEQANI_SPLITS
+from allcell.data.taleqani import import_taleqani
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[OnImage]:
+    """A bar on stderr, whose length comes with its first step."""
+    with typer.progressbar(length=1, file=sys.stderr, label=label) as bar:
+
+        def on_image(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield on_image
+
+
+def _counted(cells: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in sorted(cells.items()))
 
 
 @data_app.command("import-open")
 @explained
 def import_open(
-    name: str = typer.Argument(..., help="bccd or pbc."),
-    source: Path = typer.Argument(..., help="Folder with images/ and labels/ (YOLO text)."),
+    name: str = typer.Argument(..., help=f"One of: {', '.join(OPEN_SMEARS)}."),
+    source: Path = typer.Argument(..., help="Folder of the data set, with its YOLO labels."),
     destination: Path = typer.Argument(..., help="Folder to write."),
 ) -> None:
     """Convert an open dataset of healthy smears to our classes, with a fixed part held out."""
-    done = import_open_smears(name, source, destination)
+    with _progress("copying") as on_image:
+        done = import_open_smears(name, source, destination, on_image=on_image)
     say(f"{done.train} training and {done.held_out} held-out pictures in {destination}")
+    if done.unlabelled:
+        say(f"{done.unlabelled} pictures without labels were left out")
+
+
+@data_app.command("import-chula")
+@explained
+def import_chula(
+    source: Path = typer.Argument(..., help="Your copy of WBC_Dataset, with WBC_Samples/."),
+    destination: Path = typer.Argument(..., help="Folder to write."),
+) -> None:
+    """Convert Chula's healthy fields, as `import-open chula` does."""
+    import_open("chula", source, destination)
+
+
+@data_app.command("import-taleqani")
+@explained
+def import_taleqani_command(
+    source: Path = typer.Argument(..., help="The authors' pictures (WBC-Benign-001.jpg ...)."),
+    destination: Path = typer.Argument(..., help="Folder to write; not inside a repository."),
+) -> None:
+    """Write Taleqani as a YOLO dataset with our boxes and the fixed split."""
+    with _progress("stretching") as on_image:
+        done = import_taleqani(source, destination, on_image=on_image)
+    for split in TALEQANI_SPLITS:
+        say(
+            f"{split}: {done.images[split]} fields, {done.reviewed[split]} of them reviewed; "
+            f"{_counted(done.cells[split])}"
+        )
 
 
 @data_app.command("make-synthetic")
@@ -62,7 +112,7 @@ def import_allidb1_command(
         keep_overlapping=keep_overlapping,
     )
     for split in SPLITS:
-        cells = ", ".join(f"{n} {name}" for name, n in sorted(done.cells.get(split, {}).items()))
+        cells = _counted(done.cells.get(split, {}))
         say(f"{split}: {done.images.get(split, 0)} fields; {cells}")
 
 
@@ -83,7 +133,7 @@ def verify_allidb1_command(
     for name in (*check.without_boxes, *check.without_picture):
         say(f"{name}: picture or boxes missing")
     for split in SPLITS:
-        cells = ", ".join(f"{n} {name}" for name, n in sorted(check.counts(split).items()))
+        cells = _counted(check.counts(split))
         typer.echo(f"{split}: {sum(f.split == split for f in check.fields)} fields; {cells}")
     if check.median_mask_iou is not None:
         compared = sum(len(field.mask_ious) for field in check.fields)

@@ -24,8 +24,9 @@ from allcell.data.allidb1 import (
     read_centroids,
     split_of,
 )
+from allcell.data.folders import refuse_to_overwrite
 from allcell.data.segment import segment_blasts, segment_white_cells
-from allcell.data.yolo import Labels, write_dataset_yaml, write_labels
+from allcell.data.yolo import Labels, Places, write_dataset_yaml, write_ignored, write_labels
 from allcell.detections import FloatArray
 from allcell.errors import DataError
 from allcell.imaging import images
@@ -104,10 +105,7 @@ def import_allidb1(
         DataError: If something is missing or does not fit.
         ImageError: If a picture cannot be read.
     """
-    if destination.resolve() in (source.resolve(), *source.resolve().parents):
-        raise DataError(
-            f"The dataset cannot be written over its source, {source}.", "Choose another folder."
-        )
+    refuse_to_overwrite(source, destination)
     found = find_fields(source)
     known = read_annotations(annotations) if boxes == "shipped" else {}
     others = _read_other_centroids(other_centroids) if other_centroids else {}
@@ -179,16 +177,16 @@ def _write_field(
     fractions = np.concatenate([centre, inside[:, 2:] - inside[:, :2]], axis=1) / np.tile(size, 2)
     image_path, label_path, ignore_path = _files(destination, split, picture.stem)
     rows: Labels = []
-    ignored: list[str] = []
+    ignored: Places = []
     for label, (cx, cy, w, h) in zip(annotated.labels, fractions.tolist(), strict=True):
         if label in CLASSES:
             rows.append((CLASSES.index(label), cx, cy, w, h))
         else:
-            ignored.append(f"{cx:.6f} {cy:.6f} {w:.6f} {h:.6f}\n")
+            ignored.append((cx, cy, w, h))
     centroid_path = destination / "xyc" / f"{picture.stem}.xyc"
-    for path in (image_path, ignore_path, centroid_path):
+    for path in (image_path, centroid_path):
         path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(picture, image_path)
     write_labels(label_path, rows)
-    ignore_path.write_text("".join(ignored), encoding="ascii")
+    write_ignored(ignore_path, ignored)
     centroid_path.write_text("".join(f"{x:g}\t{y:g}\n" for x, y in centroids), encoding="ascii")

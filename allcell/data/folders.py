@@ -1,8 +1,11 @@
-"""The contents of a folder of a labelled set."""
+"""Folders of labelled sets: what is in one, and where one may be written."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from allcell.data.zipped import DataPath
+from allcell.errors import DataError
 
 
 def inside(folder: DataPath) -> list[DataPath]:
@@ -15,3 +18,19 @@ def inside(folder: DataPath) -> list[DataPath]:
         return []
     found: list[DataPath] = [*folder.iterdir()]
     return [path for path in found if not path.name.startswith((".", "__MACOSX"))]
+
+
+def refuse_to_overwrite(source: Path, destination: Path) -> None:
+    """Check that a data set is not written over the folder that it is made from.
+
+    Args:
+        source: Folder that an importer reads.
+        destination: Folder that it is to write.
+
+    Raises:
+        DataError: If the destination is the source or a folder that holds it.
+    """
+    if destination.resolve() in (source.resolve(), *source.resolve().parents):
+        raise DataError(
+            f"The dataset cannot be written over its source, {source}.", "Choose another folder."
+        )

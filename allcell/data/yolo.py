@@ -14,6 +14,9 @@ from allcell.models.registry import CLASSES
 #: Class number, then centre x, centre y, width and height as fractions of the image (0 to 1).
 Labels = list[tuple[int, float, float, float, float]]
 
+#: The same without a class number, for cells that count neither way.
+Places = list[tuple[float, float, float, float]]
+
 #: Larger files of class names are refused: a usual one has a few hundred bytes.
 MAX_YAML_BYTES = 2**20
 MAX_NAME_CHARS = 100
@@ -35,6 +38,13 @@ def write_labels(path: Path, rows: Labels) -> None:
     """Write one label file; an empty file says that the image has no cells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = (f"{c} {cx:.6f} {cy:.6f} {w:.6f} {h:.6f}\n" for c, cx, cy, w, h in rows)
+    path.write_text("".join(lines), encoding="ascii")
+
+
+def write_ignored(path: Path, places: Places) -> None:
+    """Write the cells of one image that count neither way (`ignore/<split>/<stem>.txt`)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (f"{cx:.6f} {cy:.6f} {w:.6f} {h:.6f}\n" for cx, cy, w, h in places)
     path.write_text("".join(lines), encoding="ascii")
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from allcell.boxes import Letterbox, letterbox
 from allcell.detections import BoolArray
+from allcell.imaging.stain import WHOLE, StainRuler, normalise
 from allcell.models.registry import ModelSpec
 
 #: Grey level of the padding, the one that YOLOs are trained with.
@@ -78,8 +79,29 @@ def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Lett
     cv2.resize(image, (width, height), dst=buffer[:height, :width], interpolation=cv2.INTER_LINEAR)
 
 
+def bring_to_reference(
+    buffer: npt.NDArray[np.uint8],
+    fit: Letterbox,
+    ruler: StainRuler,
+    box: tuple[float, float, float, float] = WHOLE,
+) -> None:
+    """Normalise the stain of the image in a network input that `place` filled.
+
+    Args:
+        buffer: RGB uint8 (h, w, 3).
+        fit: How the image lies in it.
+        ruler: Measured on the whole source image.
+        box: See `allcell.imaging.stain.normalise`.
+    """
+    inner = buffer[: fit.height_px, : fit.width_px]
+    inner[:] = normalise(inner, ruler, box)
+
+
 def network_input(
-    spec: ModelSpec, image: npt.NDArray[np.uint8], red_cell_px: float | None
+    spec: ModelSpec,
+    image: npt.NDArray[np.uint8],
+    red_cell_px: float | None,
+    stain: StainRuler | None = None,
 ) -> npt.NDArray[np.uint8]:
     """A whole image as the network sees it, untiled.
 
@@ -87,6 +109,7 @@ def network_input(
         spec: The model.
         image: RGB uint8 (H, W, 3).
         red_cell_px: See `input_scale`.
+        stain: See `Detector.detect`.
 
     Returns:
         RGB uint8 (h, w, 3), its sides multiples of the stride or `spec.fixed_input_px`.
@@ -95,6 +118,8 @@ def network_input(
     fit = input_fit(spec, width, height, red_cell_px)
     buffer = empty_input(fit)
     place(buffer, image, fit)
+    if spec.normalise_stain and stain is not None:
+        bring_to_reference(buffer, fit, stain)
     return buffer
 
 

@@ -41,6 +41,8 @@ class ModelSpec:
         default_long_side_px: Long side of the input when the red cells cannot be measured.
         fixed_input_px: Width and height that the network requires: the whole image is fitted into
             them, whatever its scale; None for any.
+        normalise_stain: Whether it was trained on fields brought to one stain, and sees them so
+            (see `allcell.imaging.stain`).
         confidence: Operating threshold, chosen on validation (0 to 1).
         iou: Overlap above which two boxes are one cell (0 to 1).
         architecture: An ultralytics name, or a file in `models/architectures`.
@@ -58,6 +60,7 @@ class ModelSpec:
     max_input_px: int = 1280
     default_long_side_px: int = 640
     fixed_input_px: tuple[int, int] | None = None
+    normalise_stain: bool = False
     confidence: float = 0.25
     iou: float = 0.5
     architecture: str = ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from allcell.imaging.stain import StainRuler
 from allcell.stream.jobs import InferenceJob, Inferred
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.magnification import Magnification
 from allcell.stream.quality import Watch, scale_objection
+from allcell.stream.staining import Staining
 from allcell.stream.tally import Tally
 
 #: The tally is updated at most this often: cells do not change faster, and the model needs the CPU.
@@ -28,6 +30,7 @@ class Census:
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.tally = Tally(classes)
         self._magnification = Magnification()
+        self._staining = Staining()
         self._watch = Watch()
         #: A model that hangs may still be measuring when its successor starts.
         self._lock = threading.Lock()
@@ -42,6 +45,7 @@ class Census:
         with self._lock:
             self.tally.reset()
             self._magnification.start_over()
+            self._staining.start_over()
             self._watch = Watch()
 
     def red_cell_px(self, job: InferenceJob, now_s: float) -> float | None:
@@ -60,6 +64,21 @@ class Census:
                 or self._magnification.known_px(job.frame)
                 or self._magnification.follow(job.frame, now_s)
             )
+
+    def stain(
+        self, job: InferenceJob, red_cell_px: float | None, now_s: float
+    ) -> StainRuler | None:
+        """The stain to normalise a frame by, for a model that wants it; None if it is unknown.
+
+        Args:
+            job: The frame.
+            red_cell_px: Diameter of its red cells in pixels; None if unknown.
+            now_s: Seconds of a monotonic clock.
+        """
+        if not job.settings.spec.normalise_stain:
+            return None
+        with self._lock:
+            return self._staining.follow(job.frame, red_cell_px, now_s)
 
     def look_on(
         self, tally: Tally, settings: LiveSettings, inferred: Inferred, now_s: float
@@ -95,3 +114,4 @@ class Census:
             tally.update(boxes, frame, grey, now_s, paused)
             if tally.fields != fields:
                 self._magnification.start_over()
+                self._staining.look_again()

@@ -272,19 +272,20 @@ class Viewer:
                 self._news.notify_all()
 
     def _infer(self, detector: Detector, job: InferenceJob) -> None:
-        settings, frame = job.settings, job.frame
+        settings, frame, spec = job.settings, job.frame, detector.spec
         height, width = frame.shape[:2]
         red_cell_px = self._census.red_cell_px(job, self._clock())
-        working_px = working_size_px(
-            detector.spec, width, height, red_cell_px, settings.long_side_px
-        )
+        working_px = working_size_px(spec, width, height, red_cell_px, settings.long_side_px)
+        stain = self._census.stain(job, red_cell_px, self._clock())
         start_s = self._clock()
-        candidates, timing = detector.detect(frame, red_cell_px=working_px, iou=MAX_IOU)
+        candidates, timing = detector.detect(
+            frame, red_cell_px=working_px, iou=MAX_IOU, stain=stain
+        )
         now_s = self._clock()
         latency_s = now_s - job.asked_s
         self._meters.note_inferred(now_s, now_s - start_s, latency_s)
         self._usual_latency_s += 0.2 * (latency_s - self._usual_latency_s)
-        scale = input_scale(detector.spec, width, height, working_px)
+        scale = input_scale(spec, width, height, working_px)
         inferred = Inferred(job, candidates, timing, red_cell_px, scale)
         with self._news:
             current, tally = self._settings, self._census.tally

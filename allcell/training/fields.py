@@ -14,6 +14,7 @@ import numpy.typing as npt
 from allcell.data.dataset import read_yolo
 from allcell.detections import Detections, FloatArray
 from allcell.imaging.scale import estimate_red_cell
+from allcell.imaging.stain import measure_stain, normalise
 from allcell.training.augment import paint_over_arrows
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def load_domain(
     *,
     known_red_cell_px: float | None = None,
     clean: bool = True,
+    normalise_stain: bool = False,
 ) -> Domain:
     """Read one split of a YOLO dataset and bring every field to one magnification.
 
@@ -78,6 +80,8 @@ def load_domain(
         known_red_cell_px: The diameter in the source images where one microscope took them all;
             None measures each field.
         clean: Paint over drawn arrows and over cells that have no label (cut by the edge).
+        normalise_stain: Bring every field to one stain by its red cells, where they can be measured
+            (see `allcell.imaging.stain`), as the detector does.
 
     Raises:
         DataError: If the dataset cannot be read.
@@ -94,6 +98,7 @@ def load_domain(
     fields = []
     for item, image, size in zip(labelled, decoded, sizes, strict=True):
         factor = red_cell_px / size
+        ruler = measure_stain(image, size) if normalise_stain else None
         if clean:
             image = paint_over_arrows(image)
         scaled: npt.NDArray[np.uint8] = np.asarray(
@@ -101,6 +106,8 @@ def load_domain(
         )
         if clean:
             scaled = paint_over(scaled, item.ignore * np.float32(factor))
+        if ruler is not None:
+            scaled = normalise(scaled, ruler)
         truth = Detections.truth(item.truth.xyxy * np.float32(factor), item.truth.class_id)
         fields.append(TrainingField(item.path.stem, scaled, truth))
     log.info("%s: %d fields, %d cells", name, len(fields), sum(len(f.truth) for f in fields))

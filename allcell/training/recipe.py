@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from allcell.data.laboratories import known_red_cell_px
 from allcell.errors import DataError
 
 
@@ -18,6 +19,7 @@ class TileSource(BaseModel):
         name: The dataset's folder name below the data folder.
         share: How often it is drawn, relative to the others; above 0.
         known_red_cell_px: Red-cell diameter in its images, where one microscope took them all.
+            Default: what `allcell.data.laboratories` knows of that name.
         clean: Paint over drawn arrows and unlabelled cells.
     """
 
@@ -25,7 +27,9 @@ class TileSource(BaseModel):
 
     name: str
     share: float = Field(gt=0)
-    known_red_cell_px: float | None = None
+    known_red_cell_px: float | None = Field(
+        default_factory=lambda given: known_red_cell_px(given["name"])
+    )
     clean: bool = False
 
 
@@ -46,6 +50,13 @@ class Recipe(BaseModel):
         weight_decay: Weight decay of the optimiser.
         warmup_epochs: Epochs over which the learning rate rises at the start.
         optimizer: Its name in ultralytics.
+        normalise_stain: Whether every field is brought to one stain first; the detector must do the
+            same (`ModelSpec.normalise_stain`).
+        paste: Probability of pasting cells of other fields into a tile.
+        paste_across: Whether these come from every laboratory alike, not by its share: colour and
+            sharpness must not tell the class.
+        stain: Spread of the stains (see `allcell.training.augment.Augmentation`).
+        blur: Probability of a soft focus.
         bfloat16: Whether the forward pass runs in bfloat16 (weights, loss and optimiser stay in 32
             bits): three times as fast on a CPU with AMX, slower on one without.
         ships_onnx: Whether the ONNX file is shipped with the weights.
@@ -68,6 +79,11 @@ class Recipe(BaseModel):
     weight_decay: float = 0.0005
     warmup_epochs: float = 1.0
     optimizer: str = "AdamW"
+    normalise_stain: bool = False
+    paste: float = Field(0.35, ge=0, le=1)
+    paste_across: bool = False
+    stain: float = Field(0.22, ge=0)
+    blur: float = Field(0.25, ge=0, le=1)
     bfloat16: bool = False
     ships_onnx: bool = False
     ships_int8: bool = False

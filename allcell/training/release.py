@@ -17,6 +17,7 @@ from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
 from allcell.imaging.preprocess import network_input
 from allcell.imaging.scale import resolve_scale
+from allcell.imaging.stain import measure_stain
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
 from allcell.training.facts import read_facts
@@ -84,7 +85,9 @@ def _inputs(spec: ModelSpec, data_dir: Path) -> Iterator[npt.NDArray[np.uint8]]:
     """Network inputs of every third training field, each at its measured scale."""
     for item in read_yolo(data_dir, "train")[::3]:
         image = item.pixels()
-        yield network_input(spec, image, resolve_scale(image).red_cell_px)
+        red_cell_px = resolve_scale(image).red_cell_px
+        stain = measure_stain(image, red_cell_px) if spec.normalise_stain else None
+        yield network_input(spec, image, red_cell_px, stain)
 
 
 def keep_record(name: str, run_dir: Path, weights_dir: Path) -> None:

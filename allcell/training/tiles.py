@@ -33,6 +33,7 @@ class TileRecipe:
         scale_limits: Smallest and largest factor on `red_cell_px`.
         weights: How often a tile is cut around each class; the last entry is any place of a field.
         paste: Probability of pasting in up to three cells of other fields.
+        paste_across: Whether each laboratory gives as many of them, whatever its share.
         visible: A cell cut by the tile's edge keeps its box if this fraction of it can be seen.
         augmentation: How stain, light and lens vary.
     """
@@ -43,6 +44,7 @@ class TileRecipe:
     scale_limits: tuple[float, float] = (0.68, 1.5)
     weights: tuple[float, ...] = (3.0, 3.0, 1.6, 0.5)
     paste: float = 0.35
+    paste_across: bool = False
     visible: float = 0.4
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -180,7 +182,8 @@ class TileMaker:
         boxes, ids = list(truth.xyxy), list(truth.class_id)
         light = np.maximum(background_colour(out), 30)
         for _ in range(int(rng.integers(1, 4))):
-            d = int(rng.choice(len(self.domains), p=self._shares))
+            shares = None if self.recipe.paste_across else self._shares
+            d = int(rng.choice(len(self.domains), p=shares))
             cell = self._draw_cell(d, rng)
             if cell is None:
                 continue

@@ -21,6 +21,7 @@ from allcell.boxes import letterbox
 from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES, get_spec
+from allcell.training.augment import Augmentation
 from allcell.training.facts import note_facts
 from allcell.training.fields import Domain, TrainingField, load_domain
 from allcell.training.recipe import Recipe
@@ -128,7 +129,13 @@ class _Trainer(DetectionTrainer):
         red_cell_px = get_spec(recipe.model).red_cell_px
         if mode == "val":
             return _WholeFields(
-                load_domain("validation", self.data_dir / recipe.validation, "val", red_cell_px)
+                load_domain(
+                    "validation",
+                    self.data_dir / recipe.validation,
+                    "val",
+                    red_cell_px,
+                    normalise_stain=recipe.normalise_stain,
+                )
             )
         domains = [
             load_domain(
@@ -138,10 +145,17 @@ class _Trainer(DetectionTrainer):
                 red_cell_px * _STORED_ZOOM,
                 known_red_cell_px=source.known_red_cell_px,
                 clean=source.clean,
+                normalise_stain=recipe.normalise_stain,
             )
             for source in recipe.sources
         ]
-        tiles = TileRecipe(side_px=recipe.tile_px, red_cell_px=red_cell_px)
+        tiles = TileRecipe(
+            side_px=recipe.tile_px,
+            red_cell_px=red_cell_px,
+            paste=recipe.paste,
+            paste_across=recipe.paste_across,
+            augmentation=Augmentation(stain=recipe.stain, blur=recipe.blur),
+        )
         maker = TileMaker(domains, [s.share for s in recipe.sources], tiles, recipe.seed)
         return _Tiles(maker, recipe.tiles_per_epoch)
 

@@ -20,7 +20,7 @@ from allcell.evaluation.predictions import (
     data_sha256,
     predict,
 )
-from allcell.models.registry import BLAST, HEALTHY, SMUDGE
+from allcell.models.registry import BLAST, HEALTHY, SMUDGE, get_spec
 
 A, B, C = (10, 10, 50, 50), (60, 10, 100, 50), (110, 10, 150, 50)
 EDGE = (160, 10, 200, 50)
@@ -29,11 +29,15 @@ EDGE = (160, 10, 200, 50)
 class Scripted:
     """Answers image i (told by its grey level) with the i-th script."""
 
+    spec = get_spec("live")
+
     def __init__(self, scripts):
         self.scripts = scripts
         self.asked = []
 
-    def detect(self, image, *, red_cell_px=None, confidence=None, iou=None, every_class=False):
+    def detect(
+        self, image, *, red_cell_px=None, confidence=None, iou=None, every_class=False, stain=None
+    ):
         self.asked.append((red_cell_px, confidence, iou))
         rows = self.scripts[int(image[0, 0, 0])]
         detections = Detections(

@@ -1,0 +1,254 @@
+"""What colour the red cells are: the ruler of stain and lamp that every smear brings along.
+
+Haemoglobin and eosin colour the red cells of every laboratory, but each stains, lights and
+photographs them in its own way. Their optical density against the empty slide, channel by channel,
+tells how; dividing it out shows white cells as if all laboratories were one. Optical density is
+additive in stains (Beer-Lambert); red cells as reference follow from every smear having thousands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from allcell.detections import BoolArray, FloatArray
+
+Image = npt.NDArray[np.uint8]
+
+#: Colour of the empty slide (RGB, 0 to 255) and optical density of red cells that every smear is
+#: brought to. The densities are about the medians of ALL-IDB1's training fields.
+REFERENCE_LIGHT = (205.0, 200.0, 192.0)
+REFERENCE_DENSITY = (0.11, 0.26, 0.23)
+#: A channel's density is multiplied by no less and no more.
+GAIN_LIMITS = (0.4, 2.5)
+#: Red cells are measured at this diameter, in pixels.
+_WORKING_RED_CELL_PX = 12.0
+#: Long side of what is measured, at most.
+_WORKING_SIDE_PX = 640
+#: Diameter of a red cell where nobody knows it, in pixels of what is measured.
+_USUAL_RED_CELL_PX = 14.0
+#: Shares of the picture that must be red cells, and empty slide.
+_LEAST_RED_CELLS = 0.02
+_LEAST_GROUND = 0.03
+#: Nuclei absorb so many times as much green light as red cells do, at least.
+_NUCLEUS_FACTOR = 1.5
+#: What red cells can be: optical density in green, and that in blue as a share of it. Nuclei let
+#: blue pass and are denser.
+_GREEN_DENSITY = (0.05, 0.75)
+_LEAST_BLUE = 0.12
+#: Where nineteen in twenty of the stained pixels absorb less blue, the channel tells nothing.
+_DEAD_BLUE = 0.16
+#: A lamp that is so uneven, brightest against darkest part of the slide, is evened out.
+_UNEVEN = 1.12
+#: A picture whose channels differ less than this (median, 0 to 255) has no colour to measure.
+_GREY = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class StainRuler:
+    """How red cells and the empty slide look in one picture.
+
+    Attributes:
+        light: Colour of the empty slide in the middle of the picture, RGB, 0 to 255.
+        density: Median optical density of red cells in R, G and B (natural logarithm).
+        red_cells: Share of the picture that their inner parts cover, 0 to 1.
+        shade: Brightness of the empty slide relative to `light`, in the logarithm: coefficients
+            (3, 6) of 1, x, y, x^2, xy, y^2 for each channel, x and y from -1 to 1 across the
+            picture; None if the lamp is even.
+    """
+
+    light: tuple[float, float, float]
+    density: tuple[float, float, float]
+    red_cells: float
+    shade: FloatArray | None = None
+
+
+def is_grey(image: Image) -> bool:
+    """Whether a picture, RGB uint8 (H, W, 3), has no colour."""
+    step = max(1, max(image.shape[:2]) // 256)
+    part = image[::step, ::step].astype(np.int16)
+    spread = part.max(axis=2) - part.min(axis=2)
+    return bool(np.percentile(spread, 90) < _GREY)
+
+
+def _terms(width: int, height: int, box: tuple[float, float, float, float]) -> FloatArray:
+    """Values (height, width, 6) of 1, x, y, x^2, xy, y^2 in a part of the picture."""
+    left, top, right, bottom = box
+    x = (left + (np.arange(width, dtype=np.float32) + 0.5) / width * (right - left)) * 2 - 1
+    y = (top + (np.arange(height, dtype=np.float32) + 0.5) / height * (bottom - top)) * 2 - 1
+    x, y = np.broadcast_arrays(x[None, :], y[:, None])
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float32)
+
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def _shade(small: Image, ground: BoolArray) -> FloatArray | None:
+    """Coefficients (3, 6) of an uneven lamp; None if it is even or cannot be told."""
+    height, width = ground.shape
+    # Blocks, so that a part with much empty slide does not outweigh the others.
+    side = max(4, max(height, width) // 12)
+    rows, columns = height // side, width // side
+    if rows < 3 or columns < 3:
+        return None
+    terms, values, blocks = [], [], 0
+    every = _terms(width, height, WHOLE)
+    for r in range(rows):
+        for c in range(columns):
+            place = np.s_[r * side : (r + 1) * side, c * side : (c + 1) * side]
+            # The brighter part of a block is slide, wherever the lamp puts the whole block.
+            block = small[place].reshape(-1, 3)
+            luminance = block.astype(np.float32).sum(axis=1)
+            bright = luminance >= np.percentile(luminance, 80)
+            values.append(np.median(block[bright], axis=0))
+            terms.append(every[place].reshape(-1, 6).mean(axis=0))
+            blocks += 1
+    log = np.log(np.asarray(values, np.float64) + 1)
+    matrix = np.asarray(terms, np.float64)
+    weight = np.ones(blocks)
+    for _ in range(6):
+        scaled = matrix * weight[:, None]
+        fit, *_rest = np.linalg.lstsq(scaled, log * weight[:, None], rcond=None)
+        # A block without empty slide is darker than its neighbours: it counts less and less.
+        below = np.minimum((log - matrix @ fit).mean(axis=1), 0)
+        weight = np.exp(below / 0.03)
+    surface = (matrix @ fit).mean(axis=1)
+    if np.exp(np.percentile(surface, 95) - np.percentile(surface, 5)) < _UNEVEN:
+        return None
+    return np.asarray(fit.T, np.float32)
+
+
+def _two_groups(values: FloatArray) -> float:
+    """Where Otsu cuts some values, 0 to 1, into two groups."""
+    low, high = np.percentile(values, (1, 99))
+    scaled = np.clip((values - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
+    cut, _ = cv2.threshold(scaled[:, None], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return float(low + (cut + 0.5) / 255 * (high - low))
+
+
+def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler | None:
+    """Measure the stain of a field.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        red_cell_px: Diameter of its red cells in pixels, if known.
+
+    Returns:
+        None where there are too few red cells or too little empty slide, or no colour to measure.
+    """
+    factor = min(1.0, _WORKING_SIDE_PX / max(image.shape[:2]))
+    if red_cell_px:
+        factor = min(factor, _WORKING_RED_CELL_PX / red_cell_px)
+    unit = red_cell_px * factor if red_cell_px else _USUAL_RED_CELL_PX
+    small = image
+    if factor < 1:
+        # Every so-many-th pixel is enough before the last step.
+        step = max(1, int(0.5 / factor))
+        size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+        small = np.asarray(
+            cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    if min(small.shape[:2]) < 24 or is_grey(small):
+        return None
+    green = np.ascontiguousarray(small[..., 1])
+    level, _ = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    shade = _shade(small, green > level)
+    if shade is None:
+        even = small.astype(np.float32) + 1
+    else:
+        surface = _terms(small.shape[1], small.shape[0], WHOLE) @ shade.T
+        middle = shade[:, 0]
+        even = (small.astype(np.float32) + 1) * np.exp(middle - surface)
+        green = np.clip(even[..., 1], 0, 255).astype(np.uint8)
+        level, _ = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    # The slide is the brightest that there is much of: above the cut, and its brighter half.
+    ground = green > level
+    if ground.mean() < _LEAST_GROUND:
+        return None
+    bright = even[ground]
+    luminance = bright.sum(axis=1)
+    light = np.median(bright[luminance >= np.median(luminance)], axis=0)
+    if light.min() < 20:
+        return None
+    density = np.log(light / even).astype(np.float32)
+    found = _red_cells(density, unit)
+    if found is None:
+        return None
+    red = np.median(density[found], axis=0)
+    low, high = _GREEN_DENSITY
+    lets_blue_pass = red[2] < _LEAST_BLUE * red[1] and not _blue_is_dead(density[found])
+    if not low <= red[1] <= high or lets_blue_pass or red[0] < 0.01:
+        return None
+    if shade is not None:
+        shade = shade.copy()
+        shade[:, 0] = 0
+    return StainRuler(
+        (float(light[0] - 1), float(light[1] - 1), float(light[2] - 1)),
+        (float(red[0]), float(red[1]), float(red[2])),
+        float(found.mean()),
+        shade,
+    )
+
+
+def _blue_is_dead(density: FloatArray) -> bool:
+    """Whether nothing of what is stained, densities (N, 3), absorbs blue: the camera saturates."""
+    return float(np.percentile(density[:, 2], 95)) < _DEAD_BLUE
+
+
+def _red_cells(density: FloatArray, unit_px: float) -> BoolArray | None:
+    """Mask (h, w) of the inner parts of red cells in an optical density (h, w, 3)."""
+    smooth = np.asarray(cv2.GaussianBlur(density, (0, 0), max(0.5, 0.06 * unit_px)), np.float32)
+    green = smooth[..., 1]
+    stained = green > 0.5 * max(0.08, min(0.3, float(np.percentile(green, 70))))
+    side = 2 * max(1, round(0.1 * unit_px)) + 1
+    inner = cv2.erode(stained.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    if inner.mean() < _LEAST_RED_CELLS:
+        return None
+    # Nuclei let blue light pass, haemoglobin does not: its share tells them apart in every stain.
+    # Where the camera's blue is saturated, only the density is left.
+    dead = _blue_is_dead(smooth[inner])
+    sign = -green if dead else smooth[..., 2] / np.maximum(green, 0.05)
+    cut = _two_groups(np.asarray(sign[inner], np.float32))
+    paler, denser = inner & (sign > cut), inner & (sign <= cut)
+    if paler.any() and denser.any():
+        ratio = float(np.median(green[denser]) / max(float(np.median(green[paler])), 1e-3))
+        if ratio > _NUCLEUS_FACTOR:
+            inner = paler
+    # What is left of nuclei and clumps is denser than most.
+    inner &= green <= 1.6 * np.median(green[inner])
+    return inner if inner.mean() >= _LEAST_RED_CELLS else None
+
+
+def stain_table(ruler: StainRuler) -> Image:
+    """New values (256, 3) for the old ones of each channel, once the lamp is even."""
+    gain = np.clip(
+        np.array(REFERENCE_DENSITY, np.float32)
+        / np.maximum(np.array(ruler.density, np.float32), 0.02),
+        *GAIN_LIMITS,
+    )
+    light = np.array(ruler.light, np.float32) + 1
+    old = np.arange(256, dtype=np.float32)[:, None] + 1
+    new = (np.array(REFERENCE_LIGHT, np.float32) + 1) * (old / light) ** gain - 1
+    return np.clip(np.rint(new), 0, 255).astype(np.uint8)
+
+
+def normalise(
+    image: Image, ruler: StainRuler, box: tuple[float, float, float, float] = WHOLE
+) -> Image:
+    """The image as the laboratory of reference would show it, RGB uint8 (H, W, 3).
+
+    Args:
+        image: RGB uint8 (H, W, 3): the picture that was measured, or a part of it, at any size.
+        ruler: Measured on the whole picture.
+        box: Left, top, right and bottom of the part, as fractions of the picture.
+    """
+    if ruler.shade is not None:
+        height, width = image.shape[:2]
+        # The lamp changes slowly: a coarse grid, enlarged, is the same to a tenth of a grey value.
+        coarse = np.exp(-(_terms(32, 32, box) @ ruler.shade.T))
+        even = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+        image = np.asarray(cv2.multiply(image, even, dtype=cv2.CV_8U), np.uint8)
+    return np.asarray(cv2.LUT(image, stain_table(ruler)[None]), np.uint8)
