@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
+from allcell.imaging.familiarity import Finding, judge
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.imaging.stain import StainRuler, measure_stain
 from allcell.models.registry import ModelSpec
@@ -106,6 +107,7 @@ class Analysis:
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
         stain: The colour of the red cells; None if it was not measured.
+        findings: What speaks against the picture itself.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Analysis:
     scale: Scale
     timing: Timing
     stain: StainRuler | None = None
+    findings: tuple[Finding, ...] = ()
 
     def result(
         self,
@@ -150,7 +153,14 @@ class Analysis:
         # A network with a fixed input size gets the whole picture, whatever the size of its cells.
         scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
         stain = _STAIN_UNKNOWN if self.spec.normalise_stain and self.stain is None else ()
-        return (*scale, *stain, *_limit_cautions(self.timing))
+        return (*self._of_the_picture(), *scale, *stain, *_limit_cautions(self.timing))
+
+    def _of_the_picture(self) -> tuple[Caution, ...]:
+        return tuple(
+            Caution(finding.kind, finding.message, finding.remedy, withholds=finding.severe)
+            for finding in self.findings
+            if finding.kind != "scale_implausible" or not self.spec.fixed_input_px
+        )
 
 
 def analyse(
@@ -161,7 +171,7 @@ def analyse(
     scale: Scale | None = None,
     confidence: float | None = None,
 ) -> Analysis:
-    """Measure the size and colour of an image's red cells and run the model once.
+    """Measure and judge an image, and run the model once.
 
     Args:
         detector: The model.
@@ -184,6 +194,7 @@ def analyse(
         found.scale,
         found.timing,
         found.stain,
+        judge(image, found.scale),
     )
 
 

@@ -19,6 +19,7 @@ from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.errors import ImageError
+from allcell.imaging.familiarity import FindingKind
 from allcell.imaging.images import RGBImage, encode_png
 from allcell.imaging.scale import Scale
 from allcell.models.registry import BLAST, CLASSES
@@ -28,15 +29,17 @@ from allcell.text import names
 if TYPE_CHECKING:
     import pandas as pd
 
-CONFIDENCE_DECIMALS = 4
-PIXEL_DECIMALS = 2
-#: Columns of the table with one row per box.
+CONFIDENCE_DECIMALS, PIXEL_DECIMALS = 4, 2
 #: What an image without a name is called, by its place in a list.
 _NUMBERED = re.compile(r"image-\d+")
+#: Columns of the table with one row per box.
 BOX_COLUMNS = (
     *("image", "model", "suggested_class", "confidence"),
     *("x1_px", "y1_px", "x2_px", "y2_px"),
 )
+
+
+CautionKind = FindingKind | Literal["limit_reached", "stain_unknown", "scale_unknown", "scale_weak"]
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,16 @@ class Caution:
     """A reason not to trust a result as it stands.
 
     Attributes:
-        kind: What it is about, for programs: the red cells could not be measured, or only weakly;
-            or a limit was reached, so that cells may be missing.
+        kind: What it is about, for programs.
         message: The reason, for people.
         remedy: What to do about it.
+        withholds: Whether the fraction, its interval and the yes or no are withheld because of it.
     """
 
-    kind: Literal["scale_unknown", "scale_weak", "stain_unknown", "limit_reached"]
+    kind: CautionKind
     message: str
     remedy: str
+    withholds: bool = False
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.data.dataset import LabelledImage, OnImage, read_yolo
 from allcell.errors import DataError
-from allcell.imaging.familiarity.reference import Laboratory, Reference, products
-from allcell.imaging.familiarity.traits import LABORATORY_TRAITS, NAMES, measure
+from allcell.imaging.familiarity.reference import (
+    KnownLaboratory,
+    Reference,
+    laboratory_traits,
+    products,
+)
+from allcell.imaging.familiarity.traits import measure
 from allcell.imaging.images import SUFFIXES, RGBImage, decode
 from allcell.imaging.scale import resolve_scale
 from allcell.synth import random_spec, render
@@ -31,19 +36,23 @@ from allcell.training.augment import Augmentation, vary
 MOST_FIELDS = 160
 #: Rendered smears, pictures of each rendered kind of others, and crops of each photograph.
 RENDERED, RENDERED_OTHERS, CROPS = 140, 28, 14
-#: How what is no smear and comes as a file is called.
+#: One in so many pictures is used in grey as well.
+_GREY_EVERY = 4
+#: How rendered smears are called, and what is no smear and comes as a file.
+RENDERED_SMEARS = "synth"
 PHOTOGRAPH = "photograph"
-#: It counts as much as this many rendered kinds.
+#: The latter counts as much as this many rendered kinds.
 _PHOTOGRAPHS_WEIGH = 6.0
+#: Weight of all smears, and of all that is none, in the regression.
+_SIDE_WEIGHS = 500.0
 #: Strength of the penalty on the weights of the regression.
-_RIDGE = 0.3
-#: A laboratory's spread is that of its fields, and this much more (of that of all smears), so that
-#: another lamp or camera setting of the same laboratory is not a stranger.
-_MORE_SPREAD = 0.05
+_RIDGE = 0.5
+#: A laboratory's spread is that of its fields, and this much of that of all laboratories: another
+#: lamp or camera setting in the same laboratory is no stranger.
+_MORE_SPREAD = 0.2
 #: Rank, among fields that its fit has not seen, of the distance that is still usual.
-_USUAL_PERCENT = 97.5
-#: Beyond this many times the usual distance a picture is far off.
-_FAR = 4.0
+_USUAL_PERCENT = 98.5
+_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,9 @@ class Traced:
     """The traits of one picture.
 
     Attributes:
-        source: Laboratory, `synth`, or a kind of what is no smear.
+        source: KnownLaboratory, `synth`, or a kind of what is no smear.
         role: `field` as it is; `copy` cropped, resized, compressed; `restained` as another
-            laboratory might show it; `other` if it is no smear.
+            laboratory might show it; `grey`; `other` if it is no smear.
         traits: In the order of `NAMES`.
     """
 
@@ -67,7 +76,7 @@ def trace(
     others: Path | None = None,
     *,
     seed: int = 0,
-    on_picture: Callable[[int], None] = lambda done: None,
+    on_picture: OnImage | None = None,
 ) -> list[Traced]:
     """Measure all that the gate is fitted to.
 
@@ -75,18 +84,20 @@ def trace(
         laboratories: YOLO folders; the split `train` of each is used, and its folder's name.
         others: A folder of photographs, sections and screenshots, of which pieces are used.
         seed: Of the rendered pictures.
-        on_picture: Called with the number of pictures done; may raise to stop.
+        on_picture: Called with the number of pictures done and their total; may raise to stop.
 
     Raises:
         DataError: If a folder has no picture.
         ImageError: If a picture cannot be read.
     """
     found = []
-    for done, (source, role, make) in enumerate(pictures(laboratories, others, seed), 1):
+    listed = list(pictures(laboratories, others, seed))
+    for done, (source, role, make) in enumerate(listed, 1):
         image = make()
         scale = resolve_scale(image)
         found.append(Traced(source, role, measure(image, scale.red_cell_px).values))
-        on_picture(done)
+        if on_picture:
+            on_picture(done, len(listed))
     return found
 
 
@@ -99,26 +110,34 @@ def pictures(
         chosen = np.random.default_rng(seed).permutation(len(fields))[:MOST_FIELDS]
         few = len(chosen) < MOST_FIELDS
         for n in sorted(chosen):
-            field = fields[n]
-            rng = np.random.default_rng([seed, zlib.crc32(field.path.name.encode())])
-            yield folder.name, "field", field.pixels
-            if few or rng.random() < 0.5:
-                yield folder.name, "copy", partial(_copy, field, rng)
-            if few or rng.random() < 0.5:
-                yield folder.name, "restained", partial(_restained, field, rng)
+            yield folder.name, "field", fields[n].pixels
+            if few or n % 2:
+                yield folder.name, "copy", partial(_copy, fields[n], seed)
+            if few or n % 2 == 0:
+                yield folder.name, "restained", partial(_restained, fields[n], seed)
+            if n % _GREY_EVERY == 0:
+                yield folder.name, "grey", partial(_grey, fields[n].pixels)
     for n in range(RENDERED):
-        yield "synth", "field", partial(rendered_smear, seed + 10_000 + n)
+        make = partial(rendered_smear, seed + 10_000 + n)
+        yield RENDERED_SMEARS, "field", make
+        if n % _GREY_EVERY == 0:
+            yield RENDERED_SMEARS, "grey", partial(_grey, make)
     for kind in KINDS:
         for n in range(RENDERED_OTHERS):
-            yield kind, "other", partial(render_other, kind, seed + n)
+            make = partial(render_other, kind, seed + n)
+            yield kind, "other", make
+            if n % _GREY_EVERY == 0:
+                yield kind, "other", partial(_grey, make)
     if others is not None:
         paths = sorted(path for path in others.iterdir() if path.suffix.lower() in SUFFIXES)
         if not paths:
             raise DataError(f"There is no picture in {others}.", "Check --others.")
         for path in paths:
             for n in range(CROPS):
-                rng = np.random.default_rng([seed, n, zlib.crc32(path.name.encode())])
-                yield f"{PHOTOGRAPH} {path.stem}", "other", partial(_piece_of, path, rng)
+                make = partial(_piece_of, path, seed + n)
+                yield f"{PHOTOGRAPH} {path.stem}", "other", make
+                if n % _GREY_EVERY == 0:
+                    yield f"{PHOTOGRAPH} {path.stem}", "other", partial(_grey, make)
 
 
 def rendered_smear(seed: int) -> RGBImage:
@@ -129,16 +148,27 @@ def rendered_smear(seed: int) -> RGBImage:
     return render(random_spec(seed, width, height)).image
 
 
-def _copy(field: LabelledImage, rng: np.random.Generator) -> RGBImage:
-    return copied(field.pixels(), rng)
+def _copy(field: LabelledImage, seed: int) -> RGBImage:
+    return copied(field.pixels(), _dice(seed, field.path.name))
 
 
-def _restained(field: LabelledImage, rng: np.random.Generator) -> RGBImage:
+def _restained(field: LabelledImage, seed: int) -> RGBImage:
+    rng = _dice(seed + 1, field.path.name)
     return vary(copied(field.pixels(), rng), rng, Augmentation())
 
 
-def _piece_of(path: Path, rng: np.random.Generator) -> RGBImage:
-    return piece(decode(path, name=path.name), rng)
+def _dice(seed: int, name: str) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def _grey(make: Callable[[], RGBImage]) -> RGBImage:
+    return np.asarray(
+        cv2.cvtColor(cv2.cvtColor(make(), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8
+    )
+
+
+def _piece_of(path: Path, seed: int) -> RGBImage:
+    return piece(decode(path, name=path.name), _dice(seed, path.name))
 
 
 def copied(image: RGBImage, rng: np.random.Generator) -> RGBImage:
@@ -199,18 +229,20 @@ def fit(traced: Sequence[Traced]) -> Reference:
     mean = np.average(traits, axis=0, weights=weight)
     deviation = np.sqrt(np.average((traits - mean) ** 2, axis=0, weights=weight)) + 1e-6
     bias, weights = _regression(products((traits - mean) / deviation), smear, weight)
-    return Reference(mean, deviation, bias, weights, *_laboratories(traced))
+    return Reference(mean, deviation, bias, weights, _laboratories(traced))
 
 
 def _weights(traced: Sequence[Traced], smear: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Smears and others weigh the same, and so do the sources of each."""
-    sources = np.array([one.source.split(" ")[0] if one.role == "other" and one.source.startswith("photograph ") else one.source for one in traced])
+    sources = np.array(
+        [PHOTOGRAPH if one.source.startswith(f"{PHOTOGRAPH} ") else one.source for one in traced]
+    )
     weight = np.zeros(len(traced))
     for source in np.unique(sources):
-        share = _PHOTOGRAPHS_WEIGH if source == "photograph" else 1.0
+        share = _PHOTOGRAPHS_WEIGH if source == PHOTOGRAPH else 1.0
         weight[sources == source] = share / (sources == source).sum()
     for side in (smear, ~smear):
-        weight[side] *= 500 / weight[side].sum()
+        weight[side] *= _SIDE_WEIGHS / weight[side].sum()
     return weight
 
 
@@ -231,3 +263,31 @@ def _regression(
     start = np.zeros(terms.shape[1] + 1)
     best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 400}).x
     return float(best[0]), np.asarray(best[1:], np.float64)
+
+
+def _laboratories(traced: Sequence[Traced]) -> tuple[KnownLaboratory, ...]:
+    """Mean and spread of each laboratory's fields and copies."""
+    own = [one for one in traced if one.role in ("field", "copy") and one.source != RENDERED_SMEARS]
+    sources = np.array([one.source for one in own])
+    whole = np.array([one.role == "field" for one in own])
+    traits = laboratory_traits(np.stack([one.traits for one in own]))
+    floor = np.diag((_MORE_SPREAD * traits.std(axis=0)) ** 2)
+    found = []
+    for name in dict.fromkeys(sources.tolist()):
+        mine, fields = traits[sources == name], whole[sources == name]
+        # A field and its copy stay together, so that none is judged by itself.
+        fold = np.cumsum(fields) % _FOLDS
+        distances = np.zeros(len(mine))
+        for left_out in range(_FOLDS):
+            out = fold == left_out
+            distances[out] = _around(name, mine[~out], floor).distances(mine[out])
+        usual = float(np.percentile(distances[fields], _USUAL_PERCENT))
+        found.append(replace(_around(name, mine, floor), usual=usual))
+    return tuple(found)
+
+
+def _around(
+    name: str, traits: npt.NDArray[np.float64], floor: npt.NDArray[np.float64]
+) -> KnownLaboratory:
+    inverse = np.linalg.inv(np.cov(traits.T) + floor).astype(np.float64)
+    return KnownLaboratory(name, traits.mean(axis=0).astype(np.float64), inverse, 1.0)

@@ -17,7 +17,6 @@ from allcell.detections import FloatArray
 from allcell.imaging.quality import look_at_green, sharpness
 
 #: Diameter of a red cell in the copy that shapes are measured on.
-LABORATORY_TRAITS = ()
 COPY_RED_CELL_PX = 20.0
 #: Long side of that copy at most; a larger picture is seen in its middle only.
 _COPY_SIDE_PX = 480
@@ -46,6 +45,14 @@ NAMES = (
     *(f"band_{n}" for n in range(len(_BANDS))),
     *("two_ways", "four_ways", "edges", "skew", "tails", "dark_discs", "bright_discs"),
     *("sharpness", "flat", "noise", "blocks", "background", "saturated"),
+)
+#: By these laboratories are told apart: stain, lamp and camera, nothing that depends on the size of
+#: the picture or on its file.
+LABORATORY_TRAITS = (
+    *("light", "light_red", "light_blue"),
+    *("pale_red", "pale_green", "pale_blue", "dense_red", "dense_green", "dense_blue"),
+    *("hue_u_mean", "hue_v_mean", "hue_u_spread", "hue_v_spread"),
+    *("pale_u", "pale_v", "dense_u", "dense_v"),
 )
 
 
@@ -102,8 +109,7 @@ def _colours(image: npt.NDArray[np.uint8]) -> list[float]:
     pale_rgb = np.median(pale, axis=0) if len(pale) else np.zeros(3)
     dense_rgb = np.median(dense, axis=0) if len(dense) >= 10 else 2 * pale_rgb
     u, v = _hue(inside)
-    (pale_u,), (pale_v,) = _hue(pale_rgb[None])
-    (dense_u,), (dense_v,) = _hue(dense_rgb[None])
+    (pale_u, dense_u), (pale_v, dense_v) = _hue(np.stack([pale_rgb, dense_rgb]).astype(np.float32))
     extremes = pixels.max(axis=1).astype(np.float32), pixels.min(axis=1).astype(np.float32)
     colourful = (extremes[0] - extremes[1]) / (extremes[0] + 8)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -170,7 +176,8 @@ def _shapes(image: npt.NDArray[np.uint8], red_cell_px: float | None) -> list[flo
         bands.append(_log(float((last - smooth).std()) / contrast))
         last = smooth
     smooth = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.0), np.float32)
-    dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    dx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), np.float32)
+    dy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1), np.float32)
     strength = np.asarray(cv2.magnitude(dx, dy), np.float32)
     weight = float(strength.sum()) + 1e-3
     floor = np.maximum(strength, 1e-6)
@@ -214,9 +221,9 @@ def _discs(
             cx = ((x + sign * radius * nx) / 2).astype(np.int32)
             cy = ((y + sign * radius * ny) / 2).astype(np.int32)
             inside = (cx >= 0) & (cx < width) & (cy >= 0) & (cy < height)
-            votes = np.bincount(
-                (cy * width + cx)[inside], minlength=height * width
-            ).reshape(height, width)
+            votes = np.bincount((cy * width + cx)[inside], minlength=height * width).reshape(
+                height, width
+            )
             field = cv2.GaussianBlur(votes.astype(np.float32), (0, 0), max(0.6, 0.11 * radius))
             # The share of votes that fell where many others did, against an even spread.
             best = max(best, float((field * votes).sum()) / len(x) * every / (0.15 * radius))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import cv2
@@ -30,6 +31,7 @@ KINDS: dict[str, Callable[[np.random.Generator, int, int], Drawing]] = {
     "tissue": textures.tissue,
     "landscape": textures.landscape,
     "text": documents.text,
+    "photographed page": documents.photographed_page,
     "screen": documents.screen,
     "bars": documents.bars,
     "lines": documents.lines,
@@ -52,7 +54,7 @@ def render_other(
         RGB uint8 (H, W, 3), half of them as a camera or a screenshot would have kept it: blurred,
         noisy, dimmed, compressed.
     """
-    rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
+    rng = np.random.default_rng([seed, zlib.crc32(kind.encode())])
     width = width_px or int(np.exp(rng.uniform(np.log(200), np.log(1400))))
     height = height_px or int(np.clip(width * rng.uniform(0.6, 1.2), 200, 1400))
     drawn = np.asarray(KINDS[kind](rng, width, height), np.float32)

@@ -34,6 +34,4 @@ def clouds(rng: np.random.Generator, width: int, height: int, slope: float) -> D
     phase = rng.uniform(0, 2 * np.pi, amplitude.shape)
     field = np.fft.irfft2(amplitude * np.exp(1j * phase), s=(size, size))
     field = ((field - field.mean()) / field.std()).astype(np.float32)
-    return np.asarray(
-        cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC), np.float32
-    )
+    return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)

@@ -9,9 +9,10 @@ import numpy.typing as npt
 from allcell.synth.others.base import Drawing, colour, paper
 
 _WORDS = (
-    "blood smear cell the of report patient count 12.4 mean and with WBC normal value range 4.0 "
-    "10^9 RBC morphology see note method table figure result data file open return if self"
-).split()
+    *("blood", "smear", "cell", "the", "of", "report", "patient", "count", "12.4", "mean", "and"),
+    *("with", "WBC", "normal", "value", "range", "4.0", "10^9", "RBC", "morphology", "see", "note"),
+    *("method", "table", "figure", "result", "data", "file", "open", "return", "if", "self"),
+)
 _FONTS = (
     *(cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX),
     *(cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX),
@@ -48,6 +49,23 @@ def text(rng: np.random.Generator, width: int, height: int) -> Drawing:
     size = float(np.exp(rng.uniform(np.log(0.35), np.log(1.6))))
     _write(rng, sheet, ink, (margin, margin, width - margin, height - margin // 2), size)
     return sheet.astype(np.float32)
+
+
+def photographed_page(rng: np.random.Generator, width: int, height: int) -> Drawing:
+    """A printed page, grey or yellowed, under a lamp that stands on one side."""
+    sheet = paper(rng, width, height, (255, 255, 255))
+    size = float(np.exp(rng.uniform(np.log(0.35), np.log(1.8))))
+    ink = int(rng.integers(0, 120))
+    _write(rng, sheet, (ink, ink, ink), (4, 4, width, height), size)
+    tilt = rng.uniform(-0.45, 0.45, 2)
+    x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :, None]
+    y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None, None]
+    lamp = float(rng.uniform(0.5, 0.95)) * (1 + tilt[0] * x + tilt[1] * y + 0.3 * x * y)
+    tint = np.array([1.0, 1.0 - rng.uniform(0, 0.06), 1.0 - rng.uniform(0, 0.15)], np.float32)
+    if rng.random() < 0.5:
+        tint = np.ones(3, np.float32)
+    soft = cv2.GaussianBlur(sheet.astype(np.float32), (0, 0), float(rng.uniform(0.4, 1.2)))
+    return np.asarray(soft * lamp * tint, np.float32)
 
 
 def screen(rng: np.random.Generator, width: int, height: int) -> Drawing:

@@ -38,7 +38,9 @@ def noise(rng: np.random.Generator, width: int, height: int) -> Drawing:
     grains = rng.normal(rng.uniform(60, 200), rng.uniform(5, 80), shape)
     grains = np.broadcast_to(grains, (*shape[:2], 3)).astype(np.float32)
     how = cv2.INTER_NEAREST if rng.random() < 0.5 else cv2.INTER_LINEAR
-    return np.clip(cv2.resize(np.ascontiguousarray(grains), (width, height), interpolation=how), 0, 255)
+    return np.clip(
+        cv2.resize(np.ascontiguousarray(grains), (width, height), interpolation=how), 0, 255
+    )
 
 
 def cloudy(rng: np.random.Generator, width: int, height: int) -> Drawing:
@@ -80,7 +82,7 @@ def knit(rng: np.random.Generator, width: int, height: int) -> Drawing:
 
 def stone(rng: np.random.Generator, width: int, height: int) -> Drawing:
     """Marble, wood or terrazzo."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x = np.arange(width, dtype=np.float32)[None].repeat(height, 0)
     field = clouds(rng, width, height, 1.6)
     pitch = float(rng.uniform(15, 150))
     if rng.random() < 0.5:
@@ -108,9 +110,19 @@ def tissue(rng: np.random.Generator, width: int, height: int) -> Drawing:
         x, y = int(rng.integers(width)), int(rng.integers(height))
         if gaps[y, x]:
             continue
-        axes = (max(2, round(unit * rng.uniform(0.5, 1.2))), max(2, round(unit * rng.uniform(0.3, 0.9))))
+        axes = (
+            max(2, round(unit * rng.uniform(0.5, 1.2))),
+            max(2, round(unit * rng.uniform(0.3, 0.9))),
+        )
         cv2.ellipse(
-            nuclei, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(0.4, 1.2)), -1
+            nuclei,
+            (x, y),
+            axes,
+            float(rng.uniform(0, 180)),
+            0,
+            360,
+            float(rng.uniform(0.4, 1.2)),
+            -1,
         )
     nuclei = np.asarray(cv2.GaussianBlur(nuclei, (0, 0), max(0.5, 0.08 * unit)), np.float32)
     nuclei *= 1 + 0.2 * clouds(rng, width, height, 0.7)
