@@ -126,7 +126,8 @@ def _in_rank(centre_px: FloatArray, radius_px: float) -> bool:
     if len(nearest) < 6:
         return False
     low, middle, high = np.percentile(nearest, [25, 50, 75])
-    return bool((high - low) / middle < (0.055 if len(nearest) >= 20 else 0.035))
+    # The centres lie on a grid of two pixels.
+    return bool(high - low < 0.6 + (0.055 if len(nearest) >= 20 else 0.03) * middle)
 
 
 def _likeness(circles: Circles, redness: FloatArray, radius_px: float, best: int) -> float:
