@@ -33,7 +33,9 @@ class TileRecipe:
         scale_limits: Smallest and largest factor on `red_cell_px`.
         weights: How often a tile is cut around each class; the last entry is any place of a field.
         paste: Probability of pasting in up to three cells of other fields.
-        paste_across: Whether each laboratory gives as many of them, whatever its share.
+        paste_across: Whether as many of them are blasts as healthy cells, of every laboratory that
+            has such cells, each stained, focused and lit by itself: a laboratory's background,
+            colour and sharpness must not tell the class.
         visible: A cell cut by the tile's edge keeps its box if this fraction of it can be seen.
         augmentation: How stain, light and lens vary.
     """
@@ -96,6 +98,18 @@ class TileMaker:
             return None
         cells = self._cells[d][kind]
         return cells[int(rng.integers(len(cells)))]
+
+    def _draw_of_any(self, rng: np.random.Generator) -> tuple[int, _Place]:
+        """A laboratory and a cell of it: the class first, then a laboratory that has it."""
+        weights = np.array(self.recipe.weights[:-1])
+        having = [
+            [d for d, cells in enumerate(self._cells) if cells[c]] for c in range(len(weights))
+        ]
+        weights[[not labs for labs in having]] = 0
+        kind = int(rng.choice(len(weights), p=weights / weights.sum()))
+        d = int(rng.choice(having[kind]))
+        cells = self._cells[d][kind]
+        return d, cells[int(rng.integers(len(cells)))]
 
     def make(self, epoch: int, index: int) -> tuple[npt.NDArray[np.uint8], Detections]:
         """One tile.
@@ -182,9 +196,13 @@ class TileMaker:
         boxes, ids = list(truth.xyxy), list(truth.class_id)
         light = np.maximum(background_colour(out), 30)
         for _ in range(int(rng.integers(1, 4))):
-            shares = None if self.recipe.paste_across else self._shares
-            d = int(rng.choice(len(self.domains), p=shares))
-            cell = self._draw_cell(d, rng)
+            place: tuple[int, _Place | None]
+            if self.recipe.paste_across:
+                place = self._draw_of_any(rng)
+            else:
+                share = int(rng.choice(len(self.domains), p=self._shares))
+                place = share, self._draw_cell(share, rng)
+            d, cell = place
             if cell is None:
                 continue
             domain = self.domains[d]
@@ -204,11 +222,16 @@ class TileMaker:
                 for b in boxes
             ):
                 continue
+            height, width = donor.image.shape[:2]
             left, top, right, bottom = (round(float(v)) for v in (x1, y1, x2, y2))
             crop = donor.image[max(top, 0) : bottom, max(left, 0) : right]
-            if crop.size == 0:
+            # A piece of a cell, cut by the edge of its field, would not be cut where it is pasted.
+            is_cut = left < 2 or top < 2 or right > width - 2 or bottom > height - 2
+            if crop.size == 0 or (self.recipe.paste_across and is_cut):
                 continue
             crop = np.asarray(cv2.resize(crop, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+            if self.recipe.paste_across:
+                crop = vary(crop, rng, self.recipe.augmentation)
             if rng.random() < 0.5:
                 crop = crop[::-1]
             if rng.random() < 0.5:

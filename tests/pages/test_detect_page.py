@@ -23,7 +23,7 @@ from allcell.errors import ModelError
 from allcell.imaging.images import encode_png
 from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
-from allcell.synth import samples
+from allcell.synth import FieldSpec, render, samples
 from allcell.ui.detect import downloads, workspace
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture
@@ -62,8 +62,8 @@ def words(app: AppTest) -> str:
 
 @pytest.fixture(scope="module")
 def other_smear() -> bytes:
-    """A picture with other bytes."""
-    return encode_png(np.full((300, 400, 3), (230, 220, 225), np.uint8))
+    """Another smear, rendered."""
+    return encode_png(render(FieldSpec(400, 300, red_cell_px=24, seed=8, neutrophils=1)).image)
 
 
 def test_first_page_says_what_to_do(app: AppTest) -> None:
@@ -251,8 +251,12 @@ def test_own_red_cell_size_runs_the_model_once_more(upload: Any, engine: Any, sm
     assert engine.runs == runs, "the first result is still known"
 
 
-def test_unmeasurable_red_cells_are_admitted(upload: Any, engine: Any, other_smear: bytes) -> None:
-    app = upload(("blank.png", other_smear))
+def test_unmeasurable_red_cells_are_admitted(
+    upload: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An empty slide is no smear, which is not the subject.
+    monkeypatch.setattr("allcell.analysis.judge", lambda image, scale: ())
+    app = upload(("blank.png", encode_png(np.full((300, 400, 3), (230, 220, 225), np.uint8))))
     assert "could not be measured; the model's default size is used" in words(app)
     assert "Size (red cells)" not in cells(app)
 
@@ -309,6 +313,7 @@ def test_model_that_fails_on_one_image_leaves_the_others_alone(
         return answer(image)
 
     monkeypatch.setattr(engine, "run", fail_once)
+    monkeypatch.setattr("allcell.analysis.judge", lambda image, scale: ())
     app = upload(("a.png", smear), ("b.png", other_smear))
     summary = app.dataframe[0].value
     assert summary["Note"].tolist() == ["The network failed. Choose another model.", ""]

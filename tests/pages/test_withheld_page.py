@@ -41,7 +41,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Caution, ...]]:
     said: dict[str, tuple[Caution, ...]] = {"dark": (NO_SMEAR, UNLIKE), "bright": ()}
     monkeypatch.setattr(
         "allcell.analysis.picture_cautions",
-        lambda image, scale: said["dark" if image.mean() < 100 else "bright"],
+        lambda image, scale, **_: said["dark" if image.mean() < 100 else "bright"],
     )
     return said
 

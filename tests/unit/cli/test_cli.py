@@ -372,7 +372,7 @@ MARK = "Not to be trusted: these numbers are shown because the user insisted. It
     ],
 )
 def test_numbers_that_are_not_to_be_trusted_need_insisting(folder, monkeypatch, form, told):
-    monkeypatch.setattr("allcell.analysis.picture_cautions", lambda image, scale: (NO_SMEAR,))
+    monkeypatch.setattr("allcell.analysis.picture_cautions", lambda image, scale, **_: (NO_SMEAR,))
     file = folder / "field1.png"
     done = run("detect", file, *form)
     assert done.exit_code == 0, "the picture was read, and answered"
@@ -401,7 +401,9 @@ def test_the_whole_field_model_is_under_the_same_gate(folder, monkeypatch, form)
     monkeypatch.setattr(FieldClassifier, "open", lambda name, device: classifier)
     command = ("detect", folder / "field1.png", "--model", "cnn", *form)
     assert "cancerous" in run(*command).stdout
-    monkeypatch.setattr("allcell.cli.detect.picture_cautions", lambda image, scale: (NO_SMEAR,))
+    monkeypatch.setattr(
+        "allcell.cli.detect.picture_cautions", lambda image, scale, **_: (NO_SMEAR,)
+    )
     done = run(*command)
     assert "It is no smear." in done.stdout
     assert "cancerous" not in done.stdout

@@ -39,7 +39,7 @@ def smear(field: Any, tmp_path: Path) -> Path:
     return path
 
 
-def counted(result: allcell.Result) -> tuple[int, int, int]:
+def counted(result: allcell.Result) -> tuple[int | None, int | None, int | None]:
     return result.counts.blasts, result.counts.white_cells, result.counts.smudges
 
 
@@ -67,7 +67,8 @@ def test_a_list_and_a_folder_give_lists_in_order(smear: Path, field: Any) -> Non
     small.write_bytes(encode_png(np.full((64, 64, 3), 230, np.uint8)))
     mixed = allcell.detect([smear, field, small.read_bytes()])
     assert [r.name for r in mixed] == [str(smear), "image-002", "image-003"]
-    assert [counted(r) for r in mixed] == [COUNTS, COUNTS, (0, 0, 0)]
+    assert [counted(r) for r in mixed] == [COUNTS, COUNTS, (None, None, None)]
+    assert mixed[2].withholding[0].kind == "not_a_smear"
     folder: Any = allcell.detect(smear.parent)
     assert {r.name for r in folder} == {str(smear), str(small)}
     assert allcell.detect([]) == []

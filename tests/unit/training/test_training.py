@@ -81,6 +81,28 @@ def test_the_cell_in_the_middle_is_drawn_by_weight(domains):
     assert all(1 in maker.make(0, index)[1].class_id for index in range(20))
 
 
+def test_cells_are_pasted_across_laboratories_whatever_their_share():
+    ill = Domain("ill", tuple(field((60, 50, 30, 0)) for _ in range(3)), 20.0)
+    healthy = Domain("healthy", tuple(field((60, 50, 30, 1)) for _ in range(3)), 20.0)
+    recipe = TileRecipe(side_px=128, paste=1.0, paste_across=True, augmentation=PLAIN)
+    maker = TileMaker((ill, healthy), [0.0001, 1], recipe, 0)
+    pasted = [int(c) for index in range(40) for c in maker.make(0, index)[1].class_id]
+    # All tiles are cut from healthy fields, so every blast in them was pasted.
+    assert 0.25 < pasted.count(0) / len(pasted) < 0.5
+    by_share = TileMaker(
+        (ill, healthy), [0.0001, 1], TileRecipe(side_px=128, paste=1.0, augmentation=PLAIN), 0
+    )
+    assert not [c for index in range(40) for c in by_share.make(0, index)[1].class_id if c == 0]
+
+
+def test_pieces_of_cells_are_not_pasted():
+    whole = Domain("whole", (field((60, 50, 30, 1)),), 20.0)
+    cut = Domain("cut", (field((0, 50, 30, 0)),), 20.0)
+    recipe = TileRecipe(side_px=128, paste=1.0, paste_across=True, augmentation=PLAIN)
+    maker = TileMaker((whole, cut), [1, 0.0001], recipe, 0)
+    assert not [c for index in range(40) for c in maker.make(0, index)[1].class_id if c == 0]
+
+
 def test_small_fields_are_laid_side_by_side():
     small = tuple(field((20, 20, 30, 1), width=90, height=80) for _ in range(3))
     domain = Domain("pbc", small, 20.0)
