@@ -169,9 +169,14 @@ def unseen_scores(weights_dir: Path, name: str) -> tuple[LaboratoryScores, ...]:
             continue
         part = f"{laboratory.name}_{laboratory.test}"
         metrics = read_current(weights_dir, recipe, model.files, part) if model else None
-        title = f"{get_spec(name).title}, trained without it"
+        title = f"{name}, trained without it"
         found.append(LaboratoryScores(laboratory, recipe, title, False, False, metrics))
     return tuple(found)
+
+
+def model_with_twins() -> str:
+    """The detector of the registry of whose network there are recipes without a laboratory."""
+    return next(model for model, _ in recipes_without())
 
 
 def every_detector(weights_dir: Path) -> tuple[LaboratoryScores, ...]:
@@ -213,7 +218,7 @@ def expectation(evidence: Sequence[LaboratoryScores]) -> str:
             "How well it does in a laboratory that it has not seen is not measured yet: expect it "
             "to miss blasts, and to call other cells blasts."
         )
-    with_blasts = [scores for scores in measured if scores.laboratory.has_blasts]
+    with_blasts = [s for s in measured if s.value("blast.operating_recall") is not None]
     sentences = [_of_blasts(with_blasts) if with_blasts else _NO_BLASTS_MEASURED]
     if healthy := [scores for scores in measured if not scores.laboratory.has_blasts]:
         share = _of_100(_fields_with_false_blast(scores) for scores in healthy)
@@ -228,14 +233,12 @@ def basis(evidence: Sequence[LaboratoryScores]) -> str:
     measured = [scores for scores in evidence if scores.metrics is not None]
     if not measured:
         return ""
-    where = [_measured_in(scores) for scores in measured if scores.shipped]
-    without_it = [_measured_in(scores) for scores in measured if not scores.shipped]
-    parts = [f"Measured on {in_words(where, 'and')}."] if where else []
-    if without_it:
-        parts.append(
-            f"Measured on {in_words(without_it, 'and')} by small networks like it that were "
-            "trained without the laboratory."
-        )
+    where = in_words([_measured_in(scores) for scores in measured if scores.shipped], "and")
+    twins = in_words([_measured_in(scores) for scores in measured if not scores.shipped], "and")
+    on = [f"on {where}"] if where else []
+    if twins:
+        on.append(f"on {twins} by small networks like it, trained without the laboratory")
+    parts = [f"Measured {'; '.join(on)}."]
     lacking = [scores.laboratory.title for scores in evidence if scores.metrics is None]
     if lacking:
         parts.append(f"Not measured yet: {in_words(lacking, 'and')}.")

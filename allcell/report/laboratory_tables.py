@@ -65,10 +65,10 @@ def one_below_the_other(
         [
             {
                 LABORATORY: one.laboratory.title,
-                FIELDS: _fields(one),
                 MODEL: one.title,
                 SEEN: one.seen_in_words,
                 **_texts(one, intervals=intervals),
+                FIELDS: _fields(one),
             }
             for one in scores
         ]
@@ -86,9 +86,15 @@ def _texts(scores: LaboratoryScores, *, intervals: bool) -> dict[str, str]:
 
 
 def everything(weights_dir: Path) -> tuple[LaboratoryScores, ...]:
-    """All models in all laboratories: those that never saw one first."""
+    """All models, laboratory by laboratory; in each those first that were trained without it."""
     twins = [scores for spec in MODELS for scores in unseen_scores(weights_dir, spec.name)]
-    return (*twins, *every_detector(weights_dir))
+    return by_laboratory((*twins, *every_detector(weights_dir)))
+
+
+def by_laboratory(scores: Sequence[LaboratoryScores]) -> tuple[LaboratoryScores, ...]:
+    """The same in the order of `LABORATORIES`, otherwise in the given order."""
+    order = list(LABORATORIES)
+    return tuple(sorted(scores, key=lambda one: order.index(one.laboratory.name)))
 
 
 def laboratories_csv(scores: Sequence[LaboratoryScores]) -> str:
@@ -139,9 +145,12 @@ def laboratories_text(weights_dir: Path) -> str:
         mine = [one for one in scores if one.laboratory is laboratory]
         lines.append(f"{laboratory.title} ({laboratory.test})")
         for one in mine:
-            texts = [f"{k}: {v}" for k, v in _texts(one, intervals=True).items() if v]
-            said = "; ".join(texts) if one.metrics is not None else NOT_MEASURED
-            lines.append(f"  {one.title}, has seen it: {one.seen_in_words}; {said}")
+            if one.metrics is not None:
+                texts = _texts(one, intervals=True).items()
+                said = "; ".join(f"{title}: {text}" for title, text in texts)
+                lines.append(f"  {one.title}, has seen it: {one.seen_in_words}; {said}")
+        lacking = [one.title for one in mine if one.metrics is None]
+        lines += [f"  {NOT_MEASURED}: {', '.join(lacking)}"] if lacking else []
     return "\n".join(lines)
 
 
@@ -152,9 +161,7 @@ def card_section(weights_dir: Path, name: str) -> str:
         weights_dir: See `beside_each_other`.
         name: Name of the detector.
     """
-    rows = [*unseen_scores(weights_dir, name), *shipped_scores(weights_dir, name)]
-    order = list(LABORATORIES)
-    rows.sort(key=lambda scores: order.index(scores.laboratory.name))
+    rows = by_laboratory((*unseen_scores(weights_dir, name), *shipped_scores(weights_dir, name)))
     evidence = evidence_of_unseen(weights_dir, name)
     caveats = [
         f"{laboratory.title}: {laboratory.material}. {laboratory.caveat}".strip()

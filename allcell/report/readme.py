@@ -9,10 +9,10 @@ from typing import Any
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import read_manifest
+from allcell.report.laboratories import model_with_twins
 from allcell.report.laboratory_tables import readme_section
 from allcell.report.metrics_files import read_metrics
 from allcell.report.paper import CNN_FOOTNOTE, METRICS, published
-from allcell.settings import settings
 from allcell.text.words import SCORE_TITLES
 
 BEGIN, END = "<!-- results: written by `allcell cards` -->", "<!-- end of results -->"
@@ -32,7 +32,7 @@ def fill(readme: str, weights_dir: Path) -> str:
     _, end, tail = rest.partition(END)
     if not (begin and end):
         raise DataError("The README has lost its markers.", f"Restore {BEGIN} and {END}.")
-    parts = [readme_section(weights_dir, settings().default_model)]
+    parts = [readme_section(weights_dir, model_with_twins())]
     parts += [part(weights_dir) for part in (_accuracy, _table_1, _fields, _speed)]
     return f"{head}{BEGIN}\n\n" + "\n\n".join(p for p in parts if p) + f"\n\n{END}{tail}"
 

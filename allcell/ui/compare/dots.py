@@ -41,7 +41,8 @@ def dots(points: Sequence[Dot], *, title: str, share: bool) -> go.Figure:
     names = list(dict.fromkeys(point.series for point in points))
     rows = list(dict.fromkeys(point.row for point in points))
     look_of = looks(names)
-    for name in names:
+    # A group is drawn from below.
+    for name in reversed(names):
         mine = [point for point in points if point.series == name]
         look = look_of[name]
         figure.add_scatter(
@@ -56,7 +57,7 @@ def dots(points: Sequence[Dot], *, title: str, share: bool) -> go.Figure:
                 "color": look.colour,
                 "symbol": [look.symbol if p.filled else f"{look.symbol}-open" for p in mine],
                 "size": 11,
-                "line": {"width": 2},
+                "line": {"width": 2, "color": look.colour},
             },
             error_x={
                 "type": "data",
@@ -73,12 +74,14 @@ def dots(points: Sequence[Dot], *, title: str, share: bool) -> go.Figure:
     figure.update_layout(
         height=150 + len(rows) * (24 + 18 * len(names)) + 22 * len(names) // 2,
         scattermode="group",
+        showlegend=True,
         title={"text": title, "font": {"size": 15}},
         margin={"l": 10, "r": 10, "t": 40, "b": 80 + 11 * len(names)},
-        legend=LEGEND,
+        legend={**LEGEND, "traceorder": "reversed"},
         xaxis={
             "title": {"text": f"{title} (0 to 1)" if share else title},
-            **({"range": list(SHARE)} if share else {"rangemode": "tozero"}),
+            # With room for a mark at 0.
+            **({"range": [SHARE[0] - 0.02, SHARE[1]]} if share else {"rangemode": "tozero"}),
         },
         yaxis={"categoryorder": "array", "categoryarray": rows[::-1], "automargin": True},
     )

@@ -19,6 +19,7 @@ from allcell.report.laboratories import (
     basis,
     evidence_of_unseen,
     expectation,
+    model_with_twins,
     shipped_scores,
     unseen_scores,
 )
@@ -29,6 +30,7 @@ from allcell.report.laboratory_tables import (
     MODEL,
     NEVER,
     beside_each_other,
+    by_laboratory,
     everything,
     laboratories_csv,
     one_below_the_other,
@@ -45,13 +47,13 @@ _EVERY = "every"
 
 def other_laboratories() -> None:
     """What to expect, the table, a chart of one score, downloads."""
-    weights, name = settings().weights_dir, settings().default_model
+    weights, name = settings().weights_dir, model_with_twins()
     title = get_spec(name).title
     evidence = evidence_of_unseen(weights, name)
-    st.markdown(f"`{name}`, the default model: **{expectation(evidence)}** {basis(evidence)}")
+    st.markdown(f"{title}. **{expectation(evidence)}** {basis(evidence)}")
     view = choose_one(
         "In the table",
-        {name: f"{title}, and models that never saw the laboratory", _EVERY: "All detectors"},
+        {name: f"Never seen, and {title}", _EVERY: "All detectors"},
         key="compare.laboratories.view",
         default=name,
     )
@@ -65,13 +67,22 @@ def other_laboratories() -> None:
         column_config={
             # Pinned and narrow, so that a phone shows a score next to it.
             LABORATORY: st.column_config.TextColumn(pinned=True, width=90),
-            MODEL: st.column_config.TextColumn(width=190),
+            MODEL: st.column_config.TextColumn(width=165),
             FIELDS: st.column_config.TextColumn(width=60),
+            # As wide as an interval with its kind.
+            **{
+                head: st.column_config.TextColumn(width=195)
+                for head in (LABORATORY_SCORES.values() if every else ())
+            },
         },
         alt="Scores of models in each laboratory, seen in training or not",
     )
-    notes = (UNSEEN_NOTE, SCORES_NOTE, SEEN_NOTE, BOTH_APS, f"In parentheses: 95 %. {NO_WIDTH}")
-    st.caption(" ".join(notes))
+    notes = (
+        f"{UNSEEN_NOTE} {SEEN_NOTE}",
+        f"{SCORES_NOTE} {BOTH_APS}",
+        f"In parentheses: 95 % intervals. {NO_WIDTH}",
+    )
+    st.caption("\n\n".join(notes))
     if any(one.metrics is None for one in scores):
         st.caption(f"What is {NOT_MEASURED} is measured by `{COMMAND}`.")
     table_downloads(
@@ -88,7 +99,7 @@ def other_laboratories() -> None:
 
 def _both(name: str) -> tuple[LaboratoryScores, ...]:
     weights = settings().weights_dir
-    return (*unseen_scores(weights, name), *shipped_scores(weights, name))
+    return by_laboratory((*unseen_scores(weights, name), *shipped_scores(weights, name)))
 
 
 def _caveats() -> list[str]:
