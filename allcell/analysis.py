@@ -13,12 +13,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.imaging.stain import StainRuler, measure_stain
 from allcell.models.registry import ModelSpec
-from allcell.result import Caution, Result
+from allcell.result import Result
 
 
 class ImageDetector(Protocol):
@@ -106,6 +107,7 @@ class Analysis:
         scale: The red-cell size used, and where it came from.
         timing: Where the time went.
         stain: The colour of the red cells; None if it was not measured.
+        about_picture: See `picture_cautions`.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Analysis:
     scale: Scale
     timing: Timing
     stain: StainRuler | None = None
+    about_picture: tuple[Caution, ...] = ()
 
     def result(
         self,
@@ -123,6 +126,7 @@ class Analysis:
         confidence: float | None = None,
         iou: float | None = None,
         classes: Collection[str] | None = None,
+        insisted: bool = False,
     ) -> Result:
         """What is shown and exported at these settings.
 
@@ -130,6 +134,7 @@ class Analysis:
             confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
             iou: Overlap above which two boxes are one cell, up to `MAX_IOU`; the model's if None.
             classes: Names of the classes to keep; all if None.
+            insisted: Whether the user wants the numbers whatever speaks against them.
         """
         shown = choose(self.spec, self.candidates, confidence=confidence, iou=iou, classes=classes)
         return Result(
@@ -141,7 +146,8 @@ class Analysis:
             self.spec.classes,
             self.timing,
             self.scale,
-            self.warnings,
+            warnings=self.warnings,
+            insisted=insisted,
         )
 
     @property
@@ -150,7 +156,7 @@ class Analysis:
         # A network with a fixed input size gets the whole picture, whatever the size of its cells.
         scale = () if self.spec.fixed_input_px else _scale_cautions(self.scale)
         stain = _STAIN_UNKNOWN if self.spec.normalise_stain and self.stain is None else ()
-        return (*scale, *stain, *_limit_cautions(self.timing))
+        return (*self.about_picture, *scale, *stain, *_limit_cautions(self.timing))
 
 
 def analyse(
@@ -184,7 +190,18 @@ def analyse(
         found.scale,
         found.timing,
         found.stain,
+        picture_cautions(image, found.scale),
     )
+
+
+def picture_cautions(image: npt.NDArray[np.uint8], scale: Scale) -> tuple[Caution, ...]:
+    """What speaks against any model's answer on a picture, whole-field models' included.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        scale: How large its red cells are.
+    """
+    return ()
 
 
 #: A grey picture, one of nuclei without red cells, a thick part of a smear.

@@ -108,6 +108,7 @@ def detect(  # type: ignore[overload-overlap]  # a str is a sequence of str, too
     confidence: float | None = ...,
     iou: float | None = ...,
     classes: Collection[str] | None = ...,
+    insist: bool = ...,
     on_error: Callable[[str, AllcellError], None] | None = ...,
 ) -> Result: ...
 
@@ -123,6 +124,7 @@ def detect(
     confidence: float | None = ...,
     iou: float | None = ...,
     classes: Collection[str] | None = ...,
+    insist: bool = ...,
     on_error: Callable[[str, AllcellError], None] | None = ...,
 ) -> list[Result]: ...
 
@@ -137,6 +139,7 @@ def detect(
     confidence: float | None = None,
     iou: float | None = None,
     classes: Collection[str] | None = None,
+    insist: bool = False,
     on_error: Callable[[str, AllcellError], None] | None = None,
 ) -> Result | list[Result]:
     """Find, name and count the white cells of one image, of several, or of a folder of them.
@@ -157,6 +160,8 @@ def detect(
         confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
         iou: Overlap (0 to 1) above which two boxes are one cell; the model's if None.
         classes: Names of the classes to keep; all if None.
+        insist: Whether to give numbers also for a picture that is not to be trusted, which
+            `Result.reservation` and every export then say. Else its counts are None.
         on_error: For lists and folders: called with the name of each image that fails and its
             error; the others are still processed. By default the first error is raised.
 
@@ -188,7 +193,7 @@ def detect(
             scale=resolve_scale(image, red_cell_px),
             confidence=confidence,
         )
-        result = analysis.result(confidence=confidence, iou=iou, classes=classes)
+        result = analysis.result(confidence=confidence, iou=iou, classes=classes, insisted=insist)
         # The source, not the decoded image: a folder's images would not fit into memory.
         return result.with_pixels(partial(read_image, item))
 

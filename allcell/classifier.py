@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from allcell.cautions import Cautioned
 from allcell.detector import Timing
 from allcell.engines.base import Network
 from allcell.engines.opening import Runtime, require_torch, resolve_device, resolve_runtime
@@ -32,8 +33,8 @@ _ASPECT = 4 / 3
 
 
 @dataclass(frozen=True)
-class FieldClass:
-    """What the network says about one field.
+class FieldClass(Cautioned):
+    """What the network says about one field; `answer` is what may be shown of it.
 
     Attributes:
         probability: Of a cancerous field, 0 to 1, as the network gives it; not calibrated.
@@ -42,6 +43,11 @@ class FieldClass:
 
     probability: float
     suggested: str
+
+    @property
+    def answer(self) -> tuple[str, float] | None:
+        """The suggested class and its probability; None while they are withheld."""
+        return None if self.withheld else (self.suggested, self.probability)
 
 
 def centre_crop(image: Image) -> Image:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allcell.cautions import WITHHELD, Cautioned
 from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
@@ -24,55 +23,40 @@ from allcell.imaging.scale import Scale
 from allcell.models.registry import BLAST, CLASSES
 from allcell.settings import RESEARCH_USE
 from allcell.text import names
+from allcell.text.noticed import noticed_csv
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONFIDENCE_DECIMALS = 4
 PIXEL_DECIMALS = 2
-#: Columns of the table with one row per box.
 #: What an image without a name is called, by its place in a list.
 _NUMBERED = re.compile(r"image-\d+")
+#: Columns of the table with one row per box; the last one is empty unless numbers are not to be
+#: trusted.
 BOX_COLUMNS = (
     *("image", "model", "suggested_class", "confidence"),
-    *("x1_px", "y1_px", "x2_px", "y2_px"),
+    *("x1_px", "y1_px", "x2_px", "y2_px", "reservation"),
 )
 
 
-@dataclass(frozen=True)
-class Caution:
-    """A reason not to trust a result as it stands.
-
-    Attributes:
-        kind: What it is about, for programs: the red cells could not be measured, or only weakly;
-            or a limit was reached, so that cells may be missing.
-        message: The reason, for people.
-        remedy: What to do about it.
-    """
-
-    kind: Literal["scale_unknown", "scale_weak", "stain_unknown", "limit_reached"]
-    message: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.remedy}"
-
-
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(Cautioned):
     """The detections of one image and how they came about.
+
+    Whether its numbers may be shown is decided in `Cautioned`. While they are withheld, the counts
+    are None, and every table, file and picture has the boxes without their classes.
 
     Attributes:
         name: What the user calls the image: a file name, or a path on the command line.
         width_px: Width of the source image.
         height_px: Height of the source image.
         model: Name of the model.
-        detections: Boxes in pixels of the source image, confidence 0 to 1, best first; what is
-            shown is what is exported.
+        detections: Boxes in pixels of the source image, confidence 0 to 1, best first, withheld or
+            not; what is shown and exported is `shown_boxes`.
         classes: Class names, in the order of `detections.class_id`.
         timing: Milliseconds of each stage.
         scale: The red-cell size that was used, and where it came from.
-        warnings: Reasons not to trust it as it stands; empty if there is none.
         pixels: Loads the image again, RGB uint8 (H, W, 3), for `draw` and `save`; None if the
             caller keeps the image.
 
@@ -88,7 +72,6 @@ class Result:
     classes: tuple[str, ...]
     timing: Timing
     scale: Scale = field(default_factory=lambda: Scale(None, "default"))
-    warnings: tuple[Caution, ...] = ()
     pixels: Callable[[], RGBImage] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -108,18 +91,32 @@ class Result:
     @cached_property
     def counts(self) -> Counts:
         """Cells of each class in the table; other classes of an untrusted model are left out."""
-        return Counts({name: len(self.named(name)) for name in self.classes if name in CLASSES})
+        return Counts(
+            {
+                name: None if self.withheld else len(self.named(name))
+                for name in self.classes
+                if name in CLASSES
+            }
+        )
 
     @property
     def highest_blast_confidence(self) -> float | None:
-        """Confidence (0 to 1) of the most confident blast, or None if there is none."""
+        """Confidence (0 to 1) of the most confident blast; None if there is none, or withheld."""
         confidence = self.named(CLASSES[BLAST]).confidence
-        return float(confidence.max()) if len(confidence) else None
+        return float(confidence.max()) if len(confidence) and not self.withheld else None
 
     @property
-    def limit_warnings(self) -> tuple[Caution, ...]:
-        """Those of `warnings` that no line on the size of the red cells says already."""
-        return tuple(caution for caution in self.warnings if caution.kind == "limit_reached")
+    def shown_classes(self) -> tuple[str, ...]:
+        """Class names of `shown_boxes`: `WITHHELD` alone while the numbers are withheld."""
+        return (WITHHELD,) if self.withheld else self.classes
+
+    @cached_property
+    def shown_boxes(self) -> Detections:
+        """The detections as they are shown and exported, with the classes of `shown_classes`."""
+        found = self.detections
+        if not self.withheld:
+            return found
+        return Detections(found.xyxy, found.confidence, np.zeros_like(found.class_id))
 
     @property
     def red_cell_px(self) -> float | None:
@@ -131,19 +128,19 @@ class Result:
         return replace(self, pixels=pixels)
 
     def rows(self) -> Iterator[tuple[str, float, float, float, float, float]]:
-        """Class, confidence and box (x1, y1, x2, y2 in pixels) of each cell, best first."""
-        found = self.detections
+        """Class, confidence and box (x1, y1, x2, y2 in pixels) of each shown box, best first."""
+        found = self.shown_boxes
         for xyxy, confidence, class_id in zip(
             found.xyxy.astype(float), found.confidence.astype(float), found.class_id, strict=True
         ):
             x1, y1, x2, y2 = xyxy.tolist()
-            yield self.classes[class_id], float(confidence), x1, y1, x2, y2
+            yield self.shown_classes[class_id], float(confidence), x1, y1, x2, y2
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per cell, in pixels of the image; the columns are `BOX_COLUMNS`."""
         import pandas as pd
 
-        rows = [(self.name, self.model, *row) for row in self.rows()]
+        rows = [(self.name, self.model, *row, self.reservation) for row in self.rows()]
         return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
 
     def to_json(self) -> str:
@@ -167,6 +164,8 @@ class Result:
                 ],
                 "notice": RESEARCH_USE,
                 "warnings": [str(caution) for caution in self.warnings],
+                "withheld": self.withheld,
+                "reservation": self.reservation,
                 "timing_ms": {
                     stage: round(getattr(self.timing, f"{stage}_ms"), 3)
                     for stage in ("preprocess", "inference", "postprocess", "total")
@@ -175,14 +174,23 @@ class Result:
         )
 
     def draw(
-        self, image: RGBImage | None = None, *, labels: bool = True, notice: bool = True
+        self,
+        image: RGBImage | None = None,
+        *,
+        labels: bool = True,
+        notice: bool = True,
+        synthetic: bool = False,
     ) -> RGBImage:
         """A copy of the image with its boxes and, below it, a strip with the research-use notice.
+
+        While the numbers are withheld, the boxes are grey and have no label. That, or that the user
+        insisted, stands in the strip, which is then added in any case.
 
         Args:
             image: Its pixels, RGB uint8 (H, W, 3); loaded again by `pixels` if None.
             labels: Whether boxes are labelled with class and confidence.
             notice: Whether to add that strip.
+            synthetic: See `imaging.draw.draw`.
 
         Returns:
             RGB uint8 (H + strip, W, 3).
@@ -203,7 +211,15 @@ class Result:
                 f"{image.shape[1]}x{image.shape[0]}.",
                 "Give draw() the image that was analysed, or analyse this one.",
             )
-        return draw(image, self.detections, self.classes, labels=labels, notice=notice)
+        return draw(
+            image,
+            self.shown_boxes,
+            self.shown_classes,
+            labels=labels and not self.withheld,
+            notice=notice,
+            synthetic=synthetic,
+            remark=self.reservation,
+        )
 
     def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
         """Write the annotated image (PNG), the cells (CSV) and the result (JSON) to a folder.
@@ -262,6 +278,7 @@ def boxes_csv(results: Sequence[Result]) -> str:
             names.spreadsheet_text(kind),
             f"{confidence:.{CONFIDENCE_DECIMALS}f}",
             *(f"{side:.{PIXEL_DECIMALS}f}" for side in xyxy),
+            names.spreadsheet_text(result.reservation),
         ]
         for result, name in zip(results, export_names(results), strict=True)
         for kind, confidence, *xyxy in result.rows()
@@ -272,23 +289,6 @@ def boxes_csv(results: Sequence[Result]) -> str:
 def export_names(results: Iterable[Result]) -> list[str]:
     """Names of the images in every export: safe as file names, and unique."""
     return names.unique_names(names.safe_name(result.name) for result in results)
-
-
-def noticed_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV with the research-use notice as the title of its last column, which is empty.
-
-    A comment line would break parsers, and a notice in each row would be lost if there are no rows.
-
-    Args:
-        columns: Titles of the other columns.
-        rows: A value for each of those columns.
-    """
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow([*columns, RESEARCH_USE])
-    for row in rows:
-        writer.writerow([*row, ""])
-    return sink.getvalue()
 
 
 def without_names(results: Iterable[Result]) -> list[Result]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
-from allcell.analysis import analyse
+from allcell.analysis import analyse, picture_cautions
+from allcell.cautions import WITHHELD, Cautioned
 from allcell.classifier import FieldClassifier
 from allcell.cli.base import app, explained, say
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.imaging import images
-from allcell.imaging.draw import draw
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import CLASSIFIERS
 from allcell.result import Result, boxes_csv
@@ -42,6 +43,11 @@ def detect(
     annotated: Path | None = typer.Option(None, help="Write annotated PNGs into this folder."),
     onnx: Path | None = typer.Option(None, help=ONNX_HELP),
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
+    insist: bool = typer.Option(
+        False,
+        "--insist",
+        help="Give numbers also for pictures that are not to be trusted, marked as such.",
+    ),
 ) -> None:
     """Box the white cells of images."""
     if classes and onnx is None:
@@ -63,7 +69,8 @@ def detect(
                 f"{model} classifies whole fields and finds no cells: "
                 "leave out --annotated, --red-cell-px and --conf"
             )
-        _classify(FieldClassifier.open(model, device=device), files, len(missing), as_json, as_csv)
+        classifier = FieldClassifier.open(model, device=device)
+        _classify(classifier, files, len(missing), as_json, as_csv, insist)
         return
     if onnx is None:
         detector = Detector.open(model, device=device)
@@ -74,7 +81,7 @@ def detect(
     stems = file_stems(unique_names(path.name for path in files))
     say(RESEARCH_USE)
     results: list[Result] = []
-    failed = len(missing)
+    failed, withheld = len(missing), 0
     for path, stem in zip(files, stems, strict=True):
         try:
             image = images.decode(path)
@@ -84,11 +91,11 @@ def detect(
             failed += 1
             say(f"failed: {path}: {error}")
             continue
-        result = analysis.result(confidence=conf)
-        for caution in result.limit_warnings:
-            say(f"warning: {path}: {caution}")
+        result = analysis.result(confidence=conf, insisted=insist)
+        withheld += result.withheld
+        _warn(path, result)
         if annotated:
-            picture = draw(image, result.detections, result.classes)
+            picture = result.draw(image)
             (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))
         if as_json:
             typer.echo(result.to_json())
@@ -98,53 +105,88 @@ def detect(
             typer.echo(_sentence(result, analysis.scale))
     if as_csv:
         typer.echo(boxes_csv(results), nl=False)
-    _finish(failed, len(files) + len(missing))
+    _finish(failed, withheld, len(files) + len(missing))
 
 
-def _finish(failed: int, inputs: int) -> None:
+def _warn(path: Path, answer: Cautioned) -> None:
+    for caution in answer.cautions:
+        say(f"warning: {path}: {caution}")
+
+
+def _finish(failed: int, withheld: int, inputs: int) -> None:
+    if withheld:
+        say(
+            f"{withheld} of {inputs} inputs: numbers withheld, not to be trusted. "
+            "To see them all the same, add --insist."
+        )
     if failed:
         say(f"{failed} of {inputs} inputs failed; the others are done.")
         raise typer.Exit(1)
 
 
 def _classify(
-    classifier: FieldClassifier, files: list[Path], missing: int, as_json: bool, as_csv: bool
+    classifier: FieldClassifier,
+    files: list[Path],
+    missing: int,
+    as_json: bool,
+    as_csv: bool,
+    insist: bool,
 ) -> None:
     """The class of each whole field."""
     say(RESEARCH_USE)
-    failed = missing
+    failed, withheld = missing, 0
     rows = csv.writer(sys.stdout, lineterminator="\n")
     if as_csv:
-        rows.writerow(("image", "suggested_field_class", "probability", "model", RESEARCH_USE))
+        columns = ("image", "suggested_field_class", "probability", "model", "reservation")
+        rows.writerow((*columns, RESEARCH_USE))
     for path in files:
         try:
-            field, timing = classifier.classify(images.decode(path))
+            image = images.decode(path)
+            field, timing = classifier.classify(image)
+            about = picture_cautions(image, resolve_scale(image))
         except AllcellError as error:
             failed += 1
             say(f"failed: {path}: {error}")
             continue
+        field = replace(field, warnings=about, insisted=insist)
+        withheld += field.withheld
+        _warn(path, field)
         model = classifier.spec.name
+        suggested, probability = field.answer or (WITHHELD, None)
         if as_csv:
-            rows.writerow((path, field.suggested, f"{field.probability:.4f}", model, ""))
+            number = "" if probability is None else f"{probability:.4f}"
+            rows.writerow((path, suggested, number, model, field.reservation, ""))
         elif as_json:
             row = {
                 "image": str(path),
                 "model": model,
-                "suggested_field_class": field.suggested,
-                "probability": round(field.probability, 4),
+                "suggested_field_class": suggested,
+                "probability": None if probability is None else round(probability, 4),
                 "total_ms": round(timing.total_ms, 1),
                 "notice": RESEARCH_USE,
+                "warnings": [str(caution) for caution in field.warnings],
+                "withheld": field.withheld,
+                "reservation": field.reservation,
             }
             typer.echo(json.dumps(row))
+        elif probability is None:
+            typer.echo(f"{path}: {field.reservation}")
         else:
             typer.echo(
-                f"{path}: suggested class of the whole field: {field.suggested} (probability of "
-                f"cancerous {field.probability:.2f}, not calibrated); {timing.total_ms:.0f} ms"
+                f"{path}: suggested class of the whole field: {suggested} (probability of "
+                f"cancerous {probability:.2f}, not calibrated); {timing.total_ms:.0f} ms"
+                f"{_reserved(field)}"
             )
-    _finish(failed, len(files) + missing)
+    _finish(failed, withheld, len(files) + missing)
 
 
 def _sentence(result: Result, scale: Scale) -> str:
+    weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
+    origin = "weakly measured" if weak else scale.origin
+    size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
+    facts = f"red cells {size}; {result.timing.total_ms:.0f} ms"
+    if result.withheld:
+        return f"{result.name}: {result.reservation} {facts.capitalize()}"
     best = result.highest_blast_confidence
     surest = f" (surest {best:.2f})" if best else ""
     cells = ", ".join(
@@ -153,7 +195,8 @@ def _sentence(result: Result, scale: Scale) -> str:
         else f"{count} {cell.plural}"
         for cell, count in result.counts.listed()
     )
-    weak = scale.origin == "measured" and scale.estimate and not scale.estimate.reliable
-    origin = "weakly measured" if weak else scale.origin
-    size = f"{result.red_cell_px:.0f} px, {origin}" if result.red_cell_px else "not measurable"
-    return f"{result.name}: {cells}; red cells {size}; {result.timing.total_ms:.0f} ms"
+    return f"{result.name}: {cells}; {facts}{_reserved(result)}"
+
+
+def _reserved(answer: Cautioned) -> str:
+    return f". {answer.reservation}" if answer.reservation else ""

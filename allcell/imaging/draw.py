@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from allcell.cautions import WITHHELD
 from allcell.detections import Detections
 from allcell.formats.pixels import RGBImage
 from allcell.imaging.lettering import (
@@ -33,11 +34,18 @@ CLASS_COLOURS_HEX = {name: "#{:02x}{:02x}{:02x}".format(*c) for name, c in CLASS
 #: How the box of each class is drawn.
 CLASS_LINES: dict[str, LineStyle] = {cell.name: cell.line for cell in CELL_CLASSES}
 
+#: Boxes whose class is withheld: grey, which no class is.
+WITHHELD_COLOUR: Colour = (176, 176, 176)
+WITHHELD_COLOUR_HEX = "#b0b0b0"
+WITHHELD_LINE: LineStyle = "solid"
+
 #: Outcome of a box or a cell against ground truth, each with its own symbol.
 FOUND, FALSE_ALARM, MISSED = "✓ Found", "✗ False alarm", "○ Missed"
 OUTCOME_COLOURS_HEX = {FOUND: "#6cc6ff", FALSE_ALARM: "#ff9f1c", MISSED: "#ffffff"}
 OUTCOME_LINES: dict[str, LineStyle] = {FOUND: "solid", FALSE_ALARM: "dashed", MISSED: "dotted"}
 
+_COLOURS = CLASS_COLOURS | {WITHHELD: WITHHELD_COLOUR}
+_LINES = CLASS_LINES | {WITHHELD: WITHHELD_LINE}
 _OTHER_COLOUR: Colour = (240, 240, 240)
 #: Width of the dark edge on each side of a line.
 _EDGE_PX = 1
@@ -73,6 +81,7 @@ def draw(
     labels: bool = True,
     notice: bool = True,
     synthetic: bool = False,
+    remark: str = "",
 ) -> RGBImage:
     """A copy of an image with its boxes, and the research-use notice below it.
 
@@ -84,6 +93,7 @@ def draw(
         labels: Whether to write class and confidence at each box.
         notice: Whether to add a strip with the research-use notice *below* the picture.
         synthetic: Whether the strip, which is then added in any case, says 'Synthetic image.'
+        remark: What else the strip, which is then added in any case, has to say.
 
     Returns:
         RGB uint8 (H + strip, W, 3).
@@ -93,8 +103,8 @@ def draw(
     """
     annotated = np.array(image, order="C")
     draw_into(annotated, detections, classes, style=style, labels=labels)
-    words = (["Synthetic image."] if synthetic else []) + ([RESEARCH_USE] if notice else [])
-    if not words:
+    said = ("Synthetic image." * synthetic, remark, RESEARCH_USE * notice)
+    if not (words := [text for text in said if text]):
         return annotated
     return np.concatenate([annotated, text_strip(" ".join(words), annotated.shape[1])])
 
@@ -188,8 +198,8 @@ def _box(image: RGBImage, corners: list[int], name: str, style: Style) -> None:
     y1 = max(0, min(top - reach, image.shape[0] - band))
     x2 = max(x1 + band, min(right - reach + band, image.shape[1]))
     y2 = max(y1 + band, min(bottom - reach + band, image.shape[0]))
-    colour = CLASS_COLOURS.get(name, _OTHER_COLOUR)
-    line = CLASS_LINES.get(name, "solid")
+    colour = _COLOURS.get(name, _OTHER_COLOUR)
+    line = _LINES.get(name, "solid")
     upper, lower, _ = _sides(x2 - x1, line_px, line, colour)
     _, _, upright = _sides(y2 - y1, line_px, line, colour)
     # Slices take half the time of OpenCV's lines, and a third for broken lines.
@@ -240,7 +250,7 @@ def _label(
     left, top, _, bottom = corners
     while shrinks and text_px > SMALLEST_TEXT_PX and not _has_room(text, text_px, corners):
         text_px -= 1
-    plate = label_plate(text, text_px, CLASS_COLOURS.get(name, _OTHER_COLOUR))
+    plate = label_plate(text, text_px, _COLOURS.get(name, _OTHER_COLOUR))
     box_h, box_w = plate.shape[:2]
     # Above the box, else below it, else inside its top; never beyond the picture.
     inside_or_below = bottom + 1 if bottom + box_h < image.shape[0] else top

@@ -192,20 +192,24 @@ def _groups(boxes: FloatArray, owner: IntArray, least: float) -> list[list[int]]
     return list({id(members): sorted(members) for members in group.values()}.values())
 
 
-def cells_csv(agreement: Agreement, thresholds: Mapping[str, float], *, truth: bool) -> str:
+def cells_csv(
+    agreement: Agreement, thresholds: Mapping[str, float], *, truth: bool, reservation: str = ""
+) -> str:
     """One row per cell, in the order of the cells; the last column is the research-use notice.
 
     Args:
         agreement: The cells.
         thresholds: Lowest confidence (0 to 1) of each model by name, in the order of the models.
         truth: Whether to add a column for the true class.
+        reservation: What has to be said with each row (see `Cautioned.reservation`).
     """
     models = [spreadsheet_text(name) for name in thresholds]
     columns = ["cell", "x1_px", "y1_px", "x2_px", "y2_px"]
     for name in models:
         columns += [f"{name}_suggested_class", f"{name}_confidence", f"{name}_threshold"]
-    columns += [*(["true_class"] if truth else []), "pairs_that_differ", "confidence_spread"]
-    out = io.StringIO()
+    columns += [*(["true_class"] if truth else []), "pairs_that_differ"]
+    columns += ["confidence_spread", "reservation"]
+    out, reserved = io.StringIO(), spreadsheet_text(reservation)
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow([*columns, RESEARCH_USE])
     for n, cell in enumerate(agreement.cells, 1):
@@ -213,7 +217,7 @@ def cells_csv(agreement: Agreement, thresholds: Mapping[str, float], *, truth: b
         for call, threshold in zip(cell.calls, thresholds.values(), strict=True):
             row += [_said(call), f"{call.confidence:.4f}" if call else "", f"{threshold:.2f}"]
         row += [_said(cell.truth)] if truth else []
-        rows.writerow([*row, f"{cell.disagreement:.4f}", f"{cell.spread:.4f}", ""])
+        rows.writerow([*row, f"{cell.disagreement:.4f}", f"{cell.spread:.4f}", reserved, ""])
     return out.getvalue()
 
 

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from allcell.cautions import WITHHELD
 from allcell.report.exports import (
     Failure,
     class_names,
@@ -28,6 +29,10 @@ NOTICE = f"""{RESEARCH_USE}
 Every class in these files is suggested by a model and not confirmed by anyone. Percentages are
 fractions of the cells that were detected; their intervals cover the error of sampling, not that of
 the model.
+"""
+_RESERVED = f"""
+Images that are not to be trusted. Where numbers are withheld, all boxes are of the class
+"{WITHHELD}", and the image has no counts:
 """
 CONTENTS = """
 summary.csv  one row per image: counts, exact 95 % intervals, the names of its files, errors
@@ -56,6 +61,12 @@ def _stems(results: Sequence[Result]) -> list[str]:
     return file_stems(result.name for result in results)
 
 
+def _notice(results: Sequence[Result], contents: str = "") -> str:
+    """NOTICE.txt: the notice, and the images whose numbers are not to be trusted."""
+    reserved = "".join(f"{r.name}: {r.reservation}\n" for r in results if r.reservation)
+    return f"{NOTICE}{contents}{reserved and f'{_RESERVED}{reserved}'}"
+
+
 def _add_labels(target: zipfile.ZipFile, results: Sequence[Result]) -> None:
     names = class_names(results)
     # JSON is valid YAML, and quotes whatever class names a user's model has.
@@ -74,8 +85,9 @@ def yolo_zip(results: Sequence[Result]) -> bytes:
     """
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as target:
-        _add(target, "NOTICE.txt", NOTICE)
-        _add_labels(target, _named_apart(results))
+        results = _named_apart(results)
+        _add(target, "NOTICE.txt", _notice(results))
+        _add_labels(target, results)
     return sink.getvalue()
 
 
@@ -98,7 +110,7 @@ def bundle_zip(
     sink = io.BytesIO()
     results = _named_apart(results)
     with zipfile.ZipFile(sink, "w") as target:
-        _add(target, "NOTICE.txt", NOTICE + CONTENTS)
+        _add(target, "NOTICE.txt", _notice(results, CONTENTS))
         _add(target, "summary.csv", to_summary_csv(results, failures))
         _add(target, "coco.json", to_coco(results))
         _add_labels(target, results)

@@ -26,10 +26,10 @@ from allcell.result import (
     PIXEL_DECIMALS,
     Result,
     export_names,
-    noticed_csv,
 )
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import file_stems, safe_name, spreadsheet_text
+from allcell.text.noticed import noticed_csv
 
 PERCENT_DECIMALS = 1
 
@@ -69,14 +69,14 @@ class Failure:
 
 
 def class_names(results: Iterable[Result]) -> tuple[str, ...]:
-    """All class names of the results, each once, in the order they come."""
-    return tuple(dict.fromkeys(name for result in results for name in result.classes))
+    """All class names of the shown boxes, each once, in the order they come."""
+    return tuple(dict.fromkeys(name for result in results for name in result.shown_classes))
 
 
 def with_classes(result: Result, names: Sequence[str]) -> Detections:
-    """The detections with `class_id` as an index into these names (see `class_names`)."""
-    index = np.array([names.index(name) for name in result.classes], np.int64)
-    found = result.detections
+    """The shown boxes with `class_id` as an index into these names (see `class_names`)."""
+    index = np.array([names.index(name) for name in result.shown_classes], np.int64)
+    found = result.shown_boxes
     return Detections(found.xyxy, found.confidence, index[found.class_id])
 
 
@@ -84,7 +84,7 @@ def _values_of(cell: CellClass, counts: Counts) -> list[str | int]:
     """Values for `_columns_of`; blank for a class that the model does not know."""
     known = cell.name in counts.by_class
     per_100 = _number(counts.smudges_per_100 if known else None, PERCENT_DECIMALS)
-    return [counts.by_class.get(cell.name, ""), *([per_100] if cell.role == "smudge" else [])]
+    return [_count(counts.by_class.get(cell.name)), *([per_100] if cell.role == "smudge" else [])]
 
 
 def _inside(detections: Detections, width_px: int, height_px: int) -> Detections:
@@ -97,8 +97,19 @@ def _number(value: float | None, decimals: int) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
 
 
+def _count(count: int | None) -> str | int:
+    return "" if count is None else count
+
+
+def warnings_text(result: Result) -> str:
+    """What has to be said with the numbers of a result: its standing, then every caution."""
+    return " ".join(filter(None, [result.standing, *map(str, result.warnings)]))
+
+
 def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) -> str:
     """One row per image: its counts with the exact interval, or the error if it failed.
+
+    The numbers of an image that is not to be trusted are left blank; `warnings` says why.
 
     Args:
         results: In the order they are to be listed.
@@ -117,14 +128,14 @@ def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) 
                 spreadsheet_text(result.model),
                 result.width_px,
                 result.height_px,
-                *(counts.by_class.get(cell.name, "") for cell in _WHITE),
-                counts.white_cells,
+                *(_count(counts.by_class.get(cell.name)) for cell in _WHITE),
+                _count(counts.white_cells),
                 *(_number(p if share.n else None, PERCENT_DECIMALS) for p in percent),
                 _number(result.highest_blast_confidence, CONFIDENCE_DECIMALS),
                 *(value for cell in _BESIDE for value in _values_of(cell, counts)),
                 _number(result.red_cell_px, PIXEL_DECIMALS),
                 _number(result.timing.total_ms, PIXEL_DECIMALS),
-                " ".join(str(caution) for caution in result.warnings),
+                spreadsheet_text(warnings_text(result)),
                 "",
             ]
         )
@@ -154,6 +165,7 @@ def to_coco(results: Sequence[Result]) -> str:
                 "width": result.width_px,
                 "height": result.height_px,
                 "model": result.model,
+                "reservation": result.reservation,
             }
         )
         inside = _inside(with_classes(result, names), result.width_px, result.height_px)

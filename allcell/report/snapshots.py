@@ -7,7 +7,6 @@ import io
 import zipfile
 from collections.abc import Sequence
 
-from allcell.imaging.draw import draw
 from allcell.imaging.images import encode_png
 from allcell.imaging.scale import Scale
 from allcell.report.bundle import ZIP_TIME, bundle_zip
@@ -39,6 +38,8 @@ def to_result(snapshot: Snapshot) -> Result:
         snapshot.spec.classes,
         snapshot.timing,
         Scale(size, "default" if size is None else "measured"),
+        warnings=snapshot.warnings,
+        insisted=snapshot.insisted,
     )
 
 
@@ -49,7 +50,10 @@ def snapshots_zip(snapshots: Sequence[Snapshot]) -> bytes:
         snapshots: In the order they are to be listed.
     """
     results = [to_result(snapshot) for snapshot in snapshots]
-    annotated = (encode_png(draw(s.frame, s.detections, s.spec.classes)) for s in snapshots)
+    annotated = (
+        encode_png(result.draw(snapshot.frame))
+        for result, snapshot in zip(results, snapshots, strict=True)
+    )
     sink = io.BytesIO(bundle_zip(results, annotated))
     names = export_names(results)
     with zipfile.ZipFile(sink, "a") as target:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from allcell.cautions import Cautioned
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.formats.pixels import RGBImage
@@ -19,7 +20,7 @@ MAX_SNAPSHOTS = 36
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(Cautioned):
     """A frame at full resolution with its own boxes, and how they came about.
 
     Attributes:

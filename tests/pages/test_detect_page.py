@@ -56,7 +56,7 @@ def bench_of(app: AppTest) -> Bench:
 
 def words(app: AppTest) -> str:
     """All running text of the page."""
-    groups = (app.title, app.subheader, app.markdown, app.caption, app.error, app.warning)
+    groups = (app.title, app.subheader, app.markdown, app.caption, app.error, app.warning, app.info)
     return "\n".join(str(element.value) for group in groups for element in group)
 
 

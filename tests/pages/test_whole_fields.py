@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from allcell.classifier import FieldClassifier
-from allcell.models.registry import get_classifier
+from allcell.models.registry import CLASSIFIERS, get_classifier
 from allcell.models.weights import ModelFiles, describe, write_manifest
 from allcell.report.paper import METRICS
 from allcell.text.words import BOTH_APS
@@ -45,6 +45,25 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Answering:
     return engine
 
 
+def choose_cnn(app: AppTest) -> None:
+    app.toggle(key="detect.whole_field_models").set_value(True).run()
+    app.selectbox[0].set_value("cnn").run()
+
+
+def test_a_model_that_judges_whole_fields_has_to_be_asked_for(
+    app: AppTest, upload: Callable[..., AppTest], network: Answering, smear: bytes
+) -> None:
+    upload(("a.png", smear))
+    titles = [spec.title for spec in CLASSIFIERS]
+    assert not set(titles) & set(app.selectbox[0].options)
+    assert not [m.value for m in app.markdown if any(title in m.value for title in titles)]
+    choose_cnn(app)
+    assert network.runs == 1
+    app.toggle(key="detect.whole_field_models").set_value(False).run()
+    assert not app.exception
+    assert app.selectbox[0].value == "live", "back to one that shows its cells"
+
+
 def everything(app: AppTest) -> str:
     groups = (app.title, app.subheader, app.markdown, app.caption, app.info, app.error)
     return "\n".join(str(element.value) for group in groups for element in group)
@@ -54,7 +73,7 @@ def test_the_cnn_answers_for_the_whole_field_and_counts_nothing(
     app: AppTest, upload: Callable[..., AppTest], network: Answering, smear: bytes
 ) -> None:
     upload(("a.png", smear))
-    app.selectbox[0].set_value("cnn").run()
+    choose_cnn(app)
     assert not app.exception
     text = everything(app)
     assert "Suggested class of the whole field: cancerous" in text
@@ -70,7 +89,7 @@ def test_a_broken_file_does_not_keep_the_others_from_their_answer(
     app: AppTest, upload: Callable[..., AppTest], network: Answering, smear: bytes
 ) -> None:
     upload(("a.png", smear), ("broken.png", smear[:200]))
-    app.selectbox[0].set_value("cnn").run()
+    choose_cnn(app)
     assert not app.exception
     (table,) = [d.value for d in app.dataframe]
     assert list(table["Suggested class of the field"]) == ["cancerous", ""]

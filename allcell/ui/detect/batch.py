@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from allcell.detector import Detector
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import WHITE_CELLS
+from allcell.report.disagreement import models_disagree
 from allcell.result import Result
 from allcell.statistics import Proportion
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture, Refused
 from allcell.ui.field.table import pick_picture
+from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.controls import ViewChoice
 from allcell.ui.shell.wording import interval_text, plain, share_text
 
@@ -63,8 +66,41 @@ def results(desk: Bench, model: str, view: ViewChoice) -> dict[str, Result]:
     for picture_id, picture in desk.pictures.items():
         outcome = desk.outcome(picture, model)
         if isinstance(outcome, Finished):
-            found[picture_id] = outcome.analysis.result(confidence=view.confidence, iou=view.iou)
+            found[picture_id] = result_of(desk, picture, outcome, view)
     return found
+
+
+def result_of(
+    desk: Bench,
+    picture: Picture,
+    finished: Finished,
+    view: ViewChoice,
+    *,
+    classes: Collection[str] | None = None,
+) -> Result:
+    """What is shown and exported of a picture, as far as it is to be trusted or the user insists.
+
+    Args:
+        desk: The pictures of the session.
+        picture: One of them.
+        finished: What was found in it.
+        view: The thresholds.
+        classes: Names of the classes to keep; all if None.
+    """
+    result = finished.analysis.result(confidence=view.confidence, iou=view.iou, classes=classes)
+    others = models_disagree(_by_title(desk, picture))
+    if others is not None:
+        result = replace(result, warnings=(*result.warnings, others))
+    return desk.memory.insistence.applied(picture.digest, result)
+
+
+def _by_title(desk: Bench, picture: Picture) -> dict[str, Result]:
+    """What each model that has run on a picture finds at its own threshold."""
+    done = (desk.outcome(picture, entry.spec.name) for entry in catalog())
+    analyses = [outcome.analysis for outcome in done if isinstance(outcome, Finished)]
+    if len(analyses) < 2:
+        return {}
+    return {analysis.spec.title: analysis.result() for analysis in analyses}
 
 
 def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
@@ -85,7 +121,8 @@ def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
         alt="One row per image: counts, or the error",
     )
     _failed([o for s in pictures if isinstance(o := desk.outcome(s, model), Refused)])
-    _together(list(found.values()))
+    if together := together_text(list(found.values())):
+        st.caption(together)
 
 
 def _row(
@@ -107,7 +144,7 @@ def _row(
         row["Note"] = f"{outcome.message} {outcome.remedy}"
     if result is None:
         return row
-    row["Note"] = " ".join([note, *map(str, result.limit_warnings)]).strip()
+    row["Note"] = " ".join([note, result.standing, *map(str, result.cautions)]).strip()
     counts = result.counts
     share = counts.blast_share
     row |= {
@@ -130,14 +167,28 @@ def _failed(refused: Sequence[Refused]) -> None:
     st.error("  \n".join(lines))
 
 
-def _together(found: Sequence[Result]) -> None:
-    counts = [result.counts for result in found]
-    shares = [c.blast_share for c in counts]
+def together_text(found: Sequence[Result]) -> str:
+    """The blast fraction of many images together, and how many are left out; may be empty.
+
+    Args:
+        found: The results; withheld ones are left out of the sum.
+    """
+    if len(found) < 2:
+        return ""
+    counted = [result for result in found if not result.withheld]
+    shares = [result.counts.blast_share for result in counted]
     share = Proportion.of(sum(s.k for s in shares), sum(s.n for s in shares))
-    if len(found) < 2 or share.fraction is None:
-        return
-    st.caption(
-        f"All {len(found)} images together: {share_text(share)} of the detected white cells are "
-        f"suggested blasts, exact 95 % interval {interval_text(share)}. This means something only "
-        "if the fields are of one smear and do not overlap: a cell seen twice is counted twice."
-    )
+    lines = []
+    if len(counted) > 1 and share.fraction is not None:
+        which = "All " if len(counted) == len(found) else ""
+        lines.append(
+            f"{which}{len(counted)} images together: {share_text(share)} of the detected white "
+            f"cells are suggested blasts, exact 95 % interval {interval_text(share)}. This means "
+            "something only if the fields are of one smear and do not overlap: a cell seen twice "
+            "is counted twice."
+        )
+        if overruled := sum(result.overruled for result in counted):
+            lines.append(f"{overruled} of them not to be trusted, and counted as you asked for it.")
+    if left_out := len(found) - len(counted):
+        lines.append(f"{left_out} of {len(found)} images left out: not to be trusted.")
+    return "  \n".join(lines)

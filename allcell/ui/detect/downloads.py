@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 import streamlit as st
 
 from allcell.formats.pixels import RGBImage
-from allcell.imaging.draw import draw
 from allcell.imaging.images import decode, encode_png
 from allcell.report.bundle import bundle_zip, yolo_zip
 from allcell.report.exports import Failure, to_coco
@@ -64,6 +63,12 @@ def downloads(
         _button("COCO (JSON)", to_coco([result]), f"{stem}-coco.json", "application/json")
         _button("YOLO (ZIP)", yolo_zip([result]), f"{stem}-yolo.zip", "application/zip")
         choose_names()
+    if shown.withheld:
+        st.caption(
+            "The files have the boxes in grey, without their classes and without any count, and "
+            "say why."
+        )
+        return
     hidden = [title_of(name) for name in shown.classes if name not in view.classes]
     if hidden:
         st.warning(
@@ -122,7 +127,7 @@ def download_all(
         view.confidence,
         view.iou,
         named,
-        tuple(found),
+        tuple((picture_id, result.reservation) for picture_id, result in found.items()),
         tuple(desk.memory.red_cells.items()),
     )
     if desk.archive is not None and desk.archive[0] != contents:
@@ -160,6 +165,4 @@ def _message(outcome: Refused, named: bool) -> str:
 
 
 def _annotated(image: RGBImage, result: Result, *, labels: bool, synthetic: bool) -> bytes:
-    return encode_png(
-        draw(image, result.detections, result.classes, labels=labels, synthetic=synthetic)
-    )
+    return encode_png(result.draw(image, labels=labels, synthetic=synthetic))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from allcell.result import Result
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture
 from allcell.ui.field.red_cells import red_cells
@@ -17,12 +18,11 @@ from allcell.ui.shell.wording import plain, seconds
 def field(
     desk: Bench,
     picture: Picture,
-    finished: Finished,
+    shown: Result,
     boxes: Sequence[Box],
     view: ViewChoice,
 ) -> None:
     """The field with its boxes; a click on one selects it, a click outside them selects none."""
-    analysis = finished.analysis
 
     def pick(box_id: str | None) -> None:
         desk.selected = box_id
@@ -31,11 +31,13 @@ def field(
         FieldView(
             name=picture.digest,
             jpeg=desk.memory.jpeg(picture),
-            width_px=analysis.width_px,
-            height_px=analysis.height_px,
+            width_px=shown.width_px,
+            height_px=shown.height_px,
             boxes=boxes,
-            classes=[name for name in analysis.spec.classes if name in view.classes],
-            labels=view.labels,
+            classes=[n for n in shown.shown_classes if shown.withheld or n in view.classes],
+            labels=view.labels and not shown.withheld,
+            scores=not shown.withheld,
+            overruled=shown.overruled,
             synthetic=picture.synthetic,
             selected=desk.selected,
             focus=desk.focus,

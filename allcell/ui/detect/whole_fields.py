@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
+from dataclasses import replace
 
 import streamlit as st
 
@@ -12,17 +14,19 @@ from allcell.models.registry import ClassifierSpec
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 from allcell.ui.field.bench import Bench
+from allcell.ui.field.insistence import show_standing
 from allcell.ui.field.pictures import Judged, Picture, Refused
 from allcell.ui.field.table import pick_picture
 from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
 from allcell.ui.shell.catalog import ready
 from allcell.ui.shell.controls import choose_names, kept_names
-from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.problems import show_cautions, show_problem
 from allcell.ui.shell.wording import plain, seconds
 
 #: A model's answer on a picture; None if it has not run yet.
 Said = Judged | Refused | None
+_PROBABILITY = "Probability of cancerous"
 
 
 def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
@@ -44,14 +48,20 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
             )
             memory.judge(picture, spec.name, lambda: classifier)
         place.empty()
-    answers = [memory.judged(p, spec.name) for p in pictures]
+    answers = [_said(desk, p, spec) for p in pictures]
     if len(pictures) > 1:
         _table(desk, pictures, answers)
     shown = desk.pictures[desk.shown or pictures[0].id]
+    said = answers[pictures.index(shown)]
+
+    def insist(wanted: bool) -> None:
+        if isinstance(said, Judged):
+            memory.insistence.put(shown.digest, said.field, wanted)
+
     left, right = st.columns([2, 1], gap="large")
     with right:
         with st.container(key="allcell-answer"):
-            _answer(spec, answers[pictures.index(shown)], classifier.engine.description)
+            _answer(spec, said, classifier.engine.description, insist)
         choose_names()
         st.download_button(
             "Answers (CSV)",
@@ -66,18 +76,34 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         _picture(desk, shown)
 
 
-def _answer(spec: ClassifierSpec, said: Said, runtime: str) -> None:
+def _said(desk: Bench, picture: Picture, spec: ClassifierSpec) -> Said:
+    """A model's answer as far as it is to be trusted, or the user insists."""
+    said = desk.memory.judged(picture, spec.name)
+    if not isinstance(said, Judged):
+        return said
+    return replace(said, field=desk.memory.insistence.applied(picture.digest, said.field))
+
+
+def _answer(spec: ClassifierSpec, said: Said, runtime: str, insist: Callable[[bool], None]) -> None:
     if isinstance(said, Refused):
         show_problem(said)
     if not isinstance(said, Judged):
         return
+    field = said.field
+    show_standing(field, insist, "detect.field")
     with st.container(gap="xsmall"):
-        st.subheader(f"Suggested class of the whole field: {said.field.suggested}", anchor=False)
-        st.metric("Probability of cancerous", f"{said.field.probability:.2f}")
-        st.caption(
-            f"Not calibrated; cancerous is suggested at {spec.threshold:.2f} and above. A "
-            "suggested class, not a diagnosis."
-        )
+        if field.answer is not None:
+            suggested, probability = field.answer
+            mark = " (not to be trusted)" if field.overruled else ""
+            st.subheader(f"Suggested class of the whole field: {suggested}{mark}", anchor=False)
+            # In front: at the end a narrow column would cut it off.
+            label = "Not to be trusted: probability of cancerous" if mark else _PROBABILITY
+            st.metric(label, f"{probability:.2f}")
+            st.caption(
+                f"Not calibrated; cancerous is suggested at {spec.threshold:.2f} and above. A "
+                "suggested class, not a diagnosis."
+            )
+        show_cautions(field.notes)
         st.info(
             f"{spec.title} judges the picture as a whole: it finds no cells and counts none. "
             "Choose another model for boxes and counts."
@@ -113,21 +139,18 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
         {
             "No.": n,
             "Image": picture.name,
-            "Suggested class of the field": said.field.suggested
-            if isinstance(said, Judged)
-            else "",
-            "Probability of cancerous": said.field.probability
-            if isinstance(said, Judged)
-            else None,
-            "Note": _error(said) or ("synthetic" if picture.synthetic else ""),
+            "Suggested class of the field": suggested,
+            _PROBABILITY: probability,
+            "Note": _error(said) or _note(picture, said),
         }
         for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)
+        for suggested, probability in [_shown(said)]
     ]
     pick_picture(
         desk,
         rows,
         "fields",
-        columns={"Probability of cancerous": st.column_config.NumberColumn(format="%.2f")},
+        columns={_PROBABILITY: st.column_config.NumberColumn(format="%.2f")},
         alt="One row per image: the suggested class of the field, or the error",
     )
 
@@ -135,16 +158,30 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
 def _csv(spec: ClassifierSpec, pictures: list[Picture], answers: list[Said], *, named: bool) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(("image", "model", "suggested_field_class", "probability", "error", RESEARCH_USE))
+    columns = ("image", "model", "suggested_field_class", "probability", "reservation", "error")
+    rows.writerow((*columns, RESEARCH_USE))
     for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1):
         name = spreadsheet_text(picture.name) if named else f"image-{n:03d}"
-        suggested = score = ""
-        if isinstance(said, Judged):
-            suggested, score = said.field.suggested, f"{said.field.probability:.4f}"
+        suggested, probability = _shown(said)
+        score = "" if probability is None else f"{probability:.4f}"
+        reservation = said.field.reservation if isinstance(said, Judged) else ""
         # Messages quote the file's name, which may hold a patient's.
         error = spreadsheet_text(_error(said)) if named else "no result" * bool(_error(said))
-        rows.writerow((name, spec.name, suggested, score, error, ""))
+        rows.writerow((name, spec.name, suggested, score, reservation, error, ""))
     return out.getvalue()
+
+
+def _shown(said: Said) -> tuple[str, float | None]:
+    """The suggested class and its probability; blank if there is none, or it is withheld."""
+    answer = said.field.answer if isinstance(said, Judged) else None
+    return answer or ("", None)
+
+
+def _note(picture: Picture, said: Said) -> str:
+    note = "synthetic" if picture.synthetic else ""
+    if not isinstance(said, Judged):
+        return note
+    return " ".join([note, said.field.standing, *map(str, said.field.cautions)]).strip()
 
 
 def _error(said: Said) -> str:

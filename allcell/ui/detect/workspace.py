@@ -14,7 +14,6 @@ from allcell.ui.shell import controls
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import ready
 from allcell.ui.shell.problems import show_problem
-from allcell.ui.shell.wording import plain
 
 
 def workspace(desk: Bench, spec: ModelSpec) -> None:
@@ -49,15 +48,21 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
     if not isinstance(outcome, Finished):
         return
 
-    shown = outcome.analysis.result(confidence=view.confidence, iou=view.iou, classes=view.classes)
+    shown = found[picture.id]
+    # Hiding a class would tell which boxes are of it.
+    if not shown.withheld:
+        shown = batch.result_of(desk, picture, outcome, view, classes=view.classes)
     boxes = boxes_of(shown)
     image = desk.memory.image(picture)
+
+    def insist(wanted: bool) -> None:
+        desk.memory.insistence.put(picture.digest, shown, wanted)
+
     with left:
-        results.field(desk, picture, outcome, boxes, view)
+        results.field(desk, picture, shown, boxes, view)
         results.facts(desk, picture, outcome)
     with counts:
-        answer(found[picture.id])
-        for caution in shown.limit_warnings:
-            st.warning(plain(str(caution)))
+        answer(found[picture.id], insist, "detect")
     downloads.downloads(desk, picture, image, shown, view, named=named)
-    table.cells(desk, image, boxes, shown.red_cell_px)
+    if not shown.withheld:
+        table.cells(desk, image, boxes, shown.red_cell_px, reservation=shown.reservation)

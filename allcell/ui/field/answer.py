@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from allcell.models.classes import CELL_CLASSES
 from allcell.result import Result
+from allcell.ui.field.insistence import show_standing
 from allcell.ui.field.viewer import Box
+from allcell.ui.shell.problems import show_cautions
 from allcell.ui.shell.wording import interval_text, percent, to_go_text
+
+#: Stands with each number that is shown only because the user insists.
+_MARK = "not to be trusted"
 
 
 def boxes_of(result: Result) -> list[Box]:
-    """The detections as boxes for the viewer and the table, most confident first."""
-    found = result.detections
+    """The shown boxes for the viewer and the table, most confident first."""
+    found = result.shown_boxes
     boxes = []
     for n, (xyxy, confidence, class_id) in enumerate(
         zip(found.xyxy.tolist(), found.confidence, found.class_id, strict=True), 1
     ):
-        kind = result.classes[class_id]
+        kind = result.shown_classes[class_id]
         # A box keeps this name when the threshold moves and its number changes.
         name = f"{kind}:{','.join(f'{side:.1f}' for side in xyxy)}"
         boxes.append(Box(name, n, kind, float(confidence), *xyxy))
     return boxes
 
 
-def answer(result: Result) -> None:
-    """Whether the model suggests blasts in this field, and how many cells of each kind."""
+def answer(result: Result, insist: Callable[[bool], None], key: str) -> None:
+    """Whether the model suggests blasts in this field, how many cells of each kind, and cautions.
+
+    Args:
+        result: The result.
+        insist: See `show_standing`.
+        key: Prefix of the keys of its widgets.
+    """
+    show_standing(result, insist, key)
+    if not result.withheld:
+        _numbers(result)
+    show_cautions(result.notes)
+
+
+def _numbers(result: Result) -> None:
     counts = result.counts
-    highest = result.highest_blast_confidence
+    mark = f" ({_MARK})" if result.overruled else ""
     with st.container(gap="xsmall"):
-        if not counts.knows("blast"):
+        if counts.suggests_blasts is None:
             st.subheader("Blasts suggested: not looked for", anchor=False)
             st.caption("This model knows no blasts.")
-        elif highest is None:
-            st.subheader("Blasts suggested: no", anchor=False)
+        elif not counts.suggests_blasts:
+            st.subheader(f"Blasts suggested: no{mark}", anchor=False)
             st.caption("No cell in this field reaches the lowest confidence as a blast.")
         else:
-            st.subheader("Blasts suggested: yes", anchor=False)
-            st.caption(f"Highest confidence {highest:.2f}. A suggested class, not a diagnosis.")
+            st.subheader(f"Blasts suggested: yes{mark}", anchor=False)
+            st.caption(
+                f"Highest confidence {result.highest_blast_confidence:.2f}{mark}. A suggested "
+                "class, not a diagnosis."
+            )
     columns = st.columns(len(CELL_CLASSES), wrap=False)
     for column, cell in zip(columns, CELL_CLASSES, strict=True):
         column.metric(cell.heading, counts.by_class.get(cell.name, "n/a"))
+    if mark:
+        st.caption(f"These counts are {_MARK}.")
     share = counts.blast_share
     if not counts.tells_blasts:
         st.caption(
@@ -52,12 +77,15 @@ def answer(result: Result) -> None:
         return
     with st.container(gap="xsmall"):
         st.metric(
-            "Blast fraction of detected cells",
+            # In front: at the end a narrow column would cut it off.
+            "Not to be trusted: blast fraction of detected cells"
+            if mark
+            else "Blast fraction of detected cells",
             percent(share.fraction),
             help="Suggested blasts among all white cells that the detector found; smudges are "
             "not counted. Cells that it missed are in neither number.",
         )
-        st.markdown(f"{share.k} of {share.n}, exact 95 % interval {interval_text(share)}")
+        st.markdown(f"{share.k} of {share.n}, exact 95 % interval {interval_text(share)}{mark}")
         st.caption(
             "This covers sampling error only, not the classifier's.  \n"
             f"{to_go_text(share.n)}  \n"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from allcell.report.agreement import Xyxy
-from allcell.ui.field.viewer import Box, styles_of
+from allcell.ui.field.viewer import Box, badge_of, styles_of
 from allcell.ui.shell.assets import asset
 
 _KEY = "side.panes"
@@ -52,6 +52,7 @@ class Panes:
         selected: Id of the selected cell, if any.
         spot: Where that cell lies: x1, y1, x2, y2 in pixels of the source image.
         focus: When this number changes, the view moves to the selected cell.
+        overruled: Whether the boxes are shown only because the user insists, which is then said.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Panes:
     selected: str | None
     spot: Xyxy | None
     focus: int
+    overruled: bool = False
 
 
 def show_panes(shown: Panes, on_pick: Callable[[str | None], None]) -> None:
@@ -94,7 +96,7 @@ def _payload(shown: Panes) -> dict[str, object]:
         "width": shown.width_px,
         "height": shown.height_px,
         "labels": shown.labels,
-        "badge": "Synthetic image" if shown.synthetic else "",
+        "badge": badge_of(synthetic=shown.synthetic, overruled=shown.overruled),
         "selected": shown.selected,
         "spot": spot,
         "focus": shown.focus,

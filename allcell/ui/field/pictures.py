@@ -23,6 +23,7 @@ from allcell.imaging.images import RGBImage, decode
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.settings import settings
 from allcell.ui.field.crops import display_jpeg
+from allcell.ui.field.insistence import Insistence
 from allcell.ui.field.lru import Lru
 
 if TYPE_CHECKING:
@@ -131,17 +132,19 @@ class PictureMemory:
 
     Attributes:
         red_cells: Red-cell diameter in pixels that the user set, by digest of the picture.
+        insistence: Pictures whose numbers the user wants even where they are withheld.
     """
 
     def __init__(self) -> None:
         self.red_cells: dict[str, float] = {}
+        self.insistence = Insistence()
         self._owners: dict[str, set[str]] = {}
         results = RESULTS_PER_IMAGE * (settings().max_images + 1)
         self._images: Lru[str, RGBImage] = Lru(MAX_IMAGES, MAX_IMAGE_BYTES, lambda i: i.nbytes)
         self._jpegs: Lru[str, bytes] = Lru(MAX_IMAGES, MAX_IMAGE_BYTES, len)
         self._scales: Lru[tuple[str, float | None], Scale] = Lru(results)
         self._outcomes: Lru[tuple[str, str, float | None], Finished | Refused] = Lru(results)
-        self._judged: Lru[tuple[str, str], Judged | Refused] = Lru(results)
+        self._judged: Lru[tuple[str, str, float | None], Judged | Refused] = Lru(results)
 
     def image(self, picture: Picture) -> RGBImage:
         """Its pixels, RGB uint8 (H, W, 3), decoded again if they were evicted.
@@ -179,8 +182,8 @@ class PictureMemory:
         return found and replace(found, name=picture.name)
 
     def judged(self, picture: Picture, model: str) -> Judged | Refused | None:
-        """A whole-field classifier's outcome on a picture; None if it has not run yet."""
-        found = self._judged.get((picture.digest, model))
+        """A whole-field classifier's outcome at the present scale; None if it has not run yet."""
+        found = self._judged.get(self._key(picture, model))
         return replace(found, name=picture.name) if isinstance(found, Refused) else found
 
     def analyse(
@@ -224,13 +227,17 @@ class PictureMemory:
             model: Name of the model.
             open_classifier: Loads the model; its errors are kept, too.
         """
+        from allcell.analysis import picture_cautions
+
         said: Judged | Refused
         try:
-            suggested, timing = open_classifier().classify(self.image(picture))
-            said = Judged(suggested, timing.total_ms)
+            image = self.image(picture)
+            suggested, timing = open_classifier().classify(image)
+            about = picture_cautions(image, self.scale(picture))
+            said = Judged(replace(suggested, warnings=about), timing.total_ms)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)
-        return self._judged.put((picture.digest, model), said)
+        return self._judged.put(self._key(picture, model), said)
 
     def forget_errors(self, picture: Picture, models: Iterable[str]) -> None:
         """Let models that failed on a picture be tried again."""
@@ -238,7 +245,7 @@ class PictureMemory:
             if isinstance(self.outcome(picture, model), Refused):
                 self._outcomes.drop(self._key(picture, model))
             if isinstance(self.judged(picture, model), Refused):
-                self._judged.drop((picture.digest, model))
+                self._judged.drop(self._key(picture, model))
 
     def hold(self, owner: str, picture: Picture) -> None:
         """Keep what becomes known of a picture until its owners have let go of it.
@@ -266,6 +273,7 @@ class PictureMemory:
                 gone.add(digest)
         for digest in gone:
             self.red_cells.pop(digest, None)
+            self.insistence.drop(digest)
             self._images.drop(digest)
             self._jpegs.drop(digest)
         for kept in (self._scales, self._outcomes, self._judged):

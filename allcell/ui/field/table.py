@@ -14,6 +14,7 @@ from allcell.ui.field.bench import Bench
 from allcell.ui.field.crops import crop, data_uri
 from allcell.ui.field.viewer import Box
 from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.wording import plain
 
 #: Sides of the pictures in the table and next to it, in pixels.
 SMALL_CROP_PX = 80
@@ -23,7 +24,14 @@ _HEADER_PX = 40
 _MOST_ROWS = 8
 
 
-def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> None:
+def cells(
+    desk: Bench,
+    image: RGBImage,
+    boxes: Sequence[Box],
+    red_cell_px: float | None,
+    *,
+    reservation: str = "",
+) -> None:
     """The table and, next to it, the selected cell.
 
     Args:
@@ -31,7 +39,10 @@ def cells(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float
         image: The field, RGB uint8 (H, W, 3).
         boxes: The cells.
         red_cell_px: Red-cell diameter in pixels, the unit of the size column; None leaves it out.
+        reservation: What has to be said with the table (see `Cautioned.reservation`).
     """
+    if reservation:
+        st.caption(plain(reservation))
     # The table's own buttons appear above its corner.
     st.space("xsmall")
     left, right = st.columns([3, 1], gap="medium")

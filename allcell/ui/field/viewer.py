@@ -13,15 +13,23 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from allcell.imaging.draw import CLASS_COLOURS_HEX, CLASS_LINES, OUTCOME_COLOURS_HEX, OUTCOME_LINES
+from allcell.cautions import WITHHELD
+from allcell.imaging.draw import (
+    CLASS_COLOURS_HEX,
+    CLASS_LINES,
+    OUTCOME_COLOURS_HEX,
+    OUTCOME_LINES,
+    WITHHELD_COLOUR_HEX,
+    WITHHELD_LINE,
+)
 from allcell.ui.shell.assets import asset
 from allcell.ui.shell.controls import title_of
 
 #: Bytes before the picture that hold its name (see `assets/picture.js`).
 _NAME_BYTES = 64
 _OTHER_COLOUR = "#f0f0f0"
-_COLOURS = CLASS_COLOURS_HEX | OUTCOME_COLOURS_HEX
-_LINES = CLASS_LINES | OUTCOME_LINES
+_COLOURS = CLASS_COLOURS_HEX | OUTCOME_COLOURS_HEX | {WITHHELD: WITHHELD_COLOUR_HEX}
+_LINES = CLASS_LINES | OUTCOME_LINES | {WITHHELD: WITHHELD_LINE}
 _VIEWER_KEY = "detect.viewer"
 
 
@@ -32,7 +40,7 @@ class Box:
     Attributes:
         id: Identifies it across redraws.
         number: Its row in the table, from 1.
-        kind: Name of its class, or its outcome (`draw.FOUND` and so on).
+        kind: Name of its class, its outcome (`draw.FOUND` and so on), or `WITHHELD`.
         confidence: 0 to 1.
         x1: Left in pixels of the source image.
         y1: Top.
@@ -65,6 +73,8 @@ class FieldView:
         synthetic: Whether the picture is labelled as synthetic.
         selected: Id of the selected box, if any.
         focus: When this number changes, the view moves to the selected box.
+        scores: Whether confidences are shown.
+        overruled: Whether the boxes are shown only because the user insists, which is then said.
     """
 
     name: str
@@ -77,6 +87,19 @@ class FieldView:
     synthetic: bool
     selected: str | None
     focus: int
+    scores: bool = True
+    overruled: bool = False
+
+
+def badge_of(*, synthetic: bool, overruled: bool) -> str:
+    """What is said of the picture itself, beside its legend.
+
+    Args:
+        synthetic: Whether it is labelled as synthetic.
+        overruled: Whether its boxes are shown only because the user insists.
+    """
+    said = ("Synthetic image" * synthetic, "Not to be trusted" * overruled)
+    return ". ".join(filter(None, said))
 
 
 def listen_for_files() -> None:
@@ -140,7 +163,8 @@ def _payload(field: FieldView) -> dict[str, object]:
         "boxes": [vars(box) for box in field.boxes],
         "styles": styles_of(field.classes),
         "labels": field.labels,
-        "badge": "Synthetic image" if field.synthetic else "",
+        "badge": badge_of(synthetic=field.synthetic, overruled=field.overruled),
         "selected": field.selected,
         "focus": field.focus,
+        "scores": field.scores,
     }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import streamlit as st
 
 from allcell.analysis import Analysis, analyse
-from allcell.detections import Detections
 from allcell.errors import AllcellError
 from allcell.imaging.draw import draw
 from allcell.imaging.images import RGBImage, encode_jpeg, encode_png
 from allcell.report.snapshots import snapshots_zip, to_result
+from allcell.result import Result
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.recorder import CODECS
 from allcell.stream.snapshots import Snapshot
@@ -26,6 +27,8 @@ from allcell.ui.shell.problems import show_problem
 
 _MIMES = {".mp4": "video/mp4", ".webm": "video/webm"}
 _FROZEN_RESULT = "live.frozen_result"
+#: The analysis whose numbers the user wants even if they are withheld.
+_INSISTED = "live.insisted"
 _THUMBNAIL_PX = 220
 _FREEZES_WITHIN_S = 0.6
 
@@ -57,7 +60,8 @@ def kept(desk: LiveDesk, settings: LiveSettings) -> None:
     if settings.frozen:
         _frozen(desk, settings)
     else:
-        st.session_state.pop(_FROZEN_RESULT, None)
+        for gone in (_FROZEN_RESULT, _INSISTED):
+            st.session_state.pop(gone, None)
     _strip(desk)
 
 
@@ -131,21 +135,30 @@ def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
         if known is None or (known[0], known[1].spec) != (id(frame), settings.spec):
             return
         analysis = known[1]
-        shown = analysis.result(
-            confidence=settings.confidence, iou=settings.iou, classes=settings.classes
+        insisted = st.session_state.get(_INSISTED) is analysis
+
+        def insist(wanted: bool) -> None:
+            st.session_state[_INSISTED] = analysis if wanted else None
+
+        whole = analysis.result(confidence=settings.confidence, iou=settings.iou, insisted=insisted)
+        # Hiding a class would tell which boxes are of it.
+        shown = (
+            whole
+            if whole.withheld
+            else replace(whole, detections=settings.visible(analysis.candidates))
         )
         left, right = st.columns([2, 1], gap="large")
         left.image(
-            encode_jpeg(draw(frame, shown.detections, shown.classes, labels=settings.labels)),
+            encode_jpeg(shown.draw(frame, labels=settings.labels)),
             alt="The frozen picture with its boxes",
         )
         with right:
-            answer(analysis.result(confidence=settings.confidence, iou=settings.iou))
+            answer(whole, insist, "live.frozen")
             st.button(
                 "Keep it in the strip",
                 key="live.keep_frozen",
                 on_click=desk.strip.add,
-                args=(_snapshot_of(settings, analysis, shown.detections, frame),),
+                args=(_snapshot_of(settings, analysis, shown, frame),),
             )
 
 
@@ -158,20 +171,24 @@ def _frozen_frame(desk: LiveDesk) -> RGBImage | None:
 
 
 def _snapshot_of(
-    settings: LiveSettings, analysis: Analysis, detections: Detections, frame: RGBImage
+    settings: LiveSettings, analysis: Analysis, shown: Result, frame: RGBImage
 ) -> Snapshot:
     spec = analysis.spec
     return Snapshot(
         frame,
-        detections,
+        shown.detections,
         spec,
         get_detector(spec.name).engine.description,
         spec.confidence if settings.confidence is None else settings.confidence,
         spec.iou if settings.iou is None else settings.iou,
-        tuple(set(spec.classes) - (settings.classes or set(spec.classes))),
+        ()
+        if shown.withheld or settings.classes is None
+        else tuple(set(spec.classes) - settings.classes),
         analysis.scale.red_cell_px,
         analysis.timing,
         datetime.now(UTC),
+        warnings=shown.warnings,
+        insisted=shown.insisted,
     )
 
 
@@ -182,10 +199,12 @@ def _strip(desk: LiveDesk) -> None:
     st.subheader(f"Snapshots: {len(snapshots)}", anchor=False)
     with st.container(horizontal=True, gap="small", key="allcell-strip"):
         for snapshot in reversed(snapshots):
-            found = [f"{n} {cell.brief}" for cell, n in to_result(snapshot).counts.listed()]
+            result = to_result(snapshot)
+            found = [f"{n} {cell.brief}" for cell, n in result.counts.listed() if n is not None]
+            said = " ".join(filter(None, [", ".join(found), result.standing]))
             with st.container(width=_THUMBNAIL_PX, gap="xxsmall"):
                 st.image(_thumbnail(snapshot), alt=f"Snapshot of {snapshot.taken_at:%H:%M:%S}")
-                st.caption(f"{snapshot.taken_at:%H:%M:%S} UTC. {', '.join(found)}")
+                st.caption(f"{snapshot.taken_at:%H:%M:%S} UTC. {said}")
                 st.button(
                     "Remove",
                     key=f"live.remove.{snapshot.name}",
@@ -215,7 +234,9 @@ def _identity(snapshot: Snapshot) -> str:
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Snapshot: _identity})
 def _thumbnail(snapshot: Snapshot) -> bytes:
+    result = to_result(snapshot)
+    # What stands in the strip below a picture is said in words beside the thumbnail.
     picture = draw(
-        snapshot.frame, snapshot.detections, snapshot.spec.classes, labels=False, notice=False
+        snapshot.frame, result.shown_boxes, result.shown_classes, labels=False, notice=False
     )
     return encode_jpeg(picture, quality=85)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import streamlit as st
 
+from allcell.cautions import WITHHELD
 from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
 from allcell.settings import settings
 from allcell.ui.shell.catalog import Listing
@@ -18,6 +19,7 @@ from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_models import is_user_model
 
 _NAMES = "detect.file_names"
+_WHOLE_FIELDS = "detect.whole_field_models"
 
 Spec = TypeVar("Spec", ModelSpec, ModelSpec | ClassifierSpec)
 
@@ -41,7 +43,7 @@ class ViewChoice:
 
 def title_of(class_name: str) -> str:
     """Display title of a class; a class that is not ours keeps its own name."""
-    return CLASS_TITLES.get(class_name, class_name)
+    return "Not counted" if class_name == WITHHELD else CLASS_TITLES.get(class_name, class_name)
 
 
 def choose_one(label: str, titles: Mapping[str, str], *, key: str, default: str) -> str:
@@ -73,12 +75,26 @@ def threshold_text(spec: ModelSpec) -> str:
 
 
 def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | None:
-    """The model to use; None if none can be used, which the page then says."""
+    """The model to use on Detect; None if none can be used, which the page then says.
+
+    One that judges a whole field is offered only if it is asked for: it shows no cell that a reader
+    could check.
+    """
+    whole_fields = st.session_state.get(_WHOLE_FIELDS, False)
+    listings = [e for e in listings if whole_fields or isinstance(e.spec, ModelSpec)]
     usable = [entry.spec for entry in listings if entry.usable]
     lacking = [entry for entry in listings if not entry.usable]
     chosen = pick_model(usable, key="detect.model") if usable else None
     if chosen is None:
         show_problem("No model can be used here.")
+    st.toggle(
+        "Whole-field models, too",
+        value=False,
+        key=_WHOLE_FIELDS,
+        persist_state="session",
+        help="The paper's CNN judges a picture as a whole: it finds no cells, so that its answer "
+        "cannot be checked cell by cell. Compare, Side by side, sets it against the others.",
+    )
     if lacking:
         with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
             for entry in lacking:

@@ -1,12 +1,14 @@
-"""One way to show errors: what went wrong, then what to do; Markdown in them is escaped."""
+"""One way to show errors and cautions: what is wrong, then what to do; Markdown is escaped."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from allcell.cautions import Caution
 from allcell.ui.shell.wording import plain
 
 #: Shown where a list of models is empty.
@@ -45,3 +47,14 @@ def show_problem(
         words = f"**{plain(problem.message)}**  \n{plain(problem.remedy)}"
     words = f"**{plain(of)}** {words}" if of else words
     (st if place is None else place).error(words.rstrip())
+
+
+def show_cautions(cautions: Iterable[Caution]) -> None:
+    """Show reasons not to trust an answer: one that withholds numbers as a warning, else as a note.
+
+    Args:
+        cautions: In the order they are to be shown (see `Cautioned.cautions`).
+    """
+    for caution in cautions:
+        words = f"**{plain(caution.message)}**  \n{plain(caution.remedy)}"
+        (st.warning if caution.withholds else st.info)(words.rstrip())

@@ -11,10 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from allcell.__main__ import app
+from allcell.cautions import Caution
+from allcell.classifier import FieldClassifier
 from allcell.evaluation.bundle import read_bundle
 from allcell.imaging import images
 from allcell.imaging.images import encode_png
-from allcell.models.registry import CLASSIFIERS, MODELS
+from allcell.models.registry import CLASSIFIERS, MODELS, get_classifier
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
 from allcell.text.words import BOTH_APS
@@ -46,7 +48,7 @@ def test_detect_json_has_the_documented_shape(folder):
     for line in lines:
         assert set(line) == {
             *("image", "width", "height", "model"),
-            *("detections", "notice", "warnings", "timing_ms"),
+            *("detections", "notice", "warnings", "withheld", "reservation", "timing_ms"),
         }
         assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
         assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}
@@ -355,6 +357,59 @@ def test_a_limit_that_is_reached_is_said(folder, monkeypatch, form):
     if form == ("--json",):
         for line in done.stdout.splitlines():
             assert "so cells may be missing." in json.loads(line)["warnings"][0]
+
+
+NO_SMEAR = Caution("not_a_smear", "It is no smear.", "Use another picture.", withholds=True)
+MARK = "Not to be trusted: these numbers are shown because the user insisted. It is no smear."
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        pytest.param((), "Numbers withheld: not to be trusted. It is no smear.", id="words"),
+        pytest.param(("--json",), '"class": "withheld"', id="json"),
+        pytest.param(("--csv",), ",live,withheld,", id="csv"),
+    ],
+)
+def test_numbers_that_are_not_to_be_trusted_need_insisting(folder, monkeypatch, form, told):
+    monkeypatch.setattr("allcell.analysis.picture_cautions", lambda image, scale: (NO_SMEAR,))
+    file = folder / "field1.png"
+    done = run("detect", file, *form)
+    assert done.exit_code == 0, "the picture was read, and answered"
+    assert told in done.stdout
+    assert "blast" not in done.stdout
+    assert f"warning: {file}: It is no smear. Use another picture." in done.stderr
+    assert "1 of 1 inputs: numbers withheld" in done.stderr
+    again = run("detect", file, *form, "--insist")
+    assert "blast" in again.stdout
+    assert MARK in again.stdout
+    assert "withheld, not" not in again.stderr
+
+
+class Cancerous:
+    """A network that calls every field cancerous."""
+
+    description = "stub"
+
+    def run(self, image):
+        return np.array([-9.0, 9.0], np.float32)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=["words", "json", "csv"])
+def test_the_whole_field_model_is_under_the_same_gate(folder, monkeypatch, form):
+    classifier = FieldClassifier(get_classifier("cnn"), Cancerous())
+    monkeypatch.setattr(FieldClassifier, "open", lambda name, device: classifier)
+    command = ("detect", folder / "field1.png", "--model", "cnn", *form)
+    assert "cancerous" in run(*command).stdout
+    monkeypatch.setattr("allcell.cli.detect.picture_cautions", lambda image, scale: (NO_SMEAR,))
+    done = run(*command)
+    assert "It is no smear." in done.stdout
+    assert "cancerous" not in done.stdout
+    assert "1.00" not in done.stdout
+    assert '"probability": 1' not in done.stdout
+    again = run(*command, "--insist")
+    assert "cancerous" in again.stdout
+    assert MARK in again.stdout
 
 
 def test_a_sample_is_written_once_and_can_be_detected(tmp_path):

@@ -138,7 +138,7 @@ def test_the_page_shows_it(four):
     def page(result):
         from allcell.ui.field.answer import answer
 
-        answer(result)
+        answer(result, bool, "test")
 
     shown = AppTest.from_function(page, args=(four.result,)).run()
     assert not shown.exception

@@ -14,12 +14,13 @@ import pytest
 import yaml
 from pycocotools.coco import COCO
 
+from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.imaging.scale import Scale
 from allcell.report import bundle, exports
 from allcell.report.exports import Failure
-from allcell.result import Caution, Result, boxes_csv, without_names
+from allcell.result import Result, boxes_csv, without_names
 from allcell.settings import RESEARCH_USE
 
 TIMING = Timing(preprocess_ms=1.0, inference_ms=8.23456, postprocess_ms=0.25, total_ms=9.5)
@@ -127,6 +128,7 @@ def test_csv_has_one_row_a_box() -> None:
         "y1_px": "30.00",
         "x2_px": "20.00",
         "y2_px": "40.00",
+        "reservation": "",
         RESEARCH_USE: "",
     }
 
@@ -224,6 +226,8 @@ def test_json_line_is_what_the_command_line_promises() -> None:
         "detections": [{"class": "blast", "confidence": 0.9, "xyxy": [0.0, 30.0, 20.0, 40.0]}],
         "notice": RESEARCH_USE,
         "warnings": [],
+        "withheld": False,
+        "reservation": "",
         "timing_ms": {
             "preprocess": 1.0,
             "inference": 8.235,

@@ -97,13 +97,15 @@ def test_a_picture_that_goes_takes_everything_along(decoded: list[str]) -> None:
         desk.add(picture)
     memory.analyse(a, "live", lambda: Detector(get_spec("live"), Nothing()))
     classifier = FieldClassifier(get_classifier("cnn"), SimpleNamespace(run=lambda _: np.zeros(2)))
-    assert isinstance(memory.judge(a, "cnn", lambda: classifier), Judged)
     memory.red_cells[a.digest] = 20.0
+    assert isinstance(memory.judge(a, "cnn", lambda: classifier), Judged)
     desk.remove(a.id)
     assert memory.judged(b, "cnn"), "b is made of the same bytes"
     desk.clear()
     assert memory.judged(a, "cnn") is None
     assert memory.red_cells == {}
+    memory.red_cells[a.digest] = 20.0
+    assert memory.judged(a, "cnn") is None, "at that size, too"
     memory.image(a)
     assert decoded == ["a.png", "a.png"], "its pixels were let go"
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from allcell.classifier import FieldClass
 from allcell.imaging.images import RGBImage
-from allcell.models.registry import BLAST, CLASSES, FIELD_CLASSES
+from allcell.models.registry import FIELD_CLASSES
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
 from allcell.result import Result
 from allcell.ui.compare.side.runs import SideDesk
@@ -58,7 +58,7 @@ def field_text(title: str, field: FieldClass, results: Mapping[str, Result]) -> 
 
     Args:
         title: Title of the classifier.
-        field: Its answer.
+        field: Its answer, not withheld.
         results: What the detectors show, by title.
 
     Returns:
@@ -66,13 +66,14 @@ def field_text(title: str, field: FieldClass, results: Mapping[str, Result]) -> 
     """
     cancerous = field.suggested == FIELD_CLASSES[1]
     blast = {
-        plain(name): result.highest_blast_confidence is not None
+        plain(name): suggests
         for name, result in results.items()
-        if CLASSES[BLAST] in result.classes
+        if (suggests := result.counts.suggests_blasts) is not None
     }
+    mark = ", not to be trusted" if field.overruled else ""
     text = (
         f"{plain(title)}: suggested class of the whole field **{field.suggested}**, probability "
-        f"of cancerous {field.probability:.2f} (not calibrated)."
+        f"of cancerous {field.probability:.2f} (not calibrated{mark})."
     )
     for suggests in (True, False):
         names = [name for name, found in blast.items() if found == suggests]
@@ -114,6 +115,7 @@ def cells(
     thresholds: Mapping[str, float],
     *,
     truth: bool,
+    reservation: str = "",
 ) -> None:
     """The sentence, the table of cells and its download; picking a row moves all panes to it.
 
@@ -124,8 +126,11 @@ def cells(
         titles: Titles of the models by name, in the order of the calls.
         thresholds: Lowest confidence of the models by name, 0 to 1.
         truth: Whether the ground truth is shown.
+        reservation: What has to be said with the table (see `Cautioned.reservation`).
     """
     st.subheader("Where the models disagree", anchor=False)
+    if reservation:
+        st.caption(plain(reservation))
     st.markdown(f"**{agreement_text(agreement, len(titles))}**")
     if not agreement.cells:
         st.caption("Lower the threshold to see what the models consider less certain.")
@@ -166,7 +171,7 @@ def cells(
     )
     st.download_button(
         "Download the cells (CSV)",
-        cells_csv(agreement, thresholds, truth=truth),
+        cells_csv(agreement, thresholds, truth=truth, reservation=reservation),
         "side-by-side.csv",
         "text/csv",
         icon=":material/download:",

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from allcell.analysis import Analysis
+from allcell.cautions import Cautioned
+from allcell.classifier import FieldClass
 from allcell.detections import Detections
 from allcell.models.registry import CLASSES, ClassifierSpec, ModelSpec
 from allcell.report.agreement import Agreement, Said, compare_cells
+from allcell.report.disagreement import models_disagree
 from allcell.result import Result
 from allcell.settings import settings
 from allcell.ui.compare.side.cells import cells, field_text, unknown_text
 from allcell.ui.compare.side.runs import SideDesk
+from allcell.ui.field.insistence import show_standing
 from allcell.ui.field.panes import Pane, Panes, show_panes
 from allcell.ui.field.pictures import Judged, Picture
 from allcell.ui.field.viewer import Box
+from allcell.ui.shell.problems import show_cautions
 
 #: A comparison needs at least this many results.
 FEWEST = 2
@@ -52,23 +58,29 @@ def compared(
     """
     titles = titles_of([analysis.spec for analysis in analyses.values()])
     thresholds, labels, truth = _settings(analyses, titles, picture)
+    judged = classifier and desk.memory.judged(picture, classifier.name)
+    field = judged.field if isinstance(judged, Judged) else None
+    about = _about(desk, picture, [*analyses.values(), *([field] if field else [])])
     results = {
-        name: analysis.result(confidence=thresholds[name]) for name, analysis in analyses.items()
+        name: analysis.result(confidence=thresholds[name], insisted=about.insisted)
+        for name, analysis in analyses.items()
     }
-    if classifier is not None and isinstance(
-        judged := desk.memory.judged(picture, classifier.name), Judged
-    ):
-        differs, words = field_text(
-            classifier.title,
-            judged.field,
-            {titles[name]: result for name, result in results.items()},
-        )
+    by_title = {titles[name]: result for name, result in results.items()}
+
+    def insist(wanted: bool) -> None:
+        desk.memory.insistence.put(picture.digest, about, wanted)
+
+    show_standing(about, insist, "side")
+    show_cautions(filter(None, [*about.notes, models_disagree(by_title)]))
+    if classifier is not None and field is not None and not about.withheld:
+        field = replace(field, insisted=about.insisted)
+        differs, words = field_text(classifier.title, field, by_title)
         if differs:
             st.warning(f"CNN and detectors differ. {words}", icon=":material/flag:")
         else:
             st.markdown(words)
     agreement = compare_cells(
-        [Said(result.detections, result.classes) for result in results.values()],
+        [Said(result.shown_boxes, result.shown_classes) for result in results.values()],
         None if truth is None else Said(truth, CLASSES),
     )
     _panes(desk, picture, agreement, results, thresholds, titles, labels, truth)
@@ -78,7 +90,23 @@ def compared(
     if len(analyses) < FEWEST:
         st.info("Only one model gave a result: there is nothing to compare it with.")
         return
-    cells(desk, picture, agreement, titles, thresholds, truth=truth is not None)
+    if not about.withheld:
+        cells(
+            desk,
+            picture,
+            agreement,
+            titles,
+            thresholds,
+            truth=truth is not None,
+            reservation=about.reservation,
+        )
+
+
+def _about(desk: SideDesk, picture: Picture, answers: Sequence[Analysis | FieldClass]) -> Cautioned:
+    """What speaks against any of the answers on a picture, and whether the user insists."""
+    # The same reason holds for several models.
+    warnings = dict.fromkeys(caution for answer in answers for caution in answer.warnings)
+    return desk.memory.insistence.applied(picture.digest, Cautioned(warnings=tuple(warnings)))
 
 
 def _settings(
@@ -154,10 +182,11 @@ def _panes(
         panes.append(Pane("Truth", known, boxes, CLASSES, scores=False, absent="No cell"))
     for n, (name, result) in enumerate(results.items()):
         note = f"from {thresholds[name]:.2f} on"
-        if truth is not None:
+        if truth is not None and not result.withheld:
             note += f", {agreement.right(n)} of {agreement.true_cells} true cells right"
-        boxes = _boxes(agreement, n, result.detections)
-        panes.append(Pane(titles[name], note, boxes, result.classes))
+        boxes = _boxes(agreement, n, result.shown_boxes)
+        counted = not result.withheld
+        panes.append(Pane(titles[name], note, boxes, result.shown_classes, scores=counted))
 
     def pick(cell_id: str | None) -> None:
         desk.select(picture, None if cell_id is None else agreement.cells[int(cell_id) - 1].xyxy)
@@ -169,11 +198,12 @@ def _panes(
             width_px=any_result.width_px,
             height_px=any_result.height_px,
             panes=panes,
-            labels=labels,
+            labels=labels and not any_result.withheld,
             synthetic=picture.synthetic,
             selected=None if chosen is None else str(chosen + 1),
             spot=None if chosen is None else agreement.cells[chosen].xyxy,
             focus=desk.focus,
+            overruled=any(result.overruled for result in results.values()),
         ),
         pick,
     )
