@@ -23,7 +23,7 @@ from allcell.evaluation.results import EvaluationResult
 from allcell.evaluation.scored import evaluate_all
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
-from allcell.report.laboratory_tables import laboratories_text
+from allcell.report.laboratories.tables import laboratories_text
 from allcell.settings import settings
 from allcell.statistics import too_few_images
 from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS, BOTH_APS, in_words

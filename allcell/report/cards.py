@@ -11,7 +11,7 @@ from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles
 from allcell.report.card_sections import beside_the_paper, failures, section
-from allcell.report.laboratory_tables import card_section
+from allcell.report.laboratories.tables import card_section
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
 from allcell.settings import RESEARCH_USE
 from allcell.text.words import SCORE_TITLES

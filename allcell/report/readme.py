@@ -9,8 +9,8 @@ from typing import Any
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import read_manifest
-from allcell.report.laboratories import model_with_twins
-from allcell.report.laboratory_tables import readme_section
+from allcell.report.laboratories.scores import model_with_twins
+from allcell.report.laboratories.tables import readme_section
 from allcell.report.metrics_files import read_metrics
 from allcell.report.paper import CNN_FOOTNOTE, METRICS, published
 from allcell.text.words import SCORE_TITLES

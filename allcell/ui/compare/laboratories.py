@@ -9,7 +9,7 @@ import streamlit as st
 from allcell.data.laboratories import LABORATORIES
 from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import get_spec
-from allcell.report.laboratories import (
+from allcell.report.laboratories.scores import (
     LABORATORY_SCORES,
     NOT_MEASURED,
     SCORES_NOTE,
@@ -23,7 +23,7 @@ from allcell.report.laboratories import (
     shipped_scores,
     unseen_scores,
 )
-from allcell.report.laboratory_tables import (
+from allcell.report.laboratories.tables import (
     COMMAND,
     FIELDS,
     LABORATORY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from allcell.models.registry import get_spec
-from allcell.report.laboratories import (
+from allcell.report.laboratories.scores import (
     SCORES_NOTE,
     SEEN_NOTE,
     UNSEEN_NOTE,
@@ -14,7 +14,7 @@ from allcell.report.laboratories import (
     expectation,
     model_with_twins,
 )
-from allcell.report.laboratory_tables import LABORATORY, beside_each_other
+from allcell.report.laboratories.tables import LABORATORY, beside_each_other
 from allcell.settings import settings
 
 

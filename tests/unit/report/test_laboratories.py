@@ -14,7 +14,7 @@ from allcell.data.laboratories import LABORATORIES
 from allcell.models.left_out import left_out_dir
 from allcell.models.registry import MODELS, get_classifier
 from allcell.models.weights import ModelFiles, WeightFile, write_manifest
-from allcell.report.laboratories import (
+from allcell.report.laboratories.scores import (
     LABORATORY_SCORES,
     NOT_MEASURED,
     basis,
@@ -24,7 +24,7 @@ from allcell.report.laboratories import (
     shipped_scores,
     unseen_scores,
 )
-from allcell.report.laboratory_tables import (
+from allcell.report.laboratories.tables import (
     beside_each_other,
     card_section,
     classifier_card_section,

@@ -11,7 +11,7 @@ from allcell.data.laboratories import LABORATORIES
 from allcell.models.left_out import has_seen
 from allcell.models.registry import MODELS, ClassifierSpec
 from allcell.models.weights import ModelFiles
-from allcell.report.laboratories import (
+from allcell.report.laboratories.scores import (
     LABORATORY_SCORES,
     NOT_MEASURED,
     SCORES_NOTE,
