@@ -16,6 +16,7 @@ import numpy.typing as npt
 from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
+from allcell.imaging.familiarity import judge
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.imaging.stain import StainRuler, measure_stain
 from allcell.models.registry import ModelSpec
@@ -167,7 +168,7 @@ def analyse(
     scale: Scale | None = None,
     confidence: float | None = None,
 ) -> Analysis:
-    """Measure the size and colour of an image's red cells and run the model once.
+    """Measure and judge an image, and run the model once.
 
     Args:
         detector: The model.
@@ -190,18 +191,26 @@ def analyse(
         found.scale,
         found.timing,
         found.stain,
-        picture_cautions(image, found.scale),
+        picture_cautions(image, found.scale, whole_field=detector.spec.fixed_input_px is not None),
     )
 
 
-def picture_cautions(image: npt.NDArray[np.uint8], scale: Scale) -> tuple[Caution, ...]:
-    """What speaks against any model's answer on a picture, whole-field models' included.
+def picture_cautions(
+    image: npt.NDArray[np.uint8], scale: Scale, *, whole_field: bool = False
+) -> tuple[Caution, ...]:
+    """What speaks against any model's answer on a picture (see `allcell.imaging.familiarity`).
 
     Args:
         image: RGB uint8 (H, W, 3).
         scale: How large its red cells are.
+        whole_field: Whether the model sees the whole picture at one size, whatever that of its
+            cells.
     """
-    return ()
+    return tuple(
+        Caution(finding.kind, finding.message, finding.remedy, withholds=finding.severe)
+        for finding in judge(image, scale)
+        if finding.kind != "scale_implausible" or not whole_field
+    )
 
 
 #: A grey picture, one of nuclei without red cells, a thick part of a smear.

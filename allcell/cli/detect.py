@@ -143,7 +143,7 @@ def _classify(
         try:
             image = images.decode(path)
             field, timing = classifier.classify(image)
-            about = picture_cautions(image, resolve_scale(image))
+            about = picture_cautions(image, resolve_scale(image), whole_field=True)
         except AllcellError as error:
             failed += 1
             say(f"failed: {path}: {error}")

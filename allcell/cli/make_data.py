@@ -14,10 +14,12 @@ from allcell.data.allidb1 import SPLITS
 from allcell.data.allidb1_check import verify_allidb1
 from allcell.data.allidb1_import import import_allidb1
 from allcell.data.dataset import OnImage
+from allcell.data.laboratories import LABORATORIES
 from allcell.data.open_smears import OPEN_SMEARS, import_open_smears
 from allcell.data.synthetic import make_synthetic
 from allcell.data.taleqani import SPLITS as TALEQANI_SPLITS
 from allcell.data.taleqani import import_taleqani
+from allcell.imaging.familiarity.reference import REFERENCE_FILE
 
 
 @contextmanager
@@ -88,6 +90,27 @@ def synthetic(
     with typer.progressbar(length=count, file=sys.stderr, label="rendering") as bar:
         make_synthetic(destination, count, seed=seed, on_image=lambda done, total: bar.update(1))
     say(f"{count} fields in {destination}")
+
+
+@data_app.command("familiarity")
+@explained
+def familiarity(
+    data: Path = typer.Option(..., help="Folder that holds the laboratories' YOLO folders."),
+    laboratories: list[str] = typer.Option(
+        list(LABORATORIES), "--laboratory", help="A folder in it; may be repeated."
+    ),
+    others: Path | None = typer.Option(
+        None, help="Folder of photographs, tissue sections and screenshots: what is no smear."
+    ),
+) -> None:
+    """Fit what still pictures are judged by: is it a smear, and like whose?"""
+    from allcell.training.familiarity import fit, trace
+
+    with _progress("measuring") as on_picture:
+        traced = trace([data / name for name in laboratories], others, on_picture=on_picture)
+    fit(traced).write(REFERENCE_FILE)
+    smears = sum(one.role != "other" for one in traced)
+    say(f"{smears} smears and {len(traced) - smears} other pictures in {REFERENCE_FILE}")
 
 
 @data_app.command("import-allidb1")

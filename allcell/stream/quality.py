@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import cv2
-import numpy as np
-
 from allcell.formats.pixels import RGBImage
+from allcell.imaging.quality import Quality, look_at
 from allcell.models.registry import ModelSpec
 
 #: A frame with less than this fraction of the recent best sharpness is blurred.
@@ -16,48 +12,8 @@ BLURRED_BELOW = 0.35
 _BEST_HALVES_S = 40.0
 #: Measuring takes up to a millisecond; focus does not change faster than this.
 _LOOKS_AGAIN_S = 0.1
-#: Side of the square in the middle of a frame that is measured.
-_PIECE_PX = 320
-#: Grey level of the background (90th percentile) below which a picture is too dark to judge.
-_DARK = 60
-#: Fraction of the picture that may be fully saturated; an empty background often is.
-_SATURATED_PART = 0.6
-_SATURATED = 254
 #: Cells may be this many times larger or smaller than in training.
 _SCALE_FACTOR = 1.5
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Measurements of one frame.
-
-    Attributes:
-        sharpness: Fine detail relative to contrast; comparable within one stream only.
-        background: 90th percentile of the grey level, 0 to 255.
-        saturated: Fraction of the pixels that are saturated, 0 to 1.
-    """
-
-    sharpness: float
-    background: float
-    saturated: float
-
-
-def look_at(frame: RGBImage) -> Quality:
-    """Measure the middle of a frame, RGB uint8 (H, W, 3)."""
-    height, width = frame.shape[:2]
-    top, left = max(0, (height - _PIECE_PX) // 2), max(0, (width - _PIECE_PX) // 2)
-    green = np.ascontiguousarray(frame[top : top + _PIECE_PX, left : left + _PIECE_PX, 1])
-    # The variance of the Laplacian (Pech-Pacheco et al., ICPR 2000) over that of the picture, so
-    # that more cells do not count as sharper. Smoothed first, so that noise is no detail.
-    smooth = cv2.GaussianBlur(green, (0, 0), 1.0)
-    contrast = float(cv2.meanStdDev(smooth)[1][0, 0]) ** 2
-    detail = float(cv2.meanStdDev(cv2.Laplacian(smooth, cv2.CV_16S))[1][0, 0]) ** 2
-    coarse = green[::4, ::4]
-    return Quality(
-        detail / contrast if contrast > 1.0 else 0.0,
-        float(np.percentile(coarse, 90)),
-        float((coarse >= _SATURATED).mean()),
-    )
 
 
 class Watch:
@@ -89,9 +45,9 @@ class Watch:
         return self._objection
 
     def _judge(self, seen: Quality) -> str:
-        if seen.background < _DARK:
+        if seen.dark:
             return "The picture is too dark: turn up the lamp or the exposure."
-        if seen.saturated > _SATURATED_PART:
+        if seen.burnt:
             return "The picture is overexposed: turn down the lamp or the exposure."
         self._best = max(self._best, seen.sharpness)
         if seen.sharpness < BLURRED_BELOW * self._best or seen.sharpness == 0.0:

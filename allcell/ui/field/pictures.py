@@ -233,7 +233,7 @@ class PictureMemory:
         try:
             image = self.image(picture)
             suggested, timing = open_classifier().classify(image)
-            about = picture_cautions(image, self.scale(picture))
+            about = picture_cautions(image, self.scale(picture), whole_field=True)
             said = Judged(replace(suggested, warnings=about), timing.total_ms)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)

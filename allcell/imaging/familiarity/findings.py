@@ -1,0 +1,231 @@
+"""What speaks against a still picture before any network has seen it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.imaging.familiarity.reference import Reference, reference
+from allcell.imaging.familiarity.traits import Traits, measure
+from allcell.imaging.quality import DARK
+from allcell.imaging.scale import Scale
+from allcell.imaging.stain import is_grey
+
+FindingKind = Literal[
+    "not_a_smear", "blurred", "exposure", "compressed", "grey", "unlike", "scale_implausible"
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that speaks against a picture.
+
+    Attributes:
+        kind: What it is about.
+        severe: Whether no number of cells in the picture can be trusted.
+        message: What was seen, in a sentence.
+        remedy: What to do about it, in a sentence.
+    """
+
+    kind: FindingKind
+    severe: bool
+    message: str
+    remedy: str
+
+
+#: Log odds that a picture has to reach to count as a smear, if it is like a known laboratory's, and
+#: how many more for each usual distance that it lies farther away. Chosen with the penalty of the
+#: fit on training pictures, four-fold, no photograph in two folds: 1 % of what is no smear passes.
+_SMEAR_FROM, _FARTHER = -0.5, 3.0
+#: Sharpness of a copy with red cells of 20 px, below which a picture is soft, and too soft.
+_SOFT, _BLURRED = 0.009, 0.0035
+#: Grey level of the background (90th percentile): rather dark.
+_DIM = 85
+#: Share of burnt pixels that is a lot, and of which little is left.
+_BRIGHT, _BURNT = 0.75, 0.9
+#: Difference at the borders of JPEG's blocks (see `traits.blocks`): visible, and all that is left
+#: where cells are no larger than a few blocks.
+_BLOCKY, _ALL_BLOCKS = 2.7, 4.5
+_LARGE_RED_CELL_PX = 60.0
+#: Distance from the nearest laboratory in usual ones: unlike, and far off.
+_UNLIKE, _FAR_OFF = 1.0, 4.0
+#: Red cells that can be: diameter in pixels, and how many of them fit into the short side.
+_LEAST_RED_CELL_PX = 6.0
+_FEWEST_ASIDE = 1.5
+#: A given size this many times the measured one, or the other way round, does not fit.
+_MISFIT = 1.6
+
+
+def judge(
+    image: npt.NDArray[np.uint8], scale: Scale, *, known: Reference | None = None
+) -> tuple[Finding, ...]:
+    """What speaks against a picture; nothing for a good smear of a known laboratory.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        scale: How large its red cells are.
+        known: What to judge by; what allcell comes with if None.
+
+    Returns:
+        The findings, the gravest first.
+    """
+    known = known or reference()
+    seen = scale.estimate
+    # What somebody typed in may be wrong, and the picture is to be judged by itself.
+    red_cell_px = seen.diameter_px if seen is not None and seen.reliable else scale.red_cell_px
+    traits = measure(image, red_cell_px)
+    size, no_smear = _implausible(image, scale), _no_smear(traits, known)
+    found = [_blurred(traits), _exposure(traits), _compressed(traits, red_cell_px), size]
+    if size is not None and size.severe:
+        # Shapes were looked for at a size that cannot be, so they tell nothing.
+        found += [_grey(image)]
+    elif no_smear is not None:
+        # Of something that is no smear, stain and laboratory need not be spoken of.
+        found = [no_smear, *found]
+    else:
+        # Without colour it is unlike all laboratories, which needs no second sentence.
+        found += [_grey(image) or _unlike(traits, known)]
+    listed = [finding for finding in found if finding is not None]
+    return tuple(sorted(listed, key=lambda finding: not finding.severe))
+
+
+def _no_smear(traits: Traits, known: Reference) -> Finding | None:
+    farther = max(0.0, known.nearest(traits)[1] - 1)
+    score = float(known.smear_scores(traits.values[None])[0])
+    if score >= _SMEAR_FROM + _FARTHER * farther:
+        return None
+    return Finding(
+        "not_a_smear",
+        True,
+        "This does not look like a blood smear under the microscope.",
+        "Use a bright-field picture of a stained blood smear, in which single red cells are seen.",
+    )
+
+
+def _blurred(traits: Traits) -> Finding | None:
+    sharpness = math.exp(traits["sharpness"])
+    if sharpness >= _SOFT:
+        return None
+    if sharpness >= _BLURRED:
+        return Finding(
+            "blurred",
+            False,
+            "The picture is soft: fine detail of the nuclei is missing.",
+            "Refocus and take it again if you can; suggested classes are less certain.",
+        )
+    return Finding(
+        "blurred",
+        True,
+        "The picture is blurred: nuclei and red cells have no sharp edges.",
+        "Refocus and take the picture again.",
+    )
+
+
+def _exposure(traits: Traits) -> Finding | None:
+    background, burnt = traits["background"], traits["saturated"]
+    if background < DARK:
+        return Finding(
+            "exposure",
+            True,
+            "The picture is too dark to tell cells apart.",
+            "Turn up the lamp or the exposure and take the picture again.",
+        )
+    if background < _DIM:
+        return Finding(
+            "exposure",
+            False,
+            "The picture is rather dark.",
+            "Turn up the lamp or the exposure; pale cells may be missed.",
+        )
+    if burnt > _BRIGHT:
+        return Finding(
+            "exposure",
+            burnt > _BURNT,
+            f"The picture is overexposed: {burnt:.0%} of it is plain white.",
+            "Turn down the lamp or the exposure and take the picture again.",
+        )
+    return None
+
+
+def _compressed(traits: Traits, red_cell_px: float | None) -> Finding | None:
+    seams = math.exp(traits["blocks"])
+    if seams < _BLOCKY:
+        return None
+    return Finding(
+        "compressed",
+        seams >= _ALL_BLOCKS and (red_cell_px or 0.0) < _LARGE_RED_CELL_PX,
+        "The picture is strongly compressed (JPEG), so that detail of the cells is lost.",
+        "Use the original file, or save it as PNG, TIFF or JPEG of high quality.",
+    )
+
+
+def _implausible(image: npt.NDArray[np.uint8], scale: Scale) -> Finding | None:
+    size = scale.red_cell_px
+    if size is None:
+        return None
+    short = min(image.shape[:2])
+    remedy = "Check the red-cell diameter against the picture and set it."
+    if size < _LEAST_RED_CELL_PX:
+        return Finding(
+            "scale_implausible",
+            True,
+            f"Red cells of {size:.0f} px are too small to tell cells apart.",
+            "Use a higher magnification or a larger copy of the picture, or set the right "
+            "red-cell diameter.",
+        )
+    if short < _FEWEST_ASIDE * size:
+        return Finding(
+            "scale_implausible",
+            True,
+            f"Red cells of {size:.0f} px cannot be right in a picture of "
+            f"{image.shape[1]}x{image.shape[0]} px.",
+            remedy,
+        )
+    seen = scale.estimate
+    if scale.origin == "given" and seen is not None and seen.reliable and seen.diameter_px > 0:
+        ratio = size / seen.diameter_px
+        if not 1 / _MISFIT < ratio < _MISFIT:
+            return Finding(
+                "scale_implausible",
+                False,
+                f"The red-cell diameter is set to {size:.0f} px, but in this picture red cells "
+                f"measure about {seen.diameter_px:.0f} px.",
+                remedy,
+            )
+    return None
+
+
+def _unlike(traits: Traits, known: Reference) -> Finding | None:
+    distance = known.nearest(traits)[1]
+    if distance <= _UNLIKE:
+        return None
+    if distance <= _FAR_OFF:
+        return Finding(
+            "unlike",
+            False,
+            "Stain, light or camera are unlike those of the laboratories that the models were "
+            "trained on, so expect more missed and more wrongly suggested cells.",
+            "Check the cells one by one before you use the numbers.",
+        )
+    return Finding(
+        "unlike",
+        True,
+        "Stain, light or camera are far from those of all laboratories that the models were "
+        "trained on; what they suggest here is not to be trusted.",
+        "Use a picture with the usual stain (Giemsa, Wright) and a white lamp, or count by eye.",
+    )
+
+
+def _grey(image: npt.NDArray[np.uint8]) -> Finding | None:
+    if not is_grey(image):
+        return None
+    return Finding(
+        "grey",
+        False,
+        "The picture has no colour, and the models were trained on stained smears in colour.",
+        "Use the colour picture if there is one.",
+    )
