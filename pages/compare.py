@@ -8,6 +8,7 @@ require_frame()
 # Imported only now: the charts' library takes a moment that the other pages need not wait for.
 from allcell.ui.compare import answers  # noqa: E402
 from allcell.ui.compare.curves import curves_and_threshold  # noqa: E402
+from allcell.ui.compare.laboratories import other_laboratories  # noqa: E402
 from allcell.ui.compare.pairs import differences  # noqa: E402
 from allcell.ui.compare.side.page import side_by_side  # noqa: E402
 from allcell.ui.compare.speed import speed_here  # noqa: E402
@@ -25,6 +26,7 @@ if _TAB not in st.session_state and _LAST_TAB in st.session_state:
 # Only the open tab is rendered: the others cost time.
 _TABS = {
     "Published and measured": published_and_measured,
+    "Other laboratories": other_laboratories,
     "Speed here": speed_here,
     "Curves and threshold": curves_and_threshold,
     "Real differences?": differences,

@@ -15,12 +15,15 @@ from allcell.evaluation.bundle import pack, rescore
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.evaluate import score
 from allcell.evaluation.intervals import UNDECIDED
+from allcell.evaluation.laboratories import publish_laboratories, publish_left_out
 from allcell.evaluation.predictions import Setting, predict
-from allcell.evaluation.publish import answer, judge, publish, write
+from allcell.evaluation.publish import answer, judge, publish
+from allcell.evaluation.published_sets import write
 from allcell.evaluation.results import EvaluationResult
 from allcell.evaluation.scored import evaluate_all
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
+from allcell.report.laboratories.tables import laboratories_text
 from allcell.settings import settings
 from allcell.statistics import too_few_images
 from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS, BOTH_APS, in_words
@@ -35,12 +38,17 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help=f"A folder in {_WHOSE} layout; with --all, the folder that holds the datasets made "
-        "by `data`.",
+        help=f"A folder in {_WHOSE} layout; with --all or --laboratories, the folder "
+        "that holds the datasets made by `data`.",
     ),
     model: str = typer.Option(settings().default_model, help="Name of the model."),
     every: bool = typer.Option(
         False, "--all", help="All models on all published sets; rewrites weights/metrics."
+    ),
+    laboratories: bool = typer.Option(
+        False,
+        help="The cross-laboratory table: each laboratory scored by the models that never saw it "
+        "and by all shipped ones; --all does this too. Rewrites weights/metrics.",
     ),
     split: str = typer.Option("test", help="Which split of it."),
     mapping: list[str] = typer.Option(
@@ -79,6 +87,7 @@ def evaluate_command(
             int8="the file runs as it is",
             device="the file runs on the CPU",
             every="that is for our own models",
+            laboratories="that is for our own models",
             bundle="a bundle is scored without a model",
         )
     if bundle:
@@ -86,8 +95,14 @@ def evaluate_command(
         return
     if data is None:
         raise DataError("There is nothing to evaluate on.", "Name a folder: --data FOLDER.")
-    if every:
-        publish(data, weights_to_write(), say)
+    if every or laboratories:
+        weights = weights_to_write()
+        if every:
+            publish(data, weights, say)
+            publish_left_out(data, weights, say)
+        else:
+            publish_laboratories(data, weights, say)
+        typer.echo(laboratories_text(weights))
         return
 
     if save_as:

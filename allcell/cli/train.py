@@ -12,8 +12,10 @@ from allcell.data.dataset import read_yolo
 from allcell.engines.opening import require_torch
 from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
+from allcell.evaluation.evaluate import suggest_confidence
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.publish import answer
+from allcell.models.left_out import as_trained, left_out_dir
 from allcell.models.registry import CLASSIFIERS, get_classifier
 from allcell.models.weights import ModelFiles, model_files, verified
 from allcell.settings import settings
@@ -36,25 +38,32 @@ def train(
     epochs: int | None = typer.Option(None, min=1, help="Epochs, instead of the recipe's."),
     device: str = typer.Option("cpu", help="cpu, or a CUDA device as torch names it."),
     threads: int = typer.Option(0, min=0, help="CPU threads; 0 = torch's default."),
-    release: bool = typer.Option(False, help="Put the result into weights/ when it is done."),
+    release: bool = typer.Option(
+        False,
+        help="Put the result into weights/ when it is done; into weights/left_out if the recipe "
+        "does without a laboratory.",
+    ),
 ) -> None:
     """Train a model; run it again to resume where it stopped."""
     require_torch("Training")
-    from allcell.training.release import keep_record
+    from allcell.training.release import keep_record, released_as
 
-    if release:
-        weights_to_write()  # fails before hours of training, not after
     chosen = load_recipe(recipe)
+    name = None
+    if release:
+        # Both fail before hours of training, not after.
+        weights_to_write()
+        name = released_as(recipe, chosen)
     if epochs:
         chosen = chosen.model_copy(update={"epochs": epochs})
     if isinstance(chosen, Recipe):
-        entry = _train_detector(chosen, data, run, weights, device, threads, release)
+        entry = _train_detector(chosen, data, run, weights, device, threads, name)
     elif weights:
         raise DataError("The CNN starts from random weights.", "Leave out --weights.")
     else:
-        entry = _train_cnn(chosen, data, run, device, threads, release)
-    if entry:
-        keep_record(chosen.model, run, weights_to_write())
+        entry = _train_cnn(chosen, data, run, device, threads, name)
+    if entry and name:
+        keep_record(name, run, weights_to_write())
         say(f"released {entry.checkpoint.file}, sha256 {entry.checkpoint.sha256[:12]}")
 
 
@@ -65,8 +74,9 @@ def _train_detector(
     weights: Path | None,
     device: str,
     threads: int,
-    release: bool,
+    name: str | None,
 ) -> ModelFiles | None:
+    """Train, and release the result under `name` if there is one."""
     from allcell.training.release import release as release_weights
     from allcell.training.trainer import train as train_model
 
@@ -91,12 +101,14 @@ def _train_detector(
     )
     taken = _choose(recipe, best, data)
     say(f"chosen checkpoint: {taken}")
-    if not release:
+    if name is None:
         return None
+    folder = weights_to_write()
     return release_weights(
-        recipe.model,
+        name,
+        as_trained(recipe.model_dump()),
         taken,
-        weights_to_write(),
+        left_out_dir(folder) if recipe.leaves_out else folder,
         with_onnx=recipe.ships_onnx,
         calibration_dir=data / recipe.validation if recipe.ships_int8 else None,
     )
@@ -110,21 +122,24 @@ def _choose(recipe: Recipe, best: Path, data: Path) -> Path:
     cells, decides.
     """
     images = read_yolo(data / recipe.validation, "val")
-    scores = {}
+    spec = as_trained(recipe.model_dump())
+    scores, suggested = {}, {}
     for checkpoint in (best, best.with_name("last.pt")):
         answers = answer(
-            recipe.model, images, recipe.validation, "val", device="cpu", checkpoint=checkpoint
+            spec, images, recipe.validation, "val", device="cpu", checkpoint=checkpoint
         )
-        scores[checkpoint] = Evidence.of(answers).measure()["map50_95"]
+        evidence = Evidence.of(answers)
+        scores[checkpoint] = evidence.measure()["map50_95"]
+        suggested[checkpoint] = suggest_confidence(evidence)
         found = f"mean {SCORE_TITLES['ap50_95']} {scores[checkpoint]:.3f}"
         say(f"{checkpoint.name} on validation: {found}")
     taken = max(scores, key=scores.__getitem__)
-    note_taken(best.parent.parent, taken)
+    note_taken(best.parent.parent, taken, suggested[taken])
     return taken
 
 
 def _train_cnn(
-    recipe: CnnRecipe, data: Path, run: Path, device: str, threads: int, release: bool
+    recipe: CnnRecipe, data: Path, run: Path, device: str, threads: int, name: str | None
 ) -> ModelFiles | None:
     from allcell.training.cnn import release_cnn, train_cnn
 
@@ -134,7 +149,7 @@ def _train_cnn(
 
     last = train_cnn(recipe, data, run, device=device, threads=threads, on_epoch=show)
     say(f"last checkpoint: {last}")
-    return release_cnn(recipe.model, last, weights_to_write()) if release else None
+    return release_cnn(name, last, weights_to_write()) if name else None
 
 
 @app.command()

@@ -92,8 +92,9 @@ _ALL = (
         splits=("train", "val", "test"),
         labelled=("blast", "healthy", "smudge"),
         known_red_cell_px=19.5,
-        caveat="Blasts rest on one stage a field, not on a mark a cell, and most boxes were drawn "
-        "by a model and not looked at (allcell/data/annotations). It names no patients.",
+        caveat="Blasts rest on one stage a field, not on a mark a cell. Its boxes are ours: those "
+        "for validation and test were looked at field by field, those for training mostly were "
+        "not (allcell/data/annotations). It names no patients.",
     ),
     Laboratory(
         name="bccd",

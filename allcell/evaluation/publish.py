@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allcell.classifier import FieldClassifier
-from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, open_checkpoint
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
-from allcell.evaluation.fields import evaluate_fields
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
+from allcell.evaluation.publish_classifiers import kept_right, measure_classifiers
+from allcell.evaluation.published_sets import KEPT, SETS, TEST, Part, images_of, write
 from allcell.evaluation.results import EvaluationResult
-from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, get_classifier, get_spec
+from allcell.models.registry import (
+    CLASSIFIERS,
+    MODELS,
+    ModelSpec,
+    get_classifier,
+    get_spec,
+)
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
 from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS
 
-#: Folder and split of every published set. Thresholds are chosen on the first.
-VALIDATION, TEST = ("allidb1", "val"), ("allidb1", "test")
-SETS = (VALIDATION, TEST, ("bccd", "held_out"), ("pbc", "held_out"))
-
-#: Sets whose predictions are stored box by box, for the curves and the comparison.
-KEPT = (VALIDATION, TEST)
+_REGISTERED = frozenset(spec.name for spec in MODELS)
 
 
 def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> None:
@@ -35,7 +36,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
 
     Args:
         data_dir: Folder with the data sets as `python -m allcell data` makes them: `allidb1`, and
-            `bccd` and `pbc` if there are any.
+            those of other laboratories that are there.
         weights_dir: Folder of the manifest.
         say: Called with a line of text at each step.
 
@@ -43,8 +44,6 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
         DataError: If `allidb1` is missing.
         ModelError: If a weight file does not match the manifest.
     """
-    metrics = weights_dir / "metrics"
-    (metrics / "predictions").mkdir(parents=True, exist_ok=True)
     manifest = read_manifest(weights_dir)
     names = [spec.name for spec in MODELS if spec.name in manifest]
     measured: dict[str, dict[str, float]] = {}
@@ -52,27 +51,22 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
     right: dict[str, tuple[bool, ...]] = {}
     data_sha256, n_images = "", 0
     for data, split in SETS:
-        if not (data_dir / data).is_dir() and (data, split) not in KEPT:
-            say(f"{data} is not in {data_dir}: its numbers are left as they are")
-            continue
-        images = read_yolo(data_dir / data, split)
-        for name in names:
+        required = (data, split) in KEPT
+        images = images_of(data_dir, (data, split), say, required=required)
+        for name in names if images else ():
             for precision in _precisions(manifest[name], (data, split)):
-                suffix = "_int8" if precision == "int8" else ""
-                stem = f"{name}_{data}_{split}{suffix}"
                 answers = answer(name, images, data, split, precision=precision)
-                evidence = Evidence.of(answers)
-                draws = evidence.replicates(RESAMPLES)
-                result = score(answers, replicates=draws)
-                write(metrics / f"{stem}.json", result.to_json())
-                if (data, split) in KEPT and not suffix:
-                    write(metrics / "predictions" / f"{stem}.json", _shareable(answers).to_json())
-                if (data, split) == TEST and not suffix:
-                    measured[name], replicates[name] = evidence.measure(), draws
-                    right[name] = result.right
+                scored = keep(answers, weights_dir, say, suffix="_int8" * (precision == "int8"))
+                if (data, split) == TEST and precision == "full":
+                    measured[name], replicates[name] = scored.measured, scored.replicates
+                    right[name] = scored.result.right
                     data_sha256, n_images = answers.data_sha256, len(images)
-                say(f"{stem}: {_aps(result)}")
-    right |= _classifiers(data_dir, weights_dir, say, data_sha256)
+    measure_classifiers(data_dir, weights_dir, say)
+    for spec in CLASSIFIERS:
+        # One without weights here is compared by its stored result, if that is on the same data.
+        judged = kept_right(spec, manifest.get(spec.name), weights_dir, data_sha256)
+        if judged is not None:
+            right[spec.name] = judged
     comparison = Comparison(
         *TEST,
         data_sha256,
@@ -80,70 +74,52 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
         compare_measures(measured, replicates, n_images),
         compare_fields(right),
     )
-    write(metrics / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())
+    write(weights_dir / "metrics" / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())
 
 
-def _classifiers(
-    data_dir: Path, weights_dir: Path, say: Callable[[str], None], data_sha256: str
-) -> dict[str, tuple[bool, ...]]:
-    """Measure the whole-field classifiers; returns which test fields each judged correctly.
+@dataclass(frozen=True, eq=False)
+class KeptScores:
+    """The scores of one model on one set, as they were written.
 
-    One without weights here is compared by its stored result, if that is on the same data.
+    Attributes:
+        result: What its JSON holds.
+        measured: See `Evidence.measure`.
+        replicates: See `Evidence.replicates`.
     """
-    right = {}
-    manifest = read_manifest(weights_dir)
-    for spec in CLASSIFIERS:
-        files = manifest.get(spec.name)
-        if files is None or not files.has_checkpoint(weights_dir):
-            say(f"{spec.name} has no weights here: its numbers are left as they are")
-        else:
-            _classifier(spec, files, data_dir, weights_dir, say)
-        if (kept := _kept_right(spec, files, weights_dir, data_sha256)) is not None:
-            right[spec.name] = kept
-    return right
+
+    result: EvaluationResult
+    measured: dict[str, float]
+    replicates: dict[str, Array]
 
 
-def _classifier(
-    spec: ClassifierSpec,
-    files: ModelFiles,
-    data_dir: Path,
-    weights_dir: Path,
-    say: Callable[[str], None],
-) -> None:
-    """Measure one whole-field classifier and write its results."""
-    classifier = FieldClassifier.open(spec.name)
-    for data, split in KEPT:
-        result = evaluate_fields(
-            classifier,
-            read_yolo(data_dir / data, split),
-            model=spec.name,
-            model_sha256=files.checkpoint.sha256,
-            device=classifier.engine.description,
-            data=data,
-            split=split,
-            threshold=spec.threshold,
-        )
-        stem = f"{spec.name}_{data}_{split}"
-        write(weights_dir / "metrics" / f"{stem}.json", result.to_json())
-        accuracy = result.counts.accuracy
-        say(f"{stem}: {accuracy.k} of {accuracy.n} fields right")
+def keep(
+    answers: Predictions, weights_dir: Path, say: Callable[[str], None], *, suffix: str = ""
+) -> KeptScores:
+    """Score a model's answers and write its JSON; on the sets of `KEPT` the boxes, too.
 
-
-def _kept_right(
-    spec: ClassifierSpec, files: ModelFiles | None, weights_dir: Path, data_sha256: str
-) -> tuple[bool, ...] | None:
-    """Which test fields a model judged correctly, by its stored result; None if there is none."""
-    path = weights_dir / "metrics" / f"{spec.name}_{'_'.join(TEST)}.json"
-    if files is None or not path.is_file():
-        return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if (kept["model_sha256"], kept["data_sha256"]) != (files.checkpoint.sha256, data_sha256):
-        return None
-    return JudgedFields.from_result(kept, spec.threshold).right
+    Args:
+        answers: From `answer`.
+        weights_dir: Folder that holds `metrics/`.
+        say: Called with a line of text.
+        suffix: End of the file's name, for a graph other than the usual one, whose boxes are not
+            kept.
+    """
+    metrics, setting = weights_dir / "metrics", answers.setting
+    (metrics / "predictions").mkdir(parents=True, exist_ok=True)
+    stem = f"{setting.model}_{setting.data}_{setting.split}{suffix}"
+    evidence = Evidence.of(answers)
+    draws = evidence.replicates(RESAMPLES)
+    result = score(answers, replicates=draws)
+    write(metrics / f"{stem}.json", result.to_json())
+    # The boxes of all that the registry knows: other models are not drawn or compared.
+    if (setting.data, setting.split) in KEPT and not suffix and setting.model in _REGISTERED:
+        write(metrics / "predictions" / f"{stem}.json", _shareable(answers).to_json())
+    say(f"{stem}: {_aps(result)}")
+    return KeptScores(result, evidence.measure(), draws)
 
 
 def answer(
-    name: str,
+    model: str | ModelSpec,
     images: list[LabelledImage],
     data: str,
     split: str,
@@ -154,10 +130,10 @@ def answer(
     checkpoint: Path | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """Run one model of the registry over labelled images.
+    """Run one model over labelled images.
 
     Args:
-        name: The model.
+        model: Its name in the registry; or what your `checkpoint` is, if that is not there.
         images: From `dataset.read_yolo`.
         data: What the data set is called.
         split: Part of the data set that the images are from.
@@ -168,16 +144,16 @@ def answer(
             loading a checkpoint can run code in it.
         on_image: See `predict`.
     """
-    spec = get_spec(name)
+    spec = get_spec(model) if isinstance(model, str) else model
     if checkpoint is not None:
         engine = open_checkpoint(checkpoint, device=device)
         detector, used = Detector(spec, engine), describe(checkpoint)
     else:
-        files = model_files(name)
-        detector = Detector.open(name, device=device, precision=precision)
+        files = model_files(spec.name)
+        detector = Detector.open(spec.name, device=device, precision=precision)
         used = (files.onnx_int8 if precision == "int8" else None) or files.checkpoint
     setting = Setting(
-        model=name,
+        model=spec.name,
         model_sha256=used.sha256,
         device=detector.engine.description,
         data=data,
@@ -216,11 +192,6 @@ def judge(
     )
 
 
-def write(path: Path, text: str) -> None:
-    """Write a JSON file that ends in a newline, as editors expect."""
-    path.write_text(text + "\n", encoding="utf-8")
-
-
 def _aps(result: EvaluationResult) -> str:
     if result.map50 is None or result.map50_as_shown is None:
         return "no true cell of the paper's classes"
@@ -229,7 +200,7 @@ def _aps(result: EvaluationResult) -> str:
     )
 
 
-def _precisions(files: ModelFiles, of: tuple[str, str]) -> tuple[Precision, ...]:
+def _precisions(files: ModelFiles, of: Part) -> tuple[Precision, ...]:
     return ("full", "int8") if files.onnx_int8 and of == TEST else ("full",)
 
 

@@ -96,13 +96,17 @@ def model_files(name: str) -> ModelFiles:
     return manifest[name]
 
 
-def verified(file: WeightFile) -> Path:
+def verified(file: WeightFile, folder: Path | None = None) -> Path:
     """The path of a weight file, whose SHA-256 is checked.
+
+    Args:
+        file: Its entry in the manifest.
+        folder: Where it is; the settings' folder of weights if None.
 
     Raises:
         ModelError: If it is missing or is not the file that was measured.
     """
-    path = settings().weights_dir / file.file
+    path = (folder or settings().weights_dir) / file.file
     if not path.is_file():
         raise ModelError(
             f"The weight file {file.file} is missing.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from allcell.evaluation.intervals import (
@@ -16,14 +15,10 @@ from allcell.evaluation.intervals import (
     score_text,
 )
 from allcell.models.registry import CLASS_TITLES, PAPER_CLASSES, ModelSpec
-from allcell.report.metrics_files import read_metrics, read_training
 from allcell.report.paper import FOOTNOTES, METRICS, published
 from allcell.report.table1 import MEANS
 from allcell.statistics import too_few_images
 from allcell.text.words import AS_SHOWN, SCORE_TITLES
-
-#: Laboratories that were each left out of a separate training, to test a model on unseen ones.
-_LEFT_OUT = (("bccd", "BCCD"), ("pbc", "PBC"))
 
 #: The baseline that shows what pre-training is worth.
 _UNTRAINED = "yolov5s-scratch"
@@ -125,32 +120,6 @@ def section(title: str, metrics: dict[str, Any]) -> str:
                 f"{with_interval(blast['calibration']['ece'], ece)}."
             )
     return "\n".join(lines)
-
-
-def never_seen(weights_dir: Path, name: str) -> list[str]:
-    """How the same network does on a laboratory that its training left out, if measured.
-
-    Returns:
-        One section, or none.
-    """
-    lines = []
-    for data, title in _LEFT_OUT:
-        run = f"{name}-without-{data}"
-        m = read_metrics(weights_dir, run, f"{data}_held_out")
-        facts = read_training(weights_dir, run)
-        if m is None or facts is None:
-            continue
-        false = m["false_blasts_per_field"]
-        interval = interval_of(m["intervals"]["false_blasts_per_field"], m["images"])
-        lines.append(
-            f"- Trained without {title} ({facts['epochs']} epochs, `{run}`): "
-            f"{with_interval(false, interval)} false blasts per field on the same "
-            f"{m['images']} fields, {share_text('fields with one', m['fields_with_false_blast'])} "
-            f"White cells found: {_of_counts(m, 'white_cells', 'recall')}."
-        )
-    if not lines:
-        return []
-    return ["### A laboratory that it never saw\n\n" + "\n".join(lines)]
 
 
 def share_text(what: str, share: dict[str, Any]) -> str:

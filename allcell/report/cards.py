@@ -6,20 +6,25 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from allcell.data.laboratories import LABORATORIES
 from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles
-from allcell.report.card_sections import beside_the_paper, failures, never_seen, section
+from allcell.report.card_sections import beside_the_paper, failures, section
+from allcell.report.laboratories.tables import card_section
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
 from allcell.settings import RESEARCH_USE
-from allcell.text.words import BOTH_APS, SCORE_TITLES
+from allcell.text.words import SCORE_TITLES
 
-#: The data sets of a card, by the names of their files, with their titles.
+#: The data sets of a card in full, by the names of their files, with their titles.
 _SPLITS = (
     ("allidb1_test", "ALL-IDB1 test"),
     ("allidb1_test_int8", "ALL-IDB1 test, the 8-bit graph for live video"),
-    ("bccd_held_out", "BCCD, held-out fields (healthy smears; its other fields are in training)"),
-    ("pbc_held_out", "PBC, held-out fields (healthy donors; its other fields are in training)"),
+    *(
+        (f"{laboratory.name}_{laboratory.test}", f"{laboratory.title} {laboratory.test}")
+        for laboratory in LABORATORIES.values()
+        if laboratory.name != "allidb1"
+    ),
 )
 
 #: What chose the checkpoint.
@@ -40,6 +45,10 @@ $summary
 | Operating threshold | $confidence, chosen on the validation fields |
 | Unlike the paper | $unlike |
 | Licence | AGPL-3.0 (code); weights for research use |
+
+## In other laboratories
+
+$laboratories
 
 ## Data
 
@@ -103,9 +112,6 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     current = {f.sha256 for f in (files.checkpoint, files.onnx_int8) if f is not None}
     stale = [title for _, title, m in measured if m["model_sha256"] not in current]
     sections = [section(title, metrics) for _, title, metrics in measured]
-    sections += never_seen(weights_dir, spec.name)
-    if sections:
-        sections.insert(0, BOTH_APS)
     if stale:
         sections.insert(0, f"**Measured with other weights, so not valid: {', '.join(stale)}.**")
     test = next((m for data, _, m in measured if data == "allidb1_test"), None)
@@ -121,6 +127,7 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
         red_cell_px=f"{spec.red_cell_px:.0f}",
         confidence=f"{spec.confidence:.2f}",
         unlike=spec.unlike_paper or "the paper has no such model",
+        laboratories=card_section(weights_dir, spec.name),
         training=_training(weights_dir, spec.name),
         results="\n\n".join(sections) if sections else "Not measured yet.",
         beside=beside_the_paper(spec, test, read_comparison(weights_dir)),

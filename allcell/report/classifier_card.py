@@ -10,6 +10,7 @@ from typing import Any
 from allcell.models.registry import ClassifierSpec
 from allcell.models.weights import ModelFiles
 from allcell.report.card_sections import number, share_text
+from allcell.report.laboratories.tables import classifier_card_section
 from allcell.report.metrics_files import read_metrics, read_training
 from allcell.report.paper import CNN_FOOTNOTE
 from allcell.settings import RESEARCH_USE
@@ -30,6 +31,10 @@ $parameters parameters |
 | Input | the middle of a field at 4:3, brought to $width x $height px |
 | Operating threshold | $threshold, the paper's (the larger of two outputs); nothing was chosen |
 | Licence | AGPL-3.0 (code); weights for research use |
+
+## In other laboratories
+
+$laboratories
 
 ## Data
 
@@ -52,7 +57,7 @@ $results
 - 17 fields. Read the interval.
 - In ALL-IDB1 patients' fields differ from healthy persons' in colour and the other cells in view. \
 A classifier of whole fields can learn that instead of blasts, and does not say where it looked.
-- It was never shown another laboratory's smears, and its probability is not calibrated.
+- It was never trained on another laboratory's smears, and its probability is not calibrated.
 - Not a medical device. No clinical study was made.
 """)
 
@@ -78,6 +83,7 @@ def render_classifier_card(spec: ClassifierSpec, files: ModelFiles, weights_dir:
         sha256=files.checkpoint.sha256,
         absent="" if spec.shipped else "; too large to be shipped",
         threshold=f"{spec.threshold:.2f}",
+        laboratories=classifier_card_section(weights_dir, spec, files),
         training=_training(weights_dir, spec, facts)
         if facts
         else "How it was trained is not on record.",

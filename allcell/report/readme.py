@@ -9,9 +9,11 @@ from typing import Any
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import read_manifest
+from allcell.report.laboratories.scores import model_with_twins
+from allcell.report.laboratories.tables import readme_section
 from allcell.report.metrics_files import read_metrics
 from allcell.report.paper import CNN_FOOTNOTE, METRICS, published
-from allcell.text.words import BOTH_APS, SCORE_TITLES
+from allcell.text.words import SCORE_TITLES
 
 BEGIN, END = "<!-- results: written by `allcell cards` -->", "<!-- end of results -->"
 
@@ -30,7 +32,8 @@ def fill(readme: str, weights_dir: Path) -> str:
     _, end, tail = rest.partition(END)
     if not (begin and end):
         raise DataError("The README has lost its markers.", f"Restore {BEGIN} and {END}.")
-    parts = [part(weights_dir) for part in (_accuracy, _table_1, _fields, _laboratories, _speed)]
+    parts = [readme_section(weights_dir, model_with_twins())]
+    parts += [part(weights_dir) for part in (_accuracy, _table_1, _fields, _speed)]
     return f"{head}{BEGIN}\n\n" + "\n\n".join(p for p in parts if p) + f"\n\n{END}{tail}"
 
 
@@ -69,7 +72,7 @@ def _accuracy(weights_dir: Path) -> str:
     return "\n".join(
         [
             f"**ALL-IDB1, the 17 test fields** (our boxes, on a CPU, {', '.join(sorted(dates))}). "
-            f"{BOTH_APS} Intervals are in the cards.",
+            "Intervals are in the cards.",
             "",
             f"| model | {' | '.join(titles)} | expert blasts found |",
             f"|---|{'---|' * len(titles)}---|",
@@ -130,30 +133,6 @@ def _fields(weights_dir: Path) -> str:
             "",
             "| model | fields right (exact 95 % interval) | rotated copies right |",
             "|---|---|---|",
-            *rows,
-        ]
-    )
-
-
-def _laboratories(weights_dir: Path) -> str:
-    rows = []
-    for data, title in (("bccd_held_out", "BCCD"), ("pbc_held_out", "PBC")):
-        for spec, m in _current(weights_dir, data):
-            rows.append(
-                f"| `{spec.name}` | {title}, {m['images']} fields "
-                f"| {_number(m['false_blasts_per_field'])} "
-                f"| {_number(m['white_cells']['recall'])} |"
-            )
-    if not rows:
-        return ""
-    return "\n".join(
-        [
-            "**Healthy smears of two other laboratories**: fields held out of all training, though "
-            "other fields of theirs are in it, each at its own estimated scale. None of them holds "
-            "a blast.",
-            "",
-            "| model | data | false blasts per field | white cells found |",
-            "|---|---|---|---|",
             *rows,
         ]
     )

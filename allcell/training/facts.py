@@ -57,11 +57,18 @@ def note_facts(
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def note_taken(run_dir: Path, checkpoint: Path) -> None:
-    """Record which of a run's two checkpoints was chosen: best.pt or last.pt."""
+def note_taken(run_dir: Path, checkpoint: Path, suggested_confidence: float) -> None:
+    """Record which of a run's two checkpoints was chosen.
+
+    Args:
+        run_dir: Folder of the run.
+        checkpoint: best.pt or last.pt.
+        suggested_confidence: Operating threshold that the validation fields suggest for it, 0 to 1
+            (see `allcell.evaluation.evaluate.suggest_confidence`).
+    """
     path = run_dir / FACTS
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    facts["taken"] = checkpoint.stem
+    facts |= {"taken": checkpoint.stem, "suggested_confidence": suggested_confidence}
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 

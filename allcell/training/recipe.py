@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from allcell.data.laboratories import known_red_cell_px
+from allcell.data.laboratories import LABORATORIES, known_red_cell_px
 from allcell.errors import DataError
 
 
@@ -41,6 +44,8 @@ class Recipe(BaseModel):
         sources: Datasets, with their shares.
         validation: The dataset whose `val` split is scored after each epoch.
         start: Recipe whose best checkpoint it starts from; empty for random weights.
+        leaves_out: The laboratory that it does without, to test the model there; empty for none.
+            Its weights go to `weights/left_out`, under the recipe's name.
         epochs: How often `tiles_per_epoch` tiles are seen.
         tiles_per_epoch: Tiles in an epoch.
         tile_px: Width and height of a tile.
@@ -70,6 +75,7 @@ class Recipe(BaseModel):
     sources: tuple[TileSource, ...]
     validation: str = "allidb1"
     start: str = ""
+    leaves_out: str = ""
     epochs: int = Field(gt=0)
     tiles_per_epoch: int = Field(gt=0)
     tile_px: int = 224
@@ -88,6 +94,16 @@ class Recipe(BaseModel):
     ships_onnx: bool = False
     ships_int8: bool = False
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _does_without(self) -> Self:
+        if not self.leaves_out:
+            return self
+        if self.leaves_out not in LABORATORIES:
+            raise ValueError(f"leaves_out: there is no laboratory {self.leaves_out!r}")
+        if self.leaves_out in {self.validation, *(source.name for source in self.sources)}:
+            raise ValueError(f"leaves_out: the recipe uses {self.leaves_out!r}")
+        return self
 
 
 class CnnRecipe(BaseModel):
@@ -123,8 +139,7 @@ def load_recipe(name: str) -> Recipe | CnnRecipe:
     Raises:
         DataError: If there is none.
     """
-    text = files("allcell.training").joinpath("recipes.yaml").read_text(encoding="utf-8")
-    everything: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    everything = dict(_recipes())
     defaults = everything.pop("defaults")
     if name not in everything:
         raise DataError(
@@ -135,3 +150,19 @@ def load_recipe(name: str) -> Recipe | CnnRecipe:
     if chosen.get("task") == "classify":
         return CnnRecipe(**chosen)
     return Recipe(**{**defaults, **chosen})
+
+
+def recipes_without() -> dict[tuple[str, str], str]:
+    """Names of the recipes that do without a laboratory, by model and laboratory."""
+    return {
+        (entry["model"], entry["leaves_out"]): name
+        for name, entry in _recipes().items()
+        if "leaves_out" in entry
+    }
+
+
+@lru_cache(maxsize=1)
+def _recipes() -> Mapping[str, dict[str, Any]]:
+    text = files("allcell.training").joinpath("recipes.yaml").read_text(encoding="utf-8")
+    content: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return MappingProxyType(content)

@@ -18,25 +18,59 @@ from allcell.errors import DataError
 from allcell.imaging.preprocess import network_input
 from allcell.imaging.scale import resolve_scale
 from allcell.imaging.stain import measure_stain
+from allcell.models.left_out import as_trained
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
 from allcell.training.facts import read_facts
+from allcell.training.recipe import CnnRecipe, Recipe
+
+
+def released_as(recipe_name: str, recipe: Recipe | CnnRecipe) -> str:
+    """The name under which the result of a recipe is released.
+
+    Args:
+        recipe_name: Name of the recipe.
+        recipe: The recipe itself.
+
+    Returns:
+        That of its model, or the recipe's if that does without a laboratory.
+
+    Raises:
+        DataError: If its result is not a model by itself, or the registry would not let the model
+            see images as the recipe does.
+    """
+    if isinstance(recipe, Recipe) and recipe.leaves_out:
+        return recipe_name
+    if recipe_name != recipe.model:
+        raise DataError(
+            f"The recipe {recipe_name} is not released: it only prepares {recipe.model}.",
+            f"Leave out --release, or train {recipe.model}.",
+        )
+    if isinstance(recipe, Recipe) and as_trained(recipe.model_dump()) != get_spec(recipe.model):
+        raise DataError(
+            f"The recipe {recipe_name} has normalise_stain: {str(recipe.normalise_stain).lower()}, "
+            "the model of that name in the registry has not.",
+            "Make them agree: in allcell/training/recipes.yaml or allcell/models/registry.py.",
+        )
+    return recipe.model
 
 
 def release(
     name: str,
+    spec: ModelSpec,
     checkpoint: Path,
     weights_dir: Path,
     *,
     with_onnx: bool,
     calibration_dir: Path | None = None,
 ) -> ModelFiles:
-    """Put a trained checkpoint into `weights/` under the name of its model.
+    """Put a trained checkpoint into `weights/`, or `weights/left_out`.
 
     Args:
-        name: Name in the registry.
+        name: Its name there, from `released_as`.
+        spec: The model that was trained.
         checkpoint: A checkpoint of `allcell.training.trainer.train`; your own, never a stranger's.
-        weights_dir: Usually `weights/`.
+        weights_dir: That folder.
         with_onnx: Whether its ONNX file is shipped too.
         calibration_dir: A dataset whose training fields calibrate an 8-bit graph, which is then
             shipped with the ONNX file.
@@ -46,9 +80,7 @@ def release(
 
     Raises:
         DataError: If the checkpoint is missing.
-        ModelError: If there is no such model.
     """
-    spec = get_spec(name)
     if not checkpoint.is_file():
         raise DataError(f"There is no checkpoint {checkpoint.name}.", "Train the model first.")
     model, _ = load_checkpoint(str(checkpoint), device=torch.device("cpu"))

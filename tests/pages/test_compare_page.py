@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.data.laboratories import LABORATORIES
+from allcell.models.left_out import left_out_dir
 from allcell.models.registry import MODELS
+from allcell.models.weights import read_manifest, write_manifest
 from allcell.report.paper import FOOTNOTES
 from allcell.settings import settings
 from allcell.text.words import BOTH_APS
@@ -39,6 +42,7 @@ def weights(tmp_path: Path, limits: Any) -> Path:
     """A copy of the manifest and the metrics, to be changed."""
     shutil.copy(settings().weights_dir / "manifest.json", tmp_path)
     shutil.copytree(settings().weights_dir / "metrics", tmp_path / "metrics")
+    left_out_dir(tmp_path).mkdir()
     limits(weights_dir=tmp_path, cache_dir=tmp_path / "cache")
     return tmp_path
 
@@ -70,6 +74,39 @@ def test_the_table_follows_the_json(app: AppTest, weights: Path) -> None:
 def test_models_without_numbers_are_named(app: AppTest, weights: Path) -> None:
     (weights / "metrics" / "yolov7_allidb1_test.json").unlink()
     assert "Not measured with the weights that are here: YOLOv7-tiny." in texts(show(app))
+
+
+def test_other_laboratories_never_seen_beside_shipped_and_all_detectors(
+    app: AppTest, weights: Path
+) -> None:
+    name, part = "live-without-taleqani", "taleqani_test"
+    metrics = json.loads((weights / "metrics" / "live_allidb1_test.json").read_text())
+    at = {"tp": 77, "fp": 8, "fn": 23, "precision": 77 / 85, "recall": 0.77}
+    metrics["classes"]["blast"]["at_operating_point"] = at
+    (weights / "metrics" / f"{name}_{part}.json").write_text(json.dumps(metrics))
+    facts = {
+        "recipe": {"model": "live", "validation": "allidb1"},
+        "training_fields": {"allidb1": 1, "bccd": 1, "pbc": 1, "chula": 1},
+        "start": "random weights",
+    }
+    (weights / "metrics" / f"{name}_training.json").write_text(json.dumps(facts))
+    write_manifest(left_out_dir(weights), {name: read_manifest(weights)["live"]})
+    show(app, "Other laboratories")
+    assert "expect it to find about 77 of 100 blasts" in texts(app)
+    table = app.dataframe[0].value.set_index("Laboratory")
+    assert table.loc["Taleqani"]["Blasts found, never saw it"].startswith(".770 (")
+    assert table.loc["Taleqani"]["Blasts found, allcell live"] == "not measured yet"
+    assert table.loc["PBC"]["Blasts found, allcell live"] == "no blasts"
+    assert len(app.get("plotly_chart")) == 1
+    app.button_group[0].set_value("every")
+    every = app.run().dataframe[0].value
+    assert not app.exception
+    assert len(every) == len(LABORATORIES) * (len(MODELS) + 1)
+    seen = every[every["Model"] == "YOLOv7-tiny"].set_index("Laboratory")["Has seen it"]
+    assert (seen["BCCD"], seen["Taleqani"]) == ("yes", "never")
+    app.button_group[1].set_value("false_blasts_per_field")
+    app.run()
+    assert not app.exception
 
 
 def test_classes_and_scores_can_be_left_out(app: AppTest) -> None:

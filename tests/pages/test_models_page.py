@@ -10,6 +10,7 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from allcell.data.laboratories import LABORATORIES
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import ModelFiles, describe, write_manifest
 from allcell.settings import RESEARCH_USE
@@ -54,6 +55,16 @@ def test_every_model_of_the_registry_is_listed(app: AppTest) -> None:
     for classifier in CLASSIFIERS:
         assert classifier.title in text
         assert f"{classifier.width_px} x {classifier.height_px} px" in text
+
+
+def test_what_to_expect_elsewhere_stands_first(app: AppTest, weights: Path) -> None:
+    write_weights(weights, onnx=True)
+    text = show(app)
+    assert app.subheader[0].value == "In other laboratories"
+    assert "is not measured yet: expect it to miss blasts" in text
+    table = app.dataframe[0].value
+    assert list(table["Laboratory"]) == [lab.title for lab in LABORATORIES.values()]
+    assert set(table["Healthy, AP@0.5 as shown, never saw it"]) == {"not measured yet"}
 
 
 def test_files_are_named_with_size_and_digest(app: AppTest, weights: Path) -> None:

@@ -1,6 +1,7 @@
 """Tiles and the training loop, on a small synthetic dataset."""
 
 import csv
+import json
 
 import cv2
 import numpy as np
@@ -10,16 +11,18 @@ from typer.testing import CliRunner
 import allcell.cli.train  # noqa: F401  (registers the command)
 from allcell.cli.base import app
 from allcell.data.dataset import read_yolo
+from allcell.data.laboratories import LABORATORIES
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.imaging.images import encode_png
-from allcell.models.weights import sha256
+from allcell.models.left_out import left_out_dir, left_out_models
+from allcell.models.weights import sha256, verified
 from allcell.synth import random_spec, render
 from allcell.training.augment import Augmentation, paint_over_arrows, vary
 from allcell.training.facts import note_taken, read_facts
 from allcell.training.fields import Domain, TrainingField, canvas, paint_over
-from allcell.training.recipe import Recipe, TileSource, load_recipe
+from allcell.training.recipe import Recipe, TileSource, load_recipe, recipes_without
 from allcell.training.tiles import TileMaker, TileRecipe
 
 PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -146,6 +149,13 @@ def test_unlabelled_cells_are_painted_over():
         pytest.param({"epochs": 0}, "epochs", id="no epoch"),
         pytest.param({"lerning_rate": 1}, "lerning_rate", id="misspelt"),
         pytest.param({"sources": [{"name": "x", "share": 0}]}, "share", id="no share"),
+        pytest.param({"leaves_out": "nowhere"}, "no laboratory", id="leaves out nobody we know"),
+        pytest.param({"leaves_out": "allidb1"}, "uses", id="validates on what it leaves out"),
+        pytest.param(
+            {"leaves_out": "pbc", "sources": [{"name": "pbc", "share": 1}]},
+            "uses",
+            id="trains on what it leaves out",
+        ),
     ],
 )
 def test_a_wrong_recipe_is_refused(change, message):
@@ -253,6 +263,43 @@ def test_a_recipe_with_a_start_trains_that_first(dataset, monkeypatch):
     assert facts["start"]["sha256"] == sha256(runs / "first" / "weights" / "best.pt")
 
 
+@pytest.mark.torch
+def test_a_model_without_a_laboratory_is_released_beside_the_shipped_ones(dataset, monkeypatch):
+    pytest.importorskip("ultralytics")
+    recipe = Recipe(
+        model="live",
+        sources=(TileSource(name="made", share=1, known_red_cell_px=20),),
+        validation="made",
+        leaves_out="pbc",
+        normalise_stain=True,
+        epochs=1,
+        tiles_per_epoch=8,
+        tile_px=96,
+        batch=4,
+    )
+    monkeypatch.setattr("allcell.cli.train.load_recipe", {"lean": recipe}.__getitem__)
+    weights = dataset / "weights"
+    monkeypatch.setattr("allcell.cli.train.weights_to_write", lambda: weights)
+    done = CliRunner().invoke(
+        app,
+        [
+            *("train", "lean", "--threads", "1", "--release"),
+            *("--data", str(dataset / "data"), "--run", str(dataset / "runs" / "lean")),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert not (weights / "live.pt").exists(), "the shipped model stays as it is"
+    assert not (weights / "manifest.json").exists()
+    [model] = left_out_models(weights)
+    assert (model.spec.name, model.of, model.seen) == ("lean", "live", {"made"})
+    assert model.spec.normalise_stain
+    checkpoint = verified(model.files.checkpoint, left_out_dir(weights))
+    assert checkpoint.name == "lean.pt"
+    facts = json.loads((weights / "metrics" / "lean_training.json").read_text())
+    assert model.spec.confidence == facts["suggested_confidence"]
+    assert (weights / "metrics" / "lean_training.csv").is_file()
+
+
 def stop_never(epochs):
     return lambda epoch, total, metrics: epochs.append(epoch)
 
@@ -272,10 +319,54 @@ def test_the_taken_checkpoint_is_written_down(tmp_path):
         "epoch,time,metrics/mAP50-95(B)\n1,5,0.2\n2,10,0.6\n3,15,0.5\n"
     )
     assert read_facts(tmp_path)["taken_epoch"] == 2
-    note_taken(tmp_path, tmp_path / "weights" / "last.pt")
+    note_taken(tmp_path, tmp_path / "weights" / "last.pt", 0.35)
     assert read_facts(tmp_path)["taken_epoch"] == 3
-    note_taken(tmp_path, tmp_path / "weights" / "best.pt")
+    assert read_facts(tmp_path)["suggested_confidence"] == 0.35
+    note_taken(tmp_path, tmp_path / "weights" / "best.pt", 0.4)
     assert read_facts(tmp_path)["taken_epoch"] == 2
+
+
+def test_each_laboratory_is_left_out_by_one_recipe():
+    recipes = recipes_without()
+    assert {laboratory for _, laboratory in recipes} == set(LABORATORIES)
+    assert {model for model, _ in recipes} == {"live"}
+    for (_, laboratory), name in recipes.items():
+        recipe = load_recipe(name)
+        assert recipe.leaves_out == laboratory
+        others = {source.name for source in recipe.sources}
+        assert others == set(LABORATORIES) - {laboratory}, "same data but for the one left out"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("live", "live", id="a model"),
+        pytest.param("live-without-pbc", "live-without-pbc", id="a model without a laboratory"),
+        pytest.param("cnn", "cnn", id="a classifier"),
+        pytest.param("yolov5s-pretrain", None, id="not a model by itself"),
+    ],
+)
+def test_what_a_recipe_is_released_as(name, expected):
+    pytest.importorskip("ultralytics")
+    from allcell.training.release import released_as
+
+    if expected:
+        assert released_as(name, load_recipe(name)) == expected
+        return
+    with pytest.raises(DataError, match="only prepares yolov5s"):
+        released_as(name, load_recipe(name))
+
+
+@pytest.mark.torch
+def test_a_model_that_would_see_other_pictures_than_its_training_is_not_released():
+    pytest.importorskip("ultralytics")
+    from allcell.training.release import released_as
+
+    recipe = load_recipe("yolov6")
+    other = recipe.model_copy(update={"normalise_stain": not recipe.normalise_stain})
+    with pytest.raises(DataError, match="normalise_stain"):
+        released_as("yolov6", other)
 
 
 @pytest.mark.torch

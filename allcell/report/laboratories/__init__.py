@@ -1,0 +1,1 @@
+"""The cross-laboratory table: how well models do where they have never been."""
