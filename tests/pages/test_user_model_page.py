@@ -206,7 +206,7 @@ def test_the_models_page_shows_it_shortly(app: AppTest) -> None:
     name = add(app, graph(anchor_free(), metadata={"names": NAMES}))
     app.switch_page("pages/models.py").run()
     assert not app.exception
-    table = app.dataframe[0].value
+    table = next(d.value for d in app.dataframe if "Model" in d.value)
     assert list(table["Model"])[-1] == "My net"
     assert list(table["State"])[-1] == "yours"
     said = words(app)
