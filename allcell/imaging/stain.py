@@ -48,8 +48,9 @@ _GREEN_DENSITY = (0.05, 0.75)
 _LEAST_BLUE = 0.12
 #: Where nineteen in twenty of the stained pixels absorb less blue, the channel tells nothing.
 _DEAD_BLUE = 0.16
-#: A lamp that is so uneven, brightest against darkest part of the slide, is evened out.
-_UNEVEN = 1.12
+#: A lamp that is so uneven, brightest against darkest part of the slide, is evened out; what is
+#: more uneven, or its colours among each other, is a large cell and no lamp.
+_UNEVEN, _MOST_UNEVEN, _MOST_COLOURED = 1.12, 2.0, 1.7
 #: A picture whose channels differ less than this (median, 0 to 255) has no colour to measure.
 _GREY = 4.0
 
@@ -125,8 +126,9 @@ def _shade(small: Image, ground: BoolArray) -> FloatArray | None:
         # A block without empty slide is darker than its neighbours: it counts less and less.
         below = np.minimum((log - matrix @ fit).mean(axis=1), 0)
         weight = np.exp(below / 0.03)
-    surface = (matrix @ fit).mean(axis=1)
-    if np.exp(np.percentile(surface, 95) - np.percentile(surface, 5)) < _UNEVEN:
+    surface = matrix @ fit
+    span = np.exp(np.percentile(surface, 95, axis=0) - np.percentile(surface, 5, axis=0))
+    if not _UNEVEN <= span.mean() <= _MOST_UNEVEN or span.max() > _MOST_COLOURED * span.min():
         return None
     return np.asarray(fit.T, np.float32)
 

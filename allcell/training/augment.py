@@ -61,9 +61,21 @@ def background_colour(image: Image) -> npt.NDArray[np.float32]:
     return np.asarray(np.median(bright, axis=0), dtype=np.float32)
 
 
-def restain(image: Image, rng: np.random.Generator, how: Augmentation) -> Image:
-    """Vary stain strengths, slide background and camera curve."""
-    light = np.maximum(background_colour(image), 40.0)
+def restain(
+    image: Image,
+    rng: np.random.Generator,
+    how: Augmentation,
+    light: npt.NDArray[np.float32] | None = None,
+) -> Image:
+    """Vary stain strengths, slide background and camera curve.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        rng: Decides how much.
+        how: Decides how much at most.
+        light: Colour (3,) of the empty slide, where the image does not show it; measured if None.
+    """
+    light = np.maximum(background_colour(image) if light is None else light, 40.0)
     density = -np.log(np.maximum(image.astype(np.float32), 1.0) / light)
     mix = _UNSTAINS @ np.diag(np.exp(rng.normal(0, how.stain, 3)).astype(np.float32)) @ _STAINS
     density = density.reshape(-1, 3) @ mix.astype(np.float32)

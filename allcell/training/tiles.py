@@ -7,14 +7,20 @@ A field is mostly red cells; a tile around a cell spends the time on what matter
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import Detections, FloatArray
-from allcell.training.augment import Augmentation, background_colour, vary
+from allcell.training.augment import (
+    Augmentation,
+    background_colour,
+    photograph,
+    restain,
+    vary,
+)
 from allcell.training.fields import Domain, TrainingField, canvas
 
 _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
@@ -230,13 +236,17 @@ class TileMaker:
             if crop.size == 0 or (self.recipe.paste_across and is_cut):
                 continue
             crop = np.asarray(cv2.resize(crop, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+            slide = background_colour(donor.image)
             if self.recipe.paste_across:
-                crop = vary(crop, rng, self.recipe.augmentation)
+                # The slide and the lamp are the tile's own; of a cell that fills its crop, they
+                # could not be told.
+                how = replace(self.recipe.augmentation, background=0.0, uneven=0.0, jpeg=0.0)
+                crop = photograph(restain(crop, rng, how, slide), rng, how)
             if rng.random() < 0.5:
                 crop = crop[::-1]
             if rng.random() < 0.5:
                 crop = crop[:, ::-1]
-            gain = light / np.maximum(background_colour(donor.image), 30)
+            gain = light / np.maximum(slide, 30)
             mixed = np.clip(crop * gain, 0, 255)
             yy, xx = np.mgrid[0:h, 0:w]
             r = np.hypot((xx + 0.5) / w * 2 - 1, (yy + 0.5) / h * 2 - 1)

@@ -85,6 +85,15 @@ def test_an_uneven_lamp_is_evened_out(field):
     assert np.abs(part.astype(int) - even[240:, 320:]).mean() < 1
 
 
+@pytest.mark.parametrize("radius_px", [50, 58, 64])
+def test_a_cell_that_fills_the_picture_is_no_lamp(radius_px):
+    picture = np.full((122, 122, 3), (205, 200, 192), np.uint8)
+    cv2.circle(picture, (61, 61), radius_px, (70, 30, 80), -1)
+    noise = np.random.default_rng(0).normal(0, 6, picture.shape)
+    ruler = measure_stain(np.clip(picture + noise, 0, 255).astype(np.uint8), 32)
+    assert ruler is None or ruler.shade is None
+
+
 def _text_page():
     page = np.full((400, 600, 3), 255, np.uint8)
     for line in range(30, 390, 22):
