@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -79,7 +79,11 @@ def judge(
     red_cell_px = seen.diameter_px if seen is not None and seen.reliable else scale.red_cell_px
     traits = measure(image, red_cell_px)
     size, no_smear = _implausible(image, scale), _no_smear(traits, known)
-    found = [_blurred(traits), _exposure(traits), _compressed(traits, red_cell_px), size]
+    packed = _compressed(traits, red_cell_px)
+    if packed is not None and no_smear is not None:
+        # What it shows cannot be told from what is left of it.
+        packed, no_smear = replace(packed, severe=True), None
+    found = [_blurred(traits), _exposure(traits), packed, size]
     if size is not None and size.severe:
         # Shapes were looked for at a size that cannot be, so they tell nothing.
         found += [_grey(image)]

@@ -88,7 +88,8 @@ def compressed(image, quality):
             True,
             id="nothing but blocks",
         ),
-        pytest.param(lambda i: compressed(i, 4), "compressed", False, id="compressed"),
+        pytest.param(lambda i: compressed(i, 4), "compressed", True, id="hardly recognised"),
+        pytest.param(lambda i: compressed(i, 7), "compressed", False, id="compressed"),
         pytest.param(
             lambda i: np.repeat(i.mean(axis=2, keepdims=True).astype(np.uint8), 3, 2),
             "grey",
