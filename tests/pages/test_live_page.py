@@ -14,6 +14,8 @@ from allcell.ui.live.camera import Link, ice_servers
 from allcell.ui.live.desk import LiveDesk, WatchedFeed
 from allcell.ui.live.webrtc_tuning import tune
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 20.0
 
 

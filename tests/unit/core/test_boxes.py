@@ -89,6 +89,7 @@ def test_many_boxes_are_suppressed_as_a_few_are(monkeypatch, change, limit, spre
     assert nms(xyxy, confidence, limit).tolist() == expected
 
 
+@pytest.mark.slow
 def test_thousands_of_cells_are_suppressed_fast():
     xyxy, confidence = crowd(3000, 40, 3500)
     start = time.perf_counter()

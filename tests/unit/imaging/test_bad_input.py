@@ -22,6 +22,8 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 from allcell.errors import ImageError
 from allcell.imaging.images import Limits, decode
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(max_bytes=2**20, max_pixels=1_000_000, max_images=1)
 SECONDS_EACH = 2.0
 MEMORY_MB = 300

@@ -351,6 +351,7 @@ def test_synthetic_pictures_say_so() -> None:
 # --- speed ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_twenty_boxes_on_a_video_frame_take_two_milliseconds() -> None:
     rng = np.random.default_rng(5)
     corner = rng.uniform([0, 0], [1180, 620], (20, 2))

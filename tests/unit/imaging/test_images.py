@@ -413,6 +413,7 @@ BOMBS: dict[str, bytes] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [decode, size_px])
 @pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS.keys())
 def test_size_is_checked_before_decoding(data: bytes, read: Callable[..., object]) -> None:
@@ -611,6 +612,7 @@ def test_a_jpeg_of_endless_scans_is_refused_quickly() -> None:
         decode(data[:-2] + data[start:-2] * 300 + b"\xff\xd9", limits=LIMITS)
 
 
+@pytest.mark.slow
 def test_a_jpeg_of_endless_segments_is_refused_quickly() -> None:
     start = time.perf_counter()
     with pytest.raises(ImageError):

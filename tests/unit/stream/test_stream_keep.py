@@ -23,6 +23,8 @@ from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Snapshot, Strip
 from tests.stream_stubs import SPEC, Spots, given_scale, picture, worker
 
+pytestmark = pytest.mark.slow
+
 
 def frames_of(path):
     capture = cv2.VideoCapture(str(path))

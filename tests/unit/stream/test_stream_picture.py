@@ -14,6 +14,8 @@ from allcell.stream.slide_canvas import slide_spec
 from allcell.synth.slide import Slide
 from tests.stream_stubs import SPEC, ground
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def slide():

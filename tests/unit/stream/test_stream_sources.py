@@ -22,6 +22,8 @@ from allcell.stream.video_file import VideoFile
 from allcell.synth.slide import Slide
 from tests.stream_stubs import box_drawn, given_scale, picture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):

@@ -14,6 +14,8 @@ from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from allcell.ui.live.webrtc_tuning import tune
 
+pytestmark = pytest.mark.slow
+
 FIRST = 65_530  # sequence numbers begin anew during a test
 
 

@@ -433,6 +433,7 @@ def test_an_end_to_end_network_with_more_classes_than_named_is_refused():
         detector_of(graph(end_to_end()), Claims("m", ("healthy", "blast")))
 
 
+@pytest.mark.slow
 def test_a_network_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.setattr(time_limit, "LONGEST_RUN_S", 0.5)
     start = time.perf_counter()
