@@ -49,17 +49,14 @@ def look_at(frame: RGBImage) -> Quality:
     """Measure the middle of a frame, RGB uint8 (H, W, 3)."""
     height, width = frame.shape[:2]
     top, left = max(0, (height - _PIECE_PX) // 2), max(0, (width - _PIECE_PX) // 2)
-    return look_at_green(frame[top : top + _PIECE_PX, left : left + _PIECE_PX, 1])
+    green = frame[top : top + _PIECE_PX, left : left + _PIECE_PX, 1]
+    return Quality(sharpness(green), *lighting(green))
 
 
-def look_at_green(green: npt.NDArray[np.uint8]) -> Quality:
-    """Measure a picture of which only the green channel is given, uint8 (H, W)."""
+def lighting(green: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """`Quality.background` and `.saturated` of a picture (H, W), uint8."""
     coarse = green[::4, ::4]
-    return Quality(
-        sharpness(green),
-        float(np.percentile(coarse, 90)),
-        float((coarse >= _SATURATED).mean()),
-    )
+    return float(np.percentile(coarse, 90)), float((coarse >= _SATURATED).mean())
 
 
 def sharpness(green: npt.NDArray[np.uint8]) -> float:

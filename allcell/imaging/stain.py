@@ -9,6 +9,7 @@ cells', then what is denser by the nuclei's. White cells then look as if all lab
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -83,6 +84,12 @@ def is_grey(image: Image) -> bool:
     part = image[::step, ::step].astype(np.int16)
     spread = part.max(axis=2) - part.min(axis=2)
     return bool(np.percentile(spread, 90) < _GREY)
+
+
+def slide_colour(bright: npt.NDArray[Any]) -> FloatArray:
+    """Colour (3,) of the empty slide: the median of the brighter half of bright pixels (N, 3)."""
+    luminance = bright.sum(axis=1, dtype=np.float32)
+    return np.asarray(np.median(bright[luminance >= np.median(luminance)], axis=0), np.float32)
 
 
 def _terms(width: int, height: int, box: tuple[float, float, float, float]) -> FloatArray:
@@ -180,13 +187,12 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
     ground = green > level
     if ground.mean() < _LEAST_GROUND:
         return None
-    bright = even[ground]
-    luminance = bright.sum(axis=1)
-    light = np.median(bright[luminance >= np.median(luminance)], axis=0)
+    light = slide_colour(even[ground])
     if light.min() < 20:
         return None
     density = np.log(light / even).astype(np.float32)
-    found = _red_cells(density, unit)
+    smooth = np.asarray(cv2.GaussianBlur(density, (0, 0), max(0.5, 0.06 * unit)), np.float32)
+    found = _red_cells(smooth, unit)
     if found is None:
         return None
     red = np.median(density[found], axis=0)
@@ -201,7 +207,7 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
         (float(light[0] - 1), float(light[1] - 1), float(light[2] - 1)),
         (float(red[0]), float(red[1]), float(red[2])),
         float(found.mean()),
-        _nuclei(density, red, unit),
+        _nuclei(density, smooth, red, unit),
         shade,
     )
 
@@ -211,13 +217,17 @@ def _blue_is_dead(density: FloatArray) -> bool:
     return float(np.percentile(density[:, 2], 95)) < _DEAD_BLUE
 
 
-def _red_cells(density: FloatArray, unit_px: float) -> BoolArray | None:
-    """Mask (h, w) of the inner parts of red cells in an optical density (h, w, 3)."""
-    smooth = np.asarray(cv2.GaussianBlur(density, (0, 0), max(0.5, 0.06 * unit_px)), np.float32)
+def _inner(mask: BoolArray, margin_px: float) -> BoolArray:
+    """The parts of a mask (h, w) that lie at least so far from its edge, and a pixel."""
+    side = 2 * max(1, round(margin_px)) + 1
+    return cv2.erode(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+
+
+def _red_cells(smooth: FloatArray, unit_px: float) -> BoolArray | None:
+    """Mask (h, w) of the inner parts of red cells in a smoothed optical density (h, w, 3)."""
     green = smooth[..., 1]
     stained = green > 0.5 * max(0.08, min(0.3, float(np.percentile(green, 70))))
-    side = 2 * max(1, round(0.1 * unit_px)) + 1
-    inner = cv2.erode(stained.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    inner = _inner(stained, 0.1 * unit_px)
     if inner.mean() < _LEAST_RED_CELLS:
         return None
     # Nuclei let blue light pass, haemoglobin does not: its share tells them apart in every stain.
@@ -235,14 +245,13 @@ def _red_cells(density: FloatArray, unit_px: float) -> BoolArray | None:
     return inner if inner.mean() >= _LEAST_RED_CELLS else None
 
 
-def _nuclei(density: FloatArray, red: FloatArray, unit_px: float) -> tuple[float, float] | None:
+def _nuclei(
+    density: FloatArray, smooth: FloatArray, red: FloatArray, unit_px: float
+) -> tuple[float, float] | None:
     """Density in R and G of nuclei, far denser than red cells, densities (3,), and less blue."""
-    smooth = cv2.GaussianBlur(density, (0, 0), max(0.5, 0.06 * unit_px))
     green = smooth[..., 1]
     less_blue = smooth[..., 2] < 0.7 * max(float(red[2] / red[1]), 0.3) * np.maximum(green, 0.05)
-    dense = ((green > _NUCLEUS_FACTOR * red[1]) & less_blue).astype(np.uint8)
-    side = 2 * max(1, round(0.2 * unit_px)) + 1
-    inner = cv2.erode(dense, np.ones((side, side), np.uint8)) > 0
+    inner = _inner((green > _NUCLEUS_FACTOR * red[1]) & less_blue, 0.2 * unit_px)
     if inner.sum() < _LEAST_NUCLEI * unit_px * unit_px:
         return None
     inside = density[inner]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections import deque
 
 from allcell.formats.pixels import RGBImage
 from allcell.imaging.scale import estimate_red_cell
 from allcell.models.registry import ModelSpec
+from allcell.stream.measurements import Measurements
 
-#: The first few measurements follow quickly, later ones rarely: each costs some 20 ms.
-_SOON_S = 0.7
-_LATER_S = 3.0
-_KEPT = 7
 #: The size in use changes only when the measured one differs by this fraction: each new input size
 #: has to be compiled, and boxes should not pulsate.
 _HYSTERESIS = 0.12
@@ -22,20 +18,19 @@ class Magnification:
     """Follows the red-cell diameter of one stream. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._measured: deque[float] = deque(maxlen=_KEPT)
-        self._next_s = 0.0
+        self._measured: Measurements[float] = Measurements()
         self._frame_size: tuple[int, int] | None = None
         self._in_use: float | None = None
 
     @property
     def measured_px(self) -> float | None:
         """Median of the latest measurements in pixels of the frame; None if nothing was seen."""
-        return statistics.median(self._measured) if self._measured else None
+        latest = self._measured.latest
+        return statistics.median(latest) if latest else None
 
     def start_over(self) -> None:
         """Forget what was measured: the view has changed, perhaps the objective too."""
-        self._measured.clear()
-        self._next_s = 0.0
+        self._measured.start_over()
 
     def known_px(self, frame: RGBImage) -> float | None:
         """The diameter in use, in pixels of a frame; None if none was measured at its size."""
@@ -56,12 +51,9 @@ class Magnification:
             See `known_px`.
         """
         self.known_px(frame)
-        if now_s >= self._next_s:
-            diameter = estimate_red_cell(frame).diameter_px
-            if diameter > 0:
-                self._measured.append(diameter)
-            settled = len(self._measured) == _KEPT
-            self._next_s = now_s + (_LATER_S if settled else _SOON_S)
+        if self._measured.due(now_s):
+            # 0 where no red cell was seen.
+            self._measured.note(estimate_red_cell(frame).diameter_px or None, now_s)
         found = self.measured_px
         if found is not None and (
             self._in_use is None or abs(found / self._in_use - 1) > _HYSTERESIS

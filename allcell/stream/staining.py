@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from allcell.formats.pixels import RGBImage
 from allcell.imaging.stain import StainRuler, measure_stain
-
-#: The first few measurements follow quickly, later ones rarely: each costs some 10 ms.
-_SOON_S = 0.7
-_LATER_S = 3.0
-_KEPT = 7
+from allcell.stream.measurements import Measurements
 
 
 class Staining:
@@ -23,19 +19,17 @@ class Staining:
     """
 
     def __init__(self) -> None:
-        self._measured: deque[StainRuler] = deque(maxlen=_KEPT)
-        self._next_s = 0.0
+        self._measured: Measurements[StainRuler] = Measurements()
         self._in_use: StainRuler | None = None
 
     def start_over(self) -> None:
         """Forget what was measured: the source has changed."""
-        self._measured.clear()
+        self._measured.start_over()
         self._in_use = None
-        self._next_s = 0.0
 
     def look_again(self) -> None:
         """Measure the next frame: another field is in view."""
-        self._next_s = 0.0
+        self._measured.look_again()
 
     def follow(self, frame: RGBImage, red_cell_px: float | None, now_s: float) -> StainRuler | None:
         """The stain in use, measured anew if that is due; None while none could be measured.
@@ -45,17 +39,15 @@ class Staining:
             red_cell_px: Diameter of its red cells in pixels; None if unknown.
             now_s: Seconds of a monotonic clock.
         """
-        if now_s >= self._next_s:
+        if self._measured.due(now_s):
             measured = measure_stain(frame, red_cell_px)
+            self._measured.note(measured, now_s)
             if measured is not None:
-                self._measured.append(measured)
-                self._in_use = _median(self._measured)
-            settled = len(self._measured) == _KEPT
-            self._next_s = now_s + (_LATER_S if settled else _SOON_S)
+                self._in_use = _median(self._measured.latest)
         return self._in_use
 
 
-def _median(rulers: deque[StainRuler]) -> StainRuler:
+def _median(rulers: Sequence[StainRuler]) -> StainRuler:
     """Light and densities are medians; the lamp's shade is the latest one's."""
     light = np.median([ruler.light for ruler in rulers], axis=0)
     density = np.median([ruler.density for ruler in rulers], axis=0)

@@ -60,7 +60,7 @@ class Traced:
     """The traits of one picture.
 
     Attributes:
-        source: KnownLaboratory, `synth`, or a kind of what is no smear.
+        source: Name of a laboratory, `synth`, or a kind of what is no smear.
         role: `field` as it is; `copy` cropped, resized, compressed; `restained` as another
             laboratory might show it; `grey`; `other` if it is no smear.
         traits: In the order of `NAMES`.

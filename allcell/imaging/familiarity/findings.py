@@ -78,7 +78,8 @@ def judge(
     # What somebody typed in may be wrong, and the picture is to be judged by itself.
     red_cell_px = seen.diameter_px if seen is not None and seen.reliable else scale.red_cell_px
     traits = measure(image, red_cell_px)
-    size, no_smear = _implausible(image, scale), _no_smear(traits, known)
+    distance = float(known.strangeness(traits.values[None])[0])
+    size, no_smear = _implausible(image, scale), _no_smear(traits, distance, known)
     packed = _compressed(traits, red_cell_px)
     if packed is not None and no_smear is not None:
         # What it shows cannot be told from what is left of it.
@@ -92,13 +93,13 @@ def judge(
         found = [no_smear, *found]
     else:
         # Without colour it is unlike all laboratories, which needs no second sentence.
-        found += [_grey(image) or _unlike(traits, known)]
+        found += [_grey(image) or _unlike(distance)]
     listed = [finding for finding in found if finding is not None]
     return tuple(sorted(listed, key=lambda finding: not finding.severe))
 
 
-def _no_smear(traits: Traits, known: Reference) -> Finding | None:
-    farther = max(0.0, known.nearest(traits)[1] - 1)
+def _no_smear(traits: Traits, distance: float, known: Reference) -> Finding | None:
+    farther = max(0.0, distance - 1)
     score = float(known.smear_scores(traits.values[None])[0])
     if score >= _SMEAR_FROM + _FARTHER * farther:
         return None
@@ -203,8 +204,7 @@ def _implausible(image: npt.NDArray[np.uint8], scale: Scale) -> Finding | None:
     return None
 
 
-def _unlike(traits: Traits, known: Reference) -> Finding | None:
-    distance = known.nearest(traits)[1]
+def _unlike(distance: float) -> Finding | None:
     if distance <= _UNLIKE:
         return None
     if distance <= _FAR_OFF:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from allcell.imaging.familiarity.traits import LABORATORY_TRAITS, NAMES, Traits
+from allcell.imaging.familiarity.traits import LABORATORY_TRAITS, NAMES
 
 Numbers = npt.NDArray[np.float64]
 
@@ -89,15 +89,6 @@ class Reference:
         own = laboratory_traits(traits)
         every = np.stack([lab.distances(own) for lab in self.laboratories])
         return np.asarray(every.min(axis=0), np.float64)
-
-    def nearest(self, traits: Traits) -> tuple[str, float]:
-        """Name of the laboratory that a picture is most like, and the distance from it."""
-        own = laboratory_traits(traits.values[None])
-        name, distance = min(
-            ((lab.name, float(lab.distances(own)[0])) for lab in self.laboratories),
-            key=lambda pair: pair[1],
-        )
-        return name, distance
 
     def without(self, name: str) -> Reference:
         """The same, as if a laboratory had not been seen: only its place is forgotten."""

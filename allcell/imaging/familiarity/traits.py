@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import FloatArray
-from allcell.imaging.quality import look_at_green, sharpness
+from allcell.imaging.quality import lighting, sharpness
+from allcell.imaging.stain import slide_colour
 
 #: Diameter of a red cell in the copy that shapes are measured on.
 COPY_RED_CELL_PX = 20.0
@@ -94,9 +95,7 @@ def _colours(image: npt.NDArray[np.uint8]) -> list[float]:
         np.ascontiguousarray(sample[..., 1]), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
     )
     pixels = sample.reshape(-1, 3)
-    bright = pixels[pixels[:, 1] >= level]
-    grey = bright.sum(axis=1, dtype=np.int32)
-    light = np.median(bright[grey >= np.median(grey)], axis=0).astype(np.float32)
+    light = slide_colour(pixels[pixels[:, 1] >= level])
     density = -np.log((pixels.astype(np.float32) + 1) / (light + 1))
     total = np.maximum(density.mean(axis=1), 0)
     edge = max(_EMPTY, 0.5 * float(-np.log((level + 1) / (light[1] + 1))))
@@ -235,9 +234,9 @@ def _pixels(image: npt.NDArray[np.uint8]) -> list[float]:
     height, width = image.shape[:2]
     top, left = max(0, (height - _PIECE_PX) // 2), max(0, (width - _PIECE_PX) // 2)
     green = np.ascontiguousarray(image[top : top + _PIECE_PX, left : left + _PIECE_PX, 1])
-    quality = look_at_green(green)
+    background, saturated = lighting(green)
     if min(green.shape) < 24:
-        return [1.0, _log(0.0), 0.0, quality.background, quality.saturated]
+        return [1.0, _log(0.0), 0.0, background, saturated]
     piece = green.astype(np.float32)
     across = np.abs(np.diff(piece, axis=1))
     # Immerkaer, "Fast noise variance estimation", CVIU 1996: 64, 300.
@@ -246,8 +245,8 @@ def _pixels(image: npt.NDArray[np.uint8]) -> list[float]:
         float((across < 0.5).mean()),
         _log(0.05 + float(np.median(residue)) / 6),
         _log(blocks(across)),
-        quality.background,
-        quality.saturated,
+        background,
+        saturated,
     ]
 
 

@@ -39,26 +39,32 @@ def _radius(rng: np.random.Generator, width: int, height: int) -> float:
     return float(np.exp(rng.uniform(np.log(5), np.log(max(8, min(width, height) / 5)))))
 
 
+def _of_one_size(
+    rng: np.random.Generator,
+    sheet: Canvas,
+    shades: list[tuple[int, int, int]],
+    spreads: tuple[float, ...],
+    cover: tuple[float, float],
+) -> Drawing:
+    """Discs all over a sheet: how unlike in size and how many is drawn from what is given."""
+    height, width = sheet.shape[:2]
+    spread = float(rng.choice(spreads))
+    _scattered(rng, sheet, shades, _radius(rng, width, height), float(rng.uniform(*cover)), spread)
+    return sheet.astype(np.float32)
+
+
 def discs(rng: np.random.Generator, width: int, height: int) -> Drawing:
     """Discs of one size, in one to three colours."""
     sheet = paper(rng, width, height)
     shades = [colour(rng) for _ in range(int(rng.integers(1, 4)))]
-    spread = float(rng.choice([0, 0.1, 0.4]))
-    _scattered(
-        rng, sheet, shades, _radius(rng, width, height), float(rng.uniform(0.05, 0.6)), spread
-    )
-    return sheet.astype(np.float32)
+    return _of_one_size(rng, sheet, shades, spreads=(0, 0.1, 0.4), cover=(0.05, 0.6))
 
 
 def purple_discs(rng: np.random.Generator, width: int, height: int) -> Drawing:
     """Violet discs on beige, pink or white, as somebody would draw a smear to try the app."""
     sheet = paper(rng, width, height, _beige(rng))
     shades = [_violet(rng) for _ in range(int(rng.integers(1, 3)))]
-    spread = float(rng.choice([0, 0.1, 0.25]))
-    _scattered(
-        rng, sheet, shades, _radius(rng, width, height), float(rng.uniform(0.03, 0.4)), spread
-    )
-    return sheet.astype(np.float32)
+    return _of_one_size(rng, sheet, shades, spreads=(0, 0.1, 0.25), cover=(0.03, 0.4))
 
 
 def two_kinds(rng: np.random.Generator, width: int, height: int) -> Drawing:
