@@ -17,8 +17,9 @@ from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
 from allcell.imaging.familiarity import judge
+from allcell.imaging.preprocess import stain_for
 from allcell.imaging.scale import Scale, resolve_scale
-from allcell.imaging.stain import StainRuler, measure_stain
+from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec
 from allcell.result import Result
 
@@ -83,7 +84,7 @@ def find(
     """
     if scale is None:
         scale = resolve_scale(image)
-    stain = measure_stain(image, scale.red_cell_px) if detector.spec.normalise_stain else None
+    stain = stain_for(detector.spec, image, scale.red_cell_px)
     candidates, timing = detector.detect(
         image,
         red_cell_px=scale.red_cell_px,

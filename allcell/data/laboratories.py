@@ -45,6 +45,11 @@ class Laboratory:
     caveat: str = ""
 
     @property
+    def about(self) -> str:
+        """What it shows, and what to keep in mind, in sentences."""
+        return f"{self.material}. {self.caveat}".strip()
+
+    @property
     def training(self) -> str:
         """The split for training."""
         return self.splits[0]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from allcell.boxes import Letterbox, letterbox
 from allcell.detections import BoolArray
-from allcell.imaging.stain import WHOLE, StainRuler, normalise
+from allcell.imaging.stain import WHOLE, StainRuler, measure_stain, normalise
 from allcell.models.registry import ModelSpec
 
 #: Grey level of the padding, the one that YOLOs are trained with.
@@ -77,6 +77,19 @@ def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Lett
         whole = image[: rows * block, : columns * block]
         image = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
     cv2.resize(image, (width, height), dst=buffer[:height, :width], interpolation=cv2.INTER_LINEAR)
+
+
+def stain_for(
+    spec: ModelSpec, image: npt.NDArray[np.uint8], red_cell_px: float | None
+) -> StainRuler | None:
+    """The stain of an image as far as a model wants to know it; None if it cannot be measured.
+
+    Args:
+        spec: The model.
+        image: RGB uint8 (H, W, 3).
+        red_cell_px: See `allcell.imaging.stain.measure_stain`.
+    """
+    return measure_stain(image, red_cell_px) if spec.normalise_stain else None
 
 
 def bring_to_reference(

@@ -15,9 +15,8 @@ from ultralytics.nn.tasks import load_checkpoint
 from allcell.data.dataset import read_yolo
 from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
-from allcell.imaging.preprocess import network_input
+from allcell.imaging.preprocess import network_input, stain_for
 from allcell.imaging.scale import resolve_scale
-from allcell.imaging.stain import measure_stain
 from allcell.models.left_out import as_trained
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 from allcell.models.weights import ModelFiles, describe, read_manifest, write_manifest
@@ -118,8 +117,7 @@ def _inputs(spec: ModelSpec, data_dir: Path) -> Iterator[npt.NDArray[np.uint8]]:
     for item in read_yolo(data_dir, "train")[::3]:
         image = item.pixels()
         red_cell_px = resolve_scale(image).red_cell_px
-        stain = measure_stain(image, red_cell_px) if spec.normalise_stain else None
-        yield network_input(spec, image, red_cell_px, stain)
+        yield network_input(spec, image, red_cell_px, stain_for(spec, image, red_cell_px))
 
 
 def keep_record(name: str, run_dir: Path, weights_dir: Path) -> None:

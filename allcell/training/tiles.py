@@ -93,6 +93,10 @@ class TileMaker:
                 for b, class_id in enumerate(item.truth.class_id):
                     by_class[int(class_id)].append(_Place(f, b))
             self._cells.append(by_class)
+        #: Of each class, the laboratories that have such cells.
+        self._having = [
+            [d for d, cells in enumerate(self._cells) if cells[c]] for c in range(classes)
+        ]
 
     def _draw_cell(self, d: int, rng: np.random.Generator) -> _Place | None:
         weights = np.array(self.recipe.weights)
@@ -105,15 +109,16 @@ class TileMaker:
         cells = self._cells[d][kind]
         return cells[int(rng.integers(len(cells)))]
 
-    def _draw_of_any(self, rng: np.random.Generator) -> tuple[int, _Place]:
-        """A laboratory and a cell of it: the class first, then a laboratory that has it."""
+    def _draw_donor(self, rng: np.random.Generator) -> tuple[int, _Place | None]:
+        """A laboratory and a cell of it to paste, if one was drawn."""
+        if not self.recipe.paste_across:
+            d = int(rng.choice(len(self.domains), p=self._shares))
+            return d, self._draw_cell(d, rng)
+        # The class first, then a laboratory that has it.
         weights = np.array(self.recipe.weights[:-1])
-        having = [
-            [d for d, cells in enumerate(self._cells) if cells[c]] for c in range(len(weights))
-        ]
-        weights[[not labs for labs in having]] = 0
+        weights[[not domains for domains in self._having]] = 0
         kind = int(rng.choice(len(weights), p=weights / weights.sum()))
-        d = int(rng.choice(having[kind]))
+        d = int(rng.choice(self._having[kind]))
         cells = self._cells[d][kind]
         return d, cells[int(rng.integers(len(cells)))]
 
@@ -202,13 +207,7 @@ class TileMaker:
         boxes, ids = list(truth.xyxy), list(truth.class_id)
         light = np.maximum(background_colour(out), 30)
         for _ in range(int(rng.integers(1, 4))):
-            place: tuple[int, _Place | None]
-            if self.recipe.paste_across:
-                place = self._draw_of_any(rng)
-            else:
-                share = int(rng.choice(len(self.domains), p=self._shares))
-                place = share, self._draw_cell(share, rng)
-            d, cell = place
+            d, cell = self._draw_donor(rng)
             if cell is None:
                 continue
             domain = self.domains[d]

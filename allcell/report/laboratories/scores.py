@@ -42,12 +42,12 @@ SCORES_NOTE = (
     "blasts (precision). Fields with a false blast: their share. Where nobody has leukemia, every "
     "blast that it suggests is false."
 )
-#: What it means to have seen a laboratory, likewise.
+#: What it means to have seen a laboratory.
 SEEN_NOTE = (
     "No model was trained on what is scored here. It has seen a laboratory if other fields of that "
     "laboratory were in its training."
 )
-#: How the models without a laboratory were made, likewise.
+#: How the models without a laboratory were made.
 UNSEEN_NOTE = (
     "Never saw it: a small network, one for each laboratory, trained by one recipe on all the "
     "others; its threshold was chosen there, too."
@@ -174,6 +174,11 @@ def unseen_scores(weights_dir: Path, name: str) -> tuple[LaboratoryScores, ...]:
     return tuple(found)
 
 
+def unseen_by_laboratory(weights_dir: Path, name: str) -> dict[str, LaboratoryScores]:
+    """`unseen_scores` by the name of the laboratory."""
+    return {scores.laboratory.name: scores for scores in unseen_scores(weights_dir, name)}
+
+
 def model_with_twins() -> str:
     """The detector of the registry of whose network there are recipes without a laboratory."""
     return next(model for model, _ in recipes_without())
@@ -195,7 +200,7 @@ def evidence_of_unseen(weights_dir: Path, name: str) -> tuple[LaboratoryScores, 
         weights_dir: See `shipped_scores`.
         name: Name of the detector in the registry.
     """
-    twins = {scores.laboratory.name: scores for scores in unseen_scores(weights_dir, name)}
+    twins = unseen_by_laboratory(weights_dir, name)
     found = []
     for own in shipped_scores(weights_dir, name):
         twin = twins.get(own.laboratory.name)
@@ -221,7 +226,8 @@ def expectation(evidence: Sequence[LaboratoryScores]) -> str:
     with_blasts = [s for s in measured if s.value("blast.operating_recall") is not None]
     sentences = [_of_blasts(with_blasts) if with_blasts else _NO_BLASTS_MEASURED]
     if healthy := [scores for scores in measured if not scores.laboratory.has_blasts]:
-        share = _of_100(_fields_with_false_blast(scores) for scores in healthy)
+        shares = [v for s in healthy if (v := s.value("fields_with_false_blast")) is not None]
+        share = _of_100(shares)
         sentences.append(
             f"In smears of healthy persons there, expect a false blast in {share} fields."
         )
@@ -262,11 +268,6 @@ def _of_blasts(scores: Sequence[LaboratoryScores]) -> str:
         f"In a laboratory that it has not seen, expect it to find {_of_100(found)} blasts; "
         f"{called}."
     )
-
-
-def _fields_with_false_blast(scores: LaboratoryScores) -> float:
-    share = (scores.metrics or {})["fields_with_false_blast"]
-    return float(share["k"] / share["n"])
 
 
 def _of_100(shares: Iterable[float]) -> str:

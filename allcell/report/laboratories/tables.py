@@ -24,6 +24,7 @@ from allcell.report.laboratories.scores import (
     evidence_of_unseen,
     expectation,
     shipped_scores,
+    unseen_by_laboratory,
     unseen_scores,
 )
 from allcell.report.metrics_files import read_current, read_training
@@ -43,7 +44,7 @@ def beside_each_other(weights_dir: Path, name: str) -> pd.DataFrame:
         weights_dir: Folder that holds the manifests and `metrics/`.
         name: A detector of the registry, of whose network there are models without a laboratory.
     """
-    twins = {scores.laboratory.name: scores for scores in unseen_scores(weights_dir, name)}
+    twins = unseen_by_laboratory(weights_dir, name)
     rows = []
     for own in shipped_scores(weights_dir, name):
         twin = twins.get(own.laboratory.name)
@@ -89,6 +90,11 @@ def everything(weights_dir: Path) -> tuple[LaboratoryScores, ...]:
     """All models, laboratory by laboratory; in each those first that were trained without it."""
     twins = [scores for spec in MODELS for scores in unseen_scores(weights_dir, spec.name)]
     return by_laboratory((*twins, *every_detector(weights_dir)))
+
+
+def of_one_detector(weights_dir: Path, name: str) -> tuple[LaboratoryScores, ...]:
+    """A detector of the registry and the models with its network, laboratory by laboratory."""
+    return by_laboratory((*unseen_scores(weights_dir, name), *shipped_scores(weights_dir, name)))
 
 
 def by_laboratory(scores: Sequence[LaboratoryScores]) -> tuple[LaboratoryScores, ...]:
@@ -161,16 +167,12 @@ def card_section(weights_dir: Path, name: str) -> str:
         weights_dir: See `beside_each_other`.
         name: Name of the detector.
     """
-    rows = by_laboratory((*unseen_scores(weights_dir, name), *shipped_scores(weights_dir, name)))
     evidence = evidence_of_unseen(weights_dir, name)
-    caveats = [
-        f"{laboratory.title}: {laboratory.material}. {laboratory.caveat}".strip()
-        for laboratory in LABORATORIES.values()
-    ]
+    caveats = [f"{lab.title}: {lab.about}" for lab in LABORATORIES.values()]
     return "\n\n".join(
         [
             f"**{expectation(evidence)}** {basis(evidence)}".rstrip(),
-            pipe_table(one_below_the_other(rows)),
+            pipe_table(one_below_the_other(of_one_detector(weights_dir, name))),
             f"{SCORES_NOTE} {SEEN_NOTE} {BOTH_APS} In parentheses: 95 % intervals.",
             "\n".join(f"- {caveat}" for caveat in caveats),
         ]
@@ -237,7 +239,7 @@ def readme_section(weights_dir: Path, name: str) -> str:
         name: The detector that stands beside the models without a laboratory.
     """
     evidence = evidence_of_unseen(weights_dir, name)
-    twins = {scores.laboratory.name: scores for scores in unseen_scores(weights_dir, name)}
+    twins = unseen_by_laboratory(weights_dir, name)
     rows = []
     for own in shipped_scores(weights_dir, name):
         twin = twins.get(own.laboratory.name)

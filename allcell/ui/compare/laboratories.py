@@ -20,8 +20,6 @@ from allcell.report.laboratories.scores import (
     evidence_of_unseen,
     expectation,
     model_with_twins,
-    shipped_scores,
-    unseen_scores,
 )
 from allcell.report.laboratories.tables import (
     COMMAND,
@@ -30,9 +28,9 @@ from allcell.report.laboratories.tables import (
     MODEL,
     NEVER,
     beside_each_other,
-    by_laboratory,
     everything,
     laboratories_csv,
+    of_one_detector,
     one_below_the_other,
 )
 from allcell.report.table1 import table_latex, table_markdown
@@ -58,7 +56,7 @@ def other_laboratories() -> None:
         default=name,
     )
     every = view == _EVERY
-    scores = everything(weights) if every else _both(name)
+    scores = everything(weights) if every else of_one_detector(weights, name)
     table = one_below_the_other(scores) if every else beside_each_other(weights, name)
     st.dataframe(
         table,
@@ -97,16 +95,8 @@ def other_laboratories() -> None:
     st.markdown("\n".join(f"- {line}" for line in _caveats()))
 
 
-def _both(name: str) -> tuple[LaboratoryScores, ...]:
-    weights = settings().weights_dir
-    return by_laboratory((*unseen_scores(weights, name), *shipped_scores(weights, name)))
-
-
 def _caveats() -> list[str]:
-    return [
-        f"**{laboratory.title}**: {laboratory.material}. {laboratory.caveat}".strip()
-        for laboratory in LABORATORIES.values()
-    ]
+    return [f"**{lab.title}**: {lab.about}" for lab in LABORATORIES.values()]
 
 
 def _chart(scores: Sequence[LaboratoryScores]) -> None:

@@ -9,15 +9,15 @@ import streamlit as st
 
 from allcell.detector import Detector
 from allcell.models.classes import CELL_CLASSES
-from allcell.models.registry import WHITE_CELLS
+from allcell.models.registry import MODELS, WHITE_CELLS
 from allcell.report.disagreement import models_disagree
 from allcell.result import Result
 from allcell.statistics import Proportion
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture, Refused
 from allcell.ui.field.table import pick_picture
-from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.controls import ViewChoice
+from allcell.ui.shell.user_models import user_models
 from allcell.ui.shell.wording import interval_text, plain, share_text
 
 #: Errors spelled out below the table; the others are in their rows.
@@ -96,7 +96,9 @@ def result_of(
 
 def _by_title(desk: Bench, picture: Picture) -> dict[str, Result]:
     """What each model that has run on a picture finds at its own threshold."""
-    done = (desk.outcome(picture, entry.spec.name) for entry in catalog())
+    # By name alone: the catalog looks for every model's files, which every picture would pay for.
+    specs = [*MODELS, *(model.spec for model in user_models().values())]
+    done = (desk.outcome(picture, spec.name) for spec in specs)
     analyses = [outcome.analysis for outcome in done if isinstance(outcome, Finished)]
     if len(analyses) < 2:
         return {}
