@@ -21,8 +21,6 @@ from allcell.ui.compare.your_data.bundle import bundle
 from tests.held_engine import SPEC, Engine
 from tests.user_sets import coco_files, coco_folder, packed
 
-pytestmark = pytest.mark.slow
-
 MAPPING = {"lymphoblast": "blast", "WBC": "healthy", "basket cell": "smudge"}
 IMAGES = 3
 

@@ -17,8 +17,6 @@ from allcell.settings import RESEARCH_USE
 from allcell.ui.compare.speed import speed_csv
 from tests.held_engine import Engine
 
-pytestmark = pytest.mark.slow
-
 
 def test_all_jobs_are_measured_at_their_size():
     run = SpeedRun(

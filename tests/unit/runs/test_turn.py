@@ -6,8 +6,6 @@ import pytest
 
 from allcell.runs.turn import turn
 
-pytestmark = pytest.mark.slow
-
 
 class GaveUpError(Exception):
     """Of somebody who waits no longer."""
