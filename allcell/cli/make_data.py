@@ -92,6 +92,21 @@ def synthetic(
     say(f"{count} fields in {destination}")
 
 
+@data_app.command("pack")
+@explained
+def pack_command(
+    recipes: list[str] = typer.Argument(..., help="Recipes whose datasets are wanted."),
+    data: Path = typer.Option(..., help="Folder that holds them."),
+    out: Path = typer.Option(..., help="Folder to write; not inside a repository."),
+    quality: int = typer.Option(92, min=1, max=100, help="WebP quality of the pictures."),
+) -> None:
+    """Write what recipes train and validate on at the size that training needs."""
+    from allcell.training.packed import pack_recipes
+
+    for name, split, count in pack_recipes(recipes, data, out, quality):
+        say(f"{name}: {count} fields of {split} in {out / name}")
+
+
 @data_app.command("familiarity")
 @explained
 def familiarity(

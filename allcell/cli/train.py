@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -38,6 +39,7 @@ def train(
     epochs: int | None = typer.Option(None, min=1, help="Epochs, instead of the recipe's."),
     device: str = typer.Option("cpu", help="cpu, or a CUDA device as torch names it."),
     threads: int = typer.Option(0, min=0, help="CPU threads; 0 = torch's default."),
+    workers: int = typer.Option(0, min=0, help="Processes that make tiles, beside a CUDA device."),
     release: bool = typer.Option(
         False,
         help="Put the result into weights/ when it is done; into weights/left_out if the recipe "
@@ -57,7 +59,7 @@ def train(
     if epochs:
         chosen = chosen.model_copy(update={"epochs": epochs})
     if isinstance(chosen, Recipe):
-        entry = _train_detector(chosen, data, run, weights, device, threads, name)
+        entry = _train_detector(chosen, data, run, weights, device, threads, workers, name)
     elif weights:
         raise DataError("The CNN starts from random weights.", "Leave out --weights.")
     else:
@@ -74,6 +76,7 @@ def _train_detector(
     weights: Path | None,
     device: str,
     threads: int,
+    workers: int,
     name: str | None,
 ) -> ModelFiles | None:
     """Train, and release the result under `name` if there is one."""
@@ -88,17 +91,14 @@ def _train_detector(
             f"{SCORE_TITLES['ap50_95']} {map50_95:.3f}"
         )
 
+    run_it = partial(train_model, device=device, threads=threads, workers=workers, on_epoch=show)
     if recipe.start and weights is None:
         first = load_recipe(recipe.start)
         if not isinstance(first, Recipe):
             raise DataError(f"{recipe.start} is not a detector's recipe.", "Correct recipes.yaml.")
         say(f"pre-training: {recipe.start}, in {run.parent / recipe.start}")
-        weights = train_model(
-            first, data, run.parent / recipe.start, device=device, threads=threads, on_epoch=show
-        )
-    best = train_model(
-        recipe, data, run, weights=weights, device=device, threads=threads, on_epoch=show
-    )
+        weights = run_it(first, data, run.parent / recipe.start)
+    best = run_it(recipe, data, run, weights=weights)
     taken = _choose(recipe, best, data)
     say(f"chosen checkpoint: {taken}")
     if name is None:

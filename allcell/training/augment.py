@@ -36,6 +36,8 @@ class Augmentation:
         uneven: Probability of a brightness gradient across the tile.
         grey: Probability of a nearly colourless tile.
         blur: Probability of a soft focus.
+        coarse: Probability of a coarse sensor, down to a third of the pixels on each side: how many
+            pixels a laboratory gives a cell must not tell the class.
         noise: Probability of sensor noise.
         jpeg: Probability of compression artefacts.
     """
@@ -48,15 +50,16 @@ class Augmentation:
     uneven: float = 0.3
     grey: float = 0.04
     blur: float = 0.25
+    coarse: float = 0.0
     noise: float = 0.3
     jpeg: float = 0.25
 
 
 def background_colour(image: Image) -> npt.NDArray[np.float32]:
     """Colour (3,) of the empty slide: the bright mode of the picture, as float32 0 to 255."""
-    small = image[:: max(1, image.shape[0] // 200), :: max(1, image.shape[1] // 200)]
+    small = image[:: max(1, image.shape[0] // 72), :: max(1, image.shape[1] // 72)]
     pixels = small.reshape(-1, 3).astype(np.float32)
-    luminance = pixels.sum(axis=1)
+    luminance = pixels @ np.ones(3, np.float32)
     bright = pixels[luminance >= np.percentile(luminance, 75)]
     return np.asarray(np.median(bright, axis=0), dtype=np.float32)
 
@@ -112,6 +115,12 @@ def photograph(image: Image, rng: np.random.Generator, how: Augmentation) -> Ima
         soft = cv2.GaussianBlur(out, (0, 0), 1.0)
         amount = float(rng.uniform(0.2, 0.9))
         out = cv2.addWeighted(out, 1 + amount, soft, -amount, 0)
+    if how.coarse and rng.random() < how.coarse:
+        share = float(rng.uniform(0.33, 0.9))
+        size = (max(4, round(width * share)), max(4, round(height * share)))
+        few = cv2.resize(out, size, interpolation=cv2.INTER_AREA)
+        smooth = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
+        out = cv2.resize(few, (width, height), interpolation=smooth)
     if rng.random() < how.noise:
         grain = rng.normal(0, rng.uniform(1, 6), (height, width, 1)) + rng.normal(
             0, rng.uniform(0.5, 3), (height, width, 3)

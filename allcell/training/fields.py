@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from allcell.data.dataset import read_yolo
-from allcell.detections import Detections, FloatArray
-from allcell.imaging.scale import estimate_red_cell
+from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.detections import Detections
 from allcell.imaging.stain import measure_stain, normalise
-from allcell.training.augment import paint_over_arrows
+from allcell.training.packed import cleaned, sizes_of
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +49,6 @@ class Domain:
     red_cell_px: float
 
 
-def paint_over(image: npt.NDArray[np.uint8], xyxy: FloatArray) -> npt.NDArray[np.uint8]:
-    """Inpaint boxes (N, 4), so that cells without a label are not learnt as background."""
-    if len(xyxy) == 0:
-        return image
-    mask = np.zeros(image.shape[:2], np.uint8)
-    for x1, y1, x2, y2 in np.rint(xyxy).astype(int):
-        mask[max(0, y1 - 2) : y2 + 3, max(0, x1 - 2) : x2 + 3] = 255
-    return np.asarray(cv2.inpaint(image, mask, 4, cv2.INPAINT_TELEA), dtype=np.uint8)
-
-
 def load_domain(
     name: str,
     data_dir: Path,
@@ -74,12 +63,14 @@ def load_domain(
 
     Args:
         name: Its name in messages.
-        data_dir: A dataset folder (see `allcell.data.dataset.read_yolo`).
+        data_dir: A dataset folder (see `allcell.data.dataset.read_yolo`), or a packed one (see
+            `allcell.training.packed`).
         split: train, val, ...
         red_cell_px: Red-cell diameter in pixels to bring the fields to.
         known_red_cell_px: The diameter in the source images where one microscope took them all;
             None measures each field.
-        clean: Paint over drawn arrows and over cells that have no label (cut by the edge).
+        clean: Paint over drawn arrows and over cells that have no label (cut by the edge); a packed
+            dataset is clean.
         normalise_stain: Bring every field to one stain by its red cells, where they can be measured
             (see `allcell.imaging.stain`), as the detector does.
 
@@ -87,29 +78,22 @@ def load_domain(
         DataError: If the dataset cannot be read.
     """
     labelled = read_yolo(data_dir, split)
-    decoded = [item.pixels() for item in labelled]
-    if known_red_cell_px is None:
-        measured = [estimate_red_cell(image) for image in decoded]
-        reliable = [m.diameter_px for m in measured if m.reliable]
-        fallback = float(np.median(reliable)) if reliable else red_cell_px
-        sizes = [m.diameter_px if m.reliable else fallback for m in measured]
-    else:
-        sizes = [known_red_cell_px] * len(decoded)
-    fields = []
-    for item, image, size in zip(labelled, decoded, sizes, strict=True):
+    sizes, packed = sizes_of(data_dir, split, labelled, known_red_cell_px, red_cell_px)
+
+    def load(item: LabelledImage, size: float) -> TrainingField:
         factor = red_cell_px / size
-        ruler = measure_stain(image, size) if normalise_stain else None
-        if clean:
-            image = paint_over_arrows(image)
-        scaled: npt.NDArray[np.uint8] = np.asarray(
-            cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
-        )
-        if clean:
-            scaled = paint_over(scaled, item.ignore * np.float32(factor))
+        image = item.pixels()
+        ruler = None
+        if normalise_stain:
+            ruler = packed[item.path.stem].ruler if packed else measure_stain(image, size)
+        scaled = cleaned(item, image, factor, clean and packed is None)
         if ruler is not None:
             scaled = normalise(scaled, ruler)
         truth = Detections.truth(item.truth.xyxy * np.float32(factor), item.truth.class_id)
-        fields.append(TrainingField(item.path.stem, scaled, truth))
+        return TrainingField(item.path.stem, scaled, truth)
+
+    with ThreadPoolExecutor() as pool:
+        fields = list(pool.map(load, labelled, sizes))
     log.info("%s: %d fields, %d cells", name, len(fields), sum(len(f.truth) for f in fields))
     return Domain(name, tuple(fields), red_cell_px)
 

@@ -62,6 +62,7 @@ class Recipe(BaseModel):
             sharpness must not tell the class.
         stain: Spread of the stains (see `allcell.training.augment.Augmentation`).
         blur: Probability of a soft focus.
+        coarse: Probability of a coarse sensor.
         bfloat16: Whether the forward pass runs in bfloat16 (weights, loss and optimiser stay in 32
             bits): three times as fast on a CPU with AMX, slower on one without.
         ships_onnx: Whether the ONNX file is shipped with the weights.
@@ -90,6 +91,7 @@ class Recipe(BaseModel):
     paste_across: bool = False
     stain: float = Field(0.22, ge=0)
     blur: float = Field(0.25, ge=0, le=1)
+    coarse: float = Field(0.0, ge=0, le=1)
     bfloat16: bool = False
     ships_onnx: bool = False
     ships_int8: bool = False

@@ -93,6 +93,9 @@ class TileMaker:
                 for b, class_id in enumerate(item.truth.class_id):
                     by_class[int(class_id)].append(_Place(f, b))
             self._cells.append(by_class)
+        self._slides = [
+            [background_colour(item.image) for item in domain.fields] for domain in self.domains
+        ]
         #: Of each class, the laboratories that have such cells.
         self._having = [
             [d for d, cells in enumerate(self._cells) if cells[c]] for c in range(classes)
@@ -235,7 +238,7 @@ class TileMaker:
             if crop.size == 0 or (self.recipe.paste_across and is_cut):
                 continue
             crop = np.asarray(cv2.resize(crop, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
-            slide = background_colour(donor.image)
+            slide = self._slides[d][cell.field]
             if self.recipe.paste_across:
                 # The slide and the lamp are the tile's own; of a cell that fills its crop, they
                 # could not be told.

@@ -8,85 +8,23 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils._pytree import tree_map
 from ultralytics.data.build import build_dataloader
-from ultralytics.data.dataset import YOLODataset
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.torch_utils import strip_optimizer
 
-from allcell.boxes import letterbox
-from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES, get_spec
 from allcell.training.augment import Augmentation
 from allcell.training.facts import note_facts
-from allcell.training.fields import Domain, TrainingField, load_domain
+from allcell.training.fields import load_domain
+from allcell.training.loading import Tiles, WholeFields, tile_loader
+from allcell.training.packed import STORED_ZOOM
 from allcell.training.recipe import Recipe
 from allcell.training.tiles import TileMaker, TileRecipe
 
 log = logging.getLogger(__name__)
-
-#: Fields are kept at this many times the tiles' magnification, so that enlarged tiles stay sharp.
-_STORED_ZOOM = 1.6
-
-
-def _sample(name: str, image: npt.NDArray[np.uint8], truth: Detections) -> dict[str, Any]:
-    """One item as ultralytics' collate function expects it."""
-    height, width = image.shape[:2]
-    xyxy = truth.xyxy
-    centre, size = (xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]
-    boxes = np.concatenate([centre, size], axis=1) / np.array([width, height] * 2, np.float32)
-    return {
-        "im_file": name,
-        "ori_shape": (height, width),
-        "resized_shape": (height, width),
-        "ratio_pad": ((1.0, 1.0), (0.0, 0.0)),
-        "img": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
-        "cls": torch.from_numpy(truth.class_id.astype(np.float32)[:, None]),
-        "bboxes": torch.from_numpy(boxes.astype(np.float32)),
-        "batch_idx": torch.zeros(len(truth)),
-    }
-
-
-class _Tiles(torch.utils.data.Dataset[dict[str, Any]]):
-    collate_fn = staticmethod(YOLODataset.collate_fn)
-    rect = False
-
-    def __init__(self, maker: TileMaker, count: int) -> None:
-        self.maker, self.count, self.epoch = maker, count, 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        image, truth = self.maker.make(self.epoch, index)
-        return _sample(f"tile-{self.epoch}-{index}.jpg", image, truth)
-
-
-class _WholeFields(torch.utils.data.Dataset[dict[str, Any]]):
-    """Validation fields at the working magnification, padded to one size."""
-
-    collate_fn = staticmethod(YOLODataset.collate_fn)
-    rect = False
-
-    def __init__(self, domain: Domain) -> None:
-        boxes = [letterbox(f.image.shape[1], f.image.shape[0], 1.0, 32) for f in domain.fields]
-        self.width = max(b.input_width_px for b in boxes) + 32
-        self.height = max(b.input_height_px for b in boxes) + 32
-        self.fields: tuple[TrainingField, ...] = domain.fields
-
-    def __len__(self) -> int:
-        return len(self.fields)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        field = self.fields[index]
-        padded = np.full((self.height, self.width, 3), 114, np.uint8)
-        height, width = field.image.shape[:2]
-        padded[:height, :width] = field.image
-        return _sample(f"{field.name}.jpg", padded, field.truth)
 
 
 def _in_bfloat16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
@@ -128,7 +66,7 @@ class _Trainer(DetectionTrainer):
         # The size at which the detector shows it cells: training and inference cannot drift apart.
         red_cell_px = get_spec(recipe.model).red_cell_px
         if mode == "val":
-            return _WholeFields(
+            return WholeFields(
                 load_domain(
                     "validation",
                     self.data_dir / recipe.validation,
@@ -142,7 +80,7 @@ class _Trainer(DetectionTrainer):
                 source.name,
                 self.data_dir / source.name,
                 "train",
-                red_cell_px * _STORED_ZOOM,
+                red_cell_px * STORED_ZOOM,
                 known_red_cell_px=source.known_red_cell_px,
                 clean=source.clean,
                 normalise_stain=recipe.normalise_stain,
@@ -154,18 +92,19 @@ class _Trainer(DetectionTrainer):
             red_cell_px=red_cell_px,
             paste=recipe.paste,
             paste_across=recipe.paste_across,
-            augmentation=Augmentation(stain=recipe.stain, blur=recipe.blur),
+            augmentation=Augmentation(stain=recipe.stain, blur=recipe.blur, coarse=recipe.coarse),
         )
         maker = TileMaker(domains, [s.share for s in recipe.sources], tiles, recipe.seed)
-        return _Tiles(maker, recipe.tiles_per_epoch)
+        return Tiles(maker, recipe.tiles_per_epoch)
 
     def get_dataloader(
         self, dataset_path: str, batch_size: int = 16, rank: int = 0, mode: str = "train"
     ) -> Any:
         dataset = self.build_dataset(dataset_path, mode)
-        return build_dataloader(
-            dataset, batch_size if mode == "train" else 4, 0, shuffle=False, device=self.device
-        )
+        if mode == "train":
+            pinned = self.device.type != "cpu"
+            return tile_loader(dataset, batch_size, self.args.workers, pinned)
+        return build_dataloader(dataset, 4, 0, shuffle=False, device=self.device)
 
     def _setup_train(self) -> None:
         super()._setup_train()  # type: ignore[no-untyped-call]
@@ -214,6 +153,7 @@ def train(
     weights: Path | None = None,
     device: str = "cpu",
     threads: int = 0,
+    workers: int = 0,
     on_epoch: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> Path:
     """Start or resume a training run.
@@ -227,6 +167,7 @@ def train(
         weights: Start from this checkpoint (for example COCO's `yolov5su.pt`).
         device: cpu, or a CUDA device as torch names it.
         threads: CPU threads; 0 = torch's default.
+        workers: Processes that make tiles; 0 makes them in this one.
         on_epoch: Called with the epoch (from 1), the number of epochs and the validation metrics.
 
     Returns:
@@ -267,13 +208,15 @@ def train(
         "weight_decay": recipe.weight_decay,
         "warmup_epochs": recipe.warmup_epochs,
         "device": device,
-        "amp": device != "cpu",
+        # Its check of mixed precision wants weights from the network; these networks are too small
+        # for half precision to pay.
+        "amp": False,
         "close_mosaic": 0,
         "plots": False,
         "patience": 0,
         "seed": recipe.seed,
         "deterministic": False,
-        "workers": 0,
+        "workers": workers,
         "val": True,
     }
     if last.exists():
@@ -281,7 +224,7 @@ def train(
     trainer = _Trainer(recipe, data_dir, overrides)
 
     def start_epoch(t: Any) -> None:
-        t.train_loader.dataset.epoch = t.epoch
+        t.train_loader.sampler.epoch = t.epoch
 
     def end_epoch(t: Any) -> None:
         metrics = {str(k): float(v) for k, v in t.metrics.items()}

@@ -21,11 +21,12 @@ from allcell.models.weights import sha256, verified
 from allcell.synth import random_spec, render
 from allcell.training.augment import Augmentation, paint_over_arrows, vary
 from allcell.training.facts import note_taken, read_facts
-from allcell.training.fields import Domain, TrainingField, canvas, paint_over
+from allcell.training.fields import Domain, TrainingField, canvas
+from allcell.training.packed import paint_over
 from allcell.training.recipe import Recipe, TileSource, load_recipe, recipes_without
 from allcell.training.tiles import TileMaker, TileRecipe
 
-PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+PLAIN = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def field(*squares, width=300, height=260):
