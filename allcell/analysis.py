@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from allcell.cautions import Caution
 from allcell.detections import Detections
-from allcell.detector import MAX_IOU, MAX_TILE_CANDIDATES, Detector, Timing, choose
+from allcell.detector import MAX_IOU, Detector, Timing, choose
+from allcell.engines.picture import MAX_TILE_CANDIDATES
 from allcell.imaging.familiarity import judge
 from allcell.imaging.preprocess import stain_for
 from allcell.imaging.scale import Scale, resolve_scale

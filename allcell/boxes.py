@@ -207,6 +207,11 @@ class Letterbox:
         return np.asarray(xyxy * self._factors, dtype=np.float32)
 
 
+def unscaled(width_px: int, height_px: int) -> Letterbox:
+    """A picture that is the network's input as it is."""
+    return Letterbox(width_px, height_px, width_px, height_px, width_px, height_px)
+
+
 #: A picture may shrink by this fraction more than asked, to save a stride of padding.
 SHRINK_TOLERANCE = 0.045
 

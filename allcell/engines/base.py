@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from allcell.boxes import Letterbox
 from allcell.detections import FloatArray
 
 
@@ -49,5 +51,34 @@ class Engine(Network, Protocol):
 
         Returns:
             Whether a run was in progress.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchEngine(Engine, Protocol):
+    """An engine whose device scales and pads pictures itself, and takes several at once."""
+
+    def batch_size(self, fit: Letterbox) -> int:
+        """How many pictures of that size are best given at once, at least 1."""
+        ...
+
+    def run_batch(
+        self, pictures: Sequence[npt.NDArray[np.uint8]], fit: Letterbox, floor: float
+    ) -> list[FloatArray]:
+        """Scale pictures of one shape into the network's input and run it.
+
+        Args:
+            pictures: RGB uint8 (h, w, 3), at least one, of the source size of `fit`.
+            fit: How each lies in the network's input.
+            floor: Lowest confidence (0 to 1) that is of interest.
+
+        Returns:
+            The raw output of each, as of `run`; candidates below the floor may be missing, and the
+            order of candidates is free.
+
+        Raises:
+            RunInterrupted: If it was interrupted.
+            ModelError: If the device has not enough memory for a single one.
         """
         ...

@@ -80,9 +80,9 @@ def resolve_runtime(runtime: Runtime, device: str) -> str:
 def _open_torch(asked: _Request) -> Engine:
     checkpoint = verified(asked.files.checkpoint)
     require_torch("The torch runtime")
-    from allcell.engines.torch_engine import TorchEngine
+    from allcell.engines.torch_engine import open_torch
 
-    return TorchEngine(checkpoint, device=asked.device, threads=asked.threads)
+    return open_torch(checkpoint, device=asked.device, threads=asked.threads)
 
 
 def _open_onnx(asked: _Request) -> Engine:
@@ -165,9 +165,9 @@ def open_checkpoint(path: Path, *, device: str = "auto", threads: int = 0) -> En
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {path}.", "Check the path.")
     require_torch("A checkpoint of your own")
-    from allcell.engines.torch_engine import TorchEngine
+    from allcell.engines.torch_engine import open_torch
 
-    return TorchEngine(path, device=resolve_device(device), threads=threads)
+    return open_torch(path, device=resolve_device(device), threads=threads)
 
 
 def has_torch() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +14,10 @@ import numpy.typing as npt
 import torch
 from ultralytics.nn.tasks import load_checkpoint
 
+from allcell.boxes import Letterbox, unscaled
 from allcell.detections import FloatArray
 from allcell.engines.base import RunInterrupted
+from allcell.engines.card import Card, batch_size, cuda_description
 from allcell.errors import DeviceError, ModelError
 
 #: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
@@ -52,11 +54,11 @@ def parameter_count(checkpoint: Path) -> int:
     return sum(int(p.numel()) for p in model.parameters())
 
 
-class TorchEngine:
-    """A checkpoint run by torch.
+def open_torch(checkpoint: Path, *, device: str = "cpu", threads: int = 0) -> TorchEngine:
+    """The engine of torch that suits a device.
 
     Args:
-        checkpoint: A trusted file: of `weights/`, SHA-256 checked, or one that you trained.
+        checkpoint: See `TorchEngine`.
         device: cpu or cuda.
         threads: CPU threads; 0 = torch's default.
 
@@ -64,13 +66,24 @@ class TorchEngine:
         DeviceError: If CUDA is asked for and there is none.
         ModelError: If the file cannot be loaded.
     """
+    if device == "cuda":
+        return CudaEngine(checkpoint)
+    return TorchEngine(checkpoint, device=device, threads=threads)
+
+
+class TorchEngine:
+    """A checkpoint run by torch, layer by layer.
+
+    Args:
+        checkpoint: A trusted file: of `weights/`, SHA-256 checked, or one that you trained.
+        device: cpu or cuda.
+        threads: CPU threads; 0 = torch's default.
+
+    Raises:
+        ModelError: If the file cannot be loaded.
+    """
 
     def __init__(self, checkpoint: Path, *, device: str = "cpu", threads: int = 0) -> None:
-        if device == "cuda" and not cuda_available():
-            raise DeviceError(
-                "torch sees no CUDA device on this machine.",
-                "Choose the device cpu, or check the NVIDIA driver.",
-            )
         if threads and device == "cpu":
             torch.set_num_threads(threads)
         self._device = torch.device(device)
@@ -83,12 +96,16 @@ class TorchEngine:
     @property
     def description(self) -> str:
         """Runtime, version and device, as shown to users."""
-        if self._device.type == "cuda":
-            return f"torch {torch.__version__} · {torch.cuda.get_device_name()} · half precision"
         return f"torch {torch.__version__} · CPU"
 
+    def _network(self, tensor: torch.Tensor) -> torch.Tensor:
+        output: Any = self._model(tensor)
+        while isinstance(output, (list, tuple)):
+            output = output[0]
+        return cast(torch.Tensor, output)
+
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
-        """See `Engine.run`. Copying the output back waits for the device."""
+        """See `Engine.run`."""
         self._runs, self._given_up = True, False
         try:
             return self._pass(image)
@@ -99,9 +116,7 @@ class TorchEngine:
         with torch.inference_mode():
             tensor = torch.from_numpy(image).to(self._device)
             tensor = tensor.permute(2, 0, 1)[None].to(self._dtype) / 255
-            output = self._model(tensor)
-            while isinstance(output, (list, tuple)):
-                output = output[0]
+            output = self._network(tensor)
             return np.asarray(output[0].float().cpu().numpy(), dtype=np.float32)
 
     def interrupt(self) -> bool:
@@ -110,8 +125,69 @@ class TorchEngine:
         return self._runs
 
     def _go_on(self, *_: object) -> None:
-        if self._given_up:
+        # What is being captured has to be captured whole.
+        if self._given_up and not (
+            self._device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+        ):
             raise RunInterrupted
+
+
+class CudaEngine(TorchEngine):
+    """A checkpoint run on a CUDA card in half precision; see `allcell.engines.card`.
+
+    Args:
+        checkpoint: See `TorchEngine`.
+
+    Raises:
+        DeviceError: If there is no CUDA device.
+        ModelError: If the file cannot be loaded.
+    """
+
+    def __init__(self, checkpoint: Path) -> None:
+        if not cuda_available():
+            raise DeviceError(
+                "torch sees no CUDA device on this machine.",
+                "Choose the device cpu, or check the NVIDIA driver.",
+            )
+        super().__init__(checkpoint, device="cuda")
+        self.card = Card(self._network, self._device, self._dtype, hold=self._anchors)
+        self._memory = torch.cuda.get_device_properties(self._device).total_memory
+
+    @property
+    def description(self) -> str:
+        """Runtime, version and device, as shown to users."""
+        return cuda_description(
+            f"torch {torch.__version__} · {torch.cuda.get_device_name()}", self.card
+        )
+
+    def batch_size(self, fit: Letterbox) -> int:
+        """See `BatchEngine.batch_size`."""
+        return batch_size(fit, self._memory, self.card.most)
+
+    def run_batch(
+        self, pictures: Sequence[npt.NDArray[np.uint8]], fit: Letterbox, floor: float
+    ) -> list[FloatArray]:
+        """See `BatchEngine.run_batch`. A graph runs to its end, which takes milliseconds."""
+        self._runs, self._given_up = True, False
+        try:
+            found = self.card.run(pictures, fit, floor)
+            if self._given_up:
+                raise RunInterrupted
+            return found
+        finally:
+            self._runs = False
+
+    def _pass(self, image: npt.NDArray[np.uint8]) -> FloatArray:
+        height, width = image.shape[:2]
+        return self.card.run([image], unscaled(width, height), None)[0]
+
+    def _anchors(self) -> object:
+        # The head replaces them at each new input size, while a graph goes on reading these.
+        return [
+            (layer.anchors, layer.strides)
+            for layer in self._model.model
+            if hasattr(layer, "anchors") and hasattr(layer, "strides")
+        ]
 
 
 class _FromBytes(torch.nn.Module):

@@ -14,7 +14,7 @@ from allcell.imaging.stain import WHOLE, StainRuler, measure_stain, normalise
 from allcell.models.registry import ModelSpec
 
 #: Grey level of the padding, the one that YOLOs are trained with.
-_PADDING = 114
+PADDING = 114
 #: Neighbouring tiles share this many red-cell diameters: more than the largest white cell.
 _OVERLAP_RED_CELLS = 4.0
 #: A box this close (input pixels) to a cut is a piece of a cell that another tile holds whole.
@@ -62,17 +62,30 @@ def input_fit(
 
 def empty_input(fit: Letterbox) -> npt.NDArray[np.uint8]:
     """A network input, uint8 (H, W, 3), that is all padding."""
-    return np.full((fit.input_height_px, fit.input_width_px, 3), _PADDING, np.uint8)
+    return np.full((fit.input_height_px, fit.input_width_px, 3), PADDING, np.uint8)
+
+
+def block_px(fit: Letterbox, height_px: int, width_px: int) -> int:
+    """Side of the blocks of source pixels that are averaged before interpolation; 1 for none.
+
+    Averaging whole blocks and then interpolating is as smooth as averaging by area and several
+    times faster. The pixels left over are less than one of the input.
+
+    Args:
+        fit: How the picture lies in the network's input.
+        height_px: Its height; a strip of a picture may be lower than a block.
+        width_px: Its width.
+    """
+    if fit.scale_x >= _INTERPOLATES_DOWN_TO:
+        return 1
+    return min(int(1 / fit.scale_x), height_px, width_px)
 
 
 def place(buffer: npt.NDArray[np.uint8], image: npt.NDArray[np.uint8], fit: Letterbox) -> None:
     """Scale an image (h, w, 3) into the top left of a network input made by `empty_input`."""
     height, width = fit.height_px, fit.width_px
-    if fit.scale_x < _INTERPOLATES_DOWN_TO:
-        # Averaging whole blocks and then interpolating is as smooth as averaging by area and
-        # several times faster. The pixels left over are less than one of the input. A strip of a
-        # picture may be lower than a block.
-        block = min(int(1 / fit.scale_x), *image.shape[:2])
+    block = block_px(fit, *image.shape[:2])
+    if block > 1:
         rows, columns = image.shape[0] // block, image.shape[1] // block
         whole = image[: rows * block, : columns * block]
         image = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))

@@ -445,10 +445,10 @@ def test_a_limit_that_is_reached_is_said_with_the_answer(
     other_smear: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 2)
+    monkeypatch.setattr("allcell.engines.picture.MAX_TILE_CANDIDATES", 2)
     app = upload(("a.png", smear), ("b.png", other_smear))
     assert "the least confident were left out, so cells may be missing." in words(app)
     assert all("cells may be missing" in note for note in app.dataframe[0].value["Note"])
-    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 30_000)
+    monkeypatch.setattr("allcell.engines.picture.MAX_TILE_CANDIDATES", 30_000)
     app.button(key="detect.clear").click().run()
     assert "cells may be missing" not in words(upload(("c.png", smear)))

@@ -350,7 +350,7 @@ def test_whole_field_models_alone_are_not_compared(compare):
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=["words", "json", "csv"])
 def test_a_limit_that_is_reached_is_said(folder, monkeypatch, form):
-    monkeypatch.setattr("allcell.detector.MAX_TILE_CANDIDATES", 1)
+    monkeypatch.setattr("allcell.engines.picture.MAX_TILE_CANDIDATES", 1)
     done = run("detect", folder, *form)
     assert done.exit_code == 0
     assert done.stderr.count("so cells may be missing.") == 2

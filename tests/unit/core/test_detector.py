@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 
-from allcell import detector as detector_module
 from allcell.detector import MAX_IOU, Detector, choose
 from allcell.engines.base import RunInterrupted
 from allcell.errors import ModelError
@@ -200,7 +199,7 @@ def test_the_floor_and_the_order():
     ],
 )
 def test_a_tile_with_too_many_candidates_is_told(monkeypatch, limit, lowest, full):
-    monkeypatch.setattr(detector_module, "MAX_TILE_CANDIDATES", limit)
+    monkeypatch.setattr("allcell.engines.picture.MAX_TILE_CANDIDATES", limit)
     detector = Detector(SPEC, Many())
     found, timing = detector.detect(picture(128, 128), confidence=0.0)
     assert (len(found), timing.full_tiles) == (limit, full)

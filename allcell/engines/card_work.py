@@ -1,0 +1,103 @@
+"""What a CUDA card does with pictures, and its capture as a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from allcell.boxes import Letterbox
+from allcell.imaging.preprocess import PADDING, block_px
+
+#: Candidates copied back of each picture, the best; all of them where these do not suffice.
+_MOST_BEST = 1024
+#: Runs before a capture: libraries choose their kernels and set up their memory in the first.
+_WARM_UPS = 3
+
+#: The best candidates, 32-bit, and the whole output.
+Results = tuple[torch.Tensor, torch.Tensor]
+Work = Callable[[], Results]
+#: Runs work once more on the same buffers.
+Replay = Callable[[], None]
+
+
+def scaled(pictures: torch.Tensor, fit: Letterbox, dtype: torch.dtype) -> torch.Tensor:
+    """Network inputs from pictures, as `allcell.imaging.preprocess.place` makes them.
+
+    Args:
+        pictures: RGB uint8 (n, h, w, 3).
+        fit: How each lies in the network's input.
+        dtype: Of the input.
+
+    Returns:
+        (n, 3, H, W), 0 to 1.
+    """
+    planes = pictures.permute(0, 3, 1, 2).to(dtype)
+    block = block_px(fit, int(pictures.shape[1]), int(pictures.shape[2]))
+    # Rounded after each step, as bytes are on a CPU.
+    if block > 1:
+        planes = functional.avg_pool2d(planes, block).round()
+    inner = (fit.height_px, fit.width_px)
+    if tuple(planes.shape[2:]) != inner:
+        planes = functional.interpolate(
+            planes, size=inner, mode="bilinear", align_corners=False
+        ).round()
+    right, below = fit.input_width_px - fit.width_px, fit.input_height_px - fit.height_px
+    if right or below:
+        planes = functional.pad(planes, (0, right, 0, below), value=PADDING)
+    return planes / 255
+
+
+def best_candidates(output: torch.Tensor, most: int = _MOST_BEST) -> torch.Tensor:
+    """The candidates with the highest scores, in no order.
+
+    Args:
+        output: (n, 4 + classes, candidates), as anchor-free networks have it; other layouts, with
+            more rows than columns, are returned as they are.
+        most: How many of each picture.
+
+    Returns:
+        (n, 4 + classes, at most `most`).
+    """
+    rows, columns = int(output.shape[1]), int(output.shape[2])
+    if columns <= most or rows >= columns:
+        return output
+    best = output[:, 4:].amax(1).topk(most, dim=1, sorted=False).indices
+    return output.gather(2, best[:, None].expand(-1, rows, -1))
+
+
+def capture(work: Work, pool: Any) -> tuple[Replay, Results]:
+    """Capture work as a CUDA graph, after a warm-up on a stream of its own.
+
+    Args:
+        work: What to capture; it reads and writes buffers on the card only.
+        pool: The memory pool that all graphs of one card share: they run one after the other.
+
+    Returns:
+        What runs it again, and the tensors that then hold its results.
+
+    Raises:
+        RuntimeError: If it cannot be captured.
+    """
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(_WARM_UPS):
+            work()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    # Other threads may use the card meanwhile.
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        results = work()
+    return graph.replay, results
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it followed from, is that the card's memory is full."""
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
