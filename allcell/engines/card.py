@@ -192,7 +192,7 @@ class Card:
             if floor is not None and best.shape != whole.shape:
                 for i, one in enumerate(answers):
                     if one[4:].max(axis=0).min() >= floor:
-                        answers[i] = whole[i].float().cpu().numpy()
+                        answers[i] = whole[i].to("cpu", torch.float32, copy=True).numpy()
         return answers
 
     def _line(self, kind: Kind) -> _Line:

@@ -38,16 +38,21 @@ def scaled(pictures: torch.Tensor, fit: Letterbox, dtype: torch.dtype) -> torch.
     block = block_px(fit, int(pictures.shape[1]), int(pictures.shape[2]))
     # Rounded after each step, as bytes are on a CPU.
     if block > 1:
-        planes = functional.avg_pool2d(planes, block).round()
+        planes = _whole_numbers(functional.avg_pool2d(planes, block))
     inner = (fit.height_px, fit.width_px)
     if tuple(planes.shape[2:]) != inner:
-        planes = functional.interpolate(
-            planes, size=inner, mode="bilinear", align_corners=False
-        ).round()
+        planes = _whole_numbers(
+            functional.interpolate(planes, size=inner, mode="bilinear", align_corners=False)
+        )
     right, below = fit.input_width_px - fit.width_px, fit.input_height_px - fit.height_px
     if right or below:
         planes = functional.pad(planes, (0, right, 0, below), value=PADDING)
     return planes / 255
+
+
+def _whole_numbers(planes: torch.Tensor) -> torch.Tensor:
+    # Halves upwards, as OpenCV does; torch.round would take them to even numbers.
+    return (planes + 0.5).floor()
 
 
 def best_candidates(output: torch.Tensor, most: int = _MOST_BEST) -> torch.Tensor:
