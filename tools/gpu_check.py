@@ -1,7 +1,7 @@
 """Check and measure allcell on a CUDA card; the JSON is written anew after each stage.
 
-Run it through `tools/gpu_check.sh`. Models whose weights are not there are left out, and named. With
-`--device cpu` the logic of the script itself can be tried, slowly and without graphs.
+Run it through `tools/gpu_check.sh`. Models whose weights are not there are left out, and named.
+With `--device cpu` the logic of the script itself can be tried, slowly and without graphs.
 """
 
 from __future__ import annotations
@@ -10,22 +10,31 @@ import argparse
 import json
 import math
 import os
-import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import allcell  # first: it switches off what calls home  # noqa: F401 # isort: skip
-import cv2
 import numpy as np
 import torch
+from gpu_measuring import (
+    FIELDS,
+    FRAME_PX,
+    LONG_SIDES,
+    START,
+    OnCpu,
+    about,
+    before,
+    compare,
+    say,
+    timed,
+)
 
-from allcell.boxes import iou, unscaled
+from allcell.boxes import unscaled
 from allcell.detector import Detector
 from allcell.engines.card import Card
 from allcell.engines.torch_engine import CudaEngine, TorchEngine
@@ -34,55 +43,6 @@ from allcell.models.registry import MODELS, get_spec
 from allcell.models.weights import model_files, read_manifest, verified
 from allcell.settings import settings
 from allcell.statistics import Milliseconds
-from allcell.synth import random_spec, render
-
-START = time.perf_counter()
-FRAME_PX = (1280, 720)
-#: Long sides of the network's input: ours, and the paper's.
-LONG_SIDES = (640, 1024)
-
-
-def say(text: str) -> None:
-    """Print with the seconds since the start."""
-    print(f"[{time.perf_counter() - START:6.1f} s] {text}", flush=True)
-
-
-def wait(device: str) -> None:
-    """Wait for the card."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def timed(call: Callable[[], object], device: str, rounds: int) -> list[float]:
-    """Milliseconds of each call; the card is idle before and after."""
-    took = []
-    for _ in range(rounds):
-        wait(device)
-        start = time.perf_counter()
-        call()
-        wait(device)
-        took.append(1e3 * (time.perf_counter() - start))
-    return took
-
-
-class OnCpu(TorchEngine):
-    """The engine of CUDA cards on the CPU, to try this script."""
-
-    def __init__(self, checkpoint: Path) -> None:
-        super().__init__(checkpoint)
-        self.card = Card(self._network, self._device, self._dtype, capture=_no_capture)
-
-    def batch_size(self, fit: Any) -> int:
-        """Few: a CPU gains nothing."""
-        return 4
-
-    def run_batch(self, pictures: Any, fit: Any, floor: float) -> Any:
-        """See `BatchEngine.run_batch`."""
-        return self.card.run(pictures, fit, floor)
-
-
-def _no_capture(work: Any, pool: Any) -> Any:
-    raise RuntimeError("there are no CUDA graphs on a CPU")
 
 
 class Check:
@@ -352,84 +312,6 @@ class Check:
         )
         say(f"  {found}")
         return found
-
-
-class _Fields:
-    """Rendered fields, each once; OpenCV enlarges none."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[int, int, int, float], Any] = {}
-
-    def __call__(self, seed: int, width: int, height: int, red: float) -> Any:
-        key = (seed, width, height, red)
-        if key not in self._made:
-            self._made[key] = render(random_spec(*key)).image
-        return self._made[key]
-
-
-FIELDS = _Fields()
-
-
-def compare(a: Any, b: Any) -> dict[str, Any]:
-    """How far the boxes of the device are from those of the CPU; 0.22: floor and rounding."""
-    sure = a.at_least(0.22)
-    if len(sure) == 0 or len(b) == 0:
-        return {"boxes": len(sure), "off": len(sure), "iou": 0.0, "score": 1.0}
-    overlap = iou(sure.xyxy, b.xyxy)
-    best = overlap.argmax(axis=1)
-    score = np.abs(b.confidence[best] - sure.confidence)
-    off = (overlap.max(axis=1) <= 0.95) | (score >= 0.02) | (b.class_id[best] != sure.class_id)
-    return {
-        "boxes": len(sure),
-        "on_the_device": len(b),
-        "off": int(off.sum()),
-        "iou": float(overlap.max(axis=1).min()),
-        "score": float(score.max()),
-    }
-
-
-def before(engine: Any, spec: Any, frame: Any, red: float) -> float:
-    """Milliseconds from frame to boxes the way it was done before graphs: all but the network on
-    the CPU, and the network launched kernel by kernel.
-    """
-    from allcell.boxes import suppress
-    from allcell.engines.decode import decode
-
-    wait(engine._device.type)
-    start = time.perf_counter()
-    ready = network_input(spec, frame, red)
-    with torch.inference_mode():
-        tensor = torch.from_numpy(ready).to(engine._device)
-        tensor = tensor.permute(2, 0, 1)[None].to(engine._dtype) / 255
-        raw = engine._network(tensor)[0].float().cpu().numpy()
-    suppress(decode(raw, spec.output, len(spec.classes), spec.confidence), spec.iou)
-    return 1e3 * (time.perf_counter() - start)
-
-
-def about(device: str) -> dict[str, Any]:
-    """What was measured with."""
-    from allcell.environment.versions import installed_versions, machine_name
-
-    found: dict[str, Any] = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": machine_name(),
-        "python": sys.version.split()[0],
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "opencv": cv2.__version__,
-        "packages": installed_versions(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
-    }
-    try:
-        asked = ["nvidia-smi", "--query-gpu=driver_version,memory.total", "--format=csv,noheader"]
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)
-        found["driver"], found["memory"] = (
-            p.strip() for p in said.stdout.splitlines()[0].split(",")
-        )
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-        found["driver"] = None
-    return found
 
 
 def main() -> int:
