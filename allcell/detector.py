@@ -12,7 +12,7 @@ from allcell.boxes import Letterbox, suppress, unscaled
 from allcell.detections import Detections, FloatArray
 from allcell.engines.base import BatchEngine, Engine
 from allcell.engines.opening import Precision, Runtime, open_engine
-from allcell.engines.picture import Picture, Wanted, batches
+from allcell.engines.picture import Searched, Wanted, batches
 from allcell.engines.picture import Timing as Timing
 from allcell.engines.turns import Task, Turns
 from allcell.imaging.preprocess import bring_to_reference, empty_input, place
@@ -140,7 +140,7 @@ class Detector:
         """
         start = time.perf_counter()
         wanted = self._wanted(confidence, iou, every_class)
-        picture = Picture.plan(self.spec, image, red_cell_px, stain)
+        picture = Searched.plan(self.spec, image, red_cell_px, stain)
         with Task(self._turns):
             self._search([picture], wanted)
             kept = picture.merged(wanted)
@@ -179,7 +179,7 @@ class Detector:
         scales = [None] * len(images) if red_cell_px is None else red_cell_px
         stains = [None] * len(images) if stain is None else stain
         pictures = [
-            Picture.plan(self.spec, *known) for known in zip(images, scales, stains, strict=True)
+            Searched.plan(self.spec, *known) for known in zip(images, scales, stains, strict=True)
         ]
         with Task(self._turns):
             self._search(pictures, wanted)
@@ -194,7 +194,7 @@ class Detector:
             every_class,
         )
 
-    def _search(self, pictures: Sequence[Picture], wanted: Wanted) -> None:
+    def _search(self, pictures: Sequence[Searched], wanted: Wanted) -> None:
         for batch in batches(pictures, self._batch):
             with self._turns:
                 t0 = time.perf_counter()
@@ -207,7 +207,7 @@ class Detector:
                 picture.inference_s += (t2 - t1) / len(batch)
                 picture.add(x, y, raw, self.spec, wanted)
 
-    def _ready(self, picture: Picture, x: int, y: int) -> npt.NDArray[np.uint8]:
+    def _ready(self, picture: Searched, x: int, y: int) -> npt.NDArray[np.uint8]:
         """What the engine takes of a tile: its pixels, or the network's input."""
         tile = picture.tile(x, y)
         if self._batch is not None and picture.ruler is None:
@@ -219,7 +219,7 @@ class Detector:
         return tensor if self._batch is None else tensor.copy()
 
     def _run(
-        self, ready: list[npt.NDArray[np.uint8]], picture: Picture, floor: float
+        self, ready: list[npt.NDArray[np.uint8]], picture: Searched, floor: float
     ) -> list[FloatArray]:
         if self._batch is None:
             return [self.engine.run(ready[0])]

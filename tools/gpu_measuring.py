@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import allcell  # first: it switches off what calls home  # noqa: F401 # isort: skip
+import allcell  # first: it switches off what calls home # isort: skip
 import cv2
 import numpy as np
 import torch
@@ -132,7 +132,7 @@ def about(device: str) -> dict[str, Any]:
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
         "opencv": cv2.__version__,
-        "packages": installed_versions(),
+        "packages": installed_versions() | {"allcell": allcell.__version__},
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
     }
     try:

@@ -46,7 +46,7 @@ _CAPTURING = threading.Lock()
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Kind(NamedTuple):
+class BatchKind(NamedTuple):
     """What one graph can run.
 
     Attributes:
@@ -73,7 +73,7 @@ class _Line:
         held: What the graph reads and the network may replace.
     """
 
-    def __init__(self, kind: Kind, device: torch.device) -> None:
+    def __init__(self, kind: BatchKind, device: torch.device) -> None:
         fit = kind.fit
         shape = (kind.pictures, fit.source_height_px, fit.source_width_px, 3)
         self.host = torch.empty(shape, dtype=torch.uint8, pin_memory=device.type == "cuda")
@@ -129,7 +129,7 @@ class Card:
         self._hold = hold
         self._capture = capture
         self._release = release
-        self._lines: OrderedDict[Kind, _Line] = OrderedDict()
+        self._lines: OrderedDict[BatchKind, _Line] = OrderedDict()
         self._pool: Any = None
         self.eager_because = ""
         self.most: int | None = None
@@ -173,7 +173,7 @@ class Card:
         self, pictures: Sequence[npt.NDArray[np.uint8]], fit: Letterbox, floor: float | None
     ) -> list[FloatArray]:
         # A graph has one size: the last batch of a folder leaves some places of it empty.
-        kind = Kind(_whole_power(len(pictures)), fit, floor is None)
+        kind = BatchKind(_whole_power(len(pictures)), fit, floor is None)
         line = self._line(kind)
         line.put(pictures)
         with torch.inference_mode():
@@ -195,7 +195,7 @@ class Card:
                         answers[i] = whole[i].to("cpu", torch.float32, copy=True).numpy()
         return answers
 
-    def _line(self, kind: Kind) -> _Line:
+    def _line(self, kind: BatchKind) -> _Line:
         line = self._lines.get(kind)
         if line is None:
             line = self._lines[kind] = _Line(kind, self._device)
@@ -205,7 +205,7 @@ class Card:
             self._lines.move_to_end(kind)
         return line
 
-    def _go(self, line: _Line, kind: Kind) -> None:
+    def _go(self, line: _Line, kind: BatchKind) -> None:
         def work() -> Results:
             whole = self._network(scaled(line.card, kind.fit, self._dtype))
             best = whole if kind.whole else best_candidates(whole)

@@ -60,7 +60,7 @@ class Wanted:
 
 
 @dataclass(eq=False)
-class Picture:
+class Searched:
     """A picture that is being searched.
 
     Attributes:
@@ -90,7 +90,7 @@ class Picture:
         image: npt.NDArray[np.uint8],
         red_cell_px: float | None,
         stain: StainRuler | None,
-    ) -> Picture:
+    ) -> Searched:
         """Cut a picture into tiles.
 
         Args:
@@ -165,10 +165,10 @@ class Picture:
 
 
 #: A picture and where one of its tiles starts (x, y).
-Tile = tuple[Picture, int, int]
+Tile = tuple[Searched, int, int]
 
 
-def batches(pictures: Sequence[Picture], engine: BatchEngine | None) -> Iterator[list[Tile]]:
+def batches(pictures: Sequence[Searched], engine: BatchEngine | None) -> Iterator[list[Tile]]:
     """Tiles that are run at once: of one size, scale and treatment.
 
     Args:
