@@ -335,10 +335,11 @@ def main() -> int:
     first = [name for name in ("live", "yolov5s") if name in check.models]
     rest = [name for name in check.models if name not in first]
     for name in first:
-        check.stage(f"parity {name}", lambda n=name: check.parity(n))
         check.stage(f"speed {name}", lambda n=name: check.speeds(n))
     if "live" in check.models:
         check.stage("throughput live", check.throughput)
+    for name in first:
+        check.stage(f"parity {name}", lambda n=name: check.parity(n))
     for name in rest:
         check.stage(f"speed {name}", lambda n=name: check.speeds(n))
         check.stage(f"parity {name}", lambda n=name: check.parity(n))
