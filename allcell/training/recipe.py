@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from allcell.data.laboratories import LABORATORIES, known_red_cell_px
 from allcell.errors import DataError
+from allcell.training.augment import Augmentation
 
 
 class TileSource(BaseModel):
@@ -60,9 +62,8 @@ class Recipe(BaseModel):
         paste: Probability of pasting cells of other fields into a tile.
         paste_across: Whether these come from every laboratory alike, not by its share: colour and
             sharpness must not tell the class.
-        stain: Spread of the stains (see `allcell.training.augment.Augmentation`).
-        blur: Probability of a soft focus.
-        coarse: Probability of a coarse sensor.
+        augment: How stain, light and lens vary, where not as usual: values of
+            `allcell.training.augment.Augmentation` by name.
         bfloat16: Whether the forward pass runs in bfloat16 (weights, loss and optimiser stay in 32
             bits): three times as fast on a CPU with AMX, slower on one without.
         ships_onnx: Whether the ONNX file is shipped with the weights.
@@ -89,13 +90,24 @@ class Recipe(BaseModel):
     normalise_stain: bool = False
     paste: float = Field(0.35, ge=0, le=1)
     paste_across: bool = False
-    stain: float = Field(0.22, ge=0)
-    blur: float = Field(0.25, ge=0, le=1)
-    coarse: float = Field(0.0, ge=0, le=1)
+    augment: dict[str, float] = {}
     bfloat16: bool = False
     ships_onnx: bool = False
     ships_int8: bool = False
     seed: int = 0
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How its tiles vary."""
+        return Augmentation(**self.augment)
+
+    @model_validator(mode="after")
+    def _can_vary(self) -> Self:
+        known = {one.name for one in fields(Augmentation)}
+        unknown = self.augment.keys() - known
+        if unknown or any(value < 0 for value in self.augment.values()):
+            raise ValueError(f"augment: got {self.augment}, expected none below 0 of {known}")
+        return self
 
     @model_validator(mode="after")
     def _does_without(self) -> Self:

@@ -18,6 +18,7 @@ from allcell.training.augment import (
     Augmentation,
     background_colour,
     photograph,
+    recolour,
     restain,
     vary,
 )
@@ -243,7 +244,7 @@ class TileMaker:
                 # The slide and the lamp are the tile's own; of a cell that fills its crop, they
                 # could not be told.
                 how = replace(self.recipe.augmentation, background=0.0, uneven=0.0, jpeg=0.0)
-                crop = photograph(restain(crop, rng, how, slide), rng, how)
+                crop = photograph(recolour(restain(crop, rng, how, slide), rng, how), rng, how)
             if rng.random() < 0.5:
                 crop = crop[::-1]
             if rng.random() < 0.5:

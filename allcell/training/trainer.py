@@ -16,7 +16,6 @@ from ultralytics.utils.torch_utils import strip_optimizer
 
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES, get_spec
-from allcell.training.augment import Augmentation
 from allcell.training.facts import note_facts
 from allcell.training.fields import load_domain
 from allcell.training.loading import Tiles, WholeFields, tile_loader
@@ -92,7 +91,7 @@ class _Trainer(DetectionTrainer):
             red_cell_px=red_cell_px,
             paste=recipe.paste,
             paste_across=recipe.paste_across,
-            augmentation=Augmentation(stain=recipe.stain, blur=recipe.blur, coarse=recipe.coarse),
+            augmentation=recipe.augmentation,
         )
         maker = TileMaker(domains, [s.share for s in recipe.sources], tiles, recipe.seed)
         return Tiles(maker, recipe.tiles_per_epoch)
