@@ -18,6 +18,7 @@ from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime
 from allcell.errors import AllcellError, ImageError
 from allcell.imaging import images
+from allcell.imaging.folders import find_pictures
 from allcell.imaging.images import RGBImage
 from allcell.imaging.scale import resolve_scale
 from allcell.result import Result
@@ -197,7 +198,7 @@ def detect(
         # The source, not the decoded image: a folder's images would not fit into memory.
         return result.with_pixels(partial(read_image, item))
 
-    several = _several(source)
+    several = _several(source, on_error)
     if several is None:
         return one(source, _name(source, 1))  # type: ignore[arg-type]
     results = []
@@ -232,19 +233,26 @@ def _detector(model: str | Detector | None, device: str | None, runtime: Runtime
         return _OPENED[key]
 
 
-def _several(source: Any) -> Iterator[tuple[ImageSource, str]] | None:
+def _several(
+    source: Any, on_error: Callable[[str, AllcellError], None] | None
+) -> Iterator[tuple[ImageSource, str]] | None:
     """The images of a list or folder with their names; None for a single image."""
     if isinstance(source, (str, os.PathLike)):
         folder = Path(source).expanduser()
         if not os.fspath(source) or not folder.is_dir():
             return None
-        found = images.collect_paths([folder])
-        if not found:
+        found = find_pictures([folder])
+        for path, error in found.failed:
+            if on_error is None:
+                raise error
+            on_error(str(path), error)
+        if not found.files:
             raise ImageError(
                 f"The folder {os.fspath(source)} holds no image that allcell reads.",
-                f"It looks for {', '.join(images.SUFFIXES)}, in subfolders too.",
+                f"It looks for {', '.join(images.SUFFIXES)}, in subfolders too. "
+                f"{' '.join(found.passed_over())}".rstrip(),
             )
-        return ((path, str(path)) for path in found)
+        return ((path, str(path)) for path in found.files)
     if isinstance(source, (bytes, np.ndarray)) or not isinstance(source, Iterable):
         return None
     if hasattr(source, "read"):  # an open file is iterable, too, line by line

@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from allcell.errors import SettingError
+
+_PREFIX = "ALLCELL_"
 _PACKAGE = Path(__file__).resolve().parent
 _SHIPPED = _PACKAGE / "_project"
 #: Whether allcell runs from an installed wheel rather than a checkout of the project.
@@ -21,7 +24,7 @@ RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 class Settings(BaseSettings):
     """Everything that a person who runs allcell can set."""
 
-    model_config = SettingsConfigDict(env_prefix="ALLCELL_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     weights_dir: Path = PROJECT_ROOT / "weights"
     cache_dir: Path = Path.home() / ".cache" / "allcell"
@@ -65,5 +68,29 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises:
+        SettingError: If a variable of the environment has a value that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingError(*_explain(error)) from None
+    except SettingsError as error:
+        # Lists are written as JSON; the library's message names the field and nothing else.
+        quoted = str(error).split('"')
+        name = f"{_PREFIX}{quoted[1].upper()}" if len(quoted) > 2 else f"A setting {_PREFIX}..."
+        raise SettingError(
+            f"{name} is not a list as JSON.", """Write it as in ALLCELL_CAMERAS='["0"]'."""
+        ) from None
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    """What is wrong with each variable, and what to do."""
+    wrong = [
+        f"{_PREFIX}{'.'.join(map(str, problem['loc'])).upper()} is {problem['input']!r:.60}: "
+        f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
+        for problem in error.errors()
+    ]
+    return " ".join(wrong), "Correct it in the environment, or unset it for the default."

@@ -28,6 +28,7 @@ class ImageFormat:
         size_px: Takes the bytes and that check; returns width and height of the upright picture
             from the header alone, or None if only decoding tells. None if that is so for all
             files of this format.
+        unnamed: Whether its files often have no such suffix: folders are searched by content too.
         note: Which part of the format is read, in a few words; empty for all of it.
     """
 
@@ -36,6 +37,7 @@ class ImageFormat:
     recognise: Callable[[bytes], bool]
     decode: Callable[[bytes, str, SizeCheck], RGBImage]
     size_px: Callable[[bytes, SizeCheck], tuple[int, int] | None] | None = None
+    unnamed: bool = False
     note: str = ""
 
 
@@ -103,6 +105,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         suffixes=(".dcm", ".dicom"),
         recognise=lambda data: data[128:132] == b"DICM",
         decode=_dicom,
+        unnamed=True,
         note="one frame",
     ),
 )
@@ -116,3 +119,14 @@ SUPPORTED_IN_FULL = in_words(
 )
 #: Suffixes by which pictures are found in a folder.
 SUFFIXES = tuple(suffix for known in IMAGE_FORMATS for suffix in known.suffixes)
+
+
+def recognised_unnamed(head: bytes) -> bool:
+    """Whether a file in a folder is a picture though its name does not end in one of `SUFFIXES`.
+
+    Scanners and PACS name DICOM files by numbers. Other formats are known by their names.
+
+    Args:
+        head: Its first 256 bytes.
+    """
+    return any(known.unnamed and known.recognise(head) for known in IMAGE_FORMATS)

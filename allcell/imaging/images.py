@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,6 @@ __all__ = [
     "Limits",
     "RGBImage",
     "check_count",
-    "collect_paths",
     "decode",
     "encode_jpeg",
     "encode_png",
@@ -49,7 +48,7 @@ def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None
 
     Args:
         source: The file's bytes, or its path.
-        name: What messages call it; only its last part is shown. Default: the path's name.
+        name: What messages call it; only its last part is shown. Default: the path as given.
         limits: Default: `Limits.from_settings()`.
 
     Returns:
@@ -95,7 +94,7 @@ def _identified(
     source: bytes | Path, name: str, limits: Limits | None
 ) -> tuple[ImageFormat, bytes, str, Limits]:
     limits = limits or Limits.from_settings()
-    label = _label(name or (source.name if isinstance(source, Path) else ""))
+    label = _path_label(source) if isinstance(source, Path) and not name else _label(name)
     data = _read(source, label, limits) if isinstance(source, Path) else bytes(source)
     limits.check_bytes(len(data), label)
     return identify(data, label), data, label, limits
@@ -127,6 +126,13 @@ def _label(name: str) -> str:
     if len(plain) > 60:
         plain = f"{plain[:40]}...{plain[-15:]}"
     return f"'{plain}'" if plain else "The file"
+
+
+def _path_label(path: Path) -> str:
+    """A path in quotes, with the folders that tell it from others of its name."""
+    label = _label(path.name)
+    folders = "".join(c for c in str(path.parent) if c.isprintable())
+    return label if folders == "." or label == "The file" else f"'{folders}{os.sep}{label[1:]}"
 
 
 def _read(path: Path, label: str, limits: Limits) -> bytes:
@@ -188,44 +194,3 @@ def _encode(image: RGBImage, suffix: str, options: list[int]) -> bytes:
     if not ok:
         raise ValueError(f"a picture of shape {image.shape} does not fit into {suffix}")
     return encoded.tobytes()
-
-
-def collect_paths(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, and the pictures in folders.
-
-    Args:
-        paths: Files (taken whatever their suffix) and folders (searched recursively for
-            `SUFFIXES`, sorted by path; hidden files and folders are skipped, links to folders
-            are not followed).
-
-    Returns:
-        Each file once, in the order in which it was first met.
-
-    Raises:
-        ImageError: If a path does not exist or a folder cannot be read.
-    """
-    found: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise ImageError(f"There is no file or folder {_label(path.name)}.", "Check the path.")
-        for file in _pictures_in(path) if path.is_dir() else [path]:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    def fail(error: OSError) -> None:
-        raise ImageError(
-            f"The folder {_label(folder.name)} cannot be searched: {error.strerror}.",
-            "Check that you may read it.",
-        ) from error
-
-    files: list[Path] = []
-    for root, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [
-            Path(root, name)
-            for name in names
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES)
-        ]
-    return sorted(files)

@@ -31,7 +31,7 @@ from pydicom.uid import (
 from allcell.errors import ImageError
 from allcell.formats.pixels import depth_in_use, flatten, orient, to_8_bit, to_rgb
 from allcell.imaging import images
-from allcell.imaging.images import Limits, collect_paths, decode, encode_jpeg, encode_png, size_px
+from allcell.imaging.images import Limits, decode, encode_jpeg, encode_png, size_px
 
 Array = npt.NDArray[np.generic]
 LIMITS = Limits(max_bytes=20 * 2**20, max_pixels=4_000_000, max_images=3)
@@ -682,7 +682,7 @@ def test_messages_show_the_plain_name_only(name: str, shown: str) -> None:
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"There is no file 'gone\.png'"):
+    with pytest.raises(ImageError, match=r"There is no file '.*/gone\.png'"):
         decode(tmp_path / "gone.png", limits=LIMITS)
     with pytest.raises(ImageError, match="is a folder"):
         decode(tmp_path, limits=LIMITS)
@@ -754,24 +754,3 @@ def test_only_rgb_uint8_is_encoded(image: npt.NDArray[np.uint8]) -> None:
 def test_impossible_qualities_are_refused(quality: int) -> None:
     with pytest.raises(ValueError, match="quality"):
         encode_jpeg(RGB, quality)
-
-
-def test_collect_paths(tmp_path: Path) -> None:
-    for name in (
-        "b.JPG", "a.png", "notes.txt", ".hidden.png", "sub/c.tiff", "sub/deep/d.dcm",
-        ".git/e.png", "single.dat",
-    ):  # fmt: skip
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
-    single = tmp_path / "single.dat"
-    found = collect_paths([single, tmp_path, tmp_path / "a.png"])
-    relative = [p.relative_to(tmp_path).as_posix() for p in found]
-    assert relative == ["single.dat", "a.png", "b.JPG", "sub/c.tiff", "sub/deep/d.dcm"]
-    assert collect_paths([tmp_path / ".hidden.png"]) == [tmp_path / ".hidden.png"]
-    assert collect_paths([]) == []
-
-
-def test_collect_paths_refuses_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no file or folder 'gone'"):
-        collect_paths([tmp_path, tmp_path / "gone"])
