@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from allcell.analysis import analyse
+from allcell.analysis import analyse, file_cautions
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime
 from allcell.errors import AllcellError, ImageError
@@ -54,14 +54,19 @@ def read_image(source: ImageSource) -> RGBImage:
                 "Convert the array; OpenCV's BGR becomes RGB by image[..., ::-1].",
             )
         return source
+    return images.decode(_file(source))
+
+
+def _file(source: Any) -> bytes | Path:
+    """The bytes or the path of an image."""
     if isinstance(source, bytes):
-        return images.decode(source)
+        return source
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
         raise ImageError(
             f"Expected an image as a path, the bytes of a file or an array, got {source!r:.80}.",
             "Give the path of a picture, or its pixels as RGB uint8 (H, W, 3).",
         )
-    return images.decode(Path(source).expanduser())
+    return Path(source).expanduser()
 
 
 def open_detector(
@@ -193,6 +198,7 @@ def detect(
             name,
             scale=resolve_scale(image, red_cell_px),
             confidence=confidence,
+            about=() if isinstance(item, np.ndarray) else file_cautions(_file(item)),
         )
         result = analysis.result(confidence=confidence, iou=iou, classes=classes, insisted=insist)
         # The source, not the decoded image: a folder's images would not fit into memory.

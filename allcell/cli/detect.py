@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from allcell.analysis import analyse, picture_cautions
+from allcell.analysis import analyse, file_cautions, picture_cautions
 from allcell.cautions import WITHHELD, Cautioned
 from allcell.classifier import FieldClass, FieldClassifier
 from allcell.cli.annotated import AnnotatedFolder
@@ -85,7 +85,8 @@ def detect(
     def answer(place: int, path: Path) -> Result:
         image = images.decode(path)
         scale = resolve_scale(image, red_cell_px)
-        analysis = analyse(detector, image, str(path), scale=scale, confidence=conf)
+        about = file_cautions(path)
+        analysis = analyse(detector, image, str(path), scale=scale, confidence=conf, about=about)
         result = analysis.result(confidence=conf, insisted=insist)
         warn(path, result)
         if as_json:
@@ -120,7 +121,7 @@ def _classify(
         image = images.decode(path)
         field, timing = classifier.classify(image)
         about = picture_cautions(image, resolve_scale(image), whole_field=True)
-        field = replace(field, warnings=about, insisted=insist)
+        field = replace(field, warnings=(*about, *file_cautions(path)), insisted=insist)
         warn(path, field)
         model = classifier.spec.name
         suggested, probability = field.answer or (WITHHELD, None)

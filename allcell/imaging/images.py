@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ __all__ = [
     "decode",
     "encode_jpeg",
     "encode_png",
+    "note",
     "size_px",
 ]
 
@@ -41,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
-    """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; of a TIFF, its first page.
+    """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; see `note` for what of it.
 
     Transparency is composited on white; grey, palette and CMYK become RGB; 16 bits become 8 by
     `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
@@ -90,6 +92,22 @@ def size_px(
     return size
 
 
+def note(source: bytes | Path) -> str:
+    """What the user has to know about which part of a file `decode` reads; empty as a rule.
+
+    Args:
+        source: The bytes of a file that `decode` has read, or its path.
+
+    Raises:
+        ImageError: As `decode` does.
+    """
+    found, data, label, _ = _identified(source, "", None)
+    if found.tell is None:
+        return ""
+    with _explained(found, label):
+        return found.tell(data, label)
+
+
 def _identified(
     source: bytes | Path, name: str, limits: Limits | None
 ) -> tuple[ImageFormat, bytes, str, Limits]:
@@ -104,10 +122,13 @@ def _identified(
 def _explained(found: ImageFormat, label: str) -> Iterator[None]:
     """Turn whatever the libraries raise into ImageError."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of pixels beyond Pillow's own limit, ours being checked, and of damaged tags.
+            warnings.filterwarnings("ignore", module="PIL")
+            yield
     except ImageError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ImageError(f"{label} has more pixels than can be read.", SMALLER) from error
     # On damaged bytes Pillow, OpenCV, tifffile and pydicom raise whatever the bytes lead to
     # (struct.error, KeyError, IndexError, RecursionError, MemoryError, cv2.error, ...), and all

@@ -20,13 +20,15 @@ def test_find_pictures(tmp_path: Path) -> None:
     made(
         tmp_path,
         *("b.JPG", "a.png", "notes.txt", ".hidden.png", "sub/c.tiff", "sub/deep/d.dcm"),
-        *(".git/e.png", "single.dat"),
+        *(".git/e.png", "single.dat", "phone.HEIC"),
     )
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     single = tmp_path / "single.dat"
     found = find_pictures([single, tmp_path, tmp_path / "a.png"])
     relative = [p.relative_to(tmp_path).as_posix() for p in found.files]
-    assert relative == [*("single.dat", "a.png", "b.JPG", "sub/c.tiff", "sub/deep/d.dcm")]
+    assert relative == [
+        *("single.dat", "a.png", "b.JPG", "phone.HEIC", "sub/c.tiff", "sub/deep/d.dcm")
+    ]
     assert not found.failed
     hidden = tmp_path / ".hidden.png"
     assert find_pictures([hidden]).files == [hidden]
