@@ -102,7 +102,8 @@ def explained(command: Callable[P, None]) -> Callable[P, None]:
             try:
                 command(*args, **kwargs)
             finally:
-                sys.stdout.flush()
+                if sys.stdout is not None:  # as it is if the command was started without one
+                    sys.stdout.flush()
         except BrokenPipeError as error:
             _write_nowhere()
             raise typer.Exit(UNREAD) from error
@@ -122,7 +123,7 @@ def _write_nowhere() -> None:
     """Let what is left in stdout's buffer go nowhere: Python would fail on it again at its end."""
     try:
         sys.stdout.flush()
-    except OSError:
+    except (OSError, AttributeError):
         with contextlib.suppress(OSError, ValueError):  # captured output is no file
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
