@@ -7,12 +7,13 @@ goes to tifffile with imagecodecs, sample by sample as it is stored.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from allcell.errors import ImageError
 from allcell.formats.jpeg import jpeg_header
@@ -24,7 +25,7 @@ from allcell.formats.tiff_samples import read_samples
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
 _COLOUR_FILTER_ARRAY, _LINEAR_RAW = 32803, 34892
-_JPEG = 7
+_JPEG, _PLANAR = 7, 2
 #: What Pillow decodes: none, fax (three), LZW, JPEG of two kinds, Deflate (two), PackBits, LZMA,
 #: Zstandard.
 _BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000)
@@ -59,13 +60,18 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         chosen = choose_pages(tif, label).pages
         for index in chosen:
             _check_page(_page(tif, index, label), label, check_size)
-        if len(chosen) > 1 or not _is_usual(_page(tif, chosen[0], label), data):
-            return _from_samples(tif, chosen, data, label)
-    # Pillow turns TIFFs upright itself while it loads them.
+        if len(chosen) == 1 and _is_usual(_page(tif, chosen[0], label), data):
+            # There are layouts that Pillow does not know.
+            with contextlib.suppress(UnidentifiedImageError):
+                return _by_pillow(data, chosen[0], check_size)
+        return _from_samples(tif, chosen, data, label)
+
+
+def _by_pillow(data: bytes, page: int, check_size: SizeCheck) -> RGBImage:
     with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-        image.seek(chosen[0])
+        image.seek(page)
         check_size(*image.size)
-        return from_pillow(image)
+        return from_pillow(image)  # Pillow turns TIFFs upright itself while it loads them
 
 
 def tiff_note(data: bytes, label: str) -> str:
@@ -96,6 +102,8 @@ def _is_usual(page: tifffile.TiffPage, data: bytes) -> bool:
     """Whether Pillow decodes it, with all of its bits."""
     if page.bitspersample > 8 or page.sampleformat not in (1, 4):
         return page.photometric == 5 and page.bitspersample == 16
+    if page.planarconfig == _PLANAR and page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK):
+        return False
     if page.compression == _JPEG and page.dataoffsets:
         start = page.dataoffsets[0]
         return jpeg_header(data[start : start + page.databytecounts[0]]).is_usual

@@ -132,6 +132,14 @@ READ: dict[str, tuple[bytes, Array]] = {
     "tiff float": (tiff(RGB.astype(np.float32) / 255), RGB),
     "tiff double, grey": (tiff(GREY / 255.0), GREY_RGB),
     "tiff lab": (lab_tiff(), RGB),
+    "tiff of two samples": (
+        tiff(np.dstack([255 - GREY, GREY]), photometric="miniswhite", planarconfig="contig"),
+        GREY_RGB,
+    ),
+    "tiff of three samples, not called rgb": (
+        tiff(RGB, photometric="minisblack", planarconfig="contig"),
+        RGB,
+    ),
     "jpeg lossless": (LOSSLESS, RGB),
     "jpeg-ls": (imagecodecs.jpegls_encode(RGB), RGB),
     "jpeg lossless 16 bit": (
