@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,13 +23,23 @@ PROJECT_ROOT = _SHIPPED if INSTALLED else _PACKAGE.parent
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 
 
+def _cache() -> Path:
+    """Below the home folder; below the temporary one for a user that nobody has registered.
+
+    Containers run under such users. `allcell.environment.offline`, which may import nothing, has
+    the same rule.
+    """
+    home = os.path.expanduser("~")
+    return Path(tempfile.gettempdir() if home == "~" else home, ".cache", "allcell")
+
+
 class Settings(BaseSettings):
     """Everything that a person who runs allcell can set."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     weights_dir: Path = PROJECT_ROOT / "weights"
-    cache_dir: Path = Path.home() / ".cache" / "allcell"
+    cache_dir: Path = Field(default_factory=_cache)
     default_model: str = "live"
     device: str = "auto"
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 = all cores")

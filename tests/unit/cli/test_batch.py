@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from allcell.cli import base
 from allcell.environment.files import write_whole
 from allcell.imaging import images
 from allcell.imaging.images import encode_png
-from allcell.settings import settings
+from allcell.settings import Settings, settings
 from allcell.synth import random_spec, render
 
 SMEAR = encode_png(render(random_spec(1, 640, 480, 30)).image)
@@ -164,6 +165,12 @@ def test_a_setting_that_cannot_be_is_named(monkeypatch, command, name, value, sa
     assert says in done.stderr
     assert "pydantic" not in done.output
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for an unknown user
+    assert Settings().cache_dir == Path(tempfile.gettempdir(), ".cache", "allcell")
 
 
 def test_the_version_is_told():
