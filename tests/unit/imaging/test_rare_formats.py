@@ -55,6 +55,10 @@ def without_adobe(data: bytes) -> bytes:
     return data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4]) :]
 
 
+def without_jfif(data: bytes) -> bytes:
+    return data[:2] + data[4 + int.from_bytes(data[4:6]) :]
+
+
 def lab_tiff() -> bytes:
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     picture = ImageCms.profileToProfile(Image.fromarray(RGB), srgb, lab, outputMode="LAB")
@@ -181,6 +185,10 @@ READ: dict[str, tuple[bytes, Array]] = {
     "dicom grey, 12 of 16 bits unsaid": (dicom(GREY_12, "MONOCHROME2"), GREY_RGB),
     "dicom colour, 12 of 16 bits unsaid": (dicom(TWELVE), RGB),
     "dicom ycbcr jpeg called rgb": (dicom(JPEG_YCBCR, "RGB", uid.JPEGBaseline8Bit), RGB),
+    "dicom ycbcr jpeg without jfif called rgb": (
+        dicom(without_jfif(pil(RGB, "JPEG", quality=97)), "RGB", uid.JPEGBaseline8Bit),
+        RGB,
+    ),
     "dicom rgb jpeg called ybr": (dicom(JPEG_RGB, "YBR_FULL_422", uid.JPEGBaseline8Bit), RGB),
     "dicom rgb jpeg": (dicom(JPEG_RGB, "RGB", uid.JPEGBaseline8Bit), RGB),
     "dicom lossless .70": (dicom(LOSSLESS, "RGB", uid.JPEGLosslessSV1), RGB),
