@@ -10,11 +10,12 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     start_app,
     train,
 )
-from allcell.cli.base import app
+from allcell.cli.base import app, write_utf8
 
 
 def main() -> None:
     """Entry point of the console script."""
+    write_utf8()
     app(prog_name="allcell")
 
 

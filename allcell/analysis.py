@@ -6,8 +6,9 @@ the detector. The model runs once; confidence, overlap and classes can be change
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
 from allcell.imaging.familiarity import judge
+from allcell.imaging.images import note
 from allcell.imaging.preprocess import stain_for
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.imaging.stain import StainRuler
@@ -169,6 +171,7 @@ def analyse(
     *,
     scale: Scale | None = None,
     confidence: float | None = None,
+    about: Sequence[Caution] = (),
 ) -> Analysis:
     """Measure and judge an image, and run the model once.
 
@@ -178,6 +181,7 @@ def analyse(
         name: What the user calls the image.
         scale: How large its red cells are; measured if None.
         confidence: Lowest confidence of a candidate; the detector's floor if None.
+        about: What is known of its file: see `file_cautions`.
 
     Raises:
         ModelError: If the network fails.
@@ -193,8 +197,27 @@ def analyse(
         found.scale,
         found.timing,
         found.stain,
-        picture_cautions(image, found.scale, whole_field=detector.spec.fixed_input_px is not None),
+        (
+            *picture_cautions(
+                image, found.scale, whole_field=detector.spec.fixed_input_px is not None
+            ),
+            *about,
+        ),
     )
+
+
+def file_cautions(source: bytes | Path) -> tuple[Caution, ...]:
+    """What has to be said of a file that was read: which page of it was taken.
+
+    Args:
+        source: Its bytes or path.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    said = note(source)
+    remedy = "If you mean another one, save that as a picture of its own."
+    return (Caution("one_of_several", said, remedy),) if said else ()
 
 
 def picture_cautions(

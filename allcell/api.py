@@ -13,11 +13,12 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from allcell.analysis import analyse
+from allcell.analysis import analyse, file_cautions
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime
 from allcell.errors import AllcellError, ImageError
 from allcell.imaging import images
+from allcell.imaging.folders import find_pictures
 from allcell.imaging.images import RGBImage
 from allcell.imaging.scale import resolve_scale
 from allcell.result import Result
@@ -53,14 +54,19 @@ def read_image(source: ImageSource) -> RGBImage:
                 "Convert the array; OpenCV's BGR becomes RGB by image[..., ::-1].",
             )
         return source
+    return images.decode(_file(source))
+
+
+def _file(source: Any) -> bytes | Path:
+    """The bytes or the path of an image."""
     if isinstance(source, bytes):
-        return images.decode(source)
+        return source
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
         raise ImageError(
             f"Expected an image as a path, the bytes of a file or an array, got {source!r:.80}.",
             "Give the path of a picture, or its pixels as RGB uint8 (H, W, 3).",
         )
-    return images.decode(Path(source).expanduser())
+    return Path(source).expanduser()
 
 
 def open_detector(
@@ -192,12 +198,13 @@ def detect(
             name,
             scale=resolve_scale(image, red_cell_px),
             confidence=confidence,
+            about=() if isinstance(item, np.ndarray) else file_cautions(_file(item)),
         )
         result = analysis.result(confidence=confidence, iou=iou, classes=classes, insisted=insist)
         # The source, not the decoded image: a folder's images would not fit into memory.
         return result.with_pixels(partial(read_image, item))
 
-    several = _several(source)
+    several = _several(source, on_error)
     if several is None:
         return one(source, _name(source, 1))  # type: ignore[arg-type]
     results = []
@@ -232,19 +239,26 @@ def _detector(model: str | Detector | None, device: str | None, runtime: Runtime
         return _OPENED[key]
 
 
-def _several(source: Any) -> Iterator[tuple[ImageSource, str]] | None:
+def _several(
+    source: Any, on_error: Callable[[str, AllcellError], None] | None
+) -> Iterator[tuple[ImageSource, str]] | None:
     """The images of a list or folder with their names; None for a single image."""
     if isinstance(source, (str, os.PathLike)):
         folder = Path(source).expanduser()
         if not os.fspath(source) or not folder.is_dir():
             return None
-        found = images.collect_paths([folder])
-        if not found:
+        found = find_pictures([folder])
+        for path, error in found.failed:
+            if on_error is None:
+                raise error
+            on_error(str(path), error)
+        if not found.files:
             raise ImageError(
                 f"The folder {os.fspath(source)} holds no image that allcell reads.",
-                f"It looks for {', '.join(images.SUFFIXES)}, in subfolders too.",
+                f"It looks for {', '.join(images.SUFFIXES)}, in subfolders too. "
+                f"{' '.join(found.passed_over())}".rstrip(),
             )
-        return ((path, str(path)) for path in found)
+        return ((path, str(path)) for path in found.files)
     if isinstance(source, (bytes, np.ndarray)) or not isinstance(source, Iterable):
         return None
     if hasattr(source, "read"):  # an open file is iterable, too, line by line

@@ -18,6 +18,7 @@ CautionKind = Literal[
     "unlike",
     "models_disagree",
     "limit_reached",
+    "one_of_several",
     "grey",
     "stain_unknown",
     "scale_unknown",
@@ -34,7 +35,8 @@ class Caution:
 
     Attributes:
         kind: What it is about, for programs: the picture as a whole, the size or the stain of its
-            red cells, a limit that was reached so that cells may be missing, or other models.
+            red cells, a limit that was reached so that cells may be missing, other models, or
+            the page of its file.
         message: The reason, for people.
         remedy: What to do about it.
         withholds: Whether the fraction, its interval and the yes or no are withheld because of it.

@@ -29,3 +29,7 @@ class DeviceError(AllcellError):
 
 class DataError(AllcellError):
     """A dataset or an annotation file does not fit."""
+
+
+class SettingError(AllcellError):
+    """A setting in the environment has a value that cannot be used."""

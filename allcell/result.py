@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,14 @@ from allcell.cautions import WITHHELD, Cautioned
 from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
+from allcell.environment.files import write_whole
 from allcell.errors import ImageError
 from allcell.imaging.images import RGBImage, encode_png
 from allcell.imaging.scale import Scale
 from allcell.models.registry import BLAST, CLASSES
 from allcell.settings import RESEARCH_USE
 from allcell.text import names
-from allcell.text.noticed import noticed_csv
+from allcell.text.noticed import csv_file, noticed_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,10 +33,10 @@ CONFIDENCE_DECIMALS = 4
 PIXEL_DECIMALS = 2
 #: What an image without a name is called, by its place in a list.
 _NUMBERED = re.compile(r"image-\d+")
-#: Columns of the table with one row per box; the last one is empty unless numbers are not to be
-#: trusted.
+#: Columns of the table with one row per box. `cell` counts an image's boxes from 1, best first; the
+#: last one is empty unless numbers are not to be trusted.
 BOX_COLUMNS = (
-    *("image", "model", "suggested_class", "confidence"),
+    *("image", "model", "cell", "suggested_class", "confidence"),
     *("x1_px", "y1_px", "x2_px", "y2_px", "reservation"),
 )
 
@@ -140,7 +141,10 @@ class Result(Cautioned):
         """One row per cell, in pixels of the image; the columns are `BOX_COLUMNS`."""
         import pandas as pd
 
-        rows = [(self.name, self.model, *row, self.reservation) for row in self.rows()]
+        rows = [
+            (self.name, self.model, number, *row, self.reservation)
+            for number, row in enumerate(self.rows(), 1)
+        ]
         return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
 
     def to_json(self) -> str:
@@ -240,7 +244,7 @@ class Result(Cautioned):
         """
         contents = {
             "-annotated.png": encode_png(self.draw(image)),
-            ".csv": boxes_csv([self]).encode(),
+            ".csv": csv_file(boxes_csv([self])),
             ".json": f"{self.to_json()}\n".encode(),
         }
         target = Path(folder).expanduser()
@@ -252,7 +256,7 @@ class Result(Cautioned):
             if not any(file.exists() for file in files) or self._wrote(files[-1]):
                 break
         for file, content in zip(files, contents.values(), strict=True):
-            file.write_bytes(content)
+            write_whole(file, content)
         return files
 
     def _wrote(self, kept: Path) -> bool:
@@ -266,31 +270,31 @@ class Result(Cautioned):
 
 
 def boxes_csv(results: Sequence[Result]) -> str:
-    """One row per box, in pixels of the source image.
+    """One row per box, in pixels of the source image; one that says 0 for an image without boxes.
 
     Args:
         results: One or many; the first column tells them apart.
     """
-    rows = (
-        [
-            names.spreadsheet_text(name),
-            names.spreadsheet_text(result.model),
-            names.spreadsheet_text(kind),
+    called = names.telling_names(result.name for result in results)
+    return noticed_csv(BOX_COLUMNS, chain.from_iterable(map(box_rows, results, called)))
+
+
+def box_rows(result: Result, name: str) -> Iterator[list[str]]:
+    """The rows of `boxes_csv` for one image, without the notice's column.
+
+    Args:
+        result: What was found in it.
+        name: What the table calls it.
+    """
+    text = names.spreadsheet_text
+    image, model, reservation = map(text, (name, result.model, result.reservation))
+    for number, (kind, confidence, *xyxy) in enumerate(result.rows(), 1):
+        yield [
+            *(image, model, str(number), text(kind)),
             f"{confidence:.{CONFIDENCE_DECIMALS}f}",
             *(f"{side:.{PIXEL_DECIMALS}f}" for side in xyxy),
-            names.spreadsheet_text(result.reservation),
+            reservation,
         ]
-        for result, name in zip(results, export_names(results), strict=True)
-        for kind, confidence, *xyxy in result.rows()
-    )
-    return noticed_csv(BOX_COLUMNS, rows)
-
-
-def export_names(results: Iterable[Result]) -> list[str]:
-    """Names of the images in every export: safe as file names, and unique."""
-    return names.unique_names(names.safe_name(result.name) for result in results)
-
-
-def without_names(results: Iterable[Result]) -> list[Result]:
-    """The same results as image-001, image-002, ...: a file name may hold a patient's name."""
-    return [replace(result, name=f"image-{n:03d}") for n, result in enumerate(results, 1)]
+    if not len(result.shown_boxes):
+        found = ("", WITHHELD) if result.withheld else ("0", "")
+        yield [image, model, *found, *[""] * 5, reservation]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from allcell.errors import SettingError
+
+_PREFIX = "ALLCELL_"
 _PACKAGE = Path(__file__).resolve().parent
 _SHIPPED = _PACKAGE / "_project"
 #: Whether allcell runs from an installed wheel rather than a checkout of the project.
@@ -18,13 +23,23 @@ PROJECT_ROOT = _SHIPPED if INSTALLED else _PACKAGE.parent
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 
 
+def _cache() -> Path:
+    """Below the home folder; below the temporary one for a user that nobody has registered.
+
+    Containers run under such users. `allcell.environment.offline`, which may import nothing, has
+    the same rule.
+    """
+    home = os.path.expanduser("~")
+    return Path(tempfile.gettempdir() if home == "~" else home, ".cache", "allcell")
+
+
 class Settings(BaseSettings):
     """Everything that a person who runs allcell can set."""
 
-    model_config = SettingsConfigDict(env_prefix="ALLCELL_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     weights_dir: Path = PROJECT_ROOT / "weights"
-    cache_dir: Path = Path.home() / ".cache" / "allcell"
+    cache_dir: Path = Field(default_factory=_cache)
     default_model: str = "live"
     device: str = "auto"
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 = all cores")
@@ -65,5 +80,29 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises:
+        SettingError: If a variable of the environment has a value that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingError(*_explain(error)) from None
+    except SettingsError as error:
+        # Lists are written as JSON; the library's message names the field and nothing else.
+        quoted = str(error).split('"')
+        name = f"{_PREFIX}{quoted[1].upper()}" if len(quoted) > 2 else f"A setting {_PREFIX}..."
+        raise SettingError(
+            f"{name} is not a list as JSON.", """Write it as in ALLCELL_CAMERAS='["0"]'."""
+        ) from None
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    """What is wrong with each variable, and what to do."""
+    wrong = [
+        f"{_PREFIX}{'.'.join(map(str, problem['loc'])).upper()} is {problem['input']!r:.60}: "
+        f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
+        for problem in error.errors()
+    ]
+    return " ".join(wrong), "Correct it in the environment, or unset it for the default."

@@ -1,8 +1,11 @@
-"""What all commands share: the application, its messages and its exit codes."""
+"""What all commands share: the application, its messages, its output and its exit codes."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -10,9 +13,14 @@ from typing import ParamSpec
 
 import typer
 
+from allcell import __version__
 from allcell.errors import AllcellError
+from allcell.settings import settings
 
 P = ParamSpec("P")
+
+#: Exit codes of a Unix command that ended by Ctrl-C, or because nobody reads on: 128 + the signal.
+STOPPED, UNREAD = 130, 141
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,11 +32,49 @@ data_app = typer.Typer(no_args_is_help=True, help="Make and check datasets.")
 app.add_typer(data_app, name="data")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"allcell {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _set_up(verbose: bool = typer.Option(False, "--verbose", help="Log progress.")) -> None:
+def _set_up(
+    verbose: bool = typer.Option(False, "--verbose", help="Log progress."),
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version and end."
+    ),
+) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(message)s", stream=sys.stderr
     )
+    try:
+        settings()  # the options' defaults need them
+    except AllcellError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from error
+
+
+def default_model() -> str:
+    """The model of the settings: read when a command runs, not when it is defined."""
+    return settings().default_model
+
+
+def default_device() -> str:
+    """The device of the settings, likewise."""
+    return settings().device
+
+
+def write_utf8() -> None:
+    """Make stdout and stderr UTF-8 wherever they lead, and no character an error.
+
+    Redirected output has the code page of the computer on Windows, which lacks most characters. A
+    terminal keeps its own encoding. File names of other encodings are written escaped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def say(message: str) -> None:
@@ -36,15 +82,49 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def in_words(error: Exception) -> str:
+    """An error as a sentence, without the numbers of the operating system."""
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{os.fspath(error.filename)}: " if error.filename else ""
+        return f"{name}{error.strerror}."
+    return str(error)
+
+
 def explained(command: Callable[P, None]) -> Callable[P, None]:
-    """Make a command's expected errors print their message and exit with code 1."""
+    """Make a command's expected errors print their message and exit with code 1.
+
+    One that is stopped, or whose output nobody reads to the end, ends quietly.
+    """
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            try:
+                command(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:  # as it is if the command was started without one
+                    sys.stdout.flush()
+        except BrokenPipeError as error:
+            _write_nowhere()
+            raise typer.Exit(UNREAD) from error
+        except KeyboardInterrupt as error:
+            say("stopped.")
+            raise typer.Exit(STOPPED) from error
         except (AllcellError, OSError) as error:
-            say(f"error: {error}")
+            say(f"error: {in_words(error)}")
+            if isinstance(error, OSError):
+                _write_nowhere()
             raise typer.Exit(1) from error
 
     return run
+
+
+def _write_nowhere() -> None:
+    """Let what is left in stdout's buffer go nowhere: Python would fail on it again at its end."""
+    try:
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        with contextlib.suppress(OSError, ValueError):  # captured output is no file
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)

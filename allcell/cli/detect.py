@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import typer
 
-from allcell.analysis import analyse, picture_cautions
+from allcell.analysis import analyse, file_cautions, picture_cautions
 from allcell.cautions import WITHHELD, Cautioned
-from allcell.classifier import FieldClassifier
-from allcell.cli.base import app, explained, say
+from allcell.classifier import FieldClass, FieldClassifier
+from allcell.cli.annotated import AnnotatedFolder
+from allcell.cli.base import app, default_device, default_model, explained, in_words, say
+from allcell.cli.batch import Batch, CsvRows, warn
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
-from allcell.errors import AllcellError
 from allcell.imaging import images
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import CLASSIFIERS
-from allcell.result import Result, boxes_csv
-from allcell.settings import RESEARCH_USE, settings
-from allcell.text.names import file_stems, unique_names
+from allcell.result import BOX_COLUMNS, Result, box_rows
+from allcell.settings import RESEARCH_USE
+from allcell.text.names import spreadsheet_text, telling_names
+
+#: Columns of the table of a model that classifies whole fields.
+FIELD_COLUMNS = ("image", "suggested_field_class", "probability", "model", "reservation")
 
 
 @app.command()
@@ -30,16 +32,20 @@ from allcell.text.names import file_stems, unique_names
 def detect(
     context: typer.Context,
     paths: list[Path] = typer.Argument(..., metavar="PATH...", help="Images or folders of them."),
-    model: str = typer.Option(settings().default_model, help="Name of the model."),
+    model: str = typer.Option(default_model, help="Name of the model."),
     conf: float | None = typer.Option(
         None, min=0, max=1, help="Lowest confidence; the model's operating threshold by default."
     ),
     red_cell_px: float | None = typer.Option(
         None, min=1, help="Red-cell diameter in pixels; measured by default."
     ),
-    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+    device: str = typer.Option(default_device, help="auto, cpu or cuda."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object per line."),
-    as_csv: bool = typer.Option(False, "--csv", help="One row per cell."),
+    as_csv: bool = typer.Option(
+        False,
+        "--csv",
+        help="One row per cell, one that says 0 for an image without; rows come as they are done.",
+    ),
     annotated: Path | None = typer.Option(None, help="Write annotated PNGs into this folder."),
     onnx: Path | None = typer.Option(None, help=ONNX_HELP),
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
@@ -56,13 +62,9 @@ def detect(
         refuse_with_onnx(context, model="the file is the model", device="the file runs on the CPU")
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
-    missing = [path for path in paths if not path.exists()]
-    for path in missing:
-        say(f"failed: {path}: there is no such file or folder")
-    files = images.collect_paths(path for path in paths if path.exists())
-    if not files:
-        say("error: no image was found at the given paths.")
-        raise typer.Exit(1)
+    batch = Batch.at(paths)
+    files = batch.found.files
+    names = telling_names(str(path.absolute()) for path in files)
     if onnx is None and model in (spec.name for spec in CLASSIFIERS):
         if annotated or red_cell_px or conf is not None:
             raise typer.BadParameter(
@@ -70,92 +72,63 @@ def detect(
                 "leave out --annotated, --red-cell-px and --conf"
             )
         classifier = FieldClassifier.open(model, device=device)
-        _classify(classifier, files, len(missing), as_json, as_csv, insist)
+        _classify(classifier, batch, names, as_json, as_csv, insist)
         return
     if onnx is None:
         detector = Detector.open(model, device=device)
     else:
         detector, _ = open_user_model(onnx, classes)
-    if annotated:
-        annotated.mkdir(parents=True, exist_ok=True)
-    stems = file_stems(unique_names(path.name for path in files))
+    pictures = AnnotatedFolder(annotated, names) if annotated else None
     say(RESEARCH_USE)
-    results: list[Result] = []
-    failed, withheld = len(missing), 0
-    for path, stem in zip(files, stems, strict=True):
-        try:
-            image = images.decode(path)
-            scale = resolve_scale(image, red_cell_px)
-            analysis = analyse(detector, image, str(path), scale=scale, confidence=conf)
-        except AllcellError as error:
-            failed += 1
-            say(f"failed: {path}: {error}")
-            continue
+    table = CsvRows(BOX_COLUMNS) if as_csv else None
+
+    def answer(place: int, path: Path) -> Result:
+        image = images.decode(path)
+        scale = resolve_scale(image, red_cell_px)
+        about = file_cautions(path)
+        analysis = analyse(detector, image, str(path), scale=scale, confidence=conf, about=about)
         result = analysis.result(confidence=conf, insisted=insist)
-        withheld += result.withheld
-        _warn(path, result)
-        if annotated:
-            picture = result.draw(image)
-            (annotated / f"{stem}-annotated.png").write_bytes(images.encode_png(picture))
+        warn(path, result)
         if as_json:
             typer.echo(result.to_json())
-        elif as_csv:
-            results.append(result)
+        elif table:
+            table.write(box_rows(result, names[place]))
         else:
             typer.echo(_sentence(result, analysis.scale))
-    if as_csv:
-        typer.echo(boxes_csv(results), nl=False)
-    _finish(failed, withheld, len(files) + len(missing))
+        if pictures:
+            try:
+                pictures.write(place, path, result, image)
+            except OSError as error:
+                batch.fail(path, f"its annotated picture cannot be written: {in_words(error)}")
+        return result
 
-
-def _warn(path: Path, answer: Cautioned) -> None:
-    for caution in answer.cautions:
-        say(f"warning: {path}: {caution}")
-
-
-def _finish(failed: int, withheld: int, inputs: int) -> None:
-    if withheld:
-        say(
-            f"{withheld} of {inputs} inputs: numbers withheld, not to be trusted. "
-            "To see them all the same, add --insist."
-        )
-    if failed:
-        say(f"{failed} of {inputs} inputs failed; the others are done.")
-        raise typer.Exit(1)
+    batch.run(answer)
 
 
 def _classify(
     classifier: FieldClassifier,
-    files: list[Path],
-    missing: int,
+    batch: Batch,
+    names: list[str],
     as_json: bool,
     as_csv: bool,
     insist: bool,
 ) -> None:
     """The class of each whole field."""
     say(RESEARCH_USE)
-    failed, withheld = missing, 0
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    if as_csv:
-        columns = ("image", "suggested_field_class", "probability", "model", "reservation")
-        rows.writerow((*columns, RESEARCH_USE))
-    for path in files:
-        try:
-            image = images.decode(path)
-            field, timing = classifier.classify(image)
-            about = picture_cautions(image, resolve_scale(image), whole_field=True)
-        except AllcellError as error:
-            failed += 1
-            say(f"failed: {path}: {error}")
-            continue
-        field = replace(field, warnings=about, insisted=insist)
-        withheld += field.withheld
-        _warn(path, field)
+    table = CsvRows(FIELD_COLUMNS) if as_csv else None
+
+    def answer(place: int, path: Path) -> FieldClass:
+        image = images.decode(path)
+        field, timing = classifier.classify(image)
+        about = picture_cautions(image, resolve_scale(image), whole_field=True)
+        field = replace(field, warnings=(*about, *file_cautions(path)), insisted=insist)
+        warn(path, field)
         model = classifier.spec.name
         suggested, probability = field.answer or (WITHHELD, None)
-        if as_csv:
+        if table:
             number = "" if probability is None else f"{probability:.4f}"
-            rows.writerow((path, suggested, number, model, field.reservation, ""))
+            values = (names[place], suggested, number, model, field.reservation)
+            table.write([[spreadsheet_text(value) for value in values]])
         elif as_json:
             row = {
                 "image": str(path),
@@ -177,7 +150,9 @@ def _classify(
                 f"cancerous {probability:.2f}, not calibrated); {timing.total_ms:.0f} ms"
                 f"{_reserved(field)}"
             )
-    _finish(failed, withheld, len(files) + missing)
+        return field
+
+    batch.run(answer)
 
 
 def _sentence(result: Result, scale: Scale) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import typer
 
 from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
-from allcell.cli.base import app, explained, say
+from allcell.cli.base import app, default_device, default_model, explained, say
 from allcell.detector import Detector
 from allcell.engines.opening import require_torch, resolve_device
 from allcell.environment.installation import weights_to_write
@@ -19,7 +19,7 @@ from allcell.models.weights import model_files, read_manifest
 from allcell.report.cards import render_card
 from allcell.report.classifier_card import render_classifier_card
 from allcell.report.readme import fill
-from allcell.settings import PROJECT_ROOT, settings
+from allcell.settings import PROJECT_ROOT
 from allcell.stream.model_worker import ModelWorker
 from allcell.stream.pipeline import benchmark_pipeline, pan
 from allcell.synth import random_spec, render
@@ -65,12 +65,12 @@ def cards() -> None:
 @app.command("benchmark")
 @explained
 def benchmark_command(
-    model: str = typer.Option(settings().default_model, help="Name of the model."),
+    model: str = typer.Option(default_model, help="Name of the model."),
     imgsz: int | None = typer.Option(
         None, min=64, max=4096, help="Long side of the network's input; the live size by default."
     ),
     frames: int = typer.Option(200, min=1, help="Frames to measure."),
-    device: str = typer.Option(settings().device, help="auto, cpu or cuda."),
+    device: str = typer.Option(default_device, help="auto, cpu or cuda."),
     full_precision: bool = typer.Option(
         False, help="Use the 32-bit graph even where an 8-bit one is shipped for live video."
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from allcell.cli.base import app, explained, say
+from allcell.cli.base import app, default_model, explained, say
 from allcell.data.dataset import read_yolo
 from allcell.engines.opening import require_torch
 from allcell.environment.installation import weights_to_write
@@ -19,7 +19,6 @@ from allcell.evaluation.publish import answer
 from allcell.models.left_out import as_trained, left_out_dir
 from allcell.models.registry import CLASSIFIERS, get_classifier
 from allcell.models.weights import ModelFiles, model_files, verified
-from allcell.settings import settings
 from allcell.text.words import SCORE_TITLES
 from allcell.training.facts import note_taken
 from allcell.training.recipe import CnnRecipe, Recipe, load_recipe
@@ -155,7 +154,7 @@ def _train_cnn(
 @app.command()
 @explained
 def export(
-    model: str = typer.Option(settings().default_model, help="Name of the model."),
+    model: str = typer.Option(default_model, help="Name of the model."),
     output: Path = typer.Option(..., help="The ONNX file to write."),
 ) -> None:
     """Export a model as ONNX: input RGB bytes (1, height, width, 3), any size for a detector."""

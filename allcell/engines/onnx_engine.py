@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,16 @@ from allcell.errors import DeviceError, ModelError
 
 #: Compiled graphs kept, one per input size; a field, its tiles and a live picture need few.
 _MAX_SESSIONS = 4
+
+
+#: What ONNX Runtime says of files that are newer than itself (core/graph/model.cc and
+#: model_load_utils.h): the file's version and the newest that it reads.
+_TOO_NEW = {
+    r"Unsupported model IR version: (\d+), max supported IR version: (\d+)": "ONNX IR version",
+    r"Opset (\d+) is under development.*till opset (\d+)": "ONNX opset",
+}
+#: Where in its own source something failed.
+_CPP = "/onnxruntime_src/"
 
 
 @dataclass(frozen=True)
@@ -140,10 +151,23 @@ class OnnxEngine:
         try:
             return ort.InferenceSession(self._model, options, providers=[self._provider])
         except Exception as error:  # ONNX Runtime raises its own class for each cause
-            raise ModelError(
-                f"{self._name} is not an ONNX network that can be opened ({_first(error)}).",
-                "Export it again, or choose another file.",
-            ) from error
+            raise self._cannot_open(error) from error
+
+    def _cannot_open(self, error: Exception) -> ModelError:
+        """Why a file cannot be opened, without the C++ that ONNX Runtime quotes."""
+        text = str(error)
+        for pattern, what in _TOO_NEW.items():
+            if found := re.search(pattern, text, re.DOTALL):
+                has, reads = found.groups()
+                return ModelError(
+                    f"{self._name} has {what} {has}; the ONNX Runtime here reads up to {reads}.",
+                    "Export it with an older opset, or install a newer onnxruntime.",
+                )
+        why = "" if _CPP in text else f" ({_first(error)})"
+        return ModelError(
+            f"{self._name} is not an ONNX network that can be opened{why}.",
+            "Export it again, or choose another file.",
+        )
 
     def _session(self, height: int, width: int) -> ort.InferenceSession:
         session = self._sessions.get((height, width))

@@ -5,6 +5,10 @@ in the commands, in a program that imports allcell, and in the child processes o
 """
 
 import os
+import tempfile
+
+#: "~" for a user whom nobody has registered, as in a container.
+_HOME = os.path.expanduser("~")
 
 # The environment cannot override these: README promises that nothing is looked up or fetched.
 os.environ.update(
@@ -23,5 +27,5 @@ os.environ.setdefault("YOLO_VERBOSE", "false")
 os.environ.setdefault(
     "YOLO_CONFIG_DIR",
     os.environ.get("ALLCELL_CACHE_DIR")
-    or os.path.join(os.path.expanduser("~"), ".cache", "allcell"),
+    or os.path.join(_HOME if _HOME != "~" else tempfile.gettempdir(), ".cache", "allcell"),
 )

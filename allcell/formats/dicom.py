@@ -9,29 +9,40 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.pixels.utils import pixel_array
 
 from allcell.errors import ImageError
-from allcell.formats.pixels import RGBImage, to_rgb
+from allcell.formats.dicom_start import with_preamble
+from allcell.formats.jpeg import decode_samples, jpeg_header
+from allcell.formats.pixels import RGBImage, depth_in_use, to_rgb
 from allcell.formats.raster import SizeCheck
+from allcell.formats.sizes import jpeg2000_size
 
 _NATIVE = (
     uid.ExplicitVRLittleEndian,
     uid.ImplicitVRLittleEndian,
     uid.ExplicitVRBigEndian,
 )
-_CODED_BY_PILLOW = (
+_JPEG = (
     uid.JPEGBaseline8Bit,
     uid.JPEGExtended12Bit,
+    uid.JPEGLossless,
+    uid.JPEGLosslessSV1,
+    uid.JPEGLSLossless,
+    uid.JPEGLSNearLossless,
+)
+_JPEG_2000 = (
     uid.JPEG2000Lossless,
     uid.JPEG2000,
+    uid.HTJ2KLossless,
+    uid.HTJ2KLosslessRPCL,
+    uid.HTJ2K,
 )
-_READABLE = (*_NATIVE, *_CODED_BY_PILLOW, uid.RLELossless)
+_READABLE = (*_NATIVE, *_JPEG, *_JPEG_2000, uid.RLELossless)
 
 #: Everything the picture needs, and nothing that names a person.
 _PIXEL_ELEMENTS = [
@@ -83,31 +94,82 @@ def read_dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     with warnings.catch_warnings():
         # As with the logger above; only these modules, since all threads share the filters.
         warnings.filterwarnings("ignore", module=r"pydicom|allcell\.formats\.dicom")
-        return _read(data, label, check_size)
+        return _read(with_preamble(data), label, check_size)
 
 
 def _read(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     syntax = _transfer_syntax(data)
     if syntax not in _READABLE:
         # Deflated files are refused: pydicom would inflate them, unbounded, before any check.
-        raise ImageError(f"{label} is DICOM compressed in a way that cannot be read.", _EXPORT)
+        raise ImageError(
+            f"{label} is DICOM compressed in a way that cannot be read: {_name(syntax)}.", _EXPORT
+        )
     header = dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=list(_PIXEL_ELEMENTS))
     _check_header(header, label, check_size)
     ds = dcmread(io.BytesIO(data), specific_tags=list(_PIXEL_ELEMENTS))
     if "PixelData" not in ds:
         raise ImageError(f"{label} is a DICOM file without a picture.", _EXPORT)
-    if syntax in _CODED_BY_PILLOW:
-        frame = get_frame(ds.PixelData, 0, number_of_frames=1)
-        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as coded:
-            if coded.size != (int(ds.Columns), int(ds.Rows)):
-                raise ValueError(f"header says {ds.Columns}x{ds.Rows}, the frame is {coded.size}")
-    pixels = pixel_array(ds)
     photometric = str(ds.PhotometricInterpretation)
+    if syntax in (*_JPEG, *_JPEG_2000):
+        pixels = _decode_frame(ds, label, is_jpeg=syntax in _JPEG)
+        if pixels.ndim == 3:
+            return to_rgb(pixels, depth_bits=_depth(ds), alpha=False)
+    else:
+        pixels = pixel_array(ds)
     if photometric == "PALETTE COLOR":
         return to_rgb(np.asarray(apply_color_lut(pixels, ds)), alpha=False)
     if photometric in ("MONOCHROME1", "MONOCHROME2"):
         return to_rgb(_grey(pixels, ds, inverted=photometric == "MONOCHROME1"))
-    return to_rgb(pixels, depth_bits=int(ds.BitsStored), alpha=False)
+    return to_rgb(pixels, depth_bits=_depth(ds), alpha=False)
+
+
+def _depth(ds: Dataset) -> int | None:
+    """Bits of the sensor; None where all bits are said to be stored, so that the samples tell."""
+    bits = int(ds.BitsStored)
+    return bits if bits < 16 else None
+
+
+def _name(syntax: uid.UID) -> str:
+    """A transfer syntax as the standard calls it; it may be anything in a damaged file."""
+    return syntax.name if syntax.is_transfer_syntax else "an unknown transfer syntax"
+
+
+def _decode_frame(ds: Dataset, label: str, *, is_jpeg: bool) -> npt.NDArray[Any]:
+    """The one coded frame, colours as RGB, with the values that are stored.
+
+    A frame says itself whether it is YCbCr or RGB; what the file says about it is often wrong, and
+    is believed only where the frame does not.
+    """
+    frame = get_frame(ds.PixelData, 0, number_of_frames=1)
+    if is_jpeg:
+        header = jpeg_header(frame)
+        size = header.width_px, header.height_px
+    else:
+        size = jpeg2000_size(frame)
+    if size != (int(ds.Columns), int(ds.Rows)):
+        raise ValueError(f"header says {ds.Columns}x{ds.Rows}, the frame is {size}")
+    if not is_jpeg:
+        import imagecodecs
+
+        pixels = imagecodecs.jpeg2k_decode(frame)
+        if str(ds.PhotometricInterpretation) in ("YBR_FULL", "YBR_FULL_422"):
+            pixels = convert_color_space(pixels, "YBR_FULL", "RGB")
+    else:
+        # An even number of bytes is kept, so a zero may follow the end.
+        frame = frame[: frame.rindex(b"\xff\xd9") + 2]
+        is_rgb = str(ds.PhotometricInterpretation) == "RGB"
+        pixels = decode_samples(frame, header, label, unsaid="RGB" if is_rgb else "YCbCr")
+    if int(ds.get("PixelRepresentation", 0)) and pixels.ndim == 2:
+        pixels = _signed(pixels, int(ds.BitsStored))
+    return np.asarray(pixels)
+
+
+def _signed(pixels: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
+    """Samples whose highest stored bit is a sign."""
+    if pixels.dtype.kind == "i":
+        return pixels
+    values = pixels.astype(np.int32)
+    return np.where(values >= 2 ** (bits - 1), values - 2**bits, values)
 
 
 def _transfer_syntax(data: bytes) -> uid.UID:
@@ -144,6 +206,8 @@ def _check_header(header: Dataset, label: str, check_size: SizeCheck) -> None:
 def _grey(pixels: npt.NDArray[Any], ds: Dataset, *, inverted: bool) -> RGBImage:
     """Stored grey values as the display shows them: rescale, then window (PS3.3 C.11.2.1.2)."""
     bits = int(ds.BitsStored)
+    if bits == 16 and pixels.dtype == np.uint16:
+        bits = depth_in_use(pixels)  # all bits are said to be stored by many who store twelve
     signed = bool(int(ds.get("PixelRepresentation", 0)))
     lowest = -(2 ** (bits - 1)) if signed else 0
     slope = float(ds.get("RescaleSlope", None) or 1)

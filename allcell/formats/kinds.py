@@ -39,7 +39,7 @@ _KNOWN_OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"MZ", "a program", _TAKE_PICTURE),
     (0, b"\x7fELF", "a program", _TAKE_PICTURE),
 )
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_HEIF_BRANDS = (b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def identify(data: bytes, label: str) -> ImageFormat:
@@ -81,7 +81,7 @@ def _describe_iso_media(data: bytes) -> tuple[str, str]:
     if brand in (b"avif", b"avis"):
         return "an AVIF picture", _SAVE_AS
     if brand in _HEIF_BRANDS:
-        return "a HEIC picture, as phones take them", _PHONE
+        return "a series of pictures, or one of a kind that only its own program knows", _PHONE
     if brand == b"crx ":
         return "a camera raw file", _SAVE_AS
     return "a video", _STILL

@@ -14,14 +14,41 @@ RGBImage = npt.NDArray[np.uint8]
 SENSOR_DEPTHS = (8, 10, 12, 14, 16)
 
 
-def depth_in_use(samples: npt.NDArray[np.uint16]) -> int:
+#: What is burnt into a picture (a scale bar, its text) is white in the file, not for the sensor: at
+#: least the top 8-bit level. It covers less than this share, and hot pixels less than that one.
+_BURNT_IN_FROM, _BURNT_IN_SHARE, _HOT_SHARE = 0xFF00, 0.03, 1e-5
+_AT_A_TIME = 2**20
+
+
+def depth_in_use(samples: npt.NDArray[np.uint16], stated_largest: int | None = None) -> int:
     """How many bits the sensor behind 16-bit samples has: 8, 10, 12, 14 or 16.
 
     Microscope cameras store 10, 12 or 14 bits in 16-bit files without saying so; the largest
-    sample tells, since the background of a stained smear nearly saturates the sensor.
+    sample tells, since the background of a stained smear nearly saturates the sensor. A scale bar
+    that was burnt in as white, or a hot pixel, does not count.
+
+    Args:
+        samples: Any shape.
+        stated_largest: What the file gives as its largest sample, which is believed if the samples
+            bear it out.
     """
-    brightest = int(samples.max(initial=0))
-    return next(bits for bits in SENSOR_DEPTHS if brightest < 2**bits)
+    counts = np.zeros(65536, np.int64)
+    flat = np.ravel(samples)
+    for start in range(0, flat.size, _AT_A_TIME):  # each sample takes eight bytes meanwhile
+        counts += np.bincount(flat[start : start + _AT_A_TIME], minlength=65536)
+    outside = {bits: int(counts[2**bits :].sum()) for bits in SENSOR_DEPTHS}
+    if stated_largest is not None and 0 < stated_largest < 65535:
+        stated = next(bits for bits in SENSOR_DEPTHS if stated_largest < 2**bits)
+        if outside[stated] <= _BURNT_IN_SHARE * flat.size:
+            return stated
+    burnt_in = int(counts[_BURNT_IN_FROM:].sum())
+    for bits, larger in outside.items():
+        if larger <= _HOT_SHARE * flat.size:
+            return bits
+        # Where the text of a scale bar is smooth, its edges have values in between.
+        if larger <= _BURNT_IN_SHARE * flat.size and 2 * burnt_in >= larger:
+            return bits
+    return SENSOR_DEPTHS[-1]
 
 
 def to_8_bit(samples: npt.NDArray[np.uint16], depth_bits: int | None = None) -> RGBImage:
@@ -66,6 +93,7 @@ def to_rgb(
     pixels: npt.NDArray[np.generic],
     *,
     depth_bits: int | None = None,
+    stated_largest: int | None = None,
     alpha: bool = True,
     premultiplied: bool = False,
 ) -> RGBImage:
@@ -74,6 +102,7 @@ def to_rgb(
     Args:
         pixels: uint8 or uint16, shape (H, W) or (H, W, 1 to 4).
         depth_bits: For uint16: see `to_8_bit`.
+        stated_largest: For uint16 of unknown depth: see `depth_in_use`.
         alpha: Whether a second or fourth channel is opacity (else it is ignored).
         premultiplied: See `flatten`.
 
@@ -89,6 +118,8 @@ def to_rgb(
     channels = pixels.shape[2]
     split = 1 if channels <= 2 else 3
     colour, opacity = pixels[..., :split], pixels[..., split:]
+    if colour.dtype == np.uint16 and depth_bits is None:
+        depth_bits = depth_in_use(np.asarray(colour, dtype=np.uint16), stated_largest)
     colour8, opacity8 = _eight(colour, depth_bits), _eight(opacity, None)
     if split == 1:
         colour8 = np.repeat(colour8, 3, axis=2)

@@ -9,9 +9,10 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from allcell.errors import ImageError
+from allcell.formats.jpeg import decode_samples, jpeg_header
 from allcell.formats.pixels import RGBImage, flatten, orient, to_rgb
 
 #: Called with width and height in pixels before anything is decoded; raises if they do not fit.
@@ -22,37 +23,50 @@ log = logging.getLogger(__name__)
 _ORIENTATION = 274
 _PNG_ORIENTATION_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _MAX_JPEG_SCANS = 200
-_MAX_JPEG_SEGMENTS = 2000
+_END_OF_JPEG = b"\xff\xd9"
 
 
-def read_jpeg(data: bytes, check_size: SizeCheck) -> RGBImage:
+def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     """An upright JPEG, or the first picture of a multi-picture one.
 
     OpenCV decodes 12 megapixels in half Pillow's time, with the same pixels (CMYK: to within 1).
 
     Args:
         data: The whole file.
+        label: What messages call the file.
         check_size: Called with the size from the header before decoding.
 
     Returns:
         (H, W, 3) uint8.
 
     Raises:
-        ImageError: What `check_size` raises.
-        Exception: Whatever Pillow and OpenCV raise on damaged data; the caller translates it.
+        ImageError: If it is of a kind that cannot be read, and what `check_size` raises.
+        Exception: Whatever the libraries raise on damaged data; the caller translates it.
     """
-    end = _end_of_jpeg(data)
+    header = jpeg_header(data)
+    end = data.find(_END_OF_JPEG, header.scan) + len(_END_OF_JPEG)
+    if end < len(_END_OF_JPEG):
+        raise ValueError("no end marker")
+    data = data[:end]  # what phones append after it is not part of the picture
+    if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+        # Each scan costs a pass over all pixels, and a file may hold any number of them.
+        raise ValueError("too many scans")
+    if not header.is_usual:
+        check_size(header.width_px, header.height_px)
+        stored = decode_samples(data, header, label)
+        rgb = to_rgb(stored, depth_bits=header.depth_bits, alpha=False)
+        return orient(rgb, _stated(header.exif))
     with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
         check_size(*image.size)
         orientation = _orientation(image)
-        if data.count(b"\xff\xda", 0, end) > _MAX_JPEG_SCANS:
-            # Each scan costs a pass over all pixels, and a file may hold any number of them.
-            raise ValueError("too many scans")
-    rgb = _jpeg_pixels(data[:end])
+        if header.colours == "CMYK" and header.adobe is None:
+            # Only Adobe stores its inks inverted; Pillow and OpenCV take all for Adobe's.
+            return orient(np.asarray(ImageChops.invert(image).convert("RGB")), orientation)
+    rgb = _jpeg_pixels(data)
     if np.all(rgb[-1, -1] == 128):
         # libjpeg silently fills what is missing with this grey. Extra bytes before the end marker
         # change the picture only if the decoder still needed some.
-        refilled = _jpeg_pixels(data[: end - 2] + b"\x55" * 4096 + data[end - 2 : end])
+        refilled = _jpeg_pixels(data[:-2] + b"\x55" * 4096 + data[-2:])
         if not np.array_equal(rgb, refilled):
             raise ValueError("the coded data ends before the picture does")
     return orient(rgb, orientation)
@@ -106,6 +120,8 @@ def header_size(
     # A PNG may state its orientation after its pixels, and Pillow decodes them to get there.
     if kind == "PNG" and any(mark in data for mark in _PNG_ORIENTATION_MARKS):
         return None
+    if kind == "JPEG" and not jpeg_header(data).is_usual:
+        return None
     formats = ("JPEG", "MPO") if kind == "JPEG" else (kind,)
     with Image.open(io.BytesIO(data), formats=formats) as image:
         width, height = image.size
@@ -118,12 +134,15 @@ def from_pillow(image: Image.Image) -> RGBImage:
     """A Pillow image as RGB uint8 (H, W, 3), decoded if necessary.
 
     Raises:
-        UnidentifiedImageError: If its mode is not grey, RGB, palette or CMYK.
+        UnidentifiedImageError: If its mode is not grey, RGB, palette, CMYK or Lab.
         Exception: Whatever Pillow raises on damaged data; the caller translates it.
     """
     image.load()
     if image.mode.startswith("I;16"):
         return to_rgb(np.asarray(image).astype(np.uint16))
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB") or image
     if image.mode in ("I", "F", "LAB", "HSV"):
         raise UnidentifiedImageError(f"mode {image.mode} is not a picture in grey, RGB or CMYK")
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
@@ -139,27 +158,6 @@ def _jpeg_pixels(data: bytes) -> RGBImage:
     return np.asarray(decoded, dtype=np.uint8)
 
 
-def _end_of_jpeg(data: bytes) -> int:
-    """Index just past the end marker; what phones append after it is not part of the picture."""
-    position = 2
-    # Real files have a few dozen segments; a file of millions would take minutes to walk.
-    for _ in range(_MAX_JPEG_SEGMENTS):
-        if data[position] != 0xFF:
-            raise ValueError("no marker where one must be")
-        if data[position + 1] == 0xDA:
-            break
-        if data[position + 1] == 0xFF:  # a fill byte
-            position += 1
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4])
-    else:
-        raise ValueError("too many segments")
-    end = data.find(b"\xff\xd9", position)
-    if end < 0:
-        raise ValueError("no end marker")
-    return end + 2
-
-
 def _read_png_16(data: bytes) -> RGBImage:
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
@@ -170,8 +168,22 @@ def _read_png_16(data: bytes) -> RGBImage:
 
 
 def _orientation(image: Image.Image) -> int:
+    return _from_exif(image.getexif)
+
+
+def _stated(exif: bytes) -> int:
+    parsed = Image.Exif()
+
+    def load() -> Image.Exif:
+        parsed.load(exif)
+        return parsed
+
+    return _from_exif(load) if exif else 1
+
+
+def _from_exif(load: Callable[[], Image.Exif]) -> int:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(load().get(_ORIENTATION, 1))
     # Pillow's EXIF parser raises many kinds of errors on damaged tags, and a damaged tag is no
     # reason to refuse a sound picture.
     except Exception as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from allcell.formats.dicom_start import is_dicom
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import SizeCheck, header_size, read_jpeg, read_png_bmp_webp
 from allcell.text.words import in_words
@@ -28,6 +29,9 @@ class ImageFormat:
         size_px: Takes the bytes and that check; returns width and height of the upright picture
             from the header alone, or None if only decoding tells. None if that is so for all
             files of this format.
+        tell: Takes the bytes and what messages call the file; returns what the user has to know
+            about what `decode` makes of it, empty as a rule. None if that is so for all files.
+        unnamed: Whether its files often have no such suffix: folders are searched by content too.
         note: Which part of the format is read, in a few words; empty for all of it.
     """
 
@@ -36,6 +40,8 @@ class ImageFormat:
     recognise: Callable[[bytes], bool]
     decode: Callable[[bytes, str, SizeCheck], RGBImage]
     size_px: Callable[[bytes, SizeCheck], tuple[int, int] | None] | None = None
+    tell: Callable[[bytes, str], str] | None = None
+    unnamed: bool = False
     note: str = ""
 
 
@@ -44,8 +50,14 @@ def _is_bmp(data: bytes) -> bool:
     return data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES
 
 
+def _is_heic(data: bytes) -> bool:
+    """Whether it is a still picture coded by HEVC, as phones take them (ISO/IEC 23008-12, B.4)."""
+    brands = {data[at : at + 4] for at in (8, *range(16, min(int.from_bytes(data[:4]), 80), 4))}
+    return data[4:8] == b"ftyp" and not brands.isdisjoint((b"heic", b"heix", b"heim", b"heis"))
+
+
 def _jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
-    return read_jpeg(data, check_size)
+    return read_jpeg(data, label, check_size)
 
 
 def _tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
@@ -53,6 +65,18 @@ def _tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     from allcell.formats.tiff import read_tiff
 
     return read_tiff(data, label, check_size)
+
+
+def _tiff_note(data: bytes, label: str) -> str:
+    from allcell.formats.tiff import tiff_note
+
+    return tiff_note(data, label)
+
+
+def _heic(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
+    from allcell.formats.heic import read_heic
+
+    return read_heic(data, check_size)
 
 
 def _dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
@@ -92,17 +116,25 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         size_px=partial(header_size, "WebP"),
     ),
     ImageFormat(
+        name="HEIC",
+        suffixes=(".heic", ".heif"),
+        recognise=_is_heic,
+        decode=_heic,
+    ),
+    ImageFormat(
         name="TIFF",
         suffixes=(".tif", ".tiff"),
         recognise=lambda data: data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
         decode=_tiff,
+        tell=_tiff_note,
         note="8 or 16 bit",
     ),
     ImageFormat(
         name="DICOM",
         suffixes=(".dcm", ".dicom"),
-        recognise=lambda data: data[128:132] == b"DICM",
+        recognise=is_dicom,
         decode=_dicom,
+        unnamed=True,
         note="one frame",
     ),
 )
@@ -116,3 +148,14 @@ SUPPORTED_IN_FULL = in_words(
 )
 #: Suffixes by which pictures are found in a folder.
 SUFFIXES = tuple(suffix for known in IMAGE_FORMATS for suffix in known.suffixes)
+
+
+def recognised_unnamed(head: bytes) -> bool:
+    """Whether a file in a folder is a picture though its name does not end in one of `SUFFIXES`.
+
+    Scanners and PACS name DICOM files by numbers. Other formats are known by their names.
+
+    Args:
+        head: Its first 256 bytes.
+    """
+    return any(known.unnamed and known.recognise(head) for known in IMAGE_FORMATS)

@@ -1,42 +1,45 @@
 """TIFF -> RGB uint8. tifffile reads the header; which library decodes depends on the depth.
 
-Pillow decodes everything of up to 8 bits (by libtiff, so LZW, Deflate, JPEG, PackBits), but keeps
-only the high byte of 16-bit colour, which turns pictures of 12-bit cameras black. 16-bit files go
-to tifffile when uncompressed and to OpenCV's libtiff when compressed.
+Pillow decodes what is usual of up to 8 bits (by libtiff: LZW, Deflate, JPEG, PackBits, fax), but
+keeps only the high byte of 16-bit colour, which turns pictures of 12-bit cameras black. All else
+goes to tifffile with imagecodecs, sample by sample as it is stored.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
-import zlib
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from allcell.errors import ImageError
+from allcell.formats.jpeg import jpeg_header
 from allcell.formats.pixels import RGBImage, orient, to_rgb
 from allcell.formats.raster import SizeCheck, from_pillow
-from allcell.formats.remedies import COPY_AGAIN, EXPORT_REGION
+from allcell.formats.remedies import EXPORT_REGION, SAVE_PLAIN
+from allcell.formats.tiff_pages import choose_pages
+from allcell.formats.tiff_samples import read_samples
 
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CMYK = 0, 1, 2, 5
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
 _COLOUR_FILTER_ARRAY, _LINEAR_RAW = 32803, 34892
-_UNCOMPRESSED, _LZW = 1, 5
-_DEFLATE = (8, 32946)
-_PLANAR = 2
+_JPEG, _PLANAR = 7, 2
+#: What Pillow decodes: none, fax (three), LZW, JPEG of two kinds, Deflate (two), PackBits, LZMA,
+#: Zstandard.
+_BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000)
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _ORIENTATION, _DNG_VERSION = 274, 50706
+_MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 281, 341
+_MAX_BITS = {1: 16, 2: 16, 3: 64, 4: 16}
 
 # Its messages quote tags of a damaged file, and a description may name the patient.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-_SAVE_PLAIN = "Save it as an uncompressed 8-bit RGB TIFF or as PNG and choose that file."
 
 
 def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
-    """The first page of a TIFF or BigTIFF file, upright.
+    """The picture in a TIFF or BigTIFF file, upright; which of several pages: `choose_pages`.
 
     Args:
         data: The whole file.
@@ -51,26 +54,60 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         Exception: Whatever the libraries raise on damaged data; the caller translates it.
     """
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
-        page = tif.pages.first
-        if not isinstance(page, tifffile.TiffPage):
-            raise ImageError(f"{label} holds no page that can be read.", _SAVE_PLAIN)
-        _check_numbers(page)
-        _refuse_other_uses(page, label, is_canon_raw=data[8:10] == b"CR")
-        try:
-            check_size(page.imagewidth, page.imagelength)
-        except ImageError as error:
-            if page.is_tiled and page.imagewidth * page.imagelength > 0:
-                raise ImageError(f"{error.message} It may be a whole slide.", EXPORT_REGION) from (
-                    error
-                )
-            raise
-        _check_layout(page, label, check_size)
-        if page.bitspersample == 16 and page.photometric != _CMYK:
-            return _read_16_bit(page, data, label)
-    # Pillow turns TIFFs upright itself while it loads them.
+        first = _page(tif, 0, label)
+        _check_numbers(first)
+        _refuse_other_uses(first, label, is_canon_raw=data[8:10] == b"CR")
+        chosen = choose_pages(tif, label).pages
+        for index in chosen:
+            _check_page(_page(tif, index, label), label, check_size)
+        if len(chosen) == 1 and _is_usual(_page(tif, chosen[0], label), data):
+            # There are layouts that Pillow does not know.
+            with contextlib.suppress(UnidentifiedImageError):
+                return _by_pillow(data, chosen[0], check_size)
+        return _from_samples(tif, chosen, data, label)
+
+
+def _by_pillow(data: bytes, page: int, check_size: SizeCheck) -> RGBImage:
     with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+        image.seek(page)
         check_size(*image.size)
-        return from_pillow(image)
+        return from_pillow(image)  # Pillow turns TIFFs upright itself while it loads them
+
+
+def tiff_note(data: bytes, label: str) -> str:
+    """What the user has to know about which page `read_tiff` takes; empty if there is no choice."""
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        return choose_pages(tif, label).note
+
+
+def _page(tif: tifffile.TiffFile, index: int, label: str) -> tifffile.TiffPage:
+    page = tif.pages.first if index == 0 else tif.pages[index]
+    if not isinstance(page, tifffile.TiffPage):
+        raise ImageError(f"{label} holds no page that can be read.", SAVE_PLAIN)
+    return page
+
+
+def _check_page(page: tifffile.TiffPage, label: str, check_size: SizeCheck) -> None:
+    _check_numbers(page)
+    try:
+        check_size(page.imagewidth, page.imagelength)
+    except ImageError as error:
+        if page.is_tiled and page.imagewidth * page.imagelength > 0:
+            raise ImageError(f"{error.message} It may be a whole slide.", EXPORT_REGION) from error
+        raise
+    _check_layout(page, label, check_size)
+
+
+def _is_usual(page: tifffile.TiffPage, data: bytes) -> bool:
+    """Whether Pillow decodes it, with all of its bits."""
+    if page.bitspersample > 8 or page.sampleformat not in (1, 4):
+        return page.photometric == 5 and page.bitspersample == 16
+    if page.planarconfig == _PLANAR and page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK):
+        return False
+    if page.compression == _JPEG and page.dataoffsets:
+        start = page.dataoffsets[0]
+        return jpeg_header(data[start : start + page.databytecounts[0]]).is_usual
+    return page.compression in _BY_PILLOW
 
 
 def _check_numbers(page: tifffile.TiffPage) -> None:
@@ -117,79 +154,60 @@ def _refuse_other_uses(page: tifffile.TiffPage, label: str, *, is_canon_raw: boo
 
 def _check_layout(page: tifffile.TiffPage, label: str, check_size: SizeCheck) -> None:
     """Raise unless samples and tiles have a layout whose decoding needs bounded memory."""
-    if page.bitspersample > 16 or page.sampleformat not in (1, 4):
+    most = _MAX_BITS.get(page.sampleformat)
+    if most is None or page.bitspersample > most:
         raise ImageError(
-            f"{label} holds {page.bitspersample}-bit measurements, not an 8- or 16-bit picture.",
-            _SAVE_PLAIN,
+            f"{label} holds numbers of {page.bitspersample} bits, which no picture has; 8 or 16 "
+            "were expected.",
+            SAVE_PLAIN,
         )
     if page.samplesperpixel > 4:
         raise ImageError(
-            f"{label} has {page.samplesperpixel} channels; a picture has 1 to 4.", _SAVE_PLAIN
+            f"{label} has {page.samplesperpixel} channels; a picture has 1 to 4.", SAVE_PLAIN
         )
     if page.imagedepth > 1 or page.tiledepth > 1:
-        raise ImageError(f"{label} is a volume, not a flat picture.", _SAVE_PLAIN)
+        raise ImageError(f"{label} is a volume, not a flat picture.", SAVE_PLAIN)
     if page.is_tiled:
         # A tile is allocated whole, however small the picture is; 32 px pass the minimum.
         check_size(max(page.tilewidth, 32), max(page.tilelength, 32))
 
 
-def _read_16_bit(page: tifffile.TiffPage, data: bytes, label: str) -> RGBImage:
-    if page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
-        raise ImageError(f"{label} uses a 16-bit colour space that cannot be read.", _SAVE_PLAIN)
-    planar = page.planarconfig == _PLANAR and page.samplesperpixel > 1
-    orientation = 1
-    if page.compression == _UNCOMPRESSED or (planar and page.compression in _DEFLATE):
-        _check_segments(page, data, label)
-        pixels: npt.NDArray[np.generic] = page.asarray(maxworkers=1)
-        if planar:
-            pixels = np.moveaxis(pixels, 0, -1)
-        tag = page.tags.get(_ORIENTATION)
-        orientation = int(tag.value) if tag is not None else 1
-    elif not planar and page.compression in (_LZW, *_DEFLATE):
-        # OpenCV applies the orientation itself and reads planar files wrongly.
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if decoded is None:
-            raise ValueError("libtiff could not decode the strips")
-        pixels = np.asarray(decoded)
-        if pixels.ndim == 3:
-            pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-    else:
+def _from_samples(
+    tif: tifffile.TiffFile, chosen: tuple[int, ...], data: bytes, label: str
+) -> RGBImage:
+    """The picture of one page, or of three that are red, green and blue."""
+    page = _page(tif, chosen[0], label)
+    is_coded = page.photometric == _YCBCR and page.compression not in _BY_PILLOW[:1]
+    if page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and not is_coded:
+        name = getattr(page.photometric, "name", page.photometric)
         raise ImageError(
-            f"{label} is a 16-bit TIFF compressed in a way that cannot be read here.", _SAVE_PLAIN
+            f"{label} is a TIFF in a colour space that cannot be read at this depth: {name}, "
+            f"{page.bitspersample} bits.",
+            SAVE_PLAIN,
         )
+    planes = [read_samples(tif, index, data, label) for index in chosen]
+    if len(planes) > 1 and len({plane.shape for plane in planes}) > 1:
+        raise ImageError(f"{label} holds channels of different sizes.", SAVE_PLAIN)
+    pixels = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
     extra = page.extrasamples[0] if page.extrasamples else 0
     rgb = to_rgb(
         pixels,
+        depth_bits=page.bitspersample if 8 < page.bitspersample < 16 else None,
+        stated_largest=_stated_largest(page),
         alpha=extra in (_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA),
         premultiplied=extra == _ASSOCIATED_ALPHA,
     )
     if page.photometric == _MIN_IS_WHITE:
         rgb = np.asarray(255 - rgb, dtype=np.uint8)
-    return orient(rgb, orientation)
+    tag = page.tags.get(_ORIENTATION)
+    return orient(rgb, int(tag.value) if tag is not None else 1)
 
 
-def _check_segments(page: tifffile.TiffPage, data: bytes, label: str) -> None:
-    """Raise if strips or tiles lie outside the file or would unpack to more than their size.
-
-    tifffile pads a short strip with zeros and inflates without a bound; neither may happen.
-    """
-    damaged = ImageError(
-        f"{label} is damaged or incomplete: parts of the picture are missing.", COPY_AGAIN
-    )
-    segment_bytes = 2 * int(np.prod(page.chunks))
-    stored = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if any(offset <= 0 or offset + count > len(data) for offset, count in stored):
-        raise damaged
-    picture_bytes = 2 * page.imagewidth * page.imagelength * page.samplesperpixel
-    if page.compression == _UNCOMPRESSED:
-        if sum(count for _, count in stored) < picture_bytes:
-            raise damaged
-        return
-    unpacked_bytes = 0
-    for offset, count in stored:
-        inflated = zlib.decompressobj().decompress(data[offset : offset + count], segment_bytes + 1)
-        if len(inflated) > segment_bytes:
-            raise damaged
-        unpacked_bytes += len(inflated)
-    if unpacked_bytes < picture_bytes:
-        raise damaged
+def _stated_largest(page: tifffile.TiffPage) -> int | None:
+    """The largest sample that the file speaks of."""
+    for code in (_S_MAX_SAMPLE_VALUE, _MAX_SAMPLE_VALUE):
+        tag = page.tags.get(code)
+        values = () if tag is None else tag.value if isinstance(tag.value, tuple) else (tag.value,)
+        if values and all(isinstance(value, int) for value in values):
+            return int(max(values))
+    return None

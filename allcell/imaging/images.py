@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,10 +32,10 @@ __all__ = [
     "Limits",
     "RGBImage",
     "check_count",
-    "collect_paths",
     "decode",
     "encode_jpeg",
     "encode_png",
+    "note",
     "size_px",
 ]
 
@@ -42,14 +43,14 @@ log = logging.getLogger(__name__)
 
 
 def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
-    """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; of a TIFF, its first page.
+    """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; see `note` for what of it.
 
     Transparency is composited on white; grey, palette and CMYK become RGB; 16 bits become 8 by
     `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
 
     Args:
         source: The file's bytes, or its path.
-        name: What messages call it; only its last part is shown. Default: the path's name.
+        name: What messages call it; only its last part is shown. Default: the path as given.
         limits: Default: `Limits.from_settings()`.
 
     Returns:
@@ -91,11 +92,27 @@ def size_px(
     return size
 
 
+def note(source: bytes | Path) -> str:
+    """What the user has to know about which part of a file `decode` reads; empty as a rule.
+
+    Args:
+        source: The bytes of a file that `decode` has read, or its path.
+
+    Raises:
+        ImageError: As `decode` does.
+    """
+    found, data, label, _ = _identified(source, "", None)
+    if found.tell is None:
+        return ""
+    with _explained(found, label):
+        return found.tell(data, label)
+
+
 def _identified(
     source: bytes | Path, name: str, limits: Limits | None
 ) -> tuple[ImageFormat, bytes, str, Limits]:
     limits = limits or Limits.from_settings()
-    label = _label(name or (source.name if isinstance(source, Path) else ""))
+    label = _path_label(source) if isinstance(source, Path) and not name else _label(name)
     data = _read(source, label, limits) if isinstance(source, Path) else bytes(source)
     limits.check_bytes(len(data), label)
     return identify(data, label), data, label, limits
@@ -105,10 +122,13 @@ def _identified(
 def _explained(found: ImageFormat, label: str) -> Iterator[None]:
     """Turn whatever the libraries raise into ImageError."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of pixels beyond Pillow's own limit, ours being checked, and of damaged tags.
+            warnings.filterwarnings("ignore", module="PIL")
+            yield
     except ImageError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise ImageError(f"{label} has more pixels than can be read.", SMALLER) from error
     # On damaged bytes Pillow, OpenCV, tifffile and pydicom raise whatever the bytes lead to
     # (struct.error, KeyError, IndexError, RecursionError, MemoryError, cv2.error, ...), and all
@@ -127,6 +147,13 @@ def _label(name: str) -> str:
     if len(plain) > 60:
         plain = f"{plain[:40]}...{plain[-15:]}"
     return f"'{plain}'" if plain else "The file"
+
+
+def _path_label(path: Path) -> str:
+    """A path in quotes, with the folders that tell it from others of its name."""
+    label = _label(path.name)
+    folders = "".join(c for c in str(path.parent) if c.isprintable())
+    return label if folders == "." or label == "The file" else f"'{folders}{os.sep}{label[1:]}"
 
 
 def _read(path: Path, label: str, limits: Limits) -> bytes:
@@ -188,44 +215,3 @@ def _encode(image: RGBImage, suffix: str, options: list[int]) -> bytes:
     if not ok:
         raise ValueError(f"a picture of shape {image.shape} does not fit into {suffix}")
     return encoded.tobytes()
-
-
-def collect_paths(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, and the pictures in folders.
-
-    Args:
-        paths: Files (taken whatever their suffix) and folders (searched recursively for
-            `SUFFIXES`, sorted by path; hidden files and folders are skipped, links to folders
-            are not followed).
-
-    Returns:
-        Each file once, in the order in which it was first met.
-
-    Raises:
-        ImageError: If a path does not exist or a folder cannot be read.
-    """
-    found: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise ImageError(f"There is no file or folder {_label(path.name)}.", "Check the path.")
-        for file in _pictures_in(path) if path.is_dir() else [path]:
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    def fail(error: OSError) -> None:
-        raise ImageError(
-            f"The folder {_label(folder.name)} cannot be searched: {error.strerror}.",
-            "Check that you may read it.",
-        ) from error
-
-    files: list[Path] = []
-    for root, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [
-            Path(root, name)
-            for name in names
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES)
-        ]
-    return sorted(files)

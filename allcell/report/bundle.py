@@ -12,14 +12,16 @@ from allcell.cautions import WITHHELD
 from allcell.report.exports import (
     Failure,
     class_names,
+    export_names,
     to_coco,
     to_summary_csv,
     to_yolo_text,
     with_classes,
 )
-from allcell.result import Result, boxes_csv, export_names
+from allcell.result import Result, boxes_csv
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import file_stems
+from allcell.text.noticed import csv_file
 
 #: ZIP entries carry a time; with a fixed one, equal results give equal bytes.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -111,10 +113,10 @@ def bundle_zip(
     results = _named_apart(results)
     with zipfile.ZipFile(sink, "w") as target:
         _add(target, "NOTICE.txt", _notice(results, CONTENTS))
-        _add(target, "summary.csv", to_summary_csv(results, failures))
+        _add(target, "summary.csv", csv_file(to_summary_csv(results, failures)))
         _add(target, "coco.json", to_coco(results))
         _add_labels(target, results)
         for result, stem, png in zip(results, _stems(results), annotated_png, strict=True):
-            _add(target, f"csv/{stem}.csv", boxes_csv([result]))
+            _add(target, f"csv/{stem}.csv", csv_file(boxes_csv([result])))
             _add(target, f"annotated/{stem}.png", png, packed=True)
     return sink.getvalue()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,9 @@ from allcell.result import (
     CONFIDENCE_DECIMALS,
     PIXEL_DECIMALS,
     Result,
-    export_names,
 )
 from allcell.settings import RESEARCH_USE
-from allcell.text.names import file_stems, safe_name, spreadsheet_text
+from allcell.text.names import file_stems, safe_name, spreadsheet_text, unique_names
 from allcell.text.noticed import noticed_csv
 
 PERCENT_DECIMALS = 1
@@ -66,6 +65,16 @@ class Failure:
 
     name: str
     message: str
+
+
+def export_names(results: Iterable[Result]) -> list[str]:
+    """Names of the images in every export: safe as file names, and unique."""
+    return unique_names(safe_name(result.name) for result in results)
+
+
+def without_names(results: Iterable[Result]) -> list[Result]:
+    """The same results as image-001, image-002, ...: a file name may hold a patient's name."""
+    return [replace(result, name=f"image-{n:03d}") for n, result in enumerate(results, 1)]
 
 
 def class_names(results: Iterable[Result]) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from allcell.imaging.images import encode_png
 from allcell.imaging.scale import Scale
 from allcell.report.bundle import ZIP_TIME, bundle_zip
-from allcell.result import Result, export_names
+from allcell.report.exports import export_names
+from allcell.result import Result
 from allcell.settings import RESEARCH_USE
 from allcell.stream.snapshots import Snapshot
+from allcell.text.noticed import csv_file
 
 SESSION_COLUMNS = (
     "image",
@@ -57,7 +59,9 @@ def snapshots_zip(snapshots: Sequence[Snapshot]) -> bytes:
     sink = io.BytesIO(bundle_zip(results, annotated))
     names = export_names(results)
     with zipfile.ZipFile(sink, "a") as target:
-        target.writestr(zipfile.ZipInfo("session.csv", ZIP_TIME), _session_csv(snapshots, names))
+        target.writestr(
+            zipfile.ZipInfo("session.csv", ZIP_TIME), csv_file(_session_csv(snapshots, names))
+        )
         for snapshot, name in zip(snapshots, names, strict=True):
             target.writestr(zipfile.ZipInfo(f"raw/{name}", ZIP_TIME), encode_png(snapshot.frame))
     return sink.getvalue()

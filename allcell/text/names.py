@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -63,10 +64,38 @@ def unique_names(names: Iterable[str]) -> list[str]:
         candidate, n = name, 1
         while candidate.casefold() in taken or (n > 1 and candidate.casefold() in reserved):
             n += 1
-            candidate = f"{path.stem}-{n}{path.suffix}"
+            candidate = f"{name.removesuffix(path.suffix)}-{n}{path.suffix}"
         taken.add(candidate.casefold())
         result.append(candidate)
     return result
+
+
+def telling_names(paths: Iterable[str]) -> list[str]:
+    r"""The shortest ends of the paths that tell them apart: a.jpg, ward-1/b.jpg, ward-2/b.jpg.
+
+    Args:
+        paths: Names or paths with / or \, in the order of the result.
+
+    Returns:
+        Safe names joined by /; numbered as by `unique_names` where folders do not tell.
+    """
+    split = [
+        [safe_name(part) for part in re.split(r"[/\\]", path) if part not in ("", ".", "..")]
+        or [FALLBACK_NAME]
+        for path in paths
+    ]
+    length = [1] * len(split)
+    while True:
+        names = ["/".join(parts[-n:]) for parts, n in zip(split, length, strict=True)]
+        folded = [name.casefold() for name in names]
+        alike = Counter(folded)
+        longer = [
+            i for i, name in enumerate(folded) if alike[name] > 1 and length[i] < len(split[i])
+        ]
+        if not longer:
+            return unique_names(names)
+        for i in longer:
+            length[i] += 1
 
 
 def file_stems(names: Iterable[str]) -> list[str]:

@@ -25,3 +25,14 @@ def noticed_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     for row in rows:
         writer.writerow([*row, ""])
     return sink.getvalue()
+
+
+def csv_file(text: str) -> bytes:
+    """A CSV as a file: UTF-8 with the mark without which Excel takes it for the local code page.
+
+    Python's `csv` wants `encoding="utf-8-sig"` for it; pandas and R's readr need nothing.
+
+    Args:
+        text: Its content.
+    """
+    return text.encode("utf-8-sig")

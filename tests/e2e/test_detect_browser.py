@@ -277,7 +277,7 @@ def test_many_files_make_one_archive(start: Page, smear: Path, tmp_path: Path) -
     names = archive.namelist()
     assert RESEARCH_USE in archive.read("NOTICE.txt").decode()
     assert {"annotated/image-001.png", "annotated/image-003.png"} <= set(names)
-    rows = list(csv.DictReader(io.StringIO(archive.read("summary.csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(archive.read("summary.csv").decode("utf-8-sig"))))
     assert [row["image"] for row in rows] == ["image-001", "image-003", "image-002"]
     assert rows[2]["error"]
     assert len(json.loads(archive.read("coco.json"))["images"]) == 2

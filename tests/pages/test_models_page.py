@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.data.laboratories import LABORATORIES
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import ModelFiles, describe, write_manifest
-from allcell.settings import RESEARCH_USE
+from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.shell.catalog import catalog
 
 
@@ -43,6 +43,22 @@ def write_weights(folder: Path, *, onnx: bool) -> None:
         onnx=describe(folder / "live.onnx") if onnx else None,
     )
     write_manifest(folder, {"live": files})
+
+
+@pytest.mark.parametrize("where", ["detect", "live", "compare", "models"])
+def test_a_setting_that_cannot_be_is_named_on_every_page(
+    where: str, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLCELL_MAX_PIXELS", "abc")
+    settings.cache_clear()
+    try:
+        app.switch_page(f"pages/{where}.py").run()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert not app.exception
+    (problem,) = app.error
+    assert "Correct it in the environment" in problem.value
 
 
 def test_every_model_of_the_registry_is_listed(app: AppTest) -> None:

@@ -410,7 +410,7 @@ def test_it_runs_live_under_the_virtual_microscope(
         from allcell.report.snapshots import snapshots_zip
 
         with zipfile.ZipFile(BytesIO(snapshots_zip([snapshot]))) as archive:
-            assert name in archive.read("session.csv").decode()
+            assert name in archive.read("session.csv").decode("utf-8-sig")
         # Removed while it is chosen: the page goes on with another.
         open_tab(app)
         app.button(key=f"user_model.remove.{name}").click().run()

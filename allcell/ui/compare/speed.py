@@ -15,6 +15,7 @@ from allcell.report.paper import PAPER_FPS, TABLE_1
 from allcell.report.table1 import table_1
 from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.settings import RESEARCH_USE, settings
+from allcell.text.noticed import csv_file
 from allcell.text.words import AS_YOLOV5_COUNTS, BOTH_APS, SCORE_TITLES
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
@@ -260,7 +261,7 @@ def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download as CSV",
-            speed_csv(table),
+            csv_file(speed_csv(table)),
             "speed.csv",
             "text/csv",
             icon=":material/download:",

@@ -14,6 +14,7 @@ from allcell.report.bundle import bundle_zip, yolo_zip
 from allcell.report.exports import Failure, to_coco
 from allcell.result import Result, boxes_csv
 from allcell.text.names import safe_name
+from allcell.text.noticed import csv_file
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture, Refused
 from allcell.ui.shell.controls import ViewChoice, choose_names, title_of
@@ -59,7 +60,7 @@ def downloads(
 
     with st.container(horizontal=True, vertical_alignment="center"):
         _button("Annotated image (PNG)", annotated, f"{stem}-annotated.png", "image/png")
-        _button("Boxes (CSV)", boxes_csv([result]), f"{stem}-boxes.csv", "text/csv")
+        _button("Boxes (CSV)", csv_file(boxes_csv([result])), f"{stem}-boxes.csv", "text/csv")
         _button("COCO (JSON)", to_coco([result]), f"{stem}-coco.json", "application/json")
         _button("YOLO (ZIP)", yolo_zip([result]), f"{stem}-yolo.zip", "application/zip")
         choose_names()

@@ -13,6 +13,7 @@ from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
+from allcell.text.noticed import csv_file
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.insistence import show_standing
 from allcell.ui.field.pictures import Judged, Picture, Refused
@@ -65,7 +66,7 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         choose_names()
         st.download_button(
             "Answers (CSV)",
-            _csv(spec, pictures, answers, named=kept_names()),
+            csv_file(_csv(spec, pictures, answers, named=kept_names())),
             "allcell-fields.csv",
             "text/csv",
             icon=":material/download:",

@@ -197,7 +197,7 @@ class PictureMemory:
             open_detector: Loads the model; its errors are kept, too.
         """
         # Imported here: it pulls in the statistics, which the first page need not wait for.
-        from allcell.analysis import analyse
+        from allcell.analysis import analyse, file_cautions
 
         outcome: Finished | Refused
         try:
@@ -208,7 +208,13 @@ class PictureMemory:
             scale = self.scale(picture)
             measured = time.perf_counter()
             outcome = Finished(
-                analyse(detector, image, picture.name, scale=scale),
+                analyse(
+                    detector,
+                    image,
+                    picture.name,
+                    scale=scale,
+                    about=file_cautions(picture.data),
+                ),
                 decode_ms=1e3 * (decoded - start),
                 scale_ms=1e3 * (measured - decoded),
                 runtime=detector.engine.description,
@@ -227,14 +233,15 @@ class PictureMemory:
             model: Name of the model.
             open_classifier: Loads the model; its errors are kept, too.
         """
-        from allcell.analysis import picture_cautions
+        from allcell.analysis import file_cautions, picture_cautions
 
         said: Judged | Refused
         try:
             image = self.image(picture)
             suggested, timing = open_classifier().classify(image)
             about = picture_cautions(image, self.scale(picture), whole_field=True)
-            said = Judged(replace(suggested, warnings=about), timing.total_ms)
+            warnings = (*about, *file_cautions(picture.data))
+            said = Judged(replace(suggested, warnings=warnings), timing.total_ms)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)
         return self._judged.put(self._key(picture, model), said)

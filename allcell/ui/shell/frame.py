@@ -8,8 +8,10 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
-from allcell.settings import RESEARCH_USE
+from allcell.errors import AllcellError
+from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.shell.assets import ASSETS
+from allcell.ui.shell.problems import show_problem
 
 #: A cell with its nucleus, in a teal that suits both themes.
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 28" width="118" height="28">
@@ -44,6 +46,11 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     with st.container(key="allcell-phone-menu", horizontal=True, gap="xsmall"):
         for page in pages:
             st.page_link(page, width="content")
+    try:
+        settings()
+    except AllcellError as error:  # on every page, in words, rather than somewhere in its middle
+        show_problem(error)
+        st.stop()
 
 
 def page_stays() -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from allcell.text.noticed import csv_file
+
 
 def table_downloads(
     key: str,
@@ -26,7 +28,7 @@ def table_downloads(
     """
     with st.container(horizontal=True):
         for title, ending, mime, text in (
-            ("CSV", "csv", "text/csv", csv),
+            ("CSV", "csv", "text/csv", lambda: csv_file(csv())),
             ("Markdown", "md", "text/markdown", markdown),
             ("LaTeX", "tex", "application/x-tex", latex),
         ):

@@ -368,7 +368,7 @@ MARK = "Not to be trusted: these numbers are shown because the user insisted. It
     [
         pytest.param((), "Numbers withheld: not to be trusted. It is no smear.", id="words"),
         pytest.param(("--json",), '"class": "withheld"', id="json"),
-        pytest.param(("--csv",), ",live,withheld,", id="csv"),
+        pytest.param(("--csv",), ",live,1,withheld,", id="csv"),
     ],
 )
 def test_numbers_that_are_not_to_be_trusted_need_insisting(folder, monkeypatch, form, told):

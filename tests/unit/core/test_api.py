@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 import allcell
 from allcell import api
@@ -86,6 +88,52 @@ def test_a_list_and_a_folder_give_lists_in_order(smear: Path, field: Any) -> Non
 def test_what_is_no_image_is_told(source: Any, says: str) -> None:
     with pytest.raises(ImageError, match=says):
         allcell.detect(source)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "says", "withholds"),
+    [
+        pytest.param(lambda i: i[..., ::-1], "unlike", "exchange", True, id="OpenCV's BGR"),
+        pytest.param(
+            lambda i: encode_png(np.repeat(i.mean(2, keepdims=True).astype(np.uint8), 3, axis=2)),
+            *("grey", "no colour", False),
+            id="a grey file",
+        ),
+        pytest.param(lambda i: i // 16, "exposure", "too dark", True, id="nearly black"),
+        pytest.param(
+            lambda i: np.clip(4 * i.astype(int), 0, 255).astype(np.uint8),
+            *("exposure", "overexposed", True),
+            id="nearly white",
+        ),
+    ],
+)
+def test_pixels_that_cannot_be_right_are_told(
+    change: Callable[[Any], Any], kind: str, says: str, withholds: bool, field: Any
+) -> None:
+    given = change(field)
+    warnings = allcell.detect(given if isinstance(given, bytes) else given.copy()).warnings
+    (caution,) = (caution for caution in warnings if caution.kind == kind)
+    assert says in str(caution)
+    assert caution.withholds == withholds
+
+
+def test_the_page_that_was_read_is_a_warning(field: Any) -> None:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as target:
+        for page in (field, 255 - field):
+            target.write(page, photometric="rgb")
+    result = allcell.detect(buffer.getvalue())
+    (caution,) = (caution for caution in result.warnings if caution.kind == "one_of_several")
+    assert "page 1 of 2" in str(caution)
+    assert not result.withheld
+
+
+def test_an_error_names_the_folder_of_its_file(smear: Path) -> None:
+    bad = smear.parent / "ward-2" / "bad.jpg"
+    bad.parent.mkdir()
+    bad.write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    with pytest.raises(ImageError, match=r"'.*ward-2/bad\.jpg' is damaged"):
+        allcell.detect(smear.parent)
 
 
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -21,6 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
 from allcell.errors import ImageError
 from allcell.imaging.images import Limits, decode
+from tests.picture_files import HEIC
 
 pytestmark = pytest.mark.slow
 
@@ -85,8 +87,19 @@ SOUND: dict[str, bytes] = {
     "tiff 16-bit planes": tiff(
         np.ascontiguousarray(DEEP.transpose(2, 0, 1)), planarconfig="separate", compression="zlib"
     ),
+    "tiff jpeg 2000": tiff(FIELD, compression="jpeg2000"),
+    "tiff jpeg xl": tiff(FIELD, compression="jpegxl"),
+    "tiff webp": tiff(FIELD, compression="webp"),
+    "tiff packed 12 bit": tiff(DEEP >> 4, bitspersample=12),
+    "tiff 16-bit lzw": tiff(DEEP, compression="lzw"),
+    "tiff pages": tiff(np.stack([FIELD, FIELD])),
+    "jpeg 12 bit": imagecodecs.jpeg8_encode(DEEP >> 4, bitspersample=12),
+    "jpeg lossless": imagecodecs.jpeg8_encode(FIELD, lossless=True),
+    "jpeg-ls": imagecodecs.jpegls_encode(FIELD),
+    "heic": HEIC,
     "dicom": dicom(None),
     "dicom jpeg": dicom(pil("JPEG")),
+    "dicom without preamble": dicom(None)[132:],
 }
 MAGIC: dict[str, bytes] = {
     "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
@@ -207,7 +220,7 @@ def test_the_undamaged_file_is_read(data: bytes) -> None:
     assert end_of(data) == "read"
 
 
-FILES = mutated_files(216)
+FILES = mutated_files(324)
 
 
 @pytest.mark.parametrize("data", [f[1] for f in FILES], ids=[f[0] for f in FILES])

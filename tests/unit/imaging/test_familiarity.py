@@ -138,6 +138,19 @@ def test_a_strange_laboratory_is_told(away, severe):
     assert told["unlike"].severe == severe
 
 
+def test_red_and_blue_exchanged_are_told():
+    exchanged = found(np.ascontiguousarray(smear()[..., ::-1]))
+    assert exchanged["unlike"].severe
+    assert "Red and blue seem to be exchanged" in exchanged["unlike"].message
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 0.5])
+def test_a_bluer_stain_is_not_taken_for_exchanged_colours(share):
+    field = smear().astype(np.float32)
+    bluer = np.rint((1 - share) * field + share * field[..., ::-1]).astype(np.uint8)
+    assert not any("exchanged" in finding.message for finding in found(bluer).values())
+
+
 def test_size_of_the_picture_is_no_sign_of_the_laboratory():
     image = smear()
     twice = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)

@@ -22,6 +22,7 @@ HEADS = {
     "PNG": b"\x89PNG\r\n\x1a\n",
     "BMP": b"BM" + bytes(12) + (40).to_bytes(4, "little"),
     "WebP": b"RIFF\0\0\0\0WEBP",
+    "HEIC": b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf",
     "TIFF": b"II*\0",
     "DICOM": bytes(128) + b"DICM",
 }

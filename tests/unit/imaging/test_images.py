@@ -18,107 +18,36 @@ import numpy.typing as npt
 import pytest
 import tifffile
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
     JPEGBaseline8Bit,
-    JPEGLSLossless,
     RLELossless,
 )
 
 from allcell.errors import ImageError
 from allcell.formats.pixels import depth_in_use, flatten, orient, to_8_bit, to_rgb
 from allcell.imaging import images
-from allcell.imaging.images import Limits, collect_paths, decode, encode_jpeg, encode_png, size_px
+from allcell.imaging.images import Limits, decode, encode_jpeg, encode_png, size_px
+from tests.picture_files import (
+    DEEP,
+    DEEP_GREY,
+    GREY,
+    GREY_RGB,
+    ON_WHITE,
+    OPACITY,
+    RGB,
+    RGBA,
+    Array,
+    dicom,
+    lzw_16,
+    pil,
+    png_16,
+    save,
+    smear,
+    tiff,
+)
 
-Array = npt.NDArray[np.generic]
 LIMITS = Limits(max_bytes=20 * 2**20, max_pixels=4_000_000, max_images=3)
-
-
-def smear(height: int = 48, width: int = 64) -> npt.NDArray[np.uint8]:
-    """A pink field with a purple cell; no two corners alike, no symmetry."""
-    y, x = np.mgrid[0:height, 0:width]
-    field = np.stack([250 - x // 2, 170 + y // 2, 200 + (x + y) // 4], axis=-1)
-    field[(x - 20) ** 2 + (y - 16) ** 2 < 100] = (90, 40, 140)
-    return field.astype(np.uint8)
-
-
-RGB = smear()
-GREY = RGB[..., 0]
-GREY_RGB = np.repeat(GREY[..., None], 3, axis=2)
-DEEP = RGB.astype(np.uint16) * 257  # 8 bits stretched over 16: comes back exactly
-DEEP_GREY = GREY.astype(np.uint16) * 257
-OPACITY = np.where(np.arange(64) < 32, 255, 51).astype(np.uint8) * np.ones((48, 1), np.uint8)
-RGBA = np.dstack([RGB, OPACITY])
-ON_WHITE = np.rint(RGB * (OPACITY[..., None] / 255) + (255 - OPACITY[..., None])).astype(np.uint8)
-
-
-def save(image: Image.Image, kind: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def pil(pixels: Array, kind: str, mode: str | None = None, **options: object) -> bytes:
-    image = Image.fromarray(pixels)
-    return save(image.convert(mode) if mode else image, kind, **options)
-
-
-def tiff(pixels: Array, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    options = {"photometric": "rgb" if 3 in pixels.shape else "minisblack"} | options
-    tifffile.imwrite(buffer, pixels, **options)
-    return buffer.getvalue()
-
-
-def lzw_16(pixels: Array) -> bytes:
-    options = [cv2.IMWRITE_TIFF_COMPRESSION, 5]
-    return cv2.imencode(".tiff", np.ascontiguousarray(pixels[..., ::-1]), options)[1].tobytes()
-
-
-def png_16(pixels: Array) -> bytes:
-    if pixels.ndim == 3:
-        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-    return cv2.imencode(".png", np.ascontiguousarray(pixels))[1].tobytes()
-
-
-def dicom(
-    pixels: Array | bytes,
-    photometric: str = "RGB",
-    syntax: str = ExplicitVRLittleEndian,
-    **elements: object,
-) -> bytes:
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4"
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3"
-    ds.PatientName = "Doe^Jane"
-    ds.Rows, ds.Columns = RGB.shape[:2]
-    ds.PhotometricInterpretation = photometric
-    ds.SamplesPerPixel = 1 if photometric.startswith(("MONO", "PAL")) else 3
-    if ds.SamplesPerPixel == 3:
-        ds.PlanarConfiguration = 0
-    deep = isinstance(pixels, np.ndarray) and pixels.dtype.itemsize == 2
-    ds.BitsAllocated = ds.BitsStored = 16 if deep else 8
-    ds.HighBit, ds.PixelRepresentation = ds.BitsStored - 1, 0
-    for name, value in elements.items():
-        setattr(ds, name, value)
-    if isinstance(pixels, np.ndarray):
-        ds.PixelData = pixels.tobytes()
-        ds["PixelData"].VR = "OW"
-    else:
-        ds.PixelData = encapsulate([pixels])
-        ds["PixelData"].VR = "OB"
-        ds["PixelData"].is_undefined_length = True
-    if syntax == RLELossless:
-        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.compress(RLELossless, generate_instance_uid=False)
-    buffer = io.BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def palette_dicom() -> bytes:
@@ -490,7 +419,7 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "pdf": (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
     "zip": (b"PK\x03\x04\x14\x00", "ZIP"),
     "gif": (pil(GREY, "GIF"), "GIF"),
-    "heic": (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "HEIC"),
+    "burst of a phone": (b"\x00\x00\x00\x18ftyphevc\x00\x00\x00\x00", "a series of pictures"),
     "avif": (b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00", "AVIF"),
     "video": (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00", "a video"),
     "jpeg 2000": (pil(RGB, "JPEG2000"), "JPEG 2000"),
@@ -499,7 +428,10 @@ OTHERS: dict[str, tuple[bytes, str]] = {
     "camera raw": (canon_raw(), "camera raw"),
     "adobe raw": (tiff(RGB, extratags=[(50706, 1, 4, b"\1\4\0\0", True)]), "camera raw"),
     "tiff thumbnail": (tiff(RGB, subfiletype=1), "thumbnail"),
-    "tiff of measurements": (tiff(GREY.astype(np.float32)), "32-bit measurements"),
+    "tiff of measurements": (
+        tiff(GREY.astype(np.float32)),
+        "decimal numbers of 32 bits",
+    ),
     "tiff of seven channels": (
         tiff(np.zeros((48, 64, 7), np.uint8), photometric="minisblack", planarconfig="contig"),
         "7 channels",
@@ -509,7 +441,6 @@ OTHERS: dict[str, tuple[bytes, str]] = {
         "an animation",
     ),
     "dicom film": (dicom(np.stack([RGB, RGB]), NumberOfFrames=2), "2 DICOM frames"),
-    "dicom JPEG-LS": (dicom(b"\xff\xd8\xff\xf7", syntax=JPEGLSLossless), "compressed in a way"),
     "dicom deflated": (dicom(RGB, syntax=DeflatedExplicitVRLittleEndian), "compressed in a way"),
     "dicom one bit": (dicom(GREY, "MONOCHROME2", BitsAllocated=1), "1 bits per pixel"),
     "random bytes": (np.random.default_rng(0).bytes(500), "not a picture"),
@@ -682,7 +613,7 @@ def test_messages_show_the_plain_name_only(name: str, shown: str) -> None:
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"There is no file 'gone\.png'"):
+    with pytest.raises(ImageError, match=r"There is no file '.*/gone\.png'"):
         decode(tmp_path / "gone.png", limits=LIMITS)
     with pytest.raises(ImageError, match="is a folder"):
         decode(tmp_path, limits=LIMITS)
@@ -754,24 +685,3 @@ def test_only_rgb_uint8_is_encoded(image: npt.NDArray[np.uint8]) -> None:
 def test_impossible_qualities_are_refused(quality: int) -> None:
     with pytest.raises(ValueError, match="quality"):
         encode_jpeg(RGB, quality)
-
-
-def test_collect_paths(tmp_path: Path) -> None:
-    for name in (
-        "b.JPG", "a.png", "notes.txt", ".hidden.png", "sub/c.tiff", "sub/deep/d.dcm",
-        ".git/e.png", "single.dat",
-    ):  # fmt: skip
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
-    single = tmp_path / "single.dat"
-    found = collect_paths([single, tmp_path, tmp_path / "a.png"])
-    relative = [p.relative_to(tmp_path).as_posix() for p in found]
-    assert relative == ["single.dat", "a.png", "b.JPG", "sub/c.tiff", "sub/deep/d.dcm"]
-    assert collect_paths([tmp_path / ".hidden.png"]) == [tmp_path / ".hidden.png"]
-    assert collect_paths([]) == []
-
-
-def test_collect_paths_refuses_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no file or folder 'gone'"):
-        collect_paths([tmp_path, tmp_path / "gone"])

@@ -19,8 +19,8 @@ from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.imaging.scale import Scale
 from allcell.report import bundle, exports
-from allcell.report.exports import Failure
-from allcell.result import Result, boxes_csv, without_names
+from allcell.report.exports import Failure, without_names
+from allcell.result import Result, boxes_csv
 from allcell.settings import RESEARCH_USE
 
 TIMING = Timing(preprocess_ms=1.0, inference_ms=8.23456, postprocess_ms=0.25, total_ms=9.5)
@@ -122,6 +122,7 @@ def test_csv_has_one_row_a_box() -> None:
     assert first == {
         "image": "smear.jpg",
         "model": "live",
+        "cell": "1",
         "suggested_class": "blast",
         "confidence": "0.9000",
         "x1_px": "0.00",
@@ -131,6 +132,34 @@ def test_csv_has_one_row_a_box() -> None:
         "reservation": "",
         RESEARCH_USE: "",
     }
+
+
+def test_an_image_without_cells_has_a_row_that_says_0() -> None:
+    table = rows(boxes_csv([make("a.png", ()), make("b.png", (1, 1))]))
+    assert [(row["image"], row["cell"]) for row in table] == [
+        *[("a.png", "0"), ("b.png", "1"), ("b.png", "2")]
+    ]
+    assert table[0]["suggested_class"] == ""
+
+
+def test_a_withheld_image_without_boxes_has_no_number() -> None:
+    caution = Caution("blurred", "It is blurred.", "Focus.", withholds=True)
+    (row,) = rows(boxes_csv([replace(make("a.png", ()), warnings=(caution,))]))
+    assert (row["cell"], row["suggested_class"]) == ("", "withheld")
+    assert "It is blurred." in row["reservation"]
+
+
+def test_images_of_one_name_keep_the_folder_that_tells_them_apart() -> None:
+    results = [make(f"/data/{name}") for name in ("ward-1/a.jpg", "ward-2/a.jpg", "ward-1/b.jpg")]
+    names = list(dict.fromkeys(row["image"] for row in rows(boxes_csv(results))))
+    assert names == ["ward-1/a.jpg", "ward-2/a.jpg", "b.jpg"]
+
+
+def test_tables_open_in_a_spreadsheet() -> None:
+    content = bundle.bundle_zip([make()], iter([b""]))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in ("summary.csv", "csv/smear.csv"):
+            assert archive.read(name).startswith(b"\xef\xbb\xbf"), name
 
 
 @pytest.mark.parametrize(
@@ -243,7 +272,7 @@ def test_json_line_is_what_the_command_line_promises() -> None:
 def unpack(content: bytes) -> dict[str, str]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
-        return {name: archive.read(name).decode() for name in archive.namelist()}
+        return {name: archive.read(name).decode("utf-8-sig") for name in archive.namelist()}
 
 
 def test_bundle_holds_every_file_apart() -> None:

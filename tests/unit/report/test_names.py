@@ -54,6 +54,23 @@ def test_unique_names(given_names: list[str], expected: list[str]) -> None:
     assert names.unique_names(given_names) == expected
 
 
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        pytest.param(["/d/a.jpg", "/d/b.jpg"], ["a.jpg", "b.jpg"], id="names tell"),
+        pytest.param(["/d/1/a.jpg", "/d/2/A.jpg"], ["1/a.jpg", "2/A.jpg"], id="folders tell"),
+        pytest.param(["/1/x/a", "/2/x/a", "/2/y/a"], ["1/x/a", "2/x/a", "y/a"], id="no longer"),
+        pytest.param(["C:\\1\\a.jpg", "C:\\2\\a.jpg"], ["1/a.jpg", "2/a.jpg"], id="Windows"),
+        pytest.param(["a.jpg", "a.jpg", "../a.jpg"], ["a.jpg", "a-2.jpg", "a-3.jpg"], id="nothing"),
+        pytest.param(["1/a.jpg", "1/a.jpg"], ["1/a.jpg", "1/a-2.jpg"], id="the same path"),
+        pytest.param(["/", ""], ["image", "image-2"], id="no name"),
+        pytest.param([], [], id="none"),
+    ],
+)
+def test_telling_names(paths: list[str], expected: list[str]) -> None:
+    assert names.telling_names(paths) == expected
+
+
 @given(st.lists(st.sampled_from(["a", "A", "a-2", "a-2-2", "a-3"]), max_size=12))
 def test_unique_names_always_are(given_names: list[str]) -> None:
     found = names.unique_names(given_names)

@@ -134,7 +134,7 @@ def test_the_zip_holds_frames_boxes_and_how_they_were_taken():
     with zipfile.ZipFile(io.BytesIO(snapshots_zip(taken))) as archive:
         names = archive.namelist()
         raw = [decode(archive.read(f"raw/{item.name}")) for item in taken]
-        session = list(csv.DictReader(io.StringIO(archive.read("session.csv").decode())))
+        session = list(csv.DictReader(io.StringIO(archive.read("session.csv").decode("utf-8-sig"))))
         boxes = archive.read("csv/20260102-030405-001.csv").decode()
         notice = archive.read("NOTICE.txt").decode()
     assert {f"annotated/{item.name}" for item in taken} <= set(names)

@@ -14,6 +14,7 @@ from allcell.imaging.images import RGBImage
 from allcell.models.registry import FIELD_CLASSES
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
 from allcell.result import Result
+from allcell.text.noticed import csv_file
 from allcell.ui.compare.side.runs import SideDesk
 from allcell.ui.field.crops import crop, data_uri
 from allcell.ui.field.pictures import Picture
@@ -171,7 +172,7 @@ def cells(
     )
     st.download_button(
         "Download the cells (CSV)",
-        cells_csv(agreement, thresholds, truth=truth, reservation=reservation),
+        csv_file(cells_csv(agreement, thresholds, truth=truth, reservation=reservation)),
         "side-by-side.csv",
         "text/csv",
         icon=":material/download:",

@@ -1,0 +1,165 @@
+"""The JPEG family beyond what Pillow and OpenCV decode: 12 and 16 bits, lossless, JPEG-LS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.errors import ImageError
+from allcell.formats.remedies import SAVE_PLAIN
+
+#: Markers of a frame header: baseline, extended, progressive; lossless; JPEG-LS (T.81 B.1.1.3).
+_USUAL, _LOSSLESS, _LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
+#: Lossless and progressive with differences or arithmetic coding: nobody writes them.
+_FRAMES = (*_USUAL, _LOSSLESS, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), _LS)
+_MAX_SEGMENTS = 2000
+_SCAN = 0xDA
+
+
+@dataclass(frozen=True)
+class JpegHeader:
+    """What a JPEG says before its pixels.
+
+    Attributes:
+        width_px: Width.
+        height_px: Height.
+        bits: Of a sample.
+        ids: Numbers of the components.
+        frame: Marker of the frame header.
+        is_halved: Whether the components have different resolutions, as only those of YCbCr have.
+        has_jfif: Whether it says that it is JFIF, which is grey or YCbCr.
+        adobe: The transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; None without it.
+        exif: Its EXIF data; empty if it has none.
+        scan: Index of the first scan's marker.
+    """
+
+    width_px: int
+    height_px: int
+    bits: int
+    ids: tuple[int, ...]
+    frame: int
+    is_halved: bool
+    has_jfif: bool
+    adobe: int | None
+    exif: bytes
+    scan: int
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is one of those that Pillow and OpenCV decode."""
+        return self.frame in _USUAL and self.bits == 8
+
+    @property
+    def depth_bits(self) -> int | None:
+        """Bits of the sensor; None where all 16 are there, so that the samples tell."""
+        return self.bits if self.bits < 16 else None
+
+    @property
+    def colours(self) -> Literal["grey", "YCbCr", "RGB", "CMYK", "unsaid"]:
+        """What its components are, as far as it says so itself (as libjpeg decides, jdapimin.c)."""
+        if len(self.ids) != 3:
+            return "grey" if len(self.ids) < 3 else "CMYK"
+        if self.is_halved or (self.has_jfif and self.adobe is None):
+            return "YCbCr"
+        if self.adobe is not None:
+            return "YCbCr" if self.adobe else "RGB"
+        return "RGB" if self.ids == (82, 71, 66) else "unsaid"
+
+
+def jpeg_header(data: bytes) -> JpegHeader:
+    """Read the segments of a JPEG up to its first scan.
+
+    Raises:
+        ValueError: If it is damaged.
+        IndexError: If it ends early.
+    """
+    position = 2
+    frame: bytes = b""
+    marker = has_jfif = 0
+    adobe: int | None = None
+    exif = b""
+    # Real files have a few dozen segments; a file of millions would take minutes to walk.
+    for _ in range(_MAX_SEGMENTS):
+        if data[position] != 0xFF:
+            raise ValueError("no marker where one must be")
+        kind = data[position + 1]
+        if kind == _SCAN:
+            break
+        if kind == 0xFF:  # a fill byte
+            position += 1
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4])
+        body = data[position + 4 : position + 2 + length]
+        if kind in _FRAMES and not frame:
+            marker, frame = kind, body
+        elif kind == 0xE0 and body.startswith(b"JFIF\0"):
+            has_jfif = 1
+        elif kind == 0xE1 and body.startswith(b"Exif\0\0") and not exif:
+            exif = body
+        elif kind == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
+            adobe = body[11]
+        position += 2 + length
+    else:
+        raise ValueError("too many segments")
+    n = frame[5]
+    parts = [frame[6 + 3 * i : 9 + 3 * i] for i in range(n)]
+    if any(len(part) < 3 for part in parts):
+        raise ValueError("the frame header is cut short")
+    return JpegHeader(
+        width_px=int.from_bytes(frame[3:5]),
+        height_px=int.from_bytes(frame[1:3]),
+        bits=frame[0],
+        ids=tuple(part[0] for part in parts),
+        frame=marker,
+        is_halved=len({part[1] for part in parts}) > 1,
+        has_jfif=bool(has_jfif),
+        adobe=adobe,
+        exif=exif,
+        scan=position,
+    )
+
+
+def decode_samples(
+    data: bytes, header: JpegHeader, label: str, *, unsaid: Literal["RGB", "YCbCr"] = "YCbCr"
+) -> npt.NDArray[np.generic]:
+    """The stored samples of any JPEG whose size has been checked, colours as RGB.
+
+    Args:
+        data: The whole file, or a frame of another format.
+        header: What `jpeg_header` says of it.
+        label: What messages call the file.
+        unsaid: What three components are that the JPEG itself says nothing about.
+
+    Returns:
+        (H, W) or (H, W, 3), uint8 or, for more than 8 bits, uint16.
+
+    Raises:
+        ImageError: If it is of a kind that cannot be read.
+        Exception: Whatever imagecodecs raises on damaged data; the caller translates it.
+    """
+    import imagecodecs  # not needed for any usual picture
+
+    if header.frame == _LS:
+        return np.asarray(imagecodecs.jpegls_decode(data))
+    if header.frame not in (*_USUAL, _LOSSLESS) or header.colours == "CMYK":
+        raise ImageError(
+            f"{label} is a JPEG of a rare kind (hierarchical, arithmetic or deep CMYK) that cannot "
+            "be read.",
+            SAVE_PLAIN,
+        )
+    colour: dict[str, Any] = {}
+    if header.colours != "grey":
+        colours = unsaid if header.colours == "unsaid" else header.colours
+        if header.frame == _LOSSLESS and not header.is_halved and header.adobe != 1:
+            colours = "RGB"  # YCbCr would lose the last bit: lossless files are as they were
+        colour = {"colorspace": colours.upper(), "outcolorspace": "RGB"}
+    pixels = imagecodecs.jpeg8_decode(data, **colour)
+    if np.all(pixels[-1, -1] == 2 ** (header.bits - 1)):
+        # As in `raster.read_jpeg`: what is missing is filled with this grey.
+        refilled = imagecodecs.jpeg8_decode(data[:-2] + b"\x55" * 4096 + data[-2:], **colour)
+        if not np.array_equal(pixels, refilled):
+            raise ValueError("the coded data ends before the picture does")
+    return np.asarray(pixels)
