@@ -59,6 +59,8 @@ class Recipe(BaseModel):
         optimizer: Its name in ultralytics.
         normalise_stain: Whether every field is brought to one stain first; the detector must do the
             same (`ModelSpec.normalise_stain`).
+        raw_share: Share of the tiles that are cut from fields as they were stained; the others are
+            brought to one stain. No ruler is right every time.
         paste: Probability of pasting cells of other fields into a tile.
         paste_across: Whether these come from every laboratory alike, not by its share: colour and
             sharpness must not tell the class.
@@ -88,6 +90,7 @@ class Recipe(BaseModel):
     warmup_epochs: float = 1.0
     optimizer: str = "AdamW"
     normalise_stain: bool = False
+    raw_share: float = Field(0.0, ge=0, lt=1)
     paste: float = Field(0.35, ge=0, le=1)
     paste_across: bool = False
     augment: dict[str, float] = {}
@@ -100,6 +103,12 @@ class Recipe(BaseModel):
     def augmentation(self) -> Augmentation:
         """How its tiles vary."""
         return Augmentation(**self.augment)
+
+    def ways_of_staining(self) -> dict[bool, float]:
+        """Whether fields are brought to one stain, and the share of the tiles that are cut so."""
+        if not self.normalise_stain:
+            return {False: 1.0}
+        return {True: 1 - self.raw_share} | ({False: self.raw_share} if self.raw_share else {})
 
     @model_validator(mode="after")
     def _can_vary(self) -> Self:

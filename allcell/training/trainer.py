@@ -74,6 +74,7 @@ class _Trainer(DetectionTrainer):
                     normalise_stain=recipe.normalise_stain,
                 )
             )
+        ways = recipe.ways_of_staining()
         domains = [
             load_domain(
                 source.name,
@@ -82,10 +83,12 @@ class _Trainer(DetectionTrainer):
                 red_cell_px * STORED_ZOOM,
                 known_red_cell_px=source.known_red_cell_px,
                 clean=source.clean,
-                normalise_stain=recipe.normalise_stain,
+                normalise_stain=normalised,
             )
             for source in recipe.sources
+            for normalised in ways
         ]
+        shares = [source.share * share for source in recipe.sources for share in ways.values()]
         tiles = TileRecipe(
             side_px=recipe.tile_px,
             red_cell_px=red_cell_px,
@@ -93,7 +96,7 @@ class _Trainer(DetectionTrainer):
             paste_across=recipe.paste_across,
             augmentation=recipe.augmentation,
         )
-        maker = TileMaker(domains, [s.share for s in recipe.sources], tiles, recipe.seed)
+        maker = TileMaker(domains, shares, tiles, recipe.seed)
         return Tiles(maker, recipe.tiles_per_epoch)
 
     def get_dataloader(
@@ -103,7 +106,8 @@ class _Trainer(DetectionTrainer):
         if mode == "train":
             pinned = self.device.type != "cpu"
             return tile_loader(dataset, batch_size, self.args.workers, pinned)
-        return build_dataloader(dataset, 4, 0, shuffle=False, device=self.device)
+        fields_at_once = 4 if self.device.type == "cpu" else 32
+        return build_dataloader(dataset, fields_at_once, 0, shuffle=False, device=self.device)
 
     def _setup_train(self) -> None:
         super()._setup_train()  # type: ignore[no-untyped-call]
