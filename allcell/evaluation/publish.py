@@ -10,6 +10,7 @@ from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, open_checkpoint
+from allcell.evaluation.bootstrap import compared_draws, compared_scores
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
@@ -58,7 +59,8 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                 answers = answer(name, images, data, split, precision=precision)
                 scored = keep(answers, weights_dir, say, suffix="_int8" * (precision == "int8"))
                 if (data, split) == TEST and precision == "full":
-                    measured[name], replicates[name] = scored.measured, scored.replicates
+                    measured[name] = scored.evidence.measure()
+                    replicates[name] = compared_scores(scored.evidence)
                     right[name] = scored.result.right
                     data_sha256, n_images = answers.data_sha256, len(images)
     measure_classifiers(data_dir, weights_dir, say)
@@ -73,6 +75,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
         {name: manifest[name].checkpoint.sha256 for name in right},
         compare_measures(measured, replicates, n_images),
         compare_fields(right),
+        compared_draws(n_images),
     )
     write(weights_dir / "metrics" / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())
 
@@ -83,13 +86,11 @@ class KeptScores:
 
     Attributes:
         result: What its JSON holds.
-        measured: See `Evidence.measure`.
-        replicates: See `Evidence.replicates`.
+        evidence: What it was computed from.
     """
 
     result: EvaluationResult
-    measured: dict[str, float]
-    replicates: dict[str, Array]
+    evidence: Evidence
 
 
 def keep(
@@ -108,14 +109,13 @@ def keep(
     (metrics / "predictions").mkdir(parents=True, exist_ok=True)
     stem = f"{setting.model}_{setting.data}_{setting.split}{suffix}"
     evidence = Evidence.of(answers)
-    draws = evidence.replicates(RESAMPLES)
-    result = score(answers, replicates=draws)
+    result = score(answers, replicates=evidence.replicates(RESAMPLES))
     write(metrics / f"{stem}.json", result.to_json())
     # The boxes of all that the registry knows: other models are not drawn or compared.
     if (setting.data, setting.split) in KEPT and not suffix and setting.model in _REGISTERED:
         write(metrics / "predictions" / f"{stem}.json", _shareable(answers).to_json())
     say(f"{stem}: {_aps(result)}")
-    return KeptScores(result, evidence.measure(), draws)
+    return KeptScores(result, evidence)
 
 
 def answer(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from allcell.errors import DataError
+from allcell.evaluation.bootstrap import compared_draws, compared_scores
 from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
@@ -22,7 +23,7 @@ class Scored:
         predictions: The predictions, with the ground truth.
         evidence: The same, matched.
         measured: `Evidence.measure`.
-        draws: `Evidence.replicates`.
+        draws: `bootstrap.compared_scores`, which models are compared by.
         result: The scores.
     """
 
@@ -40,11 +41,16 @@ class Scored:
 
         Args:
             predictions: Of one model on one split.
-            on_draw: See `Evidence.replicates`.
+            on_draw: Called with the number of resamples done and the total; may raise to stop.
         """
         evidence = Evidence.of(predictions)
-        draws = evidence.replicates(RESAMPLES, on_draw=on_draw)
-        result = score(predictions, replicates=draws)
+        more = compared_draws(evidence.n_images)
+
+        def on(before: int) -> Callable[[int, int], None] | None:
+            return (lambda done, of: on_draw(before + done, RESAMPLES + more)) if on_draw else None
+
+        result = score(predictions, replicates=evidence.replicates(RESAMPLES, on_draw=on(0)))
+        draws = compared_scores(evidence, more, on_draw=on(RESAMPLES))
         return cls(predictions, evidence, evidence.measure(), draws, result)
 
     def renamed(self, data: str, split: str, names: Sequence[str]) -> Scored:
@@ -102,6 +108,7 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
             len(first.images),
         ),
         compare_fields(right),
+        compared_draws(len(first.images)),
     )
 
 

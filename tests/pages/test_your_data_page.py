@@ -53,6 +53,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     """The network behind every model, and few resamples."""
     boxes = Boxes()
     monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 20)
     monkeypatch.setattr(
         own_data.Detector, "open", lambda name, **_: Detector(get_spec(name), boxes)
     )
