@@ -80,12 +80,15 @@ def average_precisions(matches: ClassMatches, draws: IntArray) -> Array:
     """
     truths = draws @ matches.truths
     times = draws[:, matches.image].astype(np.int32)
-    return np.array(
-        [
-            _average_precision(times, correct, ~ignored, truths)
-            for correct, ignored in zip(matches.correct, matches.ignored, strict=True)
-        ]
-    )
+    # A box that fits well is right at many thresholds, so that some have the same matches.
+    known: dict[tuple[bytes, bytes], Array] = {}
+    rows = []
+    for correct, ignored in zip(matches.correct, matches.ignored, strict=True):
+        key = correct.tobytes(), ignored.tobytes()
+        if key not in known:
+            known[key] = _average_precision(times, correct, ~ignored, truths)
+        rows.append(known[key])
+    return np.array(rows)
 
 
 def _average_precision(
@@ -110,7 +113,7 @@ def _average_precision(
     recall = np.divide(tp, truths[:, None], out=np.zeros(tp.shape), where=truths[:, None] > 0)
     reached = np.searchsorted(_RECALLS, recall, side="right")
     gained = np.diff(reached, axis=1, prepend=0)
-    return undefined + (best * gained).sum(axis=1) / len(_RECALLS)
+    return np.asarray(undefined + (best * gained).sum(axis=1) / len(_RECALLS), np.float64)
 
 
 def _scores(evidence: Evidence, draws: IntArray) -> dict[str, Array]:
@@ -139,6 +142,6 @@ def _scores(evidence: Evidence, draws: IntArray) -> dict[str, Array]:
     return out
 
 
-def _ratio(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> Array:
+def _ratio(part: Array | IntArray, whole: IntArray) -> Array:
     undefined = np.full(len(whole), np.nan)
     return np.asarray(np.divide(part, whole, out=undefined, where=whole > 0))

@@ -36,15 +36,10 @@ from allcell.evaluation.results import (
     EvaluationResult,
     FieldResult,
     IgnoredCells,
-    Spread,
 )
+from allcell.evaluation.spread import Spread
 from allcell.models.registry import CLASSES, HEALTHY
-from allcell.statistics import (
-    Proportion,
-    effective_number,
-    percentile_interval,
-    too_few_images,
-)
+from allcell.statistics import Proportion, percentile_interval, too_few_images
 
 #: Bootstrap resamples.
 RESAMPLES = 2000
@@ -218,7 +213,7 @@ def _class_result(
         recall=_known(measured[f"{name}.recall"]),
         at_best_f1=counts_at(matches, best),
         at_operating_point=counts_at(user, evidence.confidence),
-        spread=spread_of(matches.truths.tolist()),
+        spread=Spread.of(matches.truths.tolist()),
         curve=CurvePoints(
             points.confidence.tolist(),
             points.precision.tolist(),
@@ -229,21 +224,6 @@ def _class_result(
         froc_as_shown=_froc(froc_sensitivity(as_shown)),
         reach_as_shown=counts_at(as_shown, CALIBRATION_FLOOR).recall,
         calibration=calibration(user) if len(user.confidence) else None,
-    )
-
-
-def spread_of(cells: Sequence[int]) -> Spread:
-    """How cells are spread over images.
-
-    Args:
-        cells: Number in each image.
-    """
-    most = int(np.argmax(cells))
-    return Spread(
-        sum(count > 0 for count in cells),
-        effective_number(cells),
-        cells[most],
-        most if cells[most] else None,
     )
 
 

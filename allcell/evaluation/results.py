@@ -8,6 +8,7 @@ from typing import Any
 
 from allcell.evaluation.confusion import Mistake
 from allcell.evaluation.metrics import Calibration, MatchCounts
+from allcell.evaluation.spread import Spread
 from allcell.statistics import Proportion
 
 #: Lower and upper bound, 95 %.
@@ -22,24 +23,6 @@ class CurvePoints:
     precision: list[float]
     recall: list[float]
     false_alarms_per_image: list[float]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How the cells of a class are spread over the images: what an interval rests on.
-
-    Attributes:
-        fields: Images with at least one.
-        effective: How many images with equally many cells would tell as much (see
-            `statistics.effective_number`).
-        most: Cells in the image that holds most of them.
-        image: Index of that image; None if there is no cell.
-    """
-
-    fields: int
-    effective: float
-    most: int
-    image: int | None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from allcell.statistics import clopper_pearson
+
 #: Scores of the table, in its order, by the names of the evaluator's JSON. Its AP is as YOLOv5
 #: counts.
 METRICS = ("precision", "recall", "ap50", "ap50_95")
@@ -104,6 +106,30 @@ FOOTNOTES: tuple[str, ...] = (
     "The .548 is COCO's AP[.50:.95] for large boxes; for all boxes the same run printed .423.",
     "The notebook shows YOLOv7-E6 with auxiliary heads.",
 )
+
+#: Boxes behind the published numbers, by class (the authors' notebooks).
+BOXES = {"blast": 66, "healthy": 60}
+
+
+def published_error() -> str:
+    """Why a published number outside our interval proves nothing, with one of them as an example.
+
+    The paper gives no errors. Its counts follow from R, P and the number of boxes.
+    """
+    paper, boxes = TABLE_1[1], BOXES["blast"]
+    precision, recall = paper.blast[:2]
+    if precision is None or recall is None:
+        return ""
+    found = round(recall * boxes)
+    called = round(found / precision)
+    low, high = clopper_pearson(found, called)
+    return (
+        "The published numbers have errors too, which the paper does not give: the P of "
+        f"{paper.name} for cancer cells ({precision:.3f}) is about {found} of {called} boxes, exact "
+        f"95 % interval {low:.3f} to {high:.3f}. So that a published number lies outside our "
+        "interval does not tell the two apart."
+    )
+
 
 #: The paper's figure for the speed of YOLOv5s on its GPU.
 PAPER_FPS = 80.0

@@ -80,17 +80,6 @@ class TableCell:
             return None
         return self.measured - self.published
 
-    @property
-    def apart(self) -> bool:
-        """Whether the bootstrap interval of the measurement excludes the published number.
-
-        False for exact bounds, which take the cells of a field as independent.
-        """
-        if self.published is None or self.interval is None or self.interval.kind != "bootstrap":
-            return False
-        low, high = self.interval.ends or (-math.inf, math.inf)
-        return not low <= self.published <= high
-
 
 def table_1(weights_dir: Path) -> tuple[TableCell, ...]:
     """Every cell: the models of the registry in its order, classes and metrics in the paper's.
@@ -154,7 +143,6 @@ def long_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
                 "measured_95_high": c.high,
                 "measured_95_kind": c.interval.kind if c.interval else None,
                 "difference": c.difference,
-                "interval_excludes_published": c.apart if c.difference is not None else None,
             }
             for c in cells
             if c.published is not None or c.measured is not None
@@ -169,7 +157,6 @@ def wide_table(cells: tuple[TableCell, ...]) -> pd.DataFrame:
 
     Means over both classes are shown where the paper has them, or if `cells` holds nothing else.
 
-    An asterisk marks a measurement whose bootstrap interval excludes the published number.
     Differences are numbers, so that they sort; all else is text.
     """
     metrics = list(dict.fromkeys(c.metric for c in cells))
@@ -249,5 +236,4 @@ def short(value: float) -> str:
 def _measured(cell: TableCell) -> str:
     if cell.measured is None or cell.interval is None:
         return ""
-    mark = "*" if cell.apart else ""
-    return f"{short(cell.measured)}{mark} ({cell.interval.text(short)})"
+    return f"{short(cell.measured)} ({cell.interval.text(short)})"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from allcell.evaluation.intervals import NO_WIDTH
-from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
-from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, published
+from allcell.evaluation.spread import spread_note_of
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
+from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, published, published_error
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
@@ -27,7 +28,6 @@ from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
 from allcell.ui.shell.table_downloads import table_downloads
 
-_ASTERISK = "* The 95 % bootstrap interval of the measurement excludes the published number."
 _SETS = (
     "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
     f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
@@ -88,7 +88,7 @@ def published_and_measured() -> None:
         placeholder="",
         alt="Table 1 of the paper, each published score next to the measured one",
     )
-    st.caption(f"{BOTH_APS} \\{_ASTERISK} {_SETS}")
+    st.caption(" ".join(filter(None, (BOTH_APS, _SETS, published_error(), _spread()))))
     _downloads(cells)
     _chart(every)
     _cnn()
@@ -105,8 +105,24 @@ def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
         )
 
 
+def _spread() -> str:
+    """How the cells are spread over the test fields: the same for all models."""
+    for entry in catalog():
+        if isinstance(entry.spec, ModelSpec) and (metrics := test_metrics(entry)):
+            return spread_note_of(metrics)
+    return ""
+
+
 def _downloads(cells: tuple[TableCell, ...]) -> None:
-    notes = (BOTH_APS, _ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
+    notes = (
+        BOTH_APS,
+        _SETS,
+        published_error(),
+        FOOTNOTES[0],
+        *_model_notes(),
+        *_cnn_notes(),
+        RESEARCH_USE,
+    )
     table_downloads(
         "compare.download",
         "table-1",
