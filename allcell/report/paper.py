@@ -28,6 +28,7 @@ class PublishedModel:
         every: The same for both classes together.
         inference_ms: Time for one image.
         footnotes: Numbers of `FOOTNOTES`, from 1.
+        parameters_millions: Size of its network, as the notebooks print it; None if they do not.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PublishedModel:
     every: tuple[float | None, ...]
     inference_ms: float
     footnotes: tuple[int, ...] = ()
+    parameters_millions: float | None = None
 
     def value(self, class_name: str, metric: str) -> float | None:
         """The published number of blast, healthy or all; None if there is none."""
@@ -55,6 +57,7 @@ TABLE_1: tuple[PublishedModel, ...] = (
         every=_NONE,
         inference_ms=12.3,
         footnotes=(2,),
+        parameters_millions=7.0,
     ),
     PublishedModel(
         "YOLOv5m",
@@ -63,6 +66,7 @@ TABLE_1: tuple[PublishedModel, ...] = (
         healthy=(0.788, 0.800, 0.853, 0.654),
         every=_NONE,
         inference_ms=21.9,
+        parameters_millions=20.0,
     ),
     PublishedModel(
         "YOLOv5",
@@ -72,6 +76,7 @@ TABLE_1: tuple[PublishedModel, ...] = (
         every=_NONE,
         inference_ms=22.0,
         footnotes=(3,),
+        parameters_millions=7.0,
     ),
     PublishedModel(
         "YOLOv6",
@@ -125,9 +130,9 @@ def published_error() -> str:
     low, high = clopper_pearson(found, called)
     return (
         "The published numbers have errors too, which the paper does not give: the P of "
-        f"{paper.name} for cancer cells ({precision:.3f}) is about {found} of {called} boxes, exact "
-        f"95 % interval {low:.3f} to {high:.3f}. So that a published number lies outside our "
-        "interval does not tell the two apart."
+        f"{paper.name} for cancer cells ({precision:.3f}) is about {found} of {called} boxes, "
+        f"exact 95 % interval {low:.3f} to {high:.3f}. So a published number outside our interval "
+        "does not show that the two differ."
     )
 
 

@@ -7,6 +7,8 @@ import streamlit as st
 from allcell.evaluation.intervals import NO_WIDTH
 from allcell.evaluation.spread import spread_note_of
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
+from allcell.models.weights import read_manifest
+from allcell.report.metrics_files import read_current, read_training
 from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, published, published_error
 from allcell.report.table1 import (
     CLASS_ROWS,
@@ -19,6 +21,7 @@ from allcell.report.table1 import (
     to_markdown,
     wide_table,
 )
+from allcell.report.unlike_paper import unlike_paper
 from allcell.settings import RESEARCH_USE, settings
 from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.compare.answers import answers, user_set_is_shown
@@ -178,16 +181,20 @@ def _notes() -> None:
 
 def _model_notes() -> list[str]:
     """How each model differs from the paper's, one line each."""
-    lines = []
+    lines, weights = [], settings().weights_dir
+    manifest = read_manifest(weights)
     for spec in MODELS:
         paper = published(spec.name)
         if paper is None:
             lines.append(f"**{spec.title}**: the paper has no such model. {spec.summary}")
             continue
         notes = " ".join(FOOTNOTES[n - 1] for n in paper.footnotes)
+        files = manifest.get(spec.name)
+        test = read_current(weights, spec.name, files, "allidb1_test")
+        ours = unlike_paper(spec, files, read_training(weights, spec.name), test)
         lines.append(
             f"**{spec.title}** stands next to the paper's {paper.name} ({paper.inference_ms:g} ms "
-            f"per image on its GPU). Ours: {spec.unlike_paper}. {notes}".rstrip()
+            f"per image on its GPU). Ours: {ours}. {notes}".rstrip()
         )
     return lines
 
