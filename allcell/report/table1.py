@@ -14,7 +14,7 @@ from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import MODELS, ModelSpec
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
-from allcell.report.paper import METRICS, published
+from allcell.report.paper import METRICS, TABLE_1, published
 from allcell.settings import RESEARCH_USE
 from allcell.text.words import SCORE_TITLES
 
@@ -210,6 +210,22 @@ def table_latex(table: pd.DataFrame, notes: tuple[str, ...]) -> str:
     styled = named.style.hide(axis="index").format(escape="latex")
     comments = "".join(f"% {note}\n" for note in notes)
     return comments + str(styled.to_latex(hrules=True))
+
+
+def paper_times() -> pd.DataFrame:
+    """The paper's time and speed of each of its models, with its AP of blasts."""
+    rows = []
+    for paper in TABLE_1:
+        score = paper.value("blast", "ap50")
+        rows.append(
+            {
+                "Paper's model": paper.name,
+                "ms an image": f"{paper.inference_ms:g}",
+                "Frames a second": f"{1000 / paper.inference_ms:.0f}",
+                f"Blasts, {SCORE_TITLES['ap50']}": "" if score is None else f"{score:.3f}",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _number(value: float | None) -> str:

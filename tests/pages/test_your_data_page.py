@@ -226,7 +226,7 @@ def test_too_few_images_decide_nothing_on_any_tab(
 
     table = tab(app, "Published and measured").dataframe[0].value
     # What a user sees comes first, and what both kinds of AP are is said once.
-    assert list(table)[3] == "AP@0.5 as shown (95 %)"
+    assert list(table)[4] == "AP@0.5 as shown (95 %)"
     assert "AP@0.5 as YOLOv5 counts (95 %)" in table
     assert texts(app).count(BOTH_APS) == 1
     scores = [str(v) for name in table if "(95 %)" in name for v in table[name] if v]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from allcell.evaluation.intervals import NO_WIDTH
@@ -28,7 +29,7 @@ from allcell.ui.compare.answers import answers, user_set_is_shown
 from allcell.ui.compare.charts import ForestRow, forests
 from allcell.ui.compare.your_data import table as user_table
 from allcell.ui.shell.catalog import catalog
-from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
+from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics, with_size
 from allcell.ui.shell.table_downloads import table_downloads
 
 _SETS = (
@@ -68,7 +69,7 @@ def published_and_measured() -> None:
             wrap=True,
         )
     cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
-    table = wide_table(cells)
+    table = _narrow(wide_table(cells))
     if table.empty:
         st.info(
             "There is no such score for both classes together."
@@ -77,17 +78,10 @@ def published_and_measured() -> None:
         )
         return
     st.dataframe(
-        table,
+        with_size(table, catalog()),
         hide_index=True,
         height=38 + 35 * len(table),
-        column_config={
-            "Model": st.column_config.TextColumn(pinned=True, width=190),
-            **{
-                name: st.column_config.NumberColumn(format="%+.3f")
-                for name in map(str, table)
-                if name.endswith(DIFFERENCE)
-            },
-        },
+        column_config={"Model": st.column_config.TextColumn(pinned=True, width=150)},
         placeholder="",
         alt="Table 1 of the paper, each published score next to the measured one",
     )
@@ -96,6 +90,11 @@ def published_and_measured() -> None:
     _chart(every)
     _cnn()
     _notes()
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the differences, which are in the files: the rest fits a laptop's screen."""
+    return table[[name for name in map(str, table) if not name.endswith(DIFFERENCE)]]
 
 
 def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
