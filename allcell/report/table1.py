@@ -36,7 +36,7 @@ MEANS = {
 }
 
 #: Scores of this table: the paper's, and each AP as shown beside the one that the paper has.
-TABLE_METRICS = ("precision", "recall", "ap50", "ap50_as_shown", "ap50_95", "ap50_95_as_shown")
+TABLE_METRICS = ("ap50", "ap50_as_shown", "ap50_95", "ap50_95_as_shown", "precision", "recall")
 
 
 @dataclass(frozen=True)

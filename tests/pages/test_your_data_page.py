@@ -19,11 +19,14 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
+from allcell.models.weights import read_manifest
 from allcell.runs.evaluation import EvaluationRun, UserSet
+from allcell.settings import settings
 from allcell.text.words import BOTH_APS
 from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
+from allcell.ui.shell.kept_metrics import SIZE
 from tests.pages.test_compare_page import show, texts
 from tests.user_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 
@@ -358,6 +361,48 @@ def test_the_boxes_follow_the_threshold(
     assert counts(-1) == (0, 0, truths[1])
     assert shown[-1].name != shown[0].name
     assert len(run.images) == IMAGES
+
+
+def test_false_alarms_of_the_whole_set_can_be_looked_at(
+    app: AppTest, engine: Boxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allcell.ui.compare.your_data.boxes.show_field", lambda field, pick: None)
+    real = engine.run
+
+    def at_the_left_edge(image: np.ndarray) -> np.ndarray:
+        output = real(image)
+        output[0, 0] = output[2, 0] / 2
+        return output
+
+    monkeypatch.setattr(engine, "run", at_the_left_edge)
+    run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
+    counts = run.results[0].result.classes["blast"].at_operating_point
+    assert counts.fp == IMAGES
+    app.session_state["compare.false_alarms"] = True
+    tab(app, "Curves and threshold")
+    said = texts(app)
+    assert f"{IMAGES} of {IMAGES} false alarms of blast touch the edge of their picture" in said
+    assert [e.label for e in app.expander] == [f"All {IMAGES} false alarms of allcell live"]
+    assert said.count(", at the edge, field\\_") + said.count(", at the edge, field_") == IMAGES
+    # At a threshold that hides them there are none.
+    app.slider[0].set_value(0.95)
+    app.run()
+    assert "allcell live has no false alarm of blast in this set." in texts(app)
+
+
+def test_the_best_threshold_and_the_size_stand_beside_the_scores(
+    app: AppTest, engine: Boxes
+) -> None:
+    run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
+    tab(app, "Published and measured")
+    scores, best = app.dataframe[0].value, app.dataframe[-1].value.iloc[0]
+    files = read_manifest(settings().weights_dir)["live"]
+    size = f"{files.parameters / 1e6:.1f} M, {files.checkpoint.bytes / 1e6:.1f} MB"
+    assert set(scores[SIZE]) == {size}
+    assert best["Threshold in use"] == get_spec("live").confidence
+    assert best["Best for this set"] == run.results[0].result.suggested_confidence
+    assert best["F1 at the best"] >= best["F1 there"] - 0.005
+    assert "its F1 is optimistic" in texts(app)
 
 
 def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) -> None:

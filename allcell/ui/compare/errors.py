@@ -34,8 +34,10 @@ def draw_errors(views: Sequence[View], fields: Sequence[str], class_name: str) -
         column_config={"Model": st.column_config.TextColumn(pinned=True, width=190)},
         alt="Errors of each model by kind, all classes, at its threshold",
     )
-    meanings = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
-    st.caption(f"All classes, each model at its threshold above, one class a cell. {meanings}.")
+    meanings = "; ".join(f"*{kind}*, {meaning}" for kind, meaning in KINDS.items())
+    st.caption(
+        f"All classes, each model at its threshold above, one class a cell. Kinds: {meanings}."
+    )
     left, right = st.columns(2, gap="medium")
     with left:
         chosen = draw_confusion(views)

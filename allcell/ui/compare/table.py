@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -69,7 +71,7 @@ def published_and_measured() -> None:
             wrap=True,
         )
     cells = tuple(c for c in every if c.class_name in classes and c.metric in metrics)
-    table = _narrow(wide_table(cells))
+    table = wide_table(cells)
     if table.empty:
         st.info(
             "There is no such score for both classes together."
@@ -77,11 +79,20 @@ def published_and_measured() -> None:
             else "Choose at least one kind of cells and one score."
         )
         return
+    shown = grouped(with_size(table, catalog()))
+    columns: list[tuple[str, str]] = shown.columns.to_list()  # type: ignore[assignment]
+    config: Any = {"Model": st.column_config.TextColumn(pinned=True, width=165)}
+    # By position, of which the hidden index is the first: wide enough for the titles above.
+    config |= {
+        n: st.column_config.TextColumn(width=72 if kind == "paper" else 165)
+        for n, (score, kind) in enumerate(columns, 1)
+        if score.startswith("AP")
+    }
     st.dataframe(
-        with_size(table, catalog()),
+        shown,
         hide_index=True,
-        height=38 + 35 * len(table),
-        column_config={"Model": st.column_config.TextColumn(pinned=True, width=150)},
+        height=73 + 35 * len(table),
+        column_config=config,
         placeholder="",
         alt="Table 1 of the paper, each published score next to the measured one",
     )
@@ -92,9 +103,26 @@ def published_and_measured() -> None:
     _notes()
 
 
-def _narrow(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the differences, which are in the files: the rest fits a laptop's screen."""
-    return table[[name for name in map(str, table) if not name.endswith(DIFFERENCE)]]
+def grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the title of a score over its columns, which fits a laptop's screen.
+
+    The differences are left to the files: they stand beside what they are differences of.
+
+    Args:
+        table: From `wide_table`.
+    """
+    shown = table[[name for name in map(str, table) if not name.endswith(DIFFERENCE)]]
+    of_score = set(SCORE_TITLES.values())
+    pairs = [name.rpartition(", ") for name in map(str, shown)]
+    return shown.set_axis(
+        pd.MultiIndex.from_tuples(
+            [
+                (score, kind) if score in of_score else ("", f"{score}{comma}{kind}")
+                for score, comma, kind in pairs
+            ]
+        ),
+        axis="columns",
+    )
 
 
 def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
