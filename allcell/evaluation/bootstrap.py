@@ -17,12 +17,13 @@ from allcell.evaluation.evidence import PAPER_CLASS_IDS, Array, Evidence
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
-from allcell.statistics import resamples_in_steps
+from allcell.statistics import resamples_in_steps, too_few_images
 
-#: Resamples behind a p-value. With 15 scores of 15 pairs, Holm multiplies the smallest p by 225:
+#: Resamples behind a p-value at first, and where it comes near the line (see
+#: `compare.may_be_decisive`). With 15 scores of 15 pairs, Holm multiplies the smallest p by 225:
 #: from 50,000 it is .009 at best, and .033 at most whichever seed is used. Of a large set fewer,
-#: since each takes longer and p is seldom near the line.
-COMPARED_DRAWS, DRAWS_OF_LARGE_SETS = 50_000, 20_000
+#: since each takes longer.
+COMPARED_DRAWS, MORE_DRAWS, MORE_DRAWS_OF_LARGE_SETS = 10_000, 50_000, 20_000
 _LARGE_SET = 100
 
 #: COCO's recalls at which precision is averaged.
@@ -31,13 +32,18 @@ _RECALLS = np.linspace(0, 1, 101)
 _AT_ONCE = 100_000
 
 
-def compared_draws(images: int) -> int:
-    """How many resamples two models are compared on.
+def compared_draws(images: int, *, more: bool = False) -> int:
+    """How many resamples two models are compared on; 1 where there will be no p-value.
 
     Args:
         images: Number of images of the set.
+        more: Whether it is close.
     """
-    return COMPARED_DRAWS if images <= _LARGE_SET else min(COMPARED_DRAWS, DRAWS_OF_LARGE_SETS)
+    if too_few_images(images):
+        return 1
+    if not more:
+        return COMPARED_DRAWS
+    return MORE_DRAWS if images <= _LARGE_SET else MORE_DRAWS_OF_LARGE_SETS
 
 
 def compared_scores(

@@ -167,6 +167,20 @@ def compare_measures(
     return tuple(differences)
 
 
+def may_be_decisive(differences: Sequence[Difference], draws: int) -> bool:
+    """Whether more resamples could put a difference on the edge or over it.
+
+    Args:
+        differences: From `compare_measures`.
+        draws: Resamples behind them.
+    """
+    return any(
+        bootstrap_p_range(d.p, draws)[0] * d.p_adjusted / d.p < ALPHA * NEAR
+        for d in differences
+        if d.p is not None and d.p_adjusted is not None
+    )
+
+
 def standing(p: float, p_adjusted: float, draws: int) -> Literal["decisive", "edge", ""]:
     """What a bootstrap p-value says: decisive, on the edge, or neither.
 

@@ -11,14 +11,15 @@ from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, open_checkpoint
 from allcell.evaluation.bootstrap import compared_draws, compared_scores
-from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
+from allcell.evaluation.compare import Comparison, compare_fields
 from allcell.evaluation.evaluate import RESAMPLES, score
-from allcell.evaluation.evidence import Array, Evidence
+from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
 from allcell.evaluation.publish_classifiers import kept_right, measure_classifiers
 from allcell.evaluation.published_sets import KEPT, SETS, TEST, Part, images_of, write
 from allcell.evaluation.results import EvaluationResult
+from allcell.evaluation.scored import compare_closely
 from allcell.models.registry import (
     CLASSIFIERS,
     MODELS,
@@ -47,8 +48,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
     """
     manifest = read_manifest(weights_dir)
     names = [spec.name for spec in MODELS if spec.name in manifest]
-    measured: dict[str, dict[str, float]] = {}
-    replicates: dict[str, dict[str, Array]] = {}
+    matched: dict[str, Evidence] = {}
     right: dict[str, tuple[bool, ...]] = {}
     data_sha256, n_images = "", 0
     for data, split in SETS:
@@ -59,8 +59,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                 answers = answer(name, images, data, split, precision=precision)
                 scored = keep(answers, weights_dir, say, suffix="_int8" * (precision == "int8"))
                 if (data, split) == TEST and precision == "full":
-                    measured[name] = scored.evidence.measure()
-                    replicates[name] = compared_scores(scored.evidence)
+                    matched[name] = scored.evidence
                     right[name] = scored.result.right
                     data_sha256, n_images = answers.data_sha256, len(images)
     measure_classifiers(data_dir, weights_dir, say)
@@ -69,13 +68,20 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
         judged = kept_right(spec, manifest.get(spec.name), weights_dir, data_sha256)
         if judged is not None:
             right[spec.name] = judged
+    more = compared_draws(n_images, more=True)
+    differences, draws = compare_closely(
+        {name: evidence.measure() for name, evidence in matched.items()},
+        {name: compared_scores(evidence) for name, evidence in matched.items()},
+        lambda: {name: compared_scores(evidence, more) for name, evidence in matched.items()},
+        n_images,
+    )
     comparison = Comparison(
         *TEST,
         data_sha256,
         {name: manifest[name].checkpoint.sha256 for name in right},
-        compare_measures(measured, replicates, n_images),
+        differences,
         compare_fields(right),
-        compared_draws(n_images),
+        draws,
     )
     write(weights_dir / "metrics" / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())
 

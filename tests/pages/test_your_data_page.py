@@ -57,6 +57,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     boxes = Boxes()
     monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
     monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 20)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 20)
     monkeypatch.setattr(
         own_data.Detector, "open", lambda name, **_: Detector(get_spec(name), boxes)
     )

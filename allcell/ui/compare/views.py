@@ -240,7 +240,7 @@ def draw_confusion(views: Sequence[View]) -> View:
     # Streamlit keeps a reference to what formats the titles: titles only, so that a set can go.
     titles = {name: view.title for name, view in by_name.items()}
     name = st.selectbox(
-        "Confusion matrix and fields of",
+        "Confusion matrix of",
         list(by_name),
         format_func=titles.__getitem__,
         key="compare.confusion",

@@ -88,5 +88,7 @@ def test_a_model_that_says_nothing_has_scores_too():
     assert np.isnan(found["centroids.precision"]).all()
 
 
-def test_there_are_at_least_ten_thousand():
-    assert compared_draws(17) >= compared_draws(1000) >= 10_000
+def test_there_are_at_least_ten_thousand_where_anything_is_decided():
+    assert compared_draws(10) == compared_draws(1000) >= 10_000
+    assert compared_draws(17, more=True) > compared_draws(1000, more=True) > compared_draws(17)
+    assert compared_draws(9) == compared_draws(9, more=True) == 1

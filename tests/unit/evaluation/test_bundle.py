@@ -25,6 +25,7 @@ def fewer_resamples():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("allcell.evaluation.scored.RESAMPLES", 40)
         patch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 40)
+        patch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 40)
         yield
 
 

@@ -14,6 +14,7 @@ from allcell.evaluation.compare import (
     least_differing,
     standing,
 )
+from allcell.evaluation.scored import compare_closely
 
 DRAWS = 50_000
 
@@ -130,6 +131,21 @@ def test_holm_is_over_all_that_is_shown_together():
     assert row.p == pytest.approx(0.008, rel=0.02)
     assert row.p_adjusted == pytest.approx(len(COMPARED) * row.p)
     assert (row.decisive, row.edge) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("gain", "count"),
+    [
+        pytest.param(0.0, 10_000, id="far from the line: the first resamples do"),
+        pytest.param(0.1, 50_000, id="it may be decisive: more are drawn"),
+    ],
+)
+def test_more_resamples_are_drawn_where_it_is_close(gain, count):
+    measured, many = models(a=gain, b=0.0)
+    few = {name: {k: v[:10_000] for k, v in of.items()} for name, of in many.items()}
+    found, draws = compare_closely(measured, few, lambda: many, 17)
+    assert draws == count
+    assert found == compare_measures(measured, many if gain else few, 17)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def fewer_resamples(monkeypatch):
     monkeypatch.setattr("allcell.evaluation.evaluate.RESAMPLES", 50)
     monkeypatch.setattr("allcell.evaluation.publish.RESAMPLES", 50)
     monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 50)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 50)
 
 
 @pytest.fixture
