@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,9 +126,45 @@ def resamples(n: int, count: int = 2000, seed: int = 0) -> IntArray:
     Raises:
         ValueError: If n or count is not positive.
     """
-    if min(n, count) < 1:
-        raise ValueError(f"expected positive n and count, got {n} and {count}")
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), count).astype(np.int64)
+    return np.concatenate(list(resamples_in_steps(n, count, seed=seed)))
+
+
+def resamples_in_steps(
+    n: int, count: int, step: int | None = None, *, seed: int = 0
+) -> Iterator[IntArray]:
+    """The same draws, some at a time: all of many images would fill the memory.
+
+    Args:
+        n: Units.
+        count: Resamples.
+        step: Resamples at a time; all of them if None.
+        seed: Seed of the random generator.
+
+    Yields:
+        Shape (step, n), the last one possibly shorter; every row sums to n.
+
+    Raises:
+        ValueError: If n, count or step is not positive.
+    """
+    step = count if step is None else step
+    if min(n, count, step) < 1:
+        raise ValueError(f"expected positive n, count and step, got {n}, {count} and {step}")
+    generator, share = np.random.default_rng(seed), np.full(n, 1 / n)
+    for done in range(0, count, step):
+        yield generator.multinomial(n, share, min(step, count - done)).astype(np.int64)
+
+
+def effective_number(counts: Sequence[int]) -> float:
+    """How many equally large clusters would tell as much as these.
+
+    (sum of counts) squared over the sum of squared counts: 7 if 7 fields hold as many cells each,
+    near 1 if one field holds nearly all. 0 if there are none. Source: Kish, Survey Sampling (1965).
+
+    Args:
+        counts: Cells of each field.
+    """
+    squares = sum(int(count) ** 2 for count in counts)
+    return sum(map(int, counts)) ** 2 / squares if squares else 0.0
 
 
 def percentile_interval(
@@ -160,6 +196,21 @@ def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
     known = differences[~np.isnan(differences)]
     below, above = int(np.sum(known <= 0)), int(np.sum(known >= 0))
     return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+
+
+def bootstrap_p_range(p: float, draws: int) -> tuple[float, float]:
+    """Where the p-value of endless resamples may lie, 95 %: what the choice of the seed can change.
+
+    Args:
+        p: From `bootstrap_p`.
+        draws: Resamples behind it.
+
+    Returns:
+        Lower and upper bound, 0 to 1: Clopper-Pearson of the share of resamples that p rests on.
+    """
+    k = min(max(0, round(p * (draws + 1) / 2) - 1), draws)
+    low, high = clopper_pearson(k, draws)
+    return min(1.0, 2 * low), min(1.0, 2 * high)
 
 
 def paired_p(differences: npt.NDArray[np.float64], images: int) -> float | None:

@@ -202,9 +202,8 @@ def _check(path: Path) -> None:
         raise typer.Exit(1)
     if again.outdated:
         typer.echo(
-            f"from an earlier version: AP {AS_SHOWN} where it is missing, and intervals and "
-            "p-values that rest on too few images or resamples, are not checked: "
-            f"{', '.join(again.outdated)}"
+            "from an earlier version: what it lacks, and intervals and p-values that rest on too "
+            f"few images, resamples or comparisons, are not checked: {', '.join(again.outdated)}"
         )
     other = "other " if again.outdated else ""
     typer.echo(f"every {other}number matches the bundle's")
@@ -217,10 +216,16 @@ def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Compari
     if few := too_few_images(results[0].images):
         typer.echo(f"no difference between models is decided: {few}")
         return
-    decisive = [d for d in comparison.differences if d.decisive]
-    for d in decisive:
-        typer.echo(f"decisive: {d.measure}, {d.first} minus {d.second}: {d.value:+.3f}")
-    if not decisive:
+    for words, some in (
+        ("decisive", [d for d in comparison.differences if d.decisive]),
+        ("on the edge", [d for d in comparison.differences if d.edge]),
+    ):
+        for d in some:
+            typer.echo(
+                f"{words}: {d.measure}, {d.first} minus {d.second}: {d.value:+.3f}, "
+                f"p {d.p_adjusted:.3f} (Holm over {len(comparison.differences)} comparisons)"
+            )
+    if not any(d.decisive for d in comparison.differences):
         typer.echo("no decisive difference between any two models")
     undecided = sum(d.p is None for d in comparison.differences)
     if undecided:

@@ -99,14 +99,14 @@ def benchmark_command(
         require_torch("The comparison with the paper's YOLOv5s")
         from allcell.engines.torch_engine import paper_baseline
 
-        predict = paper_baseline()
+        predict, reference = paper_baseline()
         raced = race(
             lambda: detector.detect(
                 frame, red_cell_px=red_cell_px, confidence=detector.spec.confidence
             ),
             lambda: predict(frame),
         )
-        report["against_paper"] = asdict(raced)
+        report["against_paper"] = {**asdict(raced), "reference": reference}
     if pipeline:
         streamed = benchmark_pipeline(ModelWorker(detector), pan(width, height), frames=frames)
         report["pipeline"] = asdict(streamed)
@@ -115,9 +115,11 @@ def benchmark_command(
     typer.echo(json.dumps(report, indent=1) if as_json else _speeds(result))
     if against_paper and not as_json:
         typer.echo(
-            f"ultralytics, YOLOv5s at 1024 px, torch CPU: {raced.theirs.median:.0f} ms; "
-            f"{model} in the same run {raced.ours.median:.1f} ms: "
-            f"{raced.times_faster:.0f} times faster"
+            f"{reference['network']} ({reference['parameters'] / 1e6:.1f} million parameters) at "
+            f"{reference['long_side_px']} px, {reference['precision']}, {reference['runtime']}: "
+            f"{raced.theirs.median:.0f} ms; {model} ({result.runtime}) at "
+            f"{result.input_px[0]}x{result.input_px[1]} px in the same run "
+            f"{raced.ours.median:.1f} ms: {raced.times_faster:.0f} times faster"
         )
     if pipeline and not as_json:
         typer.echo(streamed.summary())

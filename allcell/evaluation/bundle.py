@@ -25,9 +25,10 @@ MAX_BYTES = 512 * 2**20
 _LIMITS = ZipLimits(MAX_BYTES, MAX_BYTES, MAX_BYTES, max_files=1000)
 _ANOTHER = "Use one that `python -m allcell compare --bundle` or the Compare page wrote."
 _ABOUT, _COMPARISON = "about.json", "comparison.json"
-#: How the names of all that earlier versions did not give end.
-_NEW = "_as_shown"
-_UNDECIDED = ("interval", "p", "p_adjusted", "decisive")
+#: What earlier versions did not give: how the names of AP as shown end (until 0.2), and others.
+_AS_SHOWN = "_as_shown"
+_NEW = frozenset({"at_best_f1", "spread", "froc_as_shown", "reach_as_shown", "ignored", "rules"})
+_UNDECIDED = ("interval", "p", "p_adjusted", "decisive", "edge")
 _PREDICTIONS, _METRICS, _FIELDS = "predictions/", "metrics/", "fields/"
 
 
@@ -143,9 +144,10 @@ class Rescored:
         results: Of each model, in the order of the bundle.
         comparison: Of all pairs of models.
         differing: Names of its files that disagree with the new scores; empty if none do.
-        outdated: Names of its files of an earlier version, which lack AP as shown (until 0.2), or
-            with intervals or p-values that are no longer given, since the images cannot support
-            them (0.1). Neither is checked.
+        outdated: Names of its files of an earlier version, which lack AP as shown or what 0.3 gives
+            besides, or with intervals or p-values that are no longer given so: the images cannot
+            support them (0.1), or the p-values are of fewer resamples and comparisons (until 0.2).
+            None of these is checked.
     """
 
     results: tuple[EvaluationResult, ...]
@@ -177,6 +179,8 @@ def rescore(content: bytes) -> Rescored:
             continue
         if theirs == _without_as_shown(theirs):
             ours = _without_as_shown(ours)
+        if _is_earlier(theirs):
+            theirs, ours = _without_new(theirs), _without_new(ours)
         known = _without_undecided(theirs, comparison, results[0].images)
         same = known == _without_undecided(ours, comparison, results[0].images)
         (outdated if same else wrong).append(name)
@@ -206,19 +210,41 @@ def _without_undecided(content: Any, comparison: Comparison, images: int) -> Any
     return rest
 
 
-def _without_as_shown(content: Any, depth: int = 3) -> Any:
+def _is_earlier(content: Any) -> bool:
+    """Whether a file of a bundle is of version 0.2 or before."""
+    if not isinstance(content, dict):
+        return False
+    return "ignored" not in content if "classes" in content else "draws" not in content
+
+
+def _without_new(content: Any, depth: int = 3) -> Any:
+    """A file of a bundle without what 0.3 added or computes in another way."""
+    if depth and isinstance(content, dict):
+        rest = {k: _without_new(v, depth - 1) for k, v in content.items() if k not in _NEW}
+        if "differences" in rest:
+            rest.pop("draws", None)
+            rest["differences"] = [
+                {k: v for k, v in row.items() if k not in _UNDECIDED}
+                for row in rest["differences"]
+                if isinstance(row, dict)
+            ]
+        return rest
+    return content
+
+
+def _without_as_shown(content: Any, depth: int = 4) -> Any:
     """A file of a bundle without AP as shown, down to the scores of a class or a difference."""
     if depth and isinstance(content, dict):
         return {
             key: _without_as_shown(value, depth - 1)
             for key, value in content.items()
-            if not key.endswith(_NEW)
+            if not key.endswith(_AS_SHOWN)
         }
     if depth and isinstance(content, list):
         return [
             row
             for row in content
-            if not (isinstance(row, dict) and str(row.get("measure")).endswith(_NEW))
+            if not (isinstance(row, dict) and str(row.get("measure")).endswith(_AS_SHOWN))
         ]
     return content
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import Literal
 
 from allcell.evaluation.evidence import Array
 from allcell.evaluation.results import Interval, to_json
 from allcell.statistics import (
+    bootstrap_p_range,
     holm,
     mcnemar_exact,
     paired_p,
@@ -35,8 +37,10 @@ COMPARED = (
     "white_cells.recall",
 )
 
-#: An adjusted p-value below this is called decisive.
+#: An adjusted p-value clearly below this is called decisive.
 ALPHA = 0.05
+#: Within this factor of `ALPHA` a p-value is on the edge: a few other cells could turn it.
+NEAR = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,11 @@ class Difference:
         value: First minus second.
         interval: 95 %, from the same resamples of the images for both; None if p is.
         p: Bootstrap p-value; None where the resamples cannot decide (`statistics.paired_p`).
-        p_adjusted: Holm-adjusted over all pairs for this measure; None if p is.
-        decisive: Whether p_adjusted is below `ALPHA` and the interval excludes 0.
+        p_adjusted: Holm-adjusted over all pairs and all measures, which are shown together; None if
+            p is.
+        decisive: Whether p_adjusted is clearly below `ALPHA` (see `standing`) and the interval
+            excludes 0.
+        edge: Whether it is on the edge instead: too close to `ALPHA` to be called either way.
     """
 
     first: str
@@ -62,6 +69,7 @@ class Difference:
     p: float | None
     p_adjusted: float | None
     decisive: bool
+    edge: bool
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class Comparison:
         models: SHA-256 of the weights of every compared model, by name.
         differences: For each measure and pair.
         fields: For each pair.
+        draws: Resamples behind the p-values of `differences`.
     """
 
     data: str
@@ -104,6 +113,7 @@ class Comparison:
     models: dict[str, str]
     differences: tuple[Difference, ...]
     fields: tuple[FieldDifference, ...]
+    draws: int
 
     def to_json(self) -> str:
         """As JSON, numbers to six decimals."""
@@ -115,16 +125,15 @@ def compare_measures(
     replicates: Mapping[str, Mapping[str, Array]],
     images: int,
 ) -> tuple[Difference, ...]:
-    """Paired differences of all pairs of models.
+    """Paired differences of all pairs of models in all measures, adjusted as one family.
 
     Args:
         measured: `Evidence.measure` by model.
-        replicates: `Evidence.replicates` by model, all with the same count and seed.
+        replicates: `bootstrap.compared_scores` by model, all with the same count and seed.
         images: How many images were resampled.
     """
-    differences: list[Difference] = []
+    rows = []
     for name in COMPARED:
-        rows = []
         for first, second in combinations(measured, 2):
             value = measured[first][name] - measured[second][name]
             # NaN, which differs from itself: the score is undefined on these images.
@@ -133,24 +142,61 @@ def compare_measures(
             deltas = replicates[first][name] - replicates[second][name]
             p = paired_p(deltas, images)
             interval = None if p is None else percentile_interval(deltas)
-            rows.append((first, second, value, interval, p))
-        # An undecided pair was compared all the same, so Holm's adjustment counts it.
-        adjusted = holm([1.0 if row[-1] is None else row[-1] for row in rows])
-        for (first, second, value, interval, p), p_holm in zip(rows, adjusted, strict=True):
-            apart = interval is not None and not interval[0] <= 0 <= interval[1]
-            differences.append(
-                Difference(
-                    first,
-                    second,
-                    name,
-                    value,
-                    interval,
-                    p,
-                    None if p is None else p_holm,
-                    decisive=apart and p_holm < ALPHA,
-                )
+            rows.append((first, second, name, value, interval, p, len(deltas)))
+    # An undecided pair was compared all the same, so Holm's adjustment counts it.
+    adjusted = holm([1.0 if p is None else p for *_, p, _ in rows])
+    differences = []
+    for (first, second, name, value, interval, p, draws), p_holm in zip(
+        rows, adjusted, strict=True
+    ):
+        apart = interval is not None and not interval[0] <= 0 <= interval[1]
+        stands = standing(p, p_holm, draws) if apart and p is not None else ""
+        differences.append(
+            Difference(
+                first,
+                second,
+                name,
+                value,
+                interval,
+                p,
+                None if p is None else p_holm,
+                decisive=stands == "decisive",
+                edge=stands == "edge",
             )
+        )
     return tuple(differences)
+
+
+def may_be_decisive(differences: Sequence[Difference], draws: int) -> bool:
+    """Whether more resamples could put a difference on the edge or over it.
+
+    Args:
+        differences: From `compare_measures`.
+        draws: Resamples behind them.
+    """
+    return any(
+        bootstrap_p_range(d.p, draws)[0] * d.p_adjusted / d.p < ALPHA * NEAR
+        for d in differences
+        if d.p is not None and d.p_adjusted is not None
+    )
+
+
+def standing(p: float, p_adjusted: float, draws: int) -> Literal["decisive", "edge", ""]:
+    """What a bootstrap p-value says: decisive, on the edge, or neither.
+
+    On the edge is what lies within a factor `NEAR` of `ALPHA`, and what other resamples could carry
+    across it (`statistics.bootstrap_p_range`): the verdict must hang neither on a few cells nor on
+    the seed.
+
+    Args:
+        p: Before Holm's adjustment.
+        p_adjusted: After it.
+        draws: Resamples behind p.
+    """
+    low, high = (bound * p_adjusted / p for bound in bootstrap_p_range(p, draws))
+    if low < ALPHA <= high or ALPHA / NEAR <= p_adjusted < ALPHA * NEAR:
+        return "edge"
+    return "decisive" if p_adjusted < ALPHA else ""
 
 
 def compare_fields(right: Mapping[str, Sequence[bool]]) -> tuple[FieldDifference, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,30 @@ class Mistake:
     called: str | None
     confidence: float | None
     kind: str
+
+
+#: How a detection goes wrong, with what that means.
+KINDS = {
+    "missed": "no box on the cell",
+    "wrong class": "a box on the cell, of another class",
+    "off centre": f"a box beside the cell, IoU {NEAR_IOU:g} to {FOUND_IOU:g}",
+    "doubled": "a second box on a cell",
+    "background": "a box on no cell",
+}
+
+
+def by_kind(mistakes: Sequence[Mistake]) -> dict[str, int]:
+    """How many mistakes there are of each of `KINDS`.
+
+    A cell that is missed because the box is off centre, and that box, are two mistakes, but one
+    error: the larger of both numbers counts.
+
+    Args:
+        mistakes: From `Confusion`.
+    """
+    cells = Counter(m.kind for m in mistakes if m.truth is not None)
+    boxes = Counter(m.kind for m in mistakes if m.truth is None)
+    return {kind: max(cells[kind], boxes[kind]) for kind in KINDS}
 
 
 @dataclass(frozen=True, eq=False)

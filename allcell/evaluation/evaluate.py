@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -11,10 +12,12 @@ from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import PAPER_CLASS_IDS, Array, Evidence
-from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
+from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, no_boxes
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
     MatchCounts,
+    average_precision,
+    best_f1,
     calibration,
     counts_at,
     curve,
@@ -27,7 +30,14 @@ from allcell.evaluation.predictions import (
     Setting,
     predict,
 )
-from allcell.evaluation.results import ClassResult, CurvePoints, EvaluationResult, FieldResult
+from allcell.evaluation.results import (
+    ClassResult,
+    CurvePoints,
+    EvaluationResult,
+    FieldResult,
+    IgnoredCells,
+)
+from allcell.evaluation.spread import Spread
 from allcell.models.registry import CLASSES, HEALTHY
 from allcell.statistics import Proportion, percentile_interval, too_few_images
 
@@ -49,6 +59,7 @@ _RULES = (
     "operating_confidence, where one cell has one class. Means over classes are over blast and "
     "healthy. white_cells: blast and healthy as one class. Image level: at least one blast at "
     "operating_confidence. froc: highest sensitivity by mean false alarms an image, IoU 0.5. "
+    "froc_as_shown, reach_as_shown: the same of what a user sees, from calibration_floor on. "
     "calibration: precision at IoU 0.5 against confidence, from calibration_floor on. "
     "suggested_confidence: the lowest whole twentieth whose mean F1 of blast and healthy, as a "
     "user sees them, is within 0.005 of the best."
@@ -90,8 +101,10 @@ def score(
     replicates = evidence.replicates(RESAMPLES) if replicates is None else replicates
     setting = predictions.setting
     few = too_few_images(evidence.n_images)
+    shared = evidence.best_f1().confidence
     results = {
-        name: _class_result(evidence, class_id, measured) for class_id, name in enumerate(CLASSES)
+        name: _class_result(evidence, class_id, measured, shared)
+        for class_id, name in enumerate(CLASSES)
     }
     suggested, present = evidence.blast_suggested, evidence.blast_present
     false_blast = evidence.false_blast
@@ -131,7 +144,7 @@ def score(
         map50_95=_known(measured["map50_95"]),
         map50_as_shown=_known(measured["map50_as_shown"]),
         map50_95_as_shown=_known(measured["map50_95_as_shown"]),
-        best_f1_confidence=evidence.best_f1().confidence,
+        best_f1_confidence=shared,
         suggested_confidence=suggest_confidence(evidence),
         white_cells=counts_at(evidence.white_cells, evidence.confidence),
         healthy_with_blasts=_healthy_with_blasts(evidence),
@@ -142,6 +155,7 @@ def score(
         fields_with_false_blast=Proportion.of(int(false_blast.sum()), evidence.n_images),
         confusion=errors.matrix.tolist(),
         mistakes=errors.mistakes,
+        ignored=_ignored(predictions, evidence.confidence),
         fields=tuple(
             FieldResult(item.name, bool(p), bool(s), bool(f))
             for item, p, s, f in zip(
@@ -158,13 +172,19 @@ def suggest_confidence(evidence: Evidence) -> float:
     The lowest multiple of 0.05 whose F1, averaged over blast and healthy, is within 0.005 of the
     best: of equally good thresholds, the one that misses the fewest cells.
     """
-    f1 = np.array(
-        [
-            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASS_IDS])
-            for t in _THRESHOLDS
-        ]
-    )
+    f1 = np.array([mean_f1(evidence, float(threshold)) for threshold in _THRESHOLDS])
     return float(_THRESHOLDS[np.flatnonzero(f1 >= f1.max() - _AS_GOOD)[0]])
+
+
+def mean_f1(evidence: Evidence, confidence: float) -> float:
+    """Mean F1 of blast and healthy as a user sees them, 0 to 1; 1 for a class that is not there.
+
+    Args:
+        evidence: Of one model.
+        confidence: Threshold, 0 to 1.
+    """
+    counts = [counts_at(evidence.user_matches[i], confidence) for i in PAPER_CLASS_IDS]
+    return float(np.mean([_f1(of_class) for of_class in counts]))
 
 
 def _f1(counts: MatchCounts) -> float:
@@ -172,11 +192,17 @@ def _f1(counts: MatchCounts) -> float:
     return 2 * counts.tp / total if total else 1.0
 
 
-def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float]) -> ClassResult:
+def _class_result(
+    evidence: Evidence, class_id: int, measured: dict[str, float], shared: float
+) -> ClassResult:
+    """The scores of a class; `shared` is the confidence of the paper's classes' best F1."""
     name = CLASSES[class_id]
-    matches: ClassMatches = evidence.matches[class_id]
+    matches = evidence.matches[class_id]
     user = evidence.user_matches[class_id]
     points = curve(matches)
+    best = shared if class_id in PAPER_CLASS_IDS else best_f1([matches]).confidence
+    # From one confidence up, so that it does not depend on the operating threshold.
+    as_shown = user.at_least(CALIBRATION_FLOOR)
     return ClassResult(
         cells=matches.n_truth,
         ap50=_known(measured[f"{name}.ap50"]),
@@ -185,18 +211,46 @@ def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float])
         ap50_95_as_shown=_known(measured[f"{name}.ap50_95_as_shown"]),
         precision=_known(measured[f"{name}.precision"]),
         recall=_known(measured[f"{name}.recall"]),
+        at_best_f1=counts_at(matches, best),
         at_operating_point=counts_at(user, evidence.confidence),
+        spread=Spread.of(matches.truths.tolist()),
         curve=CurvePoints(
             points.confidence.tolist(),
             points.precision.tolist(),
             points.recall.tolist(),
             points.false_alarms_per_image.tolist(),
         ),
-        froc={
-            f"{allowed:g}": _known(float(value))
-            for allowed, value in zip(FROC_FALSE_ALARMS, froc_sensitivity(matches), strict=True)
-        },
+        froc=_froc(froc_sensitivity(matches)),
+        froc_as_shown=_froc(froc_sensitivity(as_shown)),
+        reach_as_shown=counts_at(as_shown, CALIBRATION_FLOOR).recall,
         calibration=calibration(user) if len(user.confidence) else None,
+    )
+
+
+def _froc(sensitivity: Array) -> dict[str, float | None]:
+    rates = zip(FROC_FALSE_ALARMS, sensitivity.tolist(), strict=True)
+    return {f"{allowed:g}": _known(value) for allowed, value in rates}
+
+
+def _ignored(predictions: Predictions, confidence: float) -> IgnoredCells:
+    """The scores if a box on a cell that counts neither way were a false alarm."""
+    counted = replace(
+        predictions, images=tuple(replace(i, ignore=no_boxes()) for i in predictions.images)
+    )
+    evidence = Evidence.of(counted, confidence)
+    scores = {
+        CLASSES[i]: {
+            "ap50_as_shown": evidence.user_matches[i].at_least(CALIBRATION_FLOOR),
+            "ap50": evidence.matches[i],
+        }
+        for i in PAPER_CLASS_IDS
+    }
+    return IgnoredCells(
+        sum(len(item.ignore) for item in predictions.images),
+        {
+            name: {key: _known(float(average_precision(m)[0])) for key, m in of_class.items()}
+            for name, of_class in scores.items()
+        },
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from allcell.boxes import suppress
 from allcell.detections import BoolArray, Detections, IntArray
+from allcell.evaluation.bands import CurveBands
 from allcell.evaluation.matching import MAX_DETECTIONS, ClassMatches, ScoredImage, match
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
@@ -127,6 +128,14 @@ class Evidence:
     def sweeps(self) -> tuple[Sweep, ...]:
         """Scores of each class by threshold, as a user sees it, from `CALIBRATION_FLOOR` up."""
         return tuple(sweep(matches, CALIBRATION_FLOOR) for matches in self.user_matches)
+
+    @cached_property
+    def bands(self) -> tuple[CurveBands, ...]:
+        """Bands round the curves of each class, as a user sees it, from `CALIBRATION_FLOOR` up."""
+        return tuple(
+            CurveBands.of(matches.at_least(CALIBRATION_FLOOR), CALIBRATION_FLOOR)
+            for matches in self.user_matches
+        )
 
     @property
     def blast_suggested(self) -> BoolArray:

@@ -114,10 +114,17 @@ def class_interval(
         images: Number of images.
         class_name: The class.
         metric: precision | recall | one of the APs, as `ClassResult` names them.
-        scores: Its `cells`, `precision` and `recall`, as in `ClassResult`.
+        scores: Its `cells`, `precision`, `recall` and, from version 0.3, `at_best_f1`, as in
+            `ClassResult` or its JSON.
     """
-    share = _share(metric, scores) if metric in ("precision", "recall") else None
-    return interval_of(intervals.get(f"{class_name}.{metric}"), images, share)
+    bootstrap = intervals.get(f"{class_name}.{metric}")
+    if metric not in ("precision", "recall"):
+        return interval_of(bootstrap, images)
+    if (share := _counted(metric, scores)) and share[0] == share[1] > 0 and bootstrap:
+        # Every box is right, or every cell found, in each resample: what width there is comes from
+        # YOLOv5's interpolation between confidences.
+        return interval_of((1.0, 1.0), images, share)
+    return interval_of(bootstrap, images, _share(metric, scores))
 
 
 def counts_interval(
@@ -159,6 +166,14 @@ def interval_note(images: int, units: str = "images") -> str:
     if few := too_few_images(images):
         return f"No intervals (n/a): {few}."
     return f"Intervals: 95 %, bootstrap over {units}. {NO_WIDTH}"
+
+
+def _counted(metric: str, scores: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The k of n at the confidence of the best F1; None in JSON of earlier versions."""
+    if (counts := scores.get("at_best_f1")) is None:
+        return None
+    of = counts if isinstance(counts, Mapping) else vars(counts)
+    return of["tp"], of["tp"] + of["fp" if metric == "precision" else "fn"]
 
 
 def _share(metric: str, scores: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -10,14 +10,16 @@ from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, open_checkpoint
-from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
+from allcell.evaluation.bootstrap import compared_draws, compared_scores
+from allcell.evaluation.compare import Comparison, compare_fields
 from allcell.evaluation.evaluate import RESAMPLES, score
-from allcell.evaluation.evidence import Array, Evidence
+from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
 from allcell.evaluation.predictions import Predictions, Setting, predict
 from allcell.evaluation.publish_classifiers import kept_right, measure_classifiers
 from allcell.evaluation.published_sets import KEPT, SETS, TEST, Part, images_of, write
 from allcell.evaluation.results import EvaluationResult
+from allcell.evaluation.scored import compare_closely
 from allcell.models.registry import (
     CLASSIFIERS,
     MODELS,
@@ -46,8 +48,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
     """
     manifest = read_manifest(weights_dir)
     names = [spec.name for spec in MODELS if spec.name in manifest]
-    measured: dict[str, dict[str, float]] = {}
-    replicates: dict[str, dict[str, Array]] = {}
+    matched: dict[str, Evidence] = {}
     right: dict[str, tuple[bool, ...]] = {}
     data_sha256, n_images = "", 0
     for data, split in SETS:
@@ -58,7 +59,7 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
                 answers = answer(name, images, data, split, precision=precision)
                 scored = keep(answers, weights_dir, say, suffix="_int8" * (precision == "int8"))
                 if (data, split) == TEST and precision == "full":
-                    measured[name], replicates[name] = scored.measured, scored.replicates
+                    matched[name] = scored.evidence
                     right[name] = scored.result.right
                     data_sha256, n_images = answers.data_sha256, len(images)
     measure_classifiers(data_dir, weights_dir, say)
@@ -67,12 +68,20 @@ def publish(data_dir: Path, weights_dir: Path, say: Callable[[str], None]) -> No
         judged = kept_right(spec, manifest.get(spec.name), weights_dir, data_sha256)
         if judged is not None:
             right[spec.name] = judged
+    more = compared_draws(n_images, more=True)
+    differences, draws = compare_closely(
+        {name: evidence.measure() for name, evidence in matched.items()},
+        {name: compared_scores(evidence) for name, evidence in matched.items()},
+        lambda: {name: compared_scores(evidence, more) for name, evidence in matched.items()},
+        n_images,
+    )
     comparison = Comparison(
         *TEST,
         data_sha256,
         {name: manifest[name].checkpoint.sha256 for name in right},
-        compare_measures(measured, replicates, n_images),
+        differences,
         compare_fields(right),
+        draws,
     )
     write(weights_dir / "metrics" / f"comparison_{'_'.join(TEST)}.json", comparison.to_json())
 
@@ -83,13 +92,11 @@ class KeptScores:
 
     Attributes:
         result: What its JSON holds.
-        measured: See `Evidence.measure`.
-        replicates: See `Evidence.replicates`.
+        evidence: What it was computed from.
     """
 
     result: EvaluationResult
-    measured: dict[str, float]
-    replicates: dict[str, Array]
+    evidence: Evidence
 
 
 def keep(
@@ -108,14 +115,13 @@ def keep(
     (metrics / "predictions").mkdir(parents=True, exist_ok=True)
     stem = f"{setting.model}_{setting.data}_{setting.split}{suffix}"
     evidence = Evidence.of(answers)
-    draws = evidence.replicates(RESAMPLES)
-    result = score(answers, replicates=draws)
+    result = score(answers, replicates=evidence.replicates(RESAMPLES))
     write(metrics / f"{stem}.json", result.to_json())
     # The boxes of all that the registry knows: other models are not drawn or compared.
     if (setting.data, setting.split) in KEPT and not suffix and setting.model in _REGISTERED:
         write(metrics / "predictions" / f"{stem}.json", _shareable(answers).to_json())
     say(f"{stem}: {_aps(result)}")
-    return KeptScores(result, evidence.measure(), draws)
+    return KeptScores(result, evidence)
 
 
 def answer(

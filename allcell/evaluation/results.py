@@ -8,6 +8,7 @@ from typing import Any
 
 from allcell.evaluation.confusion import Mistake
 from allcell.evaluation.metrics import Calibration, MatchCounts
+from allcell.evaluation.spread import Spread
 from allcell.statistics import Proportion
 
 #: Lower and upper bound, 95 %.
@@ -25,6 +26,20 @@ class CurvePoints:
 
 
 @dataclass(frozen=True)
+class IgnoredCells:
+    """What it is worth that some cells, such as those cut by the edge, count neither way.
+
+    Attributes:
+        cells: How many such cells there are.
+        counted: By class, AP at IoU 0.5 as shown and as YOLOv5 counts if a box on one of them were
+            a false alarm; None without true cells.
+    """
+
+    cells: int
+    counted: dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
 class ClassResult:
     """How well one class was found; None where there is no true cell of it.
 
@@ -37,9 +52,15 @@ class ClassResult:
         ap50_95_as_shown: The same, mean over IoU 0.50, 0.55 ... 0.95.
         precision: YOLOv5's P, at the result's `best_f1_confidence`; smudge: at its own best F1.
         recall: YOLOv5's R, at the same confidence.
+        at_best_f1: Counts, as YOLOv5 counts, at the confidence behind `precision` and `recall`, of
+            which those are interpolations.
         at_operating_point: Counts at the model's operating threshold, IoU 0.5.
-        curve: Precision, recall and FROC.
-        froc: Highest sensitivity (or None) by mean false alarms per image.
+        spread: The true cells by image.
+        curve: Precision, recall and FROC, as YOLOv5 counts.
+        froc: Highest sensitivity (or None) by mean false alarms per image, as YOLOv5 counts.
+        froc_as_shown: The same of what a user sees: one cell, one class.
+        reach_as_shown: Highest sensitivity that any threshold reaches for a user (from
+            `CALIBRATION_FLOOR` up).
         calibration: Precision against confidence of boxes a user can be shown; None without any.
     """
 
@@ -50,9 +71,13 @@ class ClassResult:
     ap50_95_as_shown: float | None
     precision: float | None
     recall: float | None
+    at_best_f1: MatchCounts
     at_operating_point: MatchCounts
+    spread: Spread
     curve: CurvePoints
     froc: dict[str, float | None]
+    froc_as_shown: dict[str, float | None]
+    reach_as_shown: float | None
     calibration: Calibration | None
 
 
@@ -110,6 +135,7 @@ class EvaluationResult:
         confusion: True (rows) against predicted classes (columns) at the operating threshold, the
             last of each being background; see `confusion.confusion`.
         mistakes: The errors off its diagonal, one by one.
+        ignored: The cells that count neither way, and what that is worth.
         fields: Image by image.
         median_ms: Median time from image to boxes, not counting the decoding of the file.
     """
@@ -141,6 +167,7 @@ class EvaluationResult:
     fields_with_false_blast: Proportion
     confusion: list[list[int]]
     mistakes: tuple[Mistake, ...]
+    ignored: IgnoredCells
     fields: tuple[FieldResult, ...]
     median_ms: float
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from allcell.errors import DataError
-from allcell.evaluation.compare import Comparison, compare_fields, compare_measures
+from allcell.evaluation.bootstrap import compared_draws, compared_scores
+from allcell.evaluation.compare import (
+    Comparison,
+    Difference,
+    compare_fields,
+    compare_measures,
+    may_be_decisive,
+)
 from allcell.evaluation.evaluate import RESAMPLES, score
 from allcell.evaluation.evidence import Array, Evidence
 from allcell.evaluation.judged_fields import JudgedFields
@@ -22,7 +30,7 @@ class Scored:
         predictions: The predictions, with the ground truth.
         evidence: The same, matched.
         measured: `Evidence.measure`.
-        draws: `Evidence.replicates`.
+        draws: `bootstrap.compared_scores`, which models are compared by at first.
         result: The scores.
     """
 
@@ -40,12 +48,23 @@ class Scored:
 
         Args:
             predictions: Of one model on one split.
-            on_draw: See `Evidence.replicates`.
+            on_draw: Called with the number of resamples done and the total; may raise to stop.
         """
         evidence = Evidence.of(predictions)
-        draws = evidence.replicates(RESAMPLES, on_draw=on_draw)
-        result = score(predictions, replicates=draws)
+        more = compared_draws(evidence.n_images)
+
+        def on(before: int) -> Callable[[int, int], None] | None:
+            return (lambda done, of: on_draw(before + done, RESAMPLES + more)) if on_draw else None
+
+        result = score(predictions, replicates=evidence.replicates(RESAMPLES, on_draw=on(0)))
+        draws = compared_scores(evidence, more, on_draw=on(RESAMPLES))
         return cls(predictions, evidence, evidence.measure(), draws, result)
+
+    @cached_property
+    def more_draws(self) -> dict[str, Array]:
+        """More of `draws`, for comparisons that are close."""
+        n = self.evidence.n_images
+        return compared_scores(self.evidence, compared_draws(n, more=True))
 
     def renamed(self, data: str, split: str, names: Sequence[str]) -> Scored:
         """The same under other names, on which no score depends.
@@ -90,19 +109,47 @@ def compare_scored(models: Sequence[Scored], fields: Sequence[JudgedFields] = ()
     names = [p.setting.model for p in predictions]
     right = {name: m.result.right for name, m in zip(names, models, strict=True)}
     right |= {f.model: f.right for f in fields}
+    by_name = dict(zip(names, models, strict=True))
+    differences, draws = compare_closely(
+        {name: m.measured for name, m in by_name.items()},
+        {name: m.draws for name, m in by_name.items()},
+        lambda: {name: m.more_draws for name, m in by_name.items()},
+        len(first.images),
+    )
     return Comparison(
         first.setting.data,
         first.setting.split,
         first.data_sha256,
         {p.setting.model: p.setting.model_sha256 for p in predictions}
         | {f.model: f.model_sha256 for f in fields},
-        compare_measures(
-            {name: m.measured for name, m in zip(names, models, strict=True)},
-            {name: m.draws for name, m in zip(names, models, strict=True)},
-            len(first.images),
-        ),
+        differences,
         compare_fields(right),
+        draws,
     )
+
+
+def compare_closely(
+    measured: Mapping[str, Mapping[str, float]],
+    few: Mapping[str, Mapping[str, Array]],
+    many: Callable[[], Mapping[str, Mapping[str, Array]]],
+    images: int,
+) -> tuple[tuple[Difference, ...], int]:
+    """`compare_measures` on few resamples, and on many if a difference may be decisive.
+
+    Args:
+        measured: See `compare_measures`.
+        few: `bootstrap.compared_scores` by model.
+        many: Computes more of them.
+        images: How many images were resampled.
+
+    Returns:
+        The differences, and the number of resamples behind them.
+    """
+    differences = compare_measures(measured, few, images)
+    draws = compared_draws(images)
+    if not may_be_decisive(differences, draws):
+        return differences, draws
+    return compare_measures(measured, many(), images), compared_draws(images, more=True)
 
 
 def evaluate_all(

@@ -14,15 +14,17 @@ from allcell.evaluation.intervals import (
     interval_of,
     score_text,
 )
+from allcell.evaluation.spread import spread_note_of
 from allcell.models.registry import CLASS_TITLES, PAPER_CLASSES, ModelSpec
-from allcell.report.paper import FOOTNOTES, METRICS, published
+from allcell.report.paper import FOOTNOTES, METRICS, published, published_error
 from allcell.report.table1 import MEANS
 from allcell.statistics import too_few_images
-from allcell.text.words import AS_SHOWN, SCORE_TITLES
+from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS, SCORE_TITLES
 
 #: The baseline that shows what pre-training is worth.
 _UNTRAINED = "yolov5s-scratch"
 
+_NOT_DECISIVE = "no decisive difference"
 _SHOWN_DIFFERENCES = {
     "blast.ap50_as_shown": f"blast {SCORE_TITLES['ap50_as_shown']}",
     "healthy.ap50_as_shown": f"healthy {SCORE_TITLES['ap50_as_shown']}",
@@ -85,6 +87,8 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         ]
         row = [name, c["cells"], *scores, at["tp"], at["fp"], at["fn"]]
         lines.append(f"| {' | '.join(map(str, row))} |")
+    if spread := spread_note_of(metrics):
+        lines += ["", spread]
     lines += [
         "",
         "White cells found, whatever their class: "
@@ -110,8 +114,7 @@ def section(title: str, metrics: dict[str, Any]) -> str:
         )
     blast = metrics["classes"]["blast"]
     if blast["cells"]:
-        froc = ", ".join(f"{number(s)} at {rate}" for rate, s in blast["froc"].items())
-        lines += ["", f"Blast sensitivity by false alarms per field (FROC): {froc}."]
+        lines += ["", _froc(blast, metrics["settings"]["calibration_floor"])]
         if blast["calibration"]:
             ece = interval_of(intervals["blast.ece"], images)
             lines.append(
@@ -120,6 +123,20 @@ def section(title: str, metrics: dict[str, Any]) -> str:
                 f"{with_interval(blast['calibration']['ece'], ece)}."
             )
     return "\n".join(lines)
+
+
+def _froc(scores: dict[str, Any], lowest: float) -> str:
+    """The FROC of what a user sees; as YOLOv5 counts in JSON before version 0.3."""
+    known = scores.get("froc_as_shown")
+    kind = AS_SHOWN if known else AS_YOLOV5_COUNTS
+    rates = known or scores["froc"]
+    froc = ", ".join(f"{number(s)} at {rate}" for rate, s in rates.items())
+    reach = (
+        f" No threshold from {lowest:.2f} up finds more than {number(scores['reach_as_shown'])}."
+        if known
+        else ""
+    )
+    return f"Blast sensitivity by false alarms per field (FROC), {kind}: {froc}.{reach}"
 
 
 def share_text(what: str, share: dict[str, Any]) -> str:
@@ -178,7 +195,7 @@ def beside_the_paper(
                     f"| {with_interval(test[key], shown)} "
                     f"| {test[key] - theirs:+.3f} | {_as_shown(test, 'all', metric)} |"
                 )
-        notes = [FOOTNOTES[0], *(FOOTNOTES[i - 1] for i in paper.footnotes)]
+        notes = [FOOTNOTES[0], published_error(), *(FOOTNOTES[i - 1] for i in paper.footnotes)]
         parts += ["\n".join(lines), " ".join(notes)]
     if comparison and spec.name != _UNTRAINED:
         against = [d for d in comparison["differences"] if _pair(d) == {spec.name, _UNTRAINED}]
@@ -186,7 +203,8 @@ def beside_the_paper(
         if rows:
             parts.append(
                 f"Compared with `{_UNTRAINED}`, which has the same training fields and no "
-                "pre-training (paired over the fields; p Holm-adjusted over all pairs of models): "
+                "pre-training (paired over the fields; p Holm-adjusted over all "
+                f"{len(comparison['differences'])} comparisons of models and scores): "
                 + "; ".join(rows)
                 + "."
             )
@@ -214,7 +232,9 @@ def _difference(d: dict[str, Any], name: str) -> str:
     if d["interval"] is None:
         return f"{what} {sign * d['value']:+.3f} (n/a), {UNDECIDED}"
     shown = difference_interval(d["interval"], turned=sign < 0)
-    verdict = f"p {d['p_adjusted']:.3f}" if d["decisive"] else "no decisive difference"
+    p = f"p {d['p_adjusted']:.3f}"
+    # JSON before version 0.3 knows no edge.
+    verdict = p if d["decisive"] else f"on the edge, {p}" if d.get("edge") else _NOT_DECISIVE
     return f"{what} {sign * d['value']:+.3f} ({shown.text(_signed)}), {verdict}"
 
 

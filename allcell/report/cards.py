@@ -13,6 +13,7 @@ from allcell.models.weights import ModelFiles
 from allcell.report.card_sections import beside_the_paper, failures, section
 from allcell.report.laboratories.tables import card_section
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
+from allcell.report.unlike_paper import saw_test_scores, unlike_paper
 from allcell.settings import RESEARCH_USE
 from allcell.text.words import SCORE_TITLES
 
@@ -25,6 +26,14 @@ _SPLITS = (
         for laboratory in LABORATORIES.values()
         if laboratory.name != "allidb1"
     ),
+)
+
+#: What the test fields were used for.
+_NEVER = "never trained on and never used to choose anything"
+_TEST_SCORE_SEEN = (
+    "never trained on; no threshold was chosen by them, and no checkpoint by its score there, but "
+    "the rule that chose this model's checkpoint (see Training) was made after a test score had "
+    "been seen"
 )
 
 #: What chose the checkpoint.
@@ -55,7 +64,7 @@ $laboratories
 Trained on fields of ALL-IDB1 (Donida Labati, Piuri, Scotti, ICIP 2011; free for research on \
 request, not redistributable and not included here), on BCCD (MIT) and on PBC (Acevedo et al. \
 2020, CC BY 4.0). Of the 107 distinct ALL-IDB1 fields, the 17 on which the paper's authors ran \
-inference are the test split, never trained on and never used to choose anything; 13 are for \
+inference are the test split, $test_use; 13 are for \
 validation; 8 that show part of a test field again are left out; the others are for \
 training. ALL-IDB1 names no patients, so fields of one patient may be on both sides of the \
 split: the numbers are optimistic for new patients.
@@ -114,6 +123,7 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
     sections = [section(title, metrics) for _, title, metrics in measured]
     if stale:
         sections.insert(0, f"**Measured with other weights, so not valid: {', '.join(stale)}.**")
+    facts = read_training(weights_dir, spec.name)
     test = next((m for data, _, m in measured if data == "allidb1_test"), None)
     return _CARD.substitute(
         title=spec.title,
@@ -126,17 +136,17 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
         sha256=files.checkpoint.sha256,
         red_cell_px=f"{spec.red_cell_px:.0f}",
         confidence=f"{spec.confidence:.2f}",
-        unlike=spec.unlike_paper or "the paper has no such model",
+        unlike=unlike_paper(spec, files, facts, test) or "the paper has no such model",
+        test_use=_TEST_SCORE_SEEN if saw_test_scores(facts) else _NEVER,
         laboratories=card_section(weights_dir, spec.name),
-        training=_training(weights_dir, spec.name),
+        training=_training(facts, spec.name),
         results="\n\n".join(sections) if sections else "Not measured yet.",
         beside=beside_the_paper(spec, test, read_comparison(weights_dir)),
         failures=failures(test) if test else "Not measured yet.",
     )
 
 
-def _training(weights_dir: Path, name: str) -> str:
-    facts = read_training(weights_dir, name)
+def _training(facts: dict[str, Any] | None, name: str) -> str:
     if facts is None:
         return "How it was trained is not on record."
     chosen = {

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from allcell.statistics import clopper_pearson
+
 #: Scores of the table, in its order, by the names of the evaluator's JSON. Its AP is as YOLOv5
 #: counts.
 METRICS = ("precision", "recall", "ap50", "ap50_95")
@@ -26,6 +28,7 @@ class PublishedModel:
         every: The same for both classes together.
         inference_ms: Time for one image.
         footnotes: Numbers of `FOOTNOTES`, from 1.
+        parameters_millions: Size of its network, as the notebooks print it; None if they do not.
     """
 
     name: str
@@ -35,6 +38,7 @@ class PublishedModel:
     every: tuple[float | None, ...]
     inference_ms: float
     footnotes: tuple[int, ...] = ()
+    parameters_millions: float | None = None
 
     def value(self, class_name: str, metric: str) -> float | None:
         """The published number of blast, healthy or all; None if there is none."""
@@ -53,6 +57,7 @@ TABLE_1: tuple[PublishedModel, ...] = (
         every=_NONE,
         inference_ms=12.3,
         footnotes=(2,),
+        parameters_millions=7.0,
     ),
     PublishedModel(
         "YOLOv5m",
@@ -61,6 +66,7 @@ TABLE_1: tuple[PublishedModel, ...] = (
         healthy=(0.788, 0.800, 0.853, 0.654),
         every=_NONE,
         inference_ms=21.9,
+        parameters_millions=20.0,
     ),
     PublishedModel(
         "YOLOv5",
@@ -70,6 +76,7 @@ TABLE_1: tuple[PublishedModel, ...] = (
         every=_NONE,
         inference_ms=22.0,
         footnotes=(3,),
+        parameters_millions=7.0,
     ),
     PublishedModel(
         "YOLOv6",
@@ -104,6 +111,30 @@ FOOTNOTES: tuple[str, ...] = (
     "The .548 is COCO's AP[.50:.95] for large boxes; for all boxes the same run printed .423.",
     "The notebook shows YOLOv7-E6 with auxiliary heads.",
 )
+
+#: Boxes behind the published numbers, by class (the authors' notebooks).
+BOXES = {"blast": 66, "healthy": 60}
+
+
+def published_error() -> str:
+    """Why a published number outside our interval proves nothing, with one of them as an example.
+
+    The paper gives no errors. Its counts follow from R, P and the number of boxes.
+    """
+    paper, boxes = TABLE_1[1], BOXES["blast"]
+    precision, recall = paper.blast[:2]
+    if precision is None or recall is None:
+        return ""
+    found = round(recall * boxes)
+    called = round(found / precision)
+    low, high = clopper_pearson(found, called)
+    return (
+        "The published numbers have errors too, which the paper does not give: the P of "
+        f"{paper.name} for cancer cells ({precision:.3f}) is about {found} of {called} boxes, "
+        f"exact 95 % interval {low:.3f} to {high:.3f}. So a published number outside our interval "
+        "does not show that the two differ."
+    )
+
 
 #: The paper's figure for the speed of YOLOv5s on its GPU.
 PAPER_FPS = 80.0

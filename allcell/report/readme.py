@@ -138,9 +138,36 @@ def _fields(weights_dir: Path) -> str:
     )
 
 
+def _raced(
+    spec: ModelSpec, speed: dict[str, Any], raced: dict[str, Any], parameters: int | None
+) -> str:
+    """Both sides of the race with the paper's network: network, size, precision, runtime."""
+    # JSON before version 0.3 does not say what ran on the other side.
+    reference = raced.get("reference") or {"network": "YOLOv5s", "runtime": "ultralytics on torch"}
+    theirs = [
+        _millions(reference.get("parameters")),
+        f"{reference.get('long_side_px', 1024)} px on the long side",
+        reference.get("precision", ""),
+        reference["runtime"],
+    ]
+    ours = [_millions(parameters), f"{'x'.join(map(str, speed['input_px']))} px", speed["runtime"]]
+    return (
+        f"Alternating frame by frame in one run, {reference['network']} "
+        f"({', '.join(filter(None, theirs))}) took {raced['theirs']['median']:.0f} ms (median), "
+        f"`{spec.name}` ({', '.join(filter(None, ours))}) {raced['ours']['median']:.1f} ms: "
+        f"{raced['times_faster']:.0f} times faster, the smaller network and input included. "
+        f"({speed['machine']}, {speed['date']})"
+    )
+
+
+def _millions(parameters: int | None) -> str:
+    return f"{parameters / 1e6:.1f} million parameters" if parameters else ""
+
+
 def _speed(weights_dir: Path) -> str:
     rows = []
     notes = []
+    manifest = read_manifest(weights_dir)
     for spec in MODELS:
         for precision in ("int8", "full"):
             path = weights_dir / "metrics" / f"{spec.name}_speed_{precision}.json"
@@ -153,13 +180,8 @@ def _speed(weights_dir: Path) -> str:
                 f"{m['total']['p95']:.1f} | {m['fps']:.0f} | {m['over_engine']:.2f} |"
             )
             if (paper := m.get("against_paper")) is not None:
-                graph = "8-bit" if precision == "int8" else "full precision"
-                notes.append(
-                    f"Alternating frame by frame in one run, `ultralytics` with the paper's "
-                    f"YOLOv5s network at 1024 px on torch took {paper['theirs']['median']:.0f} ms "
-                    f"(median) and `{spec.name}` ({graph}) {paper['ours']['median']:.1f} ms: "
-                    f"{paper['times_faster']:.0f} times faster. ({m['machine']}, {m['date']})"
-                )
+                files = manifest.get(spec.name)
+                notes.append(_raced(spec, m, paper, files.parameters if files else None))
     if not rows:
         return ""
     return "\n".join(

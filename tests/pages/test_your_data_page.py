@@ -19,11 +19,14 @@ from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.evaluation.bundle import rescore
 from allcell.models.registry import get_classifier, get_spec
+from allcell.models.weights import read_manifest
 from allcell.runs.evaluation import EvaluationRun, UserSet
+from allcell.settings import settings
 from allcell.text.words import BOTH_APS
 from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
 from allcell.ui.compare.your_data.bundle import bundle
+from allcell.ui.shell.kept_metrics import SIZE
 from tests.pages.test_compare_page import show, texts
 from tests.user_sets import NAMES, coco_files, coco_folder, coco_zip, fields, packed, yolo_files
 
@@ -53,6 +56,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Boxes:
     """The network behind every model, and few resamples."""
     boxes = Boxes()
     monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 20)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 20)
     monkeypatch.setattr(
         own_data.Detector, "open", lambda name, **_: Detector(get_spec(name), boxes)
     )
@@ -225,7 +230,7 @@ def test_too_few_images_decide_nothing_on_any_tab(
 
     table = tab(app, "Published and measured").dataframe[0].value
     # What a user sees comes first, and what both kinds of AP are is said once.
-    assert list(table)[3] == "AP@0.5 as shown (95 %)"
+    assert list(table)[4] == "AP@0.5 as shown (95 %)"
     assert "AP@0.5 as YOLOv5 counts (95 %)" in table
     assert texts(app).count(BOTH_APS) == 1
     scores = [str(v) for name in table if "(95 %)" in name for v in table[name] if v]
@@ -246,7 +251,9 @@ def test_too_few_images_decide_nothing_on_any_tab(
     assert pairs.loc["allcell live", "YOLOv5s"] == shown
     verdict = "Nothing is decided" if few else "No decisive difference between the two models."
     # Once for cells, and once for whole fields.
-    assert texts(app).count(f"**{verdict}") == 2
+    assert texts(app).count(f"**{verdict}") == (2 if few else 1)
+    fewest = "two models would have to differ on at least 6 of the 10 fields"
+    assert (fewest in texts(app)) != few
     assert (words in texts(app)) == few
     control = next(c for c in app.segmented_control if c.key == "compare.cells")
     control.set_value("p").run()
@@ -355,6 +362,48 @@ def test_the_boxes_follow_the_threshold(
     assert counts(-1) == (0, 0, truths[1])
     assert shown[-1].name != shown[0].name
     assert len(run.images) == IMAGES
+
+
+def test_false_alarms_of_the_whole_set_can_be_looked_at(
+    app: AppTest, engine: Boxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allcell.ui.compare.your_data.boxes.show_field", lambda field, pick: None)
+    real = engine.run
+
+    def at_the_left_edge(image: np.ndarray) -> np.ndarray:
+        output = real(image)
+        output[0, 0] = output[2, 0] / 2
+        return output
+
+    monkeypatch.setattr(engine, "run", at_the_left_edge)
+    run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
+    counts = run.results[0].result.classes["blast"].at_operating_point
+    assert counts.fp == IMAGES
+    app.session_state["compare.false_alarms"] = True
+    tab(app, "Curves and threshold")
+    said = texts(app)
+    assert f"{IMAGES} of {IMAGES} false alarms of blast touch the edge of their picture" in said
+    assert [e.label for e in app.expander] == [f"All {IMAGES} false alarms of allcell live"]
+    assert said.count(", at the edge, field\\_") + said.count(", at the edge, field_") == IMAGES
+    # At a threshold that hides them there are none.
+    app.slider[0].set_value(0.95)
+    app.run()
+    assert "allcell live has no false alarm of blast in this set." in texts(app)
+
+
+def test_the_best_threshold_and_the_size_stand_beside_the_scores(
+    app: AppTest, engine: Boxes
+) -> None:
+    run = evaluate(give(show(app, TAB), coco_zip(IMAGES)))
+    tab(app, "Published and measured")
+    scores, best = app.dataframe[0].value, app.dataframe[-1].value.iloc[0]
+    files = read_manifest(settings().weights_dir)["live"]
+    size = f"{files.parameters / 1e6:.1f} M, {files.checkpoint.bytes / 1e6:.1f} MB"
+    assert set(scores[SIZE]) == {size}
+    assert best["Threshold in use"] == get_spec("live").confidence
+    assert best["Best for this set"] == run.results[0].result.suggested_confidence
+    assert best["F1 at the best"] >= best["F1 there"] - 0.005
+    assert "its F1 is optimistic" in texts(app)
 
 
 def test_a_table_and_a_bundle_can_be_taken_along(app: AppTest, engine: Boxes) -> None:

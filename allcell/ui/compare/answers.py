@@ -67,6 +67,13 @@ class Answers:
         """The images of the user's own set, while they are in memory; else empty."""
         return self.run.images if self.run else ()
 
+    @property
+    def names(self) -> Sequence[str]:
+        """What each image is called: of the user's own set, the file's name."""
+        if self.run is not None:
+            return self.run.names
+        return [image.name for image in self.models[0].predictions.images] if self.models else []
+
 
 def measured_on() -> None:
     """The control for the set; shown once there is a choice."""

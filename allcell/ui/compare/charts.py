@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -122,19 +121,21 @@ def forests(
 
 @dataclass(frozen=True)
 class SpeedPoint:
-    """One model at one input size.
+    """One model at one input size on this machine.
 
     Attributes:
         name: Display title.
         fps: Frames a second, frame to boxes.
         score: AP, 0 to 1.
-        measured: Whether it was measured on this machine; the paper's points were not.
+        ends: Its 95 % interval, if there is one.
+        size: Its input in pixels, for display.
     """
 
     name: str
     fps: float
     score: float
-    measured: bool = True
+    ends: tuple[float, float] | None = None
+    size: str = ""
 
 
 def pareto(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
@@ -147,21 +148,19 @@ def pareto(points: Sequence[SpeedPoint]) -> list[SpeedPoint]:
 
 
 def speed_against_score(
-    points: Sequence[SpeedPoint], *, paper_fps: float, y_title: str, everyone: Sequence[str] = ()
+    points: Sequence[SpeedPoint], *, y_title: str, everyone: Sequence[str] = ()
 ) -> go.Figure:
-    """Speed against AP: what was measured here, the Pareto front, and the paper's points.
+    """Speed on this machine against AP with its interval, and the Pareto front.
 
     Args:
-        points: Points of this machine, and of the paper.
-        paper_fps: The paper's frames a second, a line in the chart.
+        points: Of this machine alone: times of another are of another axis.
         y_title: Title of the y axis, with its unit.
         everyone: See `charts.looks`.
     """
     figure = go.Figure()
-    here = [p for p in points if p.measured]
-    look_of = looks((p.name for p in here), everyone)
-    for name in dict.fromkeys(p.name for p in here):
-        mine = [p for p in here if p.name == name]
+    look_of = looks((p.name for p in points), everyone)
+    for name in dict.fromkeys(p.name for p in points):
+        mine = [p for p in points if p.name == name]
         its = look_of[name]
         figure.add_scatter(
             x=[p.fps for p in mine],
@@ -169,49 +168,36 @@ def speed_against_score(
             name=name,
             mode="markers",
             marker={"color": its.colour, "symbol": its.symbol, "size": 13},
-            hovertemplate=f"{name}: %{{x:.1f}} frames a second, %{{y:.3f}}<extra></extra>",
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                # Without an interval there is no bar: one of length 0 has its end caps drawn.
+                "array": [p.ends[1] - p.score if p.ends else None for p in mine],
+                "arrayminus": [p.score - p.ends[0] if p.ends else None for p in mine],
+                "color": its.colour,
+                "thickness": 1.5,
+                "width": 5,
+            },
+            text=[p.size for p in mine],
+            hovertemplate=f"{name}, %{{text}}: %{{x:.1f}} frames a second, %{{y:.3f}}"
+            "<extra></extra>",
         )
-    front = pareto(here)
+    front = pareto(points)
     if len(front) > 1:
         figure.add_scatter(
             x=[p.fps for p in front],
             y=[p.score for p in front],
-            name="Pareto front",
+            name="Pareto front (of the scores alone)",
             mode="lines",
             line={"color": "#7f7f7f", "dash": "dot", "width": 2},
             hoverinfo="skip",
         )
-    published = [p for p in points if not p.measured]
-    figure.add_scatter(
-        x=[p.fps for p in published],
-        y=[p.score for p in published],
-        text=[p.name for p in published],
-        name="published, on a Colab GPU",
-        mode="markers+text",
-        # To the side of its mark a name would be cut off at the edge of the chart on a phone.
-        textposition="bottom center",
-        marker={"color": "#7f7f7f", "symbol": "diamond-open", "size": 11, "line": {"width": 2}},
-        hovertemplate="%{text}, published: %{x:.1f} frames a second, %{y:.3f}<extra></extra>",
-    )
-    figure.add_vline(
-        x=paper_fps,
-        line={"color": "#7f7f7f", "dash": "dash", "width": 1.5},
-    )
-    # Annotations of a logarithmic axis are placed by the exponent.
-    figure.add_annotation(
-        x=math.log10(paper_fps),
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        showarrow=False,
-        text=f"{paper_fps:.0f} frames a second (the paper)",
-    )
     figure.update_layout(
         height=460,
-        margin={"l": 10, "r": 10, "t": 40, "b": 130},
+        margin={"l": 10, "r": 10, "t": 20, "b": 130},
         legend=LEGEND,
         xaxis={
-            "title": {"text": "Speed (frames a second, logarithmic)"},
+            "title": {"text": "Speed here (frames a second, logarithmic)"},
             "type": "log",
             "tickvals": [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
         },

@@ -21,7 +21,8 @@ from allcell.models.registry import CLASSES
 from allcell.statistics import resamples
 from allcell.text.words import BOTH_APS
 from allcell.ui.compare.answers import Answers, KeptAnswers, answers
-from allcell.ui.compare.views import View, draw_chart, draw_confusion, draw_curves
+from allcell.ui.compare.errors import draw_errors
+from allcell.ui.compare.views import View, draw_chart, draw_curves
 from allcell.ui.compare.your_data import boxes as user_boxes
 from allcell.ui.shell import charts
 from allcell.ui.shell.controls import choose_one, title_of
@@ -105,7 +106,7 @@ def _at_threshold(of_set: Answers) -> None:
         draw_curves(views, of_set.fields, list(titles.values()))
     else:
         st.info(f"No {title_of(kind).lower()} is labelled here: there are no curves for it.")
-    draw_confusion(views)
+    draw_errors(views, of_set.names, kind)
 
 
 def _threshold() -> tuple[bool, float]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from allcell.evaluation.bundle import write_bundle
-from allcell.evaluation.compare import ALPHA, COMPARED, field_is_decisive, least_differing
-from allcell.evaluation.intervals import UNDECIDED, ShownInterval, difference_interval
+from allcell.evaluation.compare import ALPHA, COMPARED, NEAR
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.predictions import Predictions
-from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES
+from allcell.evaluation.spread import Spread, spread_note
+from allcell.models.registry import CLASSES, CLASSIFIERS, PAPER_CLASSES
 from allcell.models.weights import read_manifest
 from allcell.report.metrics_files import read_current
 from allcell.report.table1 import CLASS_ROWS, MEANS
@@ -21,8 +20,16 @@ from allcell.settings import settings
 from allcell.statistics import too_few_images
 from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.compare.answers import Answers, answers
+from allcell.ui.compare.verdicts import (
+    CELLS,
+    closest,
+    difference_table,
+    field_table,
+    field_verdict,
+    verdict,
+    why_not,
+)
 from allcell.ui.compare.your_data import bundle as user_bundle
-from allcell.ui.shell.catalog import short_title
 from allcell.ui.shell.controls import choose_one
 
 #: Display titles of the comparison's measures.
@@ -38,9 +45,6 @@ MEASURES = {
     "white_cells.recall": "White cells found",
 }
 
-_DECISIVE = " ●"
-_CELLS = {"difference": "Difference (95 % interval)", "p": "p, Holm-adjusted"}
-
 
 def differences() -> None:
     """The matrix of paired differences, and McNemar's test on whole fields."""
@@ -52,7 +56,7 @@ def differences() -> None:
     if chosen.run is None:
         _say_what_is_stale(comparison)
     titles = {a.spec.name: a.spec.title for a in chosen.models}
-    known = {d["measure"] for d in comparison["differences"]}
+    known = _measures(comparison)
     measure = st.selectbox(
         "Score",
         # A set without blasts, for example, has no score for them.
@@ -64,20 +68,17 @@ def differences() -> None:
     )
     pairs = [d for d in comparison["differences"] if d["measure"] == measure]
     st.markdown(f"**{verdict(pairs, titles, chosen.n_images)}**")
+    comparisons = len(comparison["differences"])
     if pairs:
-        shown = choose_one("In the table", _CELLS, key="compare.cells", default="difference")
+        if nearest := closest(pairs, titles, comparisons):
+            st.markdown(nearest)
+        shown = choose_one("In the table", CELLS, key="compare.cells", default="difference")
         st.dataframe(
             difference_table(pairs, titles, p_values=shown == "p"),
             column_config={"_index": st.column_config.TextColumn(width=165)},
-            alt=f"Each pair of models: {_CELLS[shown]}",
+            alt=f"Each pair of models: {CELLS[shown]}",
         )
-        st.caption(
-            "Differences: row minus column. Interval and p: paired bootstrap, both models on the "
-            f"same resamples of {chosen.fields}; p is adjusted after Holm over all pairs. ● "
-            f"decisive: p is below {ALPHA:g} and the interval excludes 0. Few fields hide small "
-            "differences; not decisive is not equal. no width: all resamples give the same "
-            f"difference, which is not certainty. n/a: {_why_not(chosen.n_images)}."
-        )
+        st.caption(_how(chosen, comparison, len(pairs)))
     if chosen.run:
         user_bundle.download(chosen.run)
     else:
@@ -94,9 +95,44 @@ def differences() -> None:
     )
     judges = {spec.name for spec in CLASSIFIERS} & set(comparison["models"])
     st.caption(
-        "McNemar's exact test on the fields that only one of the two judged rightly, Holm-adjusted "
-        f"over all pairs{'; the whole-field CNN is included' if judges else ''}."
+        "McNemar's exact test on the fields that only one of the two judged rightly"
+        f"{f', Holm-adjusted over all {len(fields)} pairs' if len(fields) > 1 else ''}"
+        f"{'; the whole-field CNN is included' if judges else ''}."
     )
+
+
+def _how(chosen: Answers, comparison: Mapping[str, Any], pairs: int) -> str:
+    """How interval and p come about, and what they rest on."""
+    comparisons = len(comparison["differences"])
+    draws = comparison.get("draws")
+    scores = f"{pairs} pair{'s' * (pairs != 1)} in each of {len(_measures(comparison))} scores"
+    spread = spread_note(_spreads(chosen))
+    return (
+        "Differences: row minus column. Interval and p: paired bootstrap, both models on the same "
+        f"{f'{draws:,} ' if draws else ''}resamples of {chosen.fields}; p is adjusted after Holm "
+        f"over all {comparisons} comparisons of this page ({scores}). ● decisive: p is clearly "
+        f"below {ALPHA:g} and the interval excludes 0. ○ on the edge: p is within a factor of "
+        f"{NEAR:g} of {ALPHA:g}, or other resamples could carry it across. Few fields hide small "
+        "differences; not decisive is not equal. no width: all resamples give the same "
+        f"difference, which is not certainty. n/a: {why_not(chosen.n_images)}."
+        f"{f' {spread}' if spread and not too_few_images(chosen.n_images) else ''}"
+    )
+
+
+def _measures(comparison: Mapping[str, Any]) -> set[str]:
+    return {d["measure"] for d in comparison["differences"]}
+
+
+def _spreads(chosen: Answers) -> list[tuple[str, int, Spread]]:
+    """The true cells of the paper's classes by field."""
+    if not chosen.models:
+        return []
+    of_class = chosen.models[0].evidence.matches
+    return [
+        (name, matches.n_truth, Spread.of(matches.truths.tolist()))
+        for name in PAPER_CLASSES
+        if (matches := of_class[CLASSES.index(name)]).n_truth
+    ]
 
 
 def _say_what_is_stale(comparison: Mapping[str, Any]) -> None:
@@ -106,6 +142,11 @@ def _say_what_is_stale(comparison: Mapping[str, Any]) -> None:
         for name, sha256 in comparison["models"].items()
         if name not in manifest or manifest[name].checkpoint.sha256 != sha256
     ]
+    if "draws" not in comparison:
+        st.warning(
+            "Compared by an earlier version, which adjusted p for each score by itself. "
+            "`make evaluate DATA=folder` compares again."
+        )
     if stale:
         st.warning(
             f"Compared with other weights than those that are here: {', '.join(stale)}. "
@@ -119,7 +160,7 @@ def _bundle(kept: Answers) -> None:
         return
     st.download_button(
         "Download everything to check this (ZIP)",
-        # Made when it is asked for: the resampling takes a few seconds.
+        # Made when it is asked for: the resampling takes some seconds a model.
         lambda: write_bundle(predictions, _kept_fields(predictions[0])),
         "comparison.zip",
         "application/zip",
@@ -143,128 +184,3 @@ def _kept_fields(first: Predictions) -> list[JudgedFields]:
         if (kept := read_current(weights, spec.name, manifest.get(spec.name), "allidb1_test"))
         and kept["data_sha256"] == first.data_sha256
     ]
-
-
-def verdict(pairs: Sequence[dict[str, Any]], titles: Mapping[str, str], images: int) -> str:
-    """The verdict over all pairs of one measure, in words.
-
-    Args:
-        pairs: `compare.Difference` as JSON.
-        titles: Display titles, by name, of models that the registry does not know.
-        images: How many images the models are compared on.
-    """
-    decisive = [d for d in pairs if d["decisive"]]
-    if not pairs:
-        return "Nothing to compare: fewer than two models are measured."
-    if few := too_few_images(images):
-        return f"Nothing is decided: {few}."
-    undecided = sum(d["p_adjusted"] is None for d in pairs)
-    cannot = f" Of {len(pairs)} pairs {undecided} {UNDECIDED}." if undecided else ""
-    if not decisive:
-        return _none_decisive(len(pairs)) + cannot
-    better = "; ".join(
-        f"{_title(d['first' if d['value'] > 0 else 'second'], titles)} over "
-        f"{_title(d['second' if d['value'] > 0 else 'first'], titles)}"
-        for d in decisive
-    )
-    return f"Decisive in {len(decisive)} of {len(pairs)} pairs: {better}.{cannot}"
-
-
-def _why_not(images: int) -> str:
-    few = too_few_images(images)
-    return f"not decided, {few}" if few else f"it {UNDECIDED}"
-
-
-def field_verdict(fields: Sequence[dict[str, Any]], images: int) -> str:
-    """The verdict over all pairs on whole fields, in words.
-
-    Args:
-        fields: `compare.FieldDifference` as JSON.
-        images: How many images there are.
-    """
-    decisive = [f for f in fields if field_is_decisive(f["p_adjusted"], images)]
-    if not fields:
-        return "Nothing to compare: fewer than two models are measured."
-    if few := too_few_images(images):
-        return f"Nothing is decided: {few}."
-    if not decisive:
-        least, most = least_differing(len(fields)), max(map(_differing, fields))
-        return _none_decisive(len(fields)) + (
-            f" There could be none: two models would have to differ on at least {least} fields, "
-            f"and these differ on at most {most}."
-            if most < least
-            else ""
-        )
-    return f"Decisive in {len(decisive)} of {len(fields)} pairs."
-
-
-def _differing(field: Mapping[str, Any]) -> int:
-    return int(field["only_first"] + field["only_second"])
-
-
-def _none_decisive(pairs: int) -> str:
-    among = "between the two models" if pairs == 1 else f"among {pairs} pairs of models"
-    return f"No decisive difference {among}."
-
-
-def difference_table(
-    pairs: Sequence[dict[str, Any]], titles: Mapping[str, str], *, p_values: bool = False
-) -> pd.DataFrame:
-    """A table of differences, models by models.
-
-    Args:
-        pairs: See `verdict`.
-        titles: See `verdict`.
-        p_values: Holm's adjusted p of each pair, instead of row minus column with its interval.
-    """
-    names = list(dict.fromkeys(name for d in pairs for name in (d["first"], d["second"])))
-    table = pd.DataFrame(
-        "",
-        index=[_title(n, titles) for n in names],
-        columns=[_title(n, titles) for n in names],
-        dtype=str,
-    )
-    for d in pairs:
-        first, second = _title(d["first"], titles), _title(d["second"], titles)
-        if p_values:
-            table.at[first, second] = table.at[second, first] = _p(d["p_adjusted"], d["decisive"])
-            continue
-        shown, turned = (difference_interval(d["interval"], turned=t) for t in (False, True))
-        table.at[first, second] = _difference(d["value"], shown, d["decisive"])
-        table.at[second, first] = _difference(-d["value"], turned, d["decisive"])
-    for name in table.index:
-        table.at[name, name] = "same"
-    return table
-
-
-def field_table(fields: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
-    """One row per pair. See `field_verdict`."""
-    return pd.DataFrame(
-        [
-            {
-                "First": _title(f["first"], titles),
-                "Second": _title(f["second"], titles),
-                "Only first right (fields)": f["only_first"],
-                "Only second right (fields)": f["only_second"],
-                _CELLS["p"]: _p(f["p_adjusted"]),
-            }
-            for f in fields
-        ]
-    )
-
-
-def _difference(value: float, interval: ShownInterval, decisive: bool) -> str:
-    # z: no minus sign on what rounds to zero.
-    return f"{value:+z.3f}{_DECISIVE * decisive} ({interval.text('{:+z.3f}'.format)})"
-
-
-def _p(adjusted: float | None, decisive: bool = False) -> str:
-    if adjusted is None:
-        return "n/a"
-    return ("below 0.001" if adjusted < 0.001 else f"{adjusted:.3f}") + _DECISIVE * decisive
-
-
-def _title(name: str, titles: Mapping[str, str]) -> str:
-    known = {spec.name: short_title(spec) for spec in MODELS}
-    known |= {spec.name: short_title(spec) for spec in CLASSIFIERS}
-    return {**known, **titles}.get(name, name)

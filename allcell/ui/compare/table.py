@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
 from allcell.evaluation.intervals import NO_WIDTH
-from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec
-from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, published
+from allcell.evaluation.spread import spread_note_of
+from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
+from allcell.models.weights import read_manifest
+from allcell.report.metrics_files import read_current, read_training
+from allcell.report.paper import CNN_FOOTNOTE, FOOTNOTES, published, published_error
 from allcell.report.table1 import (
     CLASS_ROWS,
     DIFFERENCE,
@@ -18,16 +24,16 @@ from allcell.report.table1 import (
     to_markdown,
     wide_table,
 )
+from allcell.report.unlike_paper import unlike_paper
 from allcell.settings import RESEARCH_USE, settings
 from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.compare.answers import answers, user_set_is_shown
 from allcell.ui.compare.charts import ForestRow, forests
 from allcell.ui.compare.your_data import table as user_table
 from allcell.ui.shell.catalog import catalog
-from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics
+from allcell.ui.shell.kept_metrics import classifier_rows, test_metrics, with_size
 from allcell.ui.shell.table_downloads import table_downloads
 
-_ASTERISK = "* The 95 % bootstrap interval of the measurement excludes the published number."
 _SETS = (
     "Measured: on our 17 ALL-IDB1 test fields with our corrected boxes, intervals by bootstrap "
     f"over fields. {NO_WIDTH} Published: on other fields and the authors' own boxes. Read the "
@@ -73,26 +79,50 @@ def published_and_measured() -> None:
             else "Choose at least one kind of cells and one score."
         )
         return
+    shown = grouped(with_size(table, catalog()))
+    columns: list[tuple[str, str]] = shown.columns.to_list()  # type: ignore[assignment]
+    config: Any = {"Model": st.column_config.TextColumn(pinned=True, width=165)}
+    # By position, of which the hidden index is the first: wide enough for the titles above.
+    config |= {
+        n: st.column_config.TextColumn(width=72 if kind == "paper" else 165)
+        for n, (score, kind) in enumerate(columns, 1)
+        if score.startswith("AP")
+    }
     st.dataframe(
-        table,
+        shown,
         hide_index=True,
-        height=38 + 35 * len(table),
-        column_config={
-            "Model": st.column_config.TextColumn(pinned=True, width=190),
-            **{
-                name: st.column_config.NumberColumn(format="%+.3f")
-                for name in map(str, table)
-                if name.endswith(DIFFERENCE)
-            },
-        },
+        height=73 + 35 * len(table),
+        column_config=config,
         placeholder="",
         alt="Table 1 of the paper, each published score next to the measured one",
     )
-    st.caption(f"{BOTH_APS} \\{_ASTERISK} {_SETS}")
+    st.caption(" ".join(filter(None, (BOTH_APS, _SETS, published_error(), _spread()))))
     _downloads(cells)
     _chart(every)
     _cnn()
     _notes()
+
+
+def grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the title of a score over its columns, which fits a laptop's screen.
+
+    The differences are left to the files: they stand beside what they are differences of.
+
+    Args:
+        table: From `wide_table`.
+    """
+    shown = table[[name for name in map(str, table) if not name.endswith(DIFFERENCE)]]
+    of_score = set(SCORE_TITLES.values())
+    pairs = [name.rpartition(", ") for name in map(str, shown)]
+    return shown.set_axis(
+        pd.MultiIndex.from_tuples(
+            [
+                (score, kind) if score in of_score else ("", f"{score}{comma}{kind}")
+                for score, comma, kind in pairs
+            ]
+        ),
+        axis="columns",
+    )
 
 
 def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
@@ -105,8 +135,24 @@ def _say_what_is_missing(cells: tuple[TableCell, ...]) -> None:
         )
 
 
+def _spread() -> str:
+    """How the cells are spread over the test fields: the same for all models."""
+    for entry in catalog():
+        if isinstance(entry.spec, ModelSpec) and (metrics := test_metrics(entry)):
+            return spread_note_of(metrics)
+    return ""
+
+
 def _downloads(cells: tuple[TableCell, ...]) -> None:
-    notes = (BOTH_APS, _ASTERISK, _SETS, FOOTNOTES[0], *_model_notes(), *_cnn_notes(), RESEARCH_USE)
+    notes = (
+        BOTH_APS,
+        _SETS,
+        published_error(),
+        FOOTNOTES[0],
+        *_model_notes(),
+        *_cnn_notes(),
+        RESEARCH_USE,
+    )
     table_downloads(
         "compare.download",
         "table-1",
@@ -162,16 +208,20 @@ def _notes() -> None:
 
 def _model_notes() -> list[str]:
     """How each model differs from the paper's, one line each."""
-    lines = []
+    lines, weights = [], settings().weights_dir
+    manifest = read_manifest(weights)
     for spec in MODELS:
         paper = published(spec.name)
         if paper is None:
             lines.append(f"**{spec.title}**: the paper has no such model. {spec.summary}")
             continue
         notes = " ".join(FOOTNOTES[n - 1] for n in paper.footnotes)
+        files = manifest.get(spec.name)
+        test = read_current(weights, spec.name, files, "allidb1_test")
+        ours = unlike_paper(spec, files, read_training(weights, spec.name), test)
         lines.append(
             f"**{spec.title}** stands next to the paper's {paper.name} ({paper.inference_ms:g} ms "
-            f"per image on its GPU). Ours: {spec.unlike_paper}. {notes}".rstrip()
+            f"per image on its GPU). Ours: {ours}. {notes}".rstrip()
         )
     return lines
 

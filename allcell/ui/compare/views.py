@@ -9,14 +9,17 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
+from allcell.evaluation.bands import CurveBands
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.matching import ClassMatches
 from allcell.evaluation.metrics import calibration, threshold_curve
 from allcell.evaluation.operating import OperatingPoint
 from allcell.evaluation.predictions import CALIBRATION_FLOOR
 from allcell.models.registry import CLASSES
+from allcell.statistics import Proportion, too_few_images
 from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS
 from allcell.ui.compare.answers import KeptAnswers
+from allcell.ui.compare.bands import DRAWN, MOST, TOO_MANY, with_bands
 from allcell.ui.compare.charts import confusion_map
 from allcell.ui.shell import charts
 from allcell.ui.shell.controls import choose_one, title_of
@@ -60,10 +63,11 @@ def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None
         everyone: Titles of all models that could be chosen.
     """
     curves = {view.title: threshold_curve(view.matches) for view in views}
+    bands = _bands(views)
     at = {view.title: view.point.counts for view in views}
     left, right = st.columns(2, gap="medium")
     with left:
-        draw_chart(
+        figure = with_bands(
             charts.lines(
                 {t: (pd.Series(c.recall), pd.Series(c.precision)) for t, c in curves.items()},
                 title="Precision against recall",
@@ -80,10 +84,12 @@ def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None
                 },
                 everyone=everyone,
             ),
-            "pr",
+            {title: of.precision_recall for title, of in bands.items()},
+            everyone,
         )
+        draw_chart(figure, "pr")
     with right:
-        draw_chart(
+        figure = with_bands(
             charts.lines(
                 {
                     t: (pd.Series(c.false_alarms_per_image), pd.Series(c.recall))
@@ -100,25 +106,43 @@ def draw_curves(views: list[View], fields: str, everyone: Sequence[str]) -> None
                 },
                 everyone=everyone,
             ),
-            "froc",
+            {title: of.froc for title, of in bands.items()},
+            everyone,
         )
+        draw_chart(figure, "froc")
     left, right = st.columns(2, gap="medium")
     with left:
         score = choose_one(
             "Score against the threshold", _AGAINST, key="compare.against", default="f1"
         )
-        draw_chart(_against_threshold(views, score, everyone), "against")
+        figure = with_bands(
+            _against_threshold(views, score, everyone),
+            {title: of.by_threshold[score] for title, of in bands.items()},
+            everyone,
+        )
+        draw_chart(figure, "against")
     with right:
         draw_chart(_reliability(views, everyone), "reliability")
         st.caption(
             "Reliability: a model whose confidence can be taken at face value lies on the "
-            "diagonal. Boxes to the right of the dotted line are shown."
+            "diagonal. A larger mark stands for more boxes, and up to three models have exact 95 % "
+            "intervals. Boxes to the right of the dotted line are shown."
         )
+    few = too_few_images(views[0].kept.evidence.n_images)
+    note = "" if few else f"{DRAWN if bands else TOO_MANY} "
     st.caption(
+        f"{note}"
         f"On {fields}, IoU 0.5, confidence {CALIBRATION_FLOOR:g} and above, {AS_SHOWN}: one cell "
         f"has one class. Table 1's P and R are {AS_YOLOV5_COUNTS}: a box counts for each class "
         "that it reaches."
     )
+
+
+def _bands(views: Sequence[View]) -> dict[str, CurveBands]:
+    """The bands of few models; none if they would hide one another."""
+    if len(views) > MOST:
+        return {}
+    return {view.title: view.kept.evidence.bands[view.class_id] for view in views}
 
 
 def _on_grid(view: View, score: str) -> tuple[pd.Series, pd.Series]:
@@ -146,7 +170,7 @@ def _against_threshold(views: list[View], score: str, everyone: Sequence[str]) -
 
 
 def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
-    series, boxes = {}, {}
+    series, found = {}, {}
     for view in views:
         if not len(view.matches.confidence):
             continue
@@ -155,7 +179,9 @@ def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
             pd.Series([b["avg_confidence"] for b in bins]),
             pd.Series([b["avg_accuracy"] for b in bins]),
         )
-        boxes[view.title] = [b["count"] for b in bins]
+        found[view.title] = [
+            Proportion.of(round(b["avg_accuracy"] * b["count"]), b["count"]) for b in bins
+        ]
     figure = charts.lines(
         series,
         title="Reliability",
@@ -167,11 +193,33 @@ def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
         # The chart next to it has a control above it.
         height_px=420,
     )
-    for name, counts in boxes.items():
+    look_of = charts.looks(series, everyone)
+    most = max((share.n for of_model in found.values() for share in of_model), default=1)
+    for name, shares in found.items():
+        colour = look_of[name].colour
+        ends = {
+            "type": "data",
+            "symmetric": False,
+            "array": [share.high - (share.fraction or 0.0) for share in shares],
+            "arrayminus": [(share.fraction or 0.0) - share.low for share in shares],
+            "color": colour,
+            "thickness": 1,
+            "width": 3,
+        }
         figure.update_traces(
             selector={"name": name},
-            customdata=counts,
-            hovertemplate=f"{name}: %{{y:.3f}} of %{{customdata}} boxes<extra></extra>",
+            mode="lines+markers",
+            # Area by number of boxes: 3 of 7 does not look like 300 of 700.
+            marker={
+                "color": colour,
+                "symbol": look_of[name].symbol,
+                "size": [5 + 15 * (share.n / most) ** 0.5 for share in shares],
+                "opacity": 0.75,
+            },
+            error_y=ends if len(found) <= MOST else None,
+            customdata=[[share.k, share.n] for share in shares],
+            hovertemplate=f"{name}: %{{y:.3f}}, %{{customdata[0]}} of %{{customdata[1]}} boxes"
+            "<extra></extra>",
         )
     figure.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": "#7f7f7f", "width": 1})
     for threshold in sorted({view.threshold for view in views}):
@@ -179,8 +227,15 @@ def _reliability(views: list[View], everyone: Sequence[str]) -> Figure:
     return figure
 
 
-def draw_confusion(views: list[View]) -> None:
-    """The confusion matrix of one of the models, with the background."""
+def draw_confusion(views: Sequence[View]) -> View:
+    """The confusion matrix of one of the models, with the background.
+
+    Args:
+        views: The models at their thresholds.
+
+    Returns:
+        The model that is chosen.
+    """
     by_name = {view.kept.spec.name: view for view in views}
     # Streamlit keeps a reference to what formats the titles: titles only, so that a set can go.
     titles = {name: view.title for name, view in by_name.items()}
@@ -207,6 +262,7 @@ def draw_confusion(views: list[View]) -> None:
         "Cells in rows, what they are called in columns. Background as a row: a box on no cell. "
         "Background as a column: a cell without a box."
     )
+    return chosen
 
 
 def draw_chart(figure: Figure, key: str) -> None:

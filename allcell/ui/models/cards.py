@@ -8,11 +8,14 @@ from allcell.engines.opening import has_torch
 from allcell.environment.installation import get_packages
 from allcell.models.registry import FIELD_CLASSES, ClassifierSpec
 from allcell.models.weights import WeightFile
+from allcell.report.metrics_files import read_training
+from allcell.report.unlike_paper import unlike_paper
 from allcell.settings import settings
 from allcell.ui.models.measured import measured
 from allcell.ui.models.overview import curves_of
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.controls import title_of
+from allcell.ui.shell.kept_metrics import test_metrics
 from allcell.ui.shell.user_facts import as_list, facts_of
 
 _SHORT_SHA = 12
@@ -63,8 +66,9 @@ def _figures(entry: Listing) -> dict[str, str]:
             f"cannot be measured is brought to {spec.default_long_side_px} px; tiles of at most "
             f"{spec.max_input_px} px",
         }
-        if spec.unlike_paper:
-            figures["Unlike the paper"] = spec.unlike_paper
+        facts = read_training(settings().weights_dir, spec.name)
+        if unlike := unlike_paper(spec, files, facts, test_metrics(entry)):
+            figures["Unlike the paper"] = unlike
     if files is None:
         return figures
     figures["Parameters"] = f"{files.parameters:,}"

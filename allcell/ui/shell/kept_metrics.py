@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from allcell.settings import settings
 from allcell.ui.shell.catalog import Listing
 
 MEASURED, INTERVAL, PUBLISHED = "Measured", "95 % interval", "Published"
+#: Title of the column of `with_size`.
+SIZE = "Parameters, file"
 
 
 def test_metrics(entry: Listing) -> dict[str, Any] | None:
@@ -23,6 +26,29 @@ def training_curve(name: str) -> pd.DataFrame | None:
     """A model's training curve, one row per epoch; None if none is stored."""
     path = settings().weights_dir / "metrics" / f"{name}_training.csv"
     return pd.read_csv(path) if path.is_file() else None
+
+
+def with_size(table: pd.DataFrame, entries: Iterable[Listing]) -> pd.DataFrame:
+    """A table of models with the size of each after its first two columns.
+
+    Args:
+        table: Its column "Model" has their titles.
+        entries: The models.
+    """
+    sizes = {entry.spec.title: _size(entry) for entry in entries}
+    out = table.copy()
+    out.insert(2, SIZE, [sizes.get(str(title), "") for title in table["Model"]])
+    return out
+
+
+def _size(entry: Listing) -> str:
+    """Parameters and file size in words; of a model of the user's, the file alone."""
+    if entry.user_model is not None:
+        return f"{entry.user_model.network.size_bytes / 1e6:.1f} MB"
+    if entry.files is None:
+        return ""
+    megabytes = entry.files.checkpoint.bytes / 1e6
+    return f"{entry.files.parameters / 1e6:.1f} M, {megabytes:.1f} MB"
 
 
 def classifier_rows(metrics: dict[str, Any]) -> pd.DataFrame:

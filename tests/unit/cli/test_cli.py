@@ -306,6 +306,8 @@ def compare(tmp_path, monkeypatch):
     """Compare some models on a set of three rendered fields; what came of it, and the bundle."""
     # How many resamples is not the subject here.
     monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 40)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 40)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 40)
     for name, content in user_sets.coco_files().items():
         path = tmp_path / "set" / name
         path.parent.mkdir(parents=True, exist_ok=True)

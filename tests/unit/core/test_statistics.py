@@ -4,12 +4,15 @@ import pytest
 from allcell.statistics import (
     Proportion,
     bootstrap_p,
+    bootstrap_p_range,
     clopper_pearson,
+    effective_number,
     holm,
     mcnemar_exact,
     paired_p,
     percentile_interval,
     resamples,
+    resamples_in_steps,
     too_few_images,
 )
 
@@ -109,6 +112,39 @@ def test_resamples_repeat_themselves_and_draw_as_many_as_there_are():
     assert not np.array_equal(drawn, resamples(7, 200, seed=4))
     with pytest.raises(ValueError, match="positive"):
         resamples(0)
+
+
+@pytest.mark.parametrize("step", [1, 64, 200, 999])
+def test_resamples_in_steps_are_the_same(step):
+    steps = list(resamples_in_steps(7, 200, step, seed=3))
+    assert max(map(len, steps)) <= step
+    np.testing.assert_array_equal(np.concatenate(steps), resamples(7, 200, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("counts", "number"),
+    [
+        pytest.param([5, 5, 5], 3.0, id="as many in each"),
+        pytest.param([5, 0, 5, 5, 0], 3.0, id="fields without a cell tell nothing"),
+        pytest.param([100, 1, 1], 1.04, id="one holds nearly all"),
+        pytest.param([11, 15, 6, 11, 1, 2, 32], 3.97, id="the blasts of the test fields"),
+        pytest.param([], 0.0, id="no field"),
+        pytest.param([0, 0], 0.0, id="no cell"),
+    ],
+)
+def test_effective_number(counts, number):
+    assert effective_number(counts) == pytest.approx(number, abs=0.005)
+
+
+@pytest.mark.parametrize("against", [0, 3, 40, 900])
+def test_other_seeds_stay_within_the_range(against):
+    draws = 2000
+    differences = np.concatenate([np.full(against, -1.0), np.full(draws - against, 1.0)])
+    low, high = bootstrap_p_range(bootstrap_p(differences), draws)
+    assert low <= 2 * against / draws <= high
+    others = 2 * np.random.default_rng(0).binomial(draws, against / draws, 500) / draws
+    assert np.mean((low <= others) & (others <= high)) > 0.9
+    assert 0 <= low <= high <= 1
 
 
 def test_undefined_resamples_are_left_out():

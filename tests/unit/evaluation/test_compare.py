@@ -12,13 +12,17 @@ from allcell.evaluation.compare import (
     compare_measures,
     field_is_decisive,
     least_differing,
+    standing,
 )
+from allcell.evaluation.scored import compare_closely
+
+DRAWS = 50_000
 
 
 def models(**gains):
     """Measures and replicates of models that share the luck of the images."""
-    luck = np.random.default_rng(0).normal(0, 0.1, 2000)
-    own = {name: np.random.default_rng(i).normal(0, 0.01, 2000) for i, name in enumerate(gains)}
+    luck = np.random.default_rng(0).normal(0, 0.1, DRAWS)
+    own = {name: np.random.default_rng(i).normal(0, 0.01, DRAWS) for i, name in enumerate(gains)}
     measured = {name: dict.fromkeys(COMPARED, 0.5 + gain) for name, gain in gains.items()}
     replicates = {
         name: {key: 0.5 + gain + luck + own[name] for key in COMPARED}
@@ -65,7 +69,7 @@ def test_holm_is_over_all_pairs():
 
 def test_json_is_plain():
     found = compare_measures(*models(a=0.2, b=0.0), 17)
-    text = Comparison("allidb1", "test", "0" * 64, {"a": "1", "b": "2"}, found, ()).to_json()
+    text = Comparison("allidb1", "test", "0" * 64, {"a": "1", "b": "2"}, found, (), DRAWS).to_json()
     row = json.loads(text)["differences"][0]
     assert (row["first"], row["second"], row["measure"]) == ("a", "b", COMPARED[0])
     assert len(row["interval"]) == 2
@@ -113,7 +117,52 @@ def test_a_pair_that_cannot_be_decided_stays_in_holms_count():
     by_pair = {(d.first, d.second): d for d in rows}
     assert by_pair["fair", "fixed"].p is None
     decided = by_pair["good", "fair"]
-    assert decided.p_adjusted == pytest.approx(3 * decided.p)
+    assert decided.p_adjusted == pytest.approx(3 * len(COMPARED) * decided.p)
+
+
+def test_holm_is_over_all_that_is_shown_together():
+    """One score that is told apart by itself is not, among fifteen."""
+    measured, replicates = models(a=0.0, b=0.0)
+    share = 2 * 0.004 / 2
+    deltas = np.where(np.arange(DRAWS) < share * DRAWS, -0.1, 0.1)
+    replicates["a"]["map50"] = replicates["b"]["map50"] + deltas
+    measured["a"]["map50"] = 0.6
+    (row,) = [d for d in compare_measures(measured, replicates, 17) if d.measure == "map50"]
+    assert row.p == pytest.approx(0.008, rel=0.02)
+    assert row.p_adjusted == pytest.approx(len(COMPARED) * row.p)
+    assert (row.decisive, row.edge) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("gain", "count"),
+    [
+        pytest.param(0.0, 10_000, id="far from the line: the first resamples do"),
+        pytest.param(0.1, 50_000, id="it may be decisive: more are drawn"),
+    ],
+)
+def test_more_resamples_are_drawn_where_it_is_close(gain, count):
+    measured, many = models(a=gain, b=0.0)
+    few = {name: {k: v[:10_000] for k, v in of.items()} for name, of in many.items()}
+    found, draws = compare_closely(measured, few, lambda: many, 17)
+    assert draws == count
+    assert found == compare_measures(measured, many if gain else few, 17)
+
+
+@pytest.mark.parametrize(
+    ("p", "times", "draws", "verdict"),
+    [
+        pytest.param(2 / 50_001, 225, 50_000, "decisive", id="no resample against it"),
+        pytest.param(2 / 2_001, 15, 2_000, "edge", id="too few resamples to say so"),
+        pytest.param(0.0028, 15, 2_000, "edge", id=".042, as it was called decisive"),
+        pytest.param(0.0028, 15, 50_000, "edge", id="however many resamples .042 rests on"),
+        pytest.param(0.006, 15, 50_000, "edge", id=".090, as with another seed"),
+        pytest.param(0.0012, 15, 50_000, "decisive", id=".018 for sure"),
+        pytest.param(0.0012, 15, 2_000, "edge", id=".018, or more with another seed"),
+        pytest.param(0.2, 5, 50_000, "", id="no difference"),
+    ],
+)
+def test_what_lies_near_the_line_is_on_the_edge(p, times, draws, verdict):
+    assert standing(p, min(1.0, times * p), draws) == verdict
 
 
 @pytest.mark.parametrize(

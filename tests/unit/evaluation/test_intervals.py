@@ -64,6 +64,24 @@ def test_the_share_behind_a_score(metric, scores, text):
     assert shown.text(three) == text
 
 
+@pytest.mark.parametrize(
+    ("metric", "counts", "text"),
+    [
+        pytest.param("precision", (22, 0, 1), "0.846 to 1.000, exact", id="22 of 22 boxes right"),
+        pytest.param("recall", (29, 4, 0), "0.881 to 1.000, exact", id="29 of 29 cells found"),
+        pytest.param("precision", (21, 1, 1), "0.989 to 0.997", id="a box is wrong"),
+        pytest.param("recall", (21, 1, 2), "0.989 to 0.997", id="a cell is missed"),
+        pytest.param("precision", (0, 0, 3), "0.989 to 0.997", id="no box"),
+    ],
+)
+def test_a_width_that_only_interpolation_gives_is_none(metric, counts, text):
+    """Smudge P .993 (.989 to .997) was 22 of 22."""
+    scores = {"cells": 23, "precision": 0.9932, "recall": 0.9932}
+    scores["at_best_f1"] = dict(zip(("tp", "fp", "fn"), counts, strict=True))
+    shown = class_interval({f"smudge.{metric}": (0.989, 0.997)}, 17, "smudge", metric, scores)
+    assert shown.text(three) == text
+
+
 def test_counts_have_the_share_that_the_metric_is_of():
     counts = {"tp": 20, "fp": 0, "fn": 20}
     assert counts_interval((1.0, 1.0), 17, "precision", counts).text(three).startswith("0.832")

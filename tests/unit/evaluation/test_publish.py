@@ -23,6 +23,8 @@ _VOLATILE = re.compile(r'"(date|median_ms|total_ms)": ?("[^"]*"|[\d.]+)')
 def fewer_resamples(monkeypatch):
     monkeypatch.setattr("allcell.evaluation.evaluate.RESAMPLES", 50)
     monkeypatch.setattr("allcell.evaluation.publish.RESAMPLES", 50)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 50)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 50)
 
 
 @pytest.fixture

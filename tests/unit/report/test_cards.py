@@ -113,6 +113,144 @@ def test_other_laboratories_stand_above_the_numbers_of_allidb1(weights_dir):
     assert card.index("is not measured yet: expect") < card.index("### ALL-IDB1 test")
 
 
+def with_0_3(content):
+    """The JSON with what version 0.3 adds."""
+    blast = content["classes"]["blast"]
+    blast["froc_as_shown"], blast["reach_as_shown"] = {"0.5": 0.81, "4": 0.962}, 0.962
+    blast["spread"] = {"fields": 7, "effective": 3.97, "most": 32, "image": 11}
+    counted = {"blast": {"ap50_as_shown": 0.689, "ap50": 0.702}}
+    return content | {"ignored": {"cells": 30, "counted": counted}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            "(FROC), as shown: 0.810 at 0.5, 0.962 at 4. No threshold from 0.05 up finds more than "
+            "0.962.",
+            id="the user's FROC, and where it ends",
+        ),
+        pytest.param(
+            "Intervals rest on 71 blasts in 7 fields, effectively 4 (32 of them in one).",
+            id="what intervals rest on",
+        ),
+        pytest.param(
+            "(30 on the test fields, worth +0.020 AP@0.5 as shown and +0.010 AP@0.5 as YOLOv5 "
+            "counts of blasts)",
+            id="what ignoring cut cells is worth",
+        ),
+        pytest.param("3 classes instead of 2: also smudge cells", id="a third class"),
+        pytest.param("9.1 million parameters against 7.0 million", id="a larger network"),
+        pytest.param("about 63 of 67 boxes, exact 95 % interval 0.854 to", id="the paper's error"),
+    ],
+)
+def test_what_a_comparison_with_the_paper_needs_is_said(weights_dir, text):
+    keep(weights_dir, "allidb1_test", with_0_3(metrics()), model="yolov5s")
+    files = FILES.model_copy(update={"parameters": 9_112_697})
+    card = render_card(get_spec("yolov5s"), files, weights_dir)
+    assert text in card
+    assert "1.000 at 4" not in card
+
+
+def facts(**changes):
+    """How a model was trained, as its JSON says."""
+    recipe = {
+        "sources": [
+            {"name": "allidb1", "share": 0.66},
+            {"name": "bccd", "share": 0.14},
+            {"name": "pbc", "share": 0.2},
+        ],
+        "tiles_per_epoch": 10,
+        "tile_px": 224,
+        "optimizer": "AdamW",
+        "batch": 16,
+        "seed": 0,
+        "validation": "allidb1",
+    }
+    run = {
+        "recipe": recipe,
+        "training_fields": {"allidb1": 69, "bccd": 240, "pbc": 1100},
+        "epochs": 2,
+        "hours": 1.0,
+        "device": "cpu",
+        "threads": 1,
+        "versions": {"ultralytics": "8", "torch": "2"},
+        "start": {"file": "best.pt"},
+        "taken_epoch": 2,
+    }
+    return run | {"pretraining": run} | changes
+
+
+@pytest.mark.parametrize(
+    ("recorded", "there", "missing"),
+    [
+        pytest.param(
+            facts(),
+            ("34 % of the fine-tuning tiles from BCCD and PBC", "one training run, seed 0"),
+            ("bfloat16", "had been seen"),
+            id="what it was trained on",
+        ),
+        pytest.param(
+            facts(recipe=facts()["recipe"] | {"bfloat16": True}),
+            ("; trained in bfloat16;", "never used to choose anything"),
+            (),
+            id="in half precision",
+        ),
+        pytest.param(
+            facts(taken="last"),
+            ("its checkpoint by a rule that was made after a test score had been seen",),
+            ("never used to choose anything",),
+            id="no claim that its rule contradicts",
+        ),
+    ],
+)
+def test_how_it_was_trained_is_said_as_it_is_on_record(weights_dir, recorded, there, missing):
+    keep(weights_dir, "training", recorded, model="yolov5m")
+    card = render_card(get_spec("yolov5m"), FILES, weights_dir)
+    for text in there:
+        assert text in card
+    for text in missing:
+        assert text not in card
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        pytest.param(
+            {
+                "network": "YOLOv5s as ultralytics builds it",
+                "parameters": 9_150_000,
+                "long_side_px": 1024,
+                "precision": "32 bits",
+                "runtime": "torch 2",
+            },
+            "YOLOv5s as ultralytics builds it (9.2 million parameters, 1024 px on the long side, "
+            "32 bits, torch 2) took 404 ms",
+            id="both sides are named",
+        ),
+        pytest.param(None, "YOLOv5s (1024 px on the long side", id="JSON of an earlier version"),
+    ],
+)
+def test_what_raced_is_named(weights_dir, reference, text):
+    raced = {"ours": {"median": 6.2}, "theirs": {"median": 404.0}, "times_faster": 65.0}
+    speed = {
+        "runtime": "ONNX Runtime, 8-bit",
+        "input_px": [640, 352],
+        "total": {"median": 6.0, "p95": 7.0},
+        "fps": 150.0,
+        "over_engine": 1.1,
+        "machine": "two cores",
+        "date": "2026-01-02",
+        "against_paper": raced | ({"reference": reference} if reference else {}),
+    }
+    (weights_dir / "metrics" / "live_speed_int8.json").write_text(json.dumps(speed))
+    write_manifest(weights_dir, {"live": FILES.model_copy(update={"parameters": 667_142})})
+    said = fill(f"{BEGIN}\n{END}", weights_dir)
+    assert text in said
+    ours = "`live` (0.7 million parameters, 640x352 px, ONNX Runtime, 8-bit) 6.2 ms: 65 times"
+    assert ours in said
+
+
 def test_the_card_follows_the_json(weights_dir):
     changed = metrics()
     changed["classes"]["blast"]["ap50"] = 0.4321
@@ -157,11 +295,14 @@ def test_json_of_a_version_without_ap_as_shown_is_read(weights_dir):
     ],
 )
 @pytest.mark.parametrize(
-    ("decisive", "verdict"), [(True, "p 0.012"), (False, "no decisive difference")]
+    ("stands", "verdict"),
+    [
+        ({"decisive": True, "edge": False}, "p 0.012"),
+        ({"decisive": False, "edge": True}, "on the edge, p 0.012"),
+        ({"decisive": False}, "no decisive difference"),
+    ],
 )
-def test_what_pre_training_is_worth_is_said_as_it_is(
-    weights_dir, decisive, verdict, measure, words
-):
+def test_what_pre_training_is_worth_is_said_as_it_is(weights_dir, stands, verdict, measure, words):
     difference = {
         "first": "yolov5s-scratch",
         "second": "yolov6",
@@ -169,7 +310,7 @@ def test_what_pre_training_is_worth_is_said_as_it_is(
         "value": 0.02,
         "interval": [0.01, 0.03],
         "p_adjusted": 0.012,
-        "decisive": decisive,
+        **stands,
     }
     content = {"differences": [difference]}
     (weights_dir / "metrics" / "comparison_allidb1_test.json").write_text(json.dumps(content))

@@ -53,13 +53,13 @@ def test_every_cell_is_the_papers_and_the_evaluators():
             name = f"{c.class_name}.{c.metric}"
             assert c.measured == metrics["classes"][c.class_name][c.metric]
         low, high = metrics["intervals"][name]
-        if low < high:
-            assert (c.interval.kind, c.low, c.high) == ("bootstrap", low, high)
+        if c.interval.kind == "bootstrap":
+            assert low < high
+            assert (c.low, c.high) == (low, high)
         else:
-            # All 29 healthy cells found: no bound at 1.
-            assert (c.model, name, c.interval.kind) == ("live", "healthy.recall", "exact")
-            assert (c.low, c.high) == pytest.approx((0.025 ** (1 / 29), 1))
-            assert not c.apart
+            # All cells found, or all boxes right: no bound at 1.
+            assert (c.metric in ("precision", "recall"), c.interval.kind) == (True, "exact")
+            assert c.low < 1.0
 
 
 def test_the_table_follows_the_json(weights):
@@ -70,7 +70,6 @@ def test_the_table_follows_the_json(weights):
     path.write_text(json.dumps(metrics))
     changed = cell(table_1(weights), "yolov5s", "blast", "ap50")
     assert (changed.measured, changed.low, changed.high) == (0.123, 0.1, 0.2)
-    assert changed.apart
     assert changed.difference == pytest.approx(0.123 - 0.972)
 
 
@@ -83,7 +82,7 @@ def test_ap_as_shown_stands_beside_the_papers_kind(weights):
     row = wide_table(table_1(weights)).set_index(["Model", "Cells"]).loc[("YOLOv5s", "Blasts")]
     names = list(row.index)
     paper, shown = (f"AP@0.5 as {what}" for what in ("YOLOv5 counts", "shown"))
-    assert row[f"{paper}, ours (95 %)"] == ".900* (.850 to .950)"
+    assert row[f"{paper}, ours (95 %)"] == ".900 (.850 to .950)"
     assert row[f"{shown}, ours (95 %)"] == ".800 (.700 to .900)"
     assert names.index(f"{shown}, ours (95 %)") == names.index(f"{paper}, ours - paper") + 1
     assert f"{shown}, paper" not in names
@@ -108,7 +107,6 @@ def test_numbers_of_other_weights_are_not_shown(weights):
     unknown = cell(table_1(weights), "yolov5s", "blast", "ap50")
     assert unknown.measured is None
     assert unknown.published == 0.972
-    assert not unknown.apart
 
 
 def test_means_stand_where_the_paper_has_them_or_where_nothing_else_does():
@@ -139,8 +137,8 @@ def test_exports_hold_every_number():
     assert len(table) == len(long_table(cells))
     assert list(table)[-1] == RESEARCH_USE
     row = table[(table["model"] == "yolov7") & (table["class"] == "blast")].iloc[0]
-    assert row["published"] == 0.554
-    assert row["metric"] == "P"
+    assert row["published"] == 0.737
+    assert row["metric"] == "AP@0.5 as YOLOv5 counts"
     markdown = to_markdown(cells, ("A note.",))
     assert markdown.count("|") > 100
     assert markdown.endswith("A note.\n")
@@ -154,12 +152,13 @@ def test_exports_hold_every_number():
 @pytest.mark.parametrize(
     ("images", "ends", "text"),
     [
-        pytest.param(17, [0.8, 0.9], ".850* (.800 to .900)", id="an interval, which marks"),
-        pytest.param(9, [0.8, 0.9], ".850 (n/a)", id="too few fields mark nothing"),
-        pytest.param(17, [0.85, 0.85], ".850 (no width)", id="no width marks nothing"),
+        # Published: .972. It has an error of its own, so that it is not marked as another number.
+        pytest.param(17, [0.8, 0.9], ".850 (.800 to .900)", id="an interval beside the paper's"),
+        pytest.param(9, [0.8, 0.9], ".850 (n/a)", id="too few fields"),
+        pytest.param(17, [0.85, 0.85], ".850 (no width)", id="no width"),
     ],
 )
-def test_only_an_interval_marks_a_cell(weights, images, ends, text):
+def test_no_mark_says_that_the_paper_differs(weights, images, ends, text):
     path = weights / "metrics" / "yolov5s_allidb1_test.json"
     metrics = json.loads(path.read_text()) | {"images": images}
     metrics["classes"]["blast"]["ap50"] = 0.85
@@ -167,6 +166,4 @@ def test_only_an_interval_marks_a_cell(weights, images, ends, text):
     path.write_text(json.dumps(metrics))
     table = wide_table(table_1(weights)).set_index(["Model", "Cells"])
     assert table.loc[("YOLOv5s", "Blasts"), "AP@0.5 as YOLOv5 counts, ours (95 %)"] == text
-    row = long_table(table_1(weights)).set_index(["model", "class", "metric"])
-    marked = row.loc[("yolov5s", "blast", "AP@0.5 as YOLOv5 counts"), "interval_excludes_published"]
-    assert marked == ("*" in text)
+    assert not any("excludes" in name for name in long_table(table_1(weights)))

@@ -55,6 +55,8 @@ def user_set(folder=None, mapping=MAPPING):
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     monkeypatch.setattr("allcell.evaluation.scored.RESAMPLES", 20)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.COMPARED_DRAWS", 20)
+    monkeypatch.setattr("allcell.evaluation.bootstrap.MORE_DRAWS", 20)
 
 
 def finished(run):

@@ -38,7 +38,7 @@ def test_a_model_looks_the_same_without_the_others():
 
 def test_one_that_is_gone_from_the_list_is_still_drawn():
     points = [SpeedPoint("gone", 10.0, 0.9), SpeedPoint(NAMES[0], 20.0, 0.8)]
-    figure = speed_against_score(points, paper_fps=80, y_title="", everyone=NAMES)
+    figure = speed_against_score(points, y_title="", everyone=NAMES)
     marks = [t.marker.symbol for t in figure.data if t.name in ("gone", NAMES[0])]
     assert len(set(marks)) == 2
 

@@ -12,6 +12,7 @@ from allcell.imaging.draw import FALSE_ALARM, FOUND, MISSED
 from allcell.models.registry import CLASSES
 from allcell.ui.compare.answers import Answers, KeptAnswers
 from allcell.ui.compare.user_session import picture_of_set
+from allcell.ui.compare.your_data.false_alarms import gallery_of_false_alarms
 from allcell.ui.field.pictures import picture_memory
 from allcell.ui.field.viewer import Box, FieldView, show_field
 from allcell.ui.shell.controls import title_of
@@ -75,6 +76,7 @@ def field_at_threshold(
         "none. Cells that count neither way are not drawn. A cell that is called another class is "
         "missed here and a false alarm there."
     )
+    gallery_of_false_alarms(answers, class_id, kept, threshold)
 
 
 def _choose_model(chosen: Mapping[str, tuple[KeptAnswers, float]]) -> tuple[KeptAnswers, float]:
