@@ -63,7 +63,7 @@ class Check:
 
     def stage(self, name: str, work: Callable[[], Any]) -> None:
         """Run one stage; an error is kept and the others go on."""
-        if self.only not in name:
+        if not any(part in name for part in self.only.split(",")):
             return
         if time.perf_counter() - START > self.budget_s:
             say(f"{name}: left out, the time is up")
@@ -115,24 +115,24 @@ class Check:
         ):
             field = FIELDS(seed, width, height, red)
             a, _ = there.detect(field, red_cell_px=red, confidence=0.2)
+            every, _ = there.detect(field, red_cell_px=red, confidence=0.15, iou=1.0)
             # The third is the graph's second run.
             ways = [here.detect(field, red_cell_px=red, confidence=0.2)[0] for _ in range(3)]
             for n, b in enumerate((ways[0], ways[2])):
-                rows.append({"field": seed, "graph": bool(n)} | compare(a, b))
+                rows.append({"field": seed, "graph": bool(n)} | compare(a, b, every))
         boxes = sum(r["boxes"] for r in rows)
-        off = sum(r["off"] for r in rows)
+        off, ties = (sum(r[key] for r in rows) for key in ("off", "ties"))
         say(
-            f"  {name}: {boxes} boxes, {off} off, worst IoU {min(r['iou'] for r in rows):.3f}, "
-            f"score {max(r['score'] for r in rows):.4f}; {here.engine.description}"
+            f"  {name}: {boxes} boxes, {off} off, {ties} ties, "
+            f"worst IoU {min(r['iou'] for r in rows):.3f}, score {max(r['score'] for r in rows):.4f}; {here.engine.description}"
         )
         return {
             "fields": rows,
             "boxes": boxes,
             "off": off,
+            "ties": ties,
             "runtime": here.engine.description,
-            # Of two boxes of one cell with nearly the same score, the other may win in half
-            # precision.
-            "passed": boxes > 0 and off <= 0.01 * boxes,
+            "passed": boxes > 0 and off == 0 and ties <= 0.02 * boxes,
         }
 
     def speed(self, name: str, long_side: int) -> dict[str, Any]:
@@ -323,7 +323,7 @@ def main() -> int:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--quick", action="store_true", help="few rounds: to try the script")
     parser.add_argument("--budget", type=float, default=88, help="no stage begins after (seconds)")
-    parser.add_argument("--only", default="", help="only stages with this in their name")
+    parser.add_argument("--only", default="", help="only stages with one of these in their name")
     asked = parser.parse_args()
     if asked.device == "cuda" and not torch.cuda.is_available():
         print("torch sees no CUDA device here; --device cpu tries the script itself.")
