@@ -12,7 +12,7 @@ from allcell.boxes import Letterbox, suppress, unscaled
 from allcell.detections import Detections, FloatArray
 from allcell.engines.base import BatchEngine, Engine
 from allcell.engines.opening import Precision, Runtime, open_engine
-from allcell.engines.picture import Searched, Wanted, add_together, batches
+from allcell.engines.picture import Searched, Wanted, add_all, batches
 from allcell.engines.picture import Timing as Timing
 from allcell.engines.turns import Task, Turns
 from allcell.imaging.preprocess import bring_to_reference, empty_input, place
@@ -205,9 +205,7 @@ class Detector:
             for picture, _, _ in batch:
                 picture.preprocess_s += (t1 - t0) / len(batch)
                 picture.inference_s += (t2 - t1) / len(batch)
-            if not add_together(batch, raws, self.spec, wanted):
-                for (picture, x, y), raw in zip(batch, raws, strict=True):
-                    picture.add(x, y, raw, self.spec, wanted)
+            add_all(batch, raws, self.spec, wanted)
 
     def _ready(self, picture: Searched, x: int, y: int) -> npt.NDArray[np.uint8]:
         """What the engine takes of a tile: its pixels, or the network's input."""

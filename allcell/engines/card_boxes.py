@@ -8,8 +8,6 @@ from allcell.boxes import Letterbox
 
 #: Candidates copied back of each picture, the best; all of them where these do not suffice.
 MOST_BEST = 1024
-#: The same where boxes are compared: each with each.
-MOST_COMPARED = 512
 #: An IoU this close to the threshold is left to the CPU, which computes in double precision.
 _DOUBT = 1e-4
 
@@ -33,7 +31,7 @@ def best_candidates(output: torch.Tensor, fit: Letterbox, iou: float | None) -> 
         higher scores than its own.
     """
     rows, columns = int(output.shape[1]), int(output.shape[2])
-    most = min(columns, MOST_BEST if iou is None else MOST_COMPARED)
+    most = min(columns, MOST_BEST)
     score, place = output[:, 4:].amax(1).topk(most, dim=1)
     best = output.gather(2, place[:, None].expand(-1, rows, -1)).float()
     if iou is not None:

@@ -191,38 +191,48 @@ def batches(pictures: Sequence[Searched], engine: BatchEngine | None) -> Iterato
     yield from filter(None, waiting.values())
 
 
-def add_together(
+def add_all(
     batch: Sequence[Tile], raws: Sequence[FloatArray], spec: ModelSpec, wanted: Wanted
-) -> bool:
-    """Keep what the network found in pictures of one tile each, of one size and scale, at once.
-
-    A call of numpy takes as long for one small picture as for a batch of them.
+) -> None:
+    """Keep what the network found in a batch.
 
     Args:
-        batch: The pictures.
+        batch: Its tiles.
         raws: The network's output for each.
         spec: The model.
         wanted: What is to be found.
 
-    Returns:
-        Whether it was done; otherwise `Searched.add` has to, tile by tile.
+    Raises:
+        ModelError: If an output does not fit the model.
     """
-    rows = 4 + len(spec.classes)
-    if (
-        len(batch) == 1
-        or wanted.every_class
-        or spec.output != "anchor_free"
-        or any(len(picture.tiles) > 1 for picture, _, _ in batch)
-        or any(raw.shape != raws[0].shape or raw.shape[0] != rows for raw in raws)
-        or raws[0].shape[1] > MAX_TILE_CANDIDATES
-    ):
-        return False
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, ((picture, x, y), raw) in enumerate(zip(batch, raws, strict=True)):
+        if (
+            len(batch) > 1
+            and len(picture.tiles) == 1
+            and spec.output == "anchor_free"
+            and not wanted.every_class
+            and raw.shape[0] == 4 + len(spec.classes)
+            and raw.shape[1] <= MAX_TILE_CANDIDATES
+        ):
+            alike.setdefault(raw.shape, []).append(i)
+        else:
+            picture.add(x, y, raw, spec, wanted)
+    for group in alike.values():
+        _add_together([batch[i][0] for i in group], [raws[i] for i in group], wanted)
+
+
+def _add_together(pictures: Sequence[Searched], raws: Sequence[FloatArray], wanted: Wanted) -> None:
+    """What `Searched.add` and `merged` do, for pictures of one tile, one size and one scale.
+
+    A call of numpy takes as long for one small picture as for a batch of them.
+    """
     outputs = np.stack(raws)
     best = outputs[:, 4:].max(axis=1)
     owner, column = np.nonzero(best >= wanted.floor)
     mine = outputs[owner, :, column]
     half = 0.5 * mine[:, 2:4]
-    fit = batch[0][0].fit
+    fit = pictures[0].fit
     xyxy = fit.to_source(np.concatenate([mine[:, :2] - half, mine[:, :2] + half], axis=1))
     width, height = fit.source_width_px, fit.source_height_px
     found = Detections(
@@ -233,7 +243,6 @@ def add_together(
     apart[:, ::2] += owner[:, None] * (2.0 * width)
     kept = nms(apart, found.confidence, wanted.iou) if len(apart) else owner
     kept = kept[np.argsort(owner[kept], kind="stable")]
-    found, ends = found[kept], np.searchsorted(owner[kept], np.arange(len(batch) + 1))
-    for i, (picture, _, _) in enumerate(batch):
+    found, ends = found[kept], np.searchsorted(owner[kept], np.arange(len(pictures) + 1))
+    for i, picture in enumerate(pictures):
         picture.kept = found[ends[i] : ends[i + 1]]
-    return True

@@ -283,7 +283,7 @@ def test_boxes_are_computed_in_32_bits_from_a_network_in_16():
     torch.manual_seed(0)
     head = Detect(nc=3, ch=(16, 16, 16)).eval().half().float()
     head.stride = torch.tensor([8.0, 16.0, 32.0])
-    features = [torch.randn(1, 16, 1024 // s, 1024 // s).half() for s in (8, 16, 32)]
+    features = [torch.randn(1, 16, 64 // s, 1024 // s).half() for s in (8, 16, 32)]
 
     def boxes(layer, dtype):
         with torch.inference_mode():
