@@ -8,7 +8,14 @@ import typer
 
 from allcell.cli.base import app, default_device, default_model, explained, say
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
-from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
+from allcell.data.dataset import WHOLE, LabelledImage
+from allcell.data.labelled_sets import (
+    LABEL_FORMATS,
+    check_pictures,
+    open_set,
+    part_of,
+    read_labelled,
+)
 from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
 from allcell.evaluation.bundle import pack, rescore
@@ -38,7 +45,7 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help=f"A folder in {_WHOSE} layout; with --all or --laboratories, the folder "
+        help=f"A folder or ZIP in {_WHOSE} layout; with --all or --laboratories, the folder "
         "that holds the datasets made by `data`.",
     ),
     model: str = typer.Option(default_model, help="Name of the model."),
@@ -112,8 +119,7 @@ def evaluate_command(
         if done % 20 == 0 or done == of:
             say(f"{done} of {of} images")
 
-    images = read_labelled(data, split, mapping=_mapping(mapping))
-    name = data.resolve().name
+    name, split, images = _read(data, split, mapping)
     if onnx is not None:
         detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
@@ -175,20 +181,35 @@ def compare_command(
         raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
     if not bundle.resolve().parent.is_dir():
         raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
-    images = read_labelled(data, split, mapping=_mapping(mapping))
+    data_name, split, images = _read(data, split, mapping)
     answers, fields = [], []
     for name in names:
         say(f"{name} on {len(images)} images")
         if name in judges:
             fields.append(judge(name, images, device=device))
         else:
-            answers.append(answer(name, images, data.resolve().name, split, device=device))
+            answers.append(answer(name, images, data_name, split, device=device))
     results, comparison = evaluate_all(answers, fields)
     bundle.write_bytes(pack(answers, results, comparison, fields))
     _print_comparison(results, comparison)
     for judged in fields:
         right = judged.counts.accuracy
         typer.echo(f"{judged.model}: {right.k} of {right.n} fields classified correctly")
+
+
+def _read(data: Path, split: str, mapping: list[str]) -> tuple[str, str, list[LabelledImage]]:
+    """Name of a set, the part of it that is meant, and its images, all of which can be decoded."""
+    targets = _mapping(mapping)
+    folder = open_set(data)
+    part = part_of(folder, split)
+    if part != split:
+        whole = "is not divided: all of it is used"
+        say(f"{data.name} {whole}" if part == WHOLE else f"{split} is {part} in {data.name}")
+    images = read_labelled(folder, part, mapping=targets)
+    check_pictures(images)
+    # A ZIP is called as the folder was, a set named by its `data.yaml` as its folder is.
+    path = data.resolve().parent if data.suffix in (".yaml", ".yml") else data.resolve()
+    return path.name if path.is_dir() else path.stem, part, images
 
 
 def _check(path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from allcell.data.folders import child, inside, read_words
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES
@@ -65,6 +67,28 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError("it holds aliases")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        made = super().construct_mapping(node, deep)
+        if len(made) < len(node.value):
+            raise yaml.YAMLError("it says something twice")
+        return made
+
+
+def find_yaml(data_dir: DataPath) -> DataPath | None:
+    """The file that names a YOLO set's classes: `data.yaml`, or the only one of such a suffix.
+
+    Args:
+        data_dir: Folder of the set.
+
+    Returns:
+        None if there is none.
+    """
+    for name in ("data.yaml", "data.yml"):
+        if (usual := child(data_dir, name)).is_file():
+            return usual
+    others = [p for p in inside(data_dir) if p.name.lower().endswith((".yaml", ".yml"))]
+    return others[0] if len(others) == 1 and others[0].is_file() else None
+
 
 def read_class_names(data_dir: DataPath) -> list[str]:
     """The class names of a YOLO data set, in the order of their numbers.
@@ -75,12 +99,12 @@ def read_class_names(data_dir: DataPath) -> list[str]:
     Raises:
         DataError: If that file is missing, too large, or does not name the classes.
     """
-    path = data_dir / "data.yaml"
+    path = find_yaml(data_dir) or data_dir / "data.yaml"
     where = shown(path, data_dir)
     try:
         if size_bytes(path) > MAX_YAML_BYTES:
             raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = yaml.load(read_words(path, data_dir), _Loader)
     except _NOT_YAML as error:
         # The message of an OSError contains the whole path.
         reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
@@ -89,8 +113,8 @@ def read_class_names(data_dir: DataPath) -> list[str]:
             "A YOLO data set names its classes there.",
         ) from error
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[i] for i in range(len(names))]
+    if isinstance(names, dict):
+        names = _in_order(names)
     if not isinstance(names, list) or not names:
         raise DataError(
             f"{where} has no list of classes.",
@@ -101,7 +125,18 @@ def read_class_names(data_dir: DataPath) -> list[str]:
             f"{where} has a class whose name is not text of at most {MAX_NAME_CHARS} characters.",
             "Shorten it, or put it in quotes.",
         )
-    return [str(name) for name in names]
+    return [str(name).strip() for name in names]
+
+
+def _in_order(names: Mapping[object, object]) -> list[object] | None:
+    """The names of a table whose keys are the numbers 0, 1, ..., maybe in quotes; else None."""
+    numbered: dict[object, object] = {
+        int(key) if isinstance(key, str) and key.isdecimal() and len(key) < 10 else key: name
+        for key, name in names.items()
+    }
+    if len(numbered) < len(names) or set(numbered) != set(range(len(names))):
+        return None
+    return [numbered[i] for i in range(len(names))]
 
 
 def _is_name(name: object) -> bool:

@@ -59,7 +59,7 @@ class PredictedImage:
     """Predictions and ground truth of one image.
 
     Attributes:
-        name: File name without extension.
+        name: File name without extension, with its folder in the set if it has one of its own.
         width_px: Width of the image.
         height_px: Height of the image.
         predictions: Down to `FLOOR_CONFIDENCE`, best first and as many as `predict` keeps; a box
@@ -181,7 +181,7 @@ def predict(
 
     Args:
         detector: The detector to evaluate.
-        images: From `dataset.read_yolo`.
+        images: From `yolo_sets.read_yolo`.
         setting: Names and thresholds.
         classes: Class names in the order of the detector's class ids.
         on_image: Called with the number of images done and the total.
@@ -218,7 +218,7 @@ def predict(
         )
         answers.append(
             PredictedImage(
-                item.path.stem,
+                item.called,
                 width,
                 height,
                 predictions,
