@@ -203,8 +203,7 @@ def _read(data: Path, split: str, mapping: list[str]) -> tuple[str, str, list[La
     folder = open_set(data)
     part = part_of(folder, split)
     if part != split:
-        whole = "is not divided: all of it is used"
-        say(f"{data.name} {whole}" if part == WHOLE else f"{split} is {part} in {data.name}")
+        say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
     images = read_labelled(folder, part, mapping=targets)
     check_pictures(images)
     # A ZIP is called as the folder was, a set named by its `data.yaml` as its folder is.
@@ -277,9 +276,11 @@ def _table(result: EvaluationResult) -> str:
         at = c.at_operating_point
         lines.append(
             f"{name:8} {c.cells:5d} {number(c.ap50_as_shown)} {number(c.ap50_95_as_shown)} "
-            f"{at.tp:4d} {at.fp:4d} {at.fn:4d} "
-            f"{number(c.precision)} {number(c.recall)} {number(c.ap50)} {number(c.ap50_95)}"
+            + (3 * " n/a " if c.unknown else f"{at.tp:4d} {at.fp:4d} {at.fn:4d} ")
+            + f"{number(c.precision)} {number(c.recall)} {number(c.ap50)} {number(c.ap50_95)}"
         )
+    if missing := [name for name, c in result.classes.items() if c.unknown]:
+        lines.append(f"n/a: {result.model} has no class {in_words(missing)}")
     lines.append(
         f"{'mean':14} {number(result.map50_as_shown)} "
         f"{number(result.map50_95_as_shown)} {'':28} {number(result.map50)} "

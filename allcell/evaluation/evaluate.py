@@ -10,7 +10,7 @@ import numpy as np
 from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import PAPER_CLASS_IDS, Array, Evidence
+from allcell.evaluation.evidence import Array, Evidence
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, ClassMatches
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
@@ -18,7 +18,6 @@ from allcell.evaluation.metrics import (
     calibration,
     counts_at,
     curve,
-    froc_sensitivity,
 )
 from allcell.evaluation.predictions import (
     CALIBRATION_FLOOR,
@@ -156,11 +155,13 @@ def suggest_confidence(evidence: Evidence) -> float:
     """The operating threshold to choose from these images, 0.1 to 0.9.
 
     The lowest multiple of 0.05 whose F1, averaged over blast and healthy, is within 0.005 of the
-    best: of equally good thresholds, the one that misses the fewest cells.
+    best: of equally good thresholds, the one that misses the fewest cells. Only classes that the
+    model has count.
     """
+    classes = evidence.paper_classes or evidence.known
     f1 = np.array(
         [
-            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in PAPER_CLASS_IDS])
+            np.mean([_f1(counts_at(evidence.user_matches[i], float(t))) for i in classes])
             for t in _THRESHOLDS
         ]
     )
@@ -177,6 +178,7 @@ def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float])
     matches: ClassMatches = evidence.matches[class_id]
     user = evidence.user_matches[class_id]
     points = curve(matches)
+    froc = [measured[f"{name}.sensitivity_at_{a:g}_false_alarms"] for a in FROC_FALSE_ALARMS]
     return ClassResult(
         cells=matches.n_truth,
         ap50=_known(measured[f"{name}.ap50"]),
@@ -194,13 +196,15 @@ def _class_result(evidence: Evidence, class_id: int, measured: dict[str, float])
         ),
         froc={
             f"{allowed:g}": _known(float(value))
-            for allowed, value in zip(FROC_FALSE_ALARMS, froc_sensitivity(matches), strict=True)
+            for allowed, value in zip(FROC_FALSE_ALARMS, froc, strict=True)
         },
         calibration=calibration(user) if len(user.confidence) else None,
     )
 
 
 def _healthy_with_blasts(evidence: Evidence) -> Proportion:
+    if HEALTHY not in evidence.known:
+        return Proportion.of(0, 0)
     healthy = evidence.user_matches[HEALTHY]
     found = healthy.counted_at(evidence.confidence) & healthy.correct[0]
     k = int(np.sum(found & evidence.blast_present[healthy.image]))
