@@ -117,7 +117,7 @@ def read_coco(
     boxes: dict[str, list[LabelledBox]] = {number: [] for number in content.images}
     for box in content.boxes:
         boxes[box.image].append(box)
-    pictures = _Pictures(path, split, data_dir)
+    pictures = _NamedPictures(path, split, data_dir)
     images = []
     owners: dict[DataPath, str] = {}
     for done, (number, rows) in enumerate(boxes.items(), 1):
@@ -155,7 +155,7 @@ def _annotation_file(data_dir: DataPath, split: str) -> DataPath:
     return path
 
 
-class _Pictures:
+class _NamedPictures:
     """Finds the pictures of a set by the names that its annotation file gives them."""
 
     def __init__(self, path: DataPath, split: str, data_dir: DataPath) -> None:

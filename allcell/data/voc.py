@@ -151,7 +151,7 @@ def read_voc(
             on_image(done, len(paths))
     names = list(dict.fromkeys(item.name for said in found.values() for item in said.objects))
     targets = dict(zip(names, class_targets(names, mapping), strict=True))
-    pictures = _Pictures(data_dir, split)
+    pictures = _VocPictures(data_dir, split)
     images = []
     owners: dict[DataPath, DataPath] = {}
     for path, said in found.items():
@@ -240,7 +240,7 @@ def _text(item: Any, name: str, where: str) -> str:
     return str(text).strip()
 
 
-class _Pictures:
+class _VocPictures:
     """Finds the picture of an annotation."""
 
     def __init__(self, data_dir: DataPath, split: str) -> None:
