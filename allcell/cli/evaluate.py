@@ -7,15 +7,9 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, default_device, default_model, explained, say
+from allcell.cli.labelled_set import read_set
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
-from allcell.data.dataset import WHOLE, LabelledImage
-from allcell.data.labelled_sets import (
-    LABEL_FORMATS,
-    check_pictures,
-    open_set,
-    part_of,
-    read_labelled,
-)
+from allcell.data.labelled_sets import LABEL_FORMATS
 from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
 from allcell.evaluation.bundle import pack, rescore
@@ -119,7 +113,7 @@ def evaluate_command(
         if done % 20 == 0 or done == of:
             say(f"{done} of {of} images")
 
-    name, split, images = _read(data, split, mapping)
+    name, split, images = read_set(data, split, mapping)
     if onnx is not None:
         detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
@@ -181,7 +175,7 @@ def compare_command(
         raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
     if not bundle.resolve().parent.is_dir():
         raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
-    data_name, split, images = _read(data, split, mapping)
+    data_name, split, images = read_set(data, split, mapping)
     answers, fields = [], []
     for name in names:
         say(f"{name} on {len(images)} images")
@@ -195,20 +189,6 @@ def compare_command(
     for judged in fields:
         right = judged.counts.accuracy
         typer.echo(f"{judged.model}: {right.k} of {right.n} fields classified correctly")
-
-
-def _read(data: Path, split: str, mapping: list[str]) -> tuple[str, str, list[LabelledImage]]:
-    """Name of a set, the part of it that is meant, and its images, all of which can be decoded."""
-    targets = _mapping(mapping)
-    folder = open_set(data)
-    part = part_of(folder, split)
-    if part != split:
-        say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
-    images = read_labelled(folder, part, mapping=targets)
-    check_pictures(images)
-    # A ZIP is called as the folder was, a set named by its `data.yaml` as its folder is.
-    path = data.resolve().parent if data.suffix in (".yaml", ".yml") else data.resolve()
-    return path.name if path.is_dir() else path.stem, part, images
 
 
 def _check(path: Path) -> None:
@@ -245,20 +225,6 @@ def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Compari
     undecided = sum(d.p is None for d in comparison.differences)
     if undecided:
         typer.echo(f"of {len(comparison.differences)} differences {undecided} {UNDECIDED}")
-
-
-def _mapping(pairs: list[str]) -> dict[str, str | None]:
-    """Parse `theirs=ours`; an empty ours leaves the class out."""
-    mapping: dict[str, str | None] = {}
-    for pair in pairs:
-        theirs, sign, ours = pair.rpartition("=")
-        if not sign or not theirs:
-            raise DataError(
-                f"--map {pair} is not of the form theirs=ours.",
-                "For example --map lymphoblast=blast.",
-            )
-        mapping[theirs] = ours or None
-    return mapping
 
 
 def _table(result: EvaluationResult) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from allcell.data.folders import read_words
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
@@ -171,7 +173,8 @@ def _boxes(content: Any) -> Iterable[LabelledBox]:
             raise ValueError(f"{where} is of image {image}, which is not among them")
         if category not in categories:
             raise ValueError(f"{where} is of category {category}, which is not among them")
-        corners = _corners(_field(item, "bbox", where), where)
+        bbox = item.get("bbox") or _around(item.get("segmentation"))
+        corners = _corners(_field(item, "bbox", where) if bbox is None else bbox, where)
         yield LabelledBox(where, image, category, _is_crowd(item.get("iscrowd"), where), corners)
 
 
@@ -181,6 +184,16 @@ def _is_crowd(value: Any, where: str) -> bool:
     if value in (1, "1", "true", "True"):
         return True
     raise ValueError(f"{where}: iscrowd {value!r} is neither 0 nor 1")
+
+
+def _around(polygons: Any) -> list[float] | None:
+    """The bbox of polygons, which some programs write alone; None if there are none."""
+    try:
+        points = np.concatenate([np.array(p, np.float64).reshape(-1, 2) for p in polygons])
+        low, high = points.min(axis=0), points.max(axis=0)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return [*low.tolist(), *(high - low).tolist()]
 
 
 def _corners(bbox: Any, where: str) -> list[float]:

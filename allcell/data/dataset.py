@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from allcell.data.class_names import IGNORED
 from allcell.data.zipped import DataPath
 from allcell.detections import Detections, FloatArray
-from allcell.errors import DataError
+from allcell.errors import DataError, ImageError
 from allcell.imaging.images import Limits, RGBImage, decode, size_px
 from allcell.models.registry import BLAST, CLASSES
 
@@ -173,3 +174,43 @@ def labelled(
         centroids,
         name,
     )
+
+
+def check_pictures(images: Sequence[LabelledImage], on_image: OnImage | None = None) -> None:
+    """Decode each image once, so that what is wrong with it is found before any model runs.
+
+    Args:
+        images: Of a set.
+        on_image: Called with the number of images decoded and their total; may raise to stop.
+
+    Raises:
+        ImageError: If some cannot be read; it says how many, and why the first cannot.
+        DataError: If a picture is there twice, with other labels.
+    """
+    broken: list[ImageError] = []
+    known: dict[bytes, LabelledImage] = {}
+    for done, item in enumerate(images, 1):
+        twin = known.setdefault(hashlib.sha256(item.path.read_bytes()).digest(), item)
+        if not _same_labels(twin, item):
+            raise DataError(
+                f"{twin.path.name} and {item.path.name} are the same picture with other labels.",
+                "Keep the one whose labels are right.",
+            )
+        try:
+            item.pixels()
+        except ImageError as error:
+            broken.append(error)
+        if on_image:
+            on_image(done, len(images))
+    if broken:
+        count = f"{len(broken)} of {len(images)} images cannot be read. " * (len(broken) > 1)
+        raise ImageError(f"{count}{broken[0].message}", broken[0].remedy)
+
+
+def _same_labels(one: LabelledImage, other: LabelledImage) -> bool:
+    def rows(item: LabelledImage) -> list[list[float]]:
+        ignored = np.hstack([item.ignore, np.full((len(item.ignore), 1), -1)])
+        known = np.hstack([item.truth.xyxy, item.truth.class_id[:, None]])
+        return sorted(np.round(np.vstack([known, ignored]).astype(np.float64), 1).tolist())
+
+    return one is other or rows(one) == rows(other)

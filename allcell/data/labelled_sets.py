@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from allcell.data.folders import inside
 from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
 from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_splits
 from allcell.data.zipped import DataPath, ZipLimits, open_zip, shown
-from allcell.errors import DataError, ImageError
+from allcell.errors import DataError
 from allcell.text.words import in_words
 
 
@@ -57,7 +57,7 @@ class LabelFormat:
 LABEL_FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat(
         name="YOLO",
-        layout="data.yaml, images/<split>, labels/<split>",
+        layout="data.yaml or classes.txt, images/<split>, labels/<split>",
         recognise=is_yolo,
         splits=yolo_splits,
         read=read_yolo,
@@ -121,29 +121,6 @@ def read_labelled(
     return known.read(data_dir, part, mapping=mapping, on_image=on_image)
 
 
-def check_pictures(images: Sequence[LabelledImage], on_image: OnImage | None = None) -> None:
-    """Decode each image once, so that a broken one is found before any model runs.
-
-    Args:
-        images: Of a set.
-        on_image: Called with the number of images decoded and their total; may raise to stop.
-
-    Raises:
-        ImageError: If some cannot be read; it says how many, and why the first cannot.
-    """
-    broken: list[ImageError] = []
-    for done, item in enumerate(images, 1):
-        try:
-            item.pixels()
-        except ImageError as error:
-            broken.append(error)
-        if on_image:
-            on_image(done, len(images))
-    if broken:
-        count = f"{len(broken)} of {len(images)} images cannot be read. " * (len(broken) > 1)
-        raise ImageError(f"{count}{broken[0].message}", broken[0].remedy)
-
-
 def part_of(data_dir: DataPath, split: str) -> str:
     """The part of a set that is meant: `valid` for `val`, `WHOLE` if the set is not divided.
 
@@ -200,7 +177,13 @@ def find_set(folder: DataPath) -> DataPath:
             return found[0]
         if len(folders) != 1:
             raise
-        return find_set(folders[0])
+        try:
+            return find_set(folders[0])
+        except DataError:
+            # Only what begins like a set has something to say of itself.
+            if any(known.recognise(folders[0], WHOLE) for known in LABEL_FORMATS):
+                raise
+        raise
     return folder
 
 
@@ -240,6 +223,13 @@ def _recognised(data_dir: DataPath) -> tuple[LabelFormat, set[str]]:
     for known in LABEL_FORMATS:
         if found := known.splits(data_dir):
             return known, found
+    for known in LABEL_FORMATS:
+        if known.recognise(data_dir, WHOLE):
+            raise DataError(
+                f"{shown(data_dir, data_dir)} holds no labelled set: it seems to be {known.name}, "
+                "but not all of it is there.",
+                _what_is_read(),
+            )
     raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _what_is_read())
 
 

@@ -197,6 +197,11 @@ def _read(path: DataPath) -> _Annotation:
         if size_bytes(path) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES // 2**20} MB")
         root = ElementTree.fromstring(path.read_bytes())
+        for element in root.iter():
+            # Some programs put their own web address before each name.
+            element.tag = str(element.tag).rpartition("}")[2]
+        if root.tag != "annotation":
+            raise ValueError(f"it holds <{root.tag}>, not <annotation>")
         objects = [_object(item, number) for number, item in enumerate(root.iter("object"), 1)]
         return _Annotation(root.findtext("filename", "").strip(), _size(root), objects)
     # LookupError: an unknown encoding. The message of an OSError contains the whole path.

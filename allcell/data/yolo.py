@@ -74,8 +74,11 @@ class _Loader(yaml.SafeLoader):
         return made
 
 
-def find_yaml(data_dir: DataPath) -> DataPath | None:
-    """The file that names a YOLO set's classes: `data.yaml`, or the only one of such a suffix.
+def find_names(data_dir: DataPath) -> DataPath | None:
+    """The file that names a YOLO set's classes.
+
+    `data.yaml`, or the only one of such a suffix; without one, the list that labelling programs
+    write, one name a line: `classes.txt`, maybe in `labels`, or `obj.names`.
 
     Args:
         data_dir: Folder of the set.
@@ -87,31 +90,35 @@ def find_yaml(data_dir: DataPath) -> DataPath | None:
         if (usual := child(data_dir, name)).is_file():
             return usual
     others = [p for p in inside(data_dir) if p.name.lower().endswith((".yaml", ".yml"))]
-    return others[0] if len(others) == 1 and others[0].is_file() else None
+    if others:
+        return others[0] if len(others) == 1 and others[0].is_file() else None
+    folders = (data_dir, child(data_dir, "labels"))
+    lists = (child(folder, name) for folder in folders for name in ("classes.txt", "obj.names"))
+    return next((path for path in lists if path.is_file()), None)
+
+
+def has_key_points(data_dir: DataPath) -> bool:
+    """Whether lines of a set go on with key points after the box, as its `data.yaml` says.
+
+    Raises:
+        DataError: As in `read_class_names`.
+    """
+    content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
+    return isinstance(content, dict) and "kpt_shape" in content
 
 
 def read_class_names(data_dir: DataPath) -> list[str]:
     """The class names of a YOLO data set, in the order of their numbers.
 
     Args:
-        data_dir: Its folder, with `data.yaml`.
+        data_dir: Its folder, with a file that `find_names` finds.
 
     Raises:
         DataError: If that file is missing, too large, or does not name the classes.
     """
-    path = find_yaml(data_dir) or data_dir / "data.yaml"
+    path = find_names(data_dir) or data_dir / "data.yaml"
     where = shown(path, data_dir)
-    try:
-        if size_bytes(path) > MAX_YAML_BYTES:
-            raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
-        content = yaml.load(read_words(path, data_dir), _Loader)
-    except _NOT_YAML as error:
-        # The message of an OSError contains the whole path.
-        reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
-        raise DataError(
-            f"{where} cannot be read: {reason[:300] or type(error).__name__}.",
-            "A YOLO data set names its classes there.",
-        ) from error
+    content = _content(path, data_dir)
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
         names = _in_order(names)
@@ -126,6 +133,25 @@ def read_class_names(data_dir: DataPath) -> list[str]:
             "Shorten it, or put it in quotes.",
         )
     return [str(name).strip() for name in names]
+
+
+def _content(path: DataPath, data_dir: DataPath) -> Any:
+    """What a file says; a list of names as YAML would."""
+    where = shown(path, data_dir)
+    try:
+        if size_bytes(path) > MAX_YAML_BYTES:
+            raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
+        text = read_words(path, data_dir)
+        if not path.name.lower().endswith((".yaml", ".yml")):
+            return {"names": text.strip().splitlines()}
+        return yaml.load(text, _Loader)
+    except _NOT_YAML as error:
+        # The message of an OSError contains the whole path.
+        reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
+        raise DataError(
+            f"{where} cannot be read: {reason[:300] or type(error).__name__}.",
+            "A YOLO data set names its classes there.",
+        ) from error
 
 
 def _in_order(names: Mapping[object, object]) -> list[object] | None:

@@ -21,10 +21,10 @@ from allcell.data.dataset import (
     picture_size_px,
 )
 from allcell.data.folders import Tree, child, inside, read_words
-from allcell.data.yolo import find_yaml, read_class_names
+from allcell.data.yolo import find_names, has_key_points, read_class_names
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
-from allcell.imaging.images import SUFFIXES
+from allcell.imaging.images import SUFFIXES, SUPPORTED
 from allcell.models.registry import CLASSES
 
 #: File and line, class, and fractions of one cell in a label file.
@@ -79,7 +79,7 @@ def read_yolo(
                 f"There is no folder {shown(folder, data_dir)}.",
                 "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
             )
-    names = read_class_names(data_dir)
+    names, bare = read_class_names(data_dir), has_key_points(data_dir)
     pictures = _pictures(images, labels, data_dir)
     if not pictures:
         raise DataError(
@@ -89,7 +89,7 @@ def read_yolo(
     for picture in pictures:
         if on_image:
             on_image(0, len(pictures))
-        cells.append(list(_cells(picture.labels, data_dir, len(names))))
+        cells.append(list(_cells(picture.labels, data_dir, len(names), bare)))
     used = sorted({class_id for rows in cells for _, class_id, _ in rows})
     wanted = class_targets([names[class_id] for class_id in used], mapping)
     targets = dict(zip(used, wanted, strict=True))
@@ -107,15 +107,11 @@ def read_yolo(
 
 def is_yolo(data_dir: DataPath, split: str) -> bool:
     """Whether a folder is a YOLO data set; `split` makes no difference."""
-    return find_yaml(data_dir) is not None
+    return find_names(data_dir) is not None
 
 
 def yolo_splits(data_dir: DataPath) -> set[str] | None:
-    """The splits of a YOLO data set that have labels; `WHOLE` if it is not divided.
-
-    Returns:
-        None if the folder is not a YOLO data set.
-    """
+    """The splits that have labels, `WHOLE` if the set is not divided; None if it is not YOLO."""
     if not is_yolo(data_dir, WHOLE):
         return None
     folders = (*inside(data_dir), *inside(child(data_dir, "images")))
@@ -127,6 +123,13 @@ def yolo_splits(data_dir: DataPath) -> set[str] | None:
     return {WHOLE} if images.is_dir() and inside(labels) else set()
 
 
+def _is_mixed(folder: DataPath) -> bool:
+    """Whether pictures lie in a folder with their labels beside them, as darknet has it."""
+    names = {path.name.lower() for path in inside(folder)}
+    stems = {name.removesuffix(".txt") for name in names if name.endswith(".txt")}
+    return any(name.endswith(SUFFIXES) and name.rpartition(".")[0] in stems for name in names)
+
+
 def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
     """Folders of one split's images and labels, where the usual tools put them; may be missing."""
     images, labels = child(data_dir, "images"), child(data_dir, "labels")
@@ -134,6 +137,9 @@ def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
         return images / split, labels / split
     if child(data_dir / split, "images").is_dir():
         return child(data_dir / split, "images"), child(data_dir / split, "labels")
+    mixed = data_dir if split == WHOLE else data_dir / split
+    if not images.is_dir() and _is_mixed(mixed):
+        return mixed, mixed
     return (images, labels) if split == WHOLE else (images / split, labels / split)
 
 
@@ -143,7 +149,7 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     Raises:
         DataError: If a file is missing or malformed.
     """
-    names = read_class_names(data_dir)
+    names, bare = read_class_names(data_dir), has_key_points(data_dir)
     images, labels = yolo_folders(data_dir, split)
     if not (images.is_dir() and labels.is_dir()):
         return {}
@@ -151,7 +157,7 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     counts = Counter(
         names[class_id]
         for picture in _pictures(images, labels, data_dir)
-        for _, class_id, _ in _cells(picture.labels, data_dir, len(names))
+        for _, class_id, _ in _cells(picture.labels, data_dir, len(names), bare)
     )
     return {name: counts[name] for name in dict.fromkeys(names) if counts[name]}
 
@@ -165,11 +171,14 @@ def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath) -> list[_P
     texts = Tree(labels)
     found: list[_Picture] = []
     owners: dict[DataPath, DataPath] = {}
+    other: dict[DataPath, DataPath | None] = {}
     for name, path in Tree(images).files.items():
-        if not name.lower().endswith(SUFFIXES):
-            continue
         stem = str(PurePosixPath(name).with_suffix(""))
         own = texts.find(f"{stem}.txt")
+        if not name.lower().endswith(SUFFIXES):
+            if own not in (None, path):
+                other[path] = own
+            continue
         if own is not None and owners.setdefault(own, path) != path:
             raise DataError(
                 f"{shown(owners[own], data_dir)} and {shown(path, data_dir)} share the labels "
@@ -177,6 +186,11 @@ def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath) -> list[_P
                 "Keep one of the two, or give them names of their own.",
             )
         found.append(_Picture(path, stem, own))
+    if strange := next((path for path, own in other.items() if own not in owners), None):
+        raise DataError(
+            f"{shown(strange, data_dir)} has labels, but is not a kind of picture that is read.",
+            f"Save it as {SUPPORTED}.",
+        )
     bare = next((picture for picture in found if picture.labels is None), None)
     left = (path for path in texts.files.values() if path not in owners)
     lonely = next((path for path in left if _holds_labels(path, data_dir)), None)
@@ -200,8 +214,11 @@ def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
         return False
 
 
-def _cells(path: DataPath | None, data_dir: DataPath, classes: int) -> Iterator[_LabelRow]:
-    for where, values in _lines(path, data_dir):
+def _cells(
+    path: DataPath | None, data_dir: DataPath, classes: int, key_points: bool
+) -> Iterator[_LabelRow]:
+    for where, row in _lines(path, data_dir):
+        values = row[:5] if key_points else row
         # The sixth value is the confidence of whoever suggested the box.
         sixth = len(values) == 6 and 0 <= values[5] <= 1
         if len(values) != 5 and not sixth and (len(values) < 7 or len(values) % 2 == 0):
@@ -237,7 +254,6 @@ def _read_image(
             if len(values) != 2 or not (0 <= values[0] <= width_px and 0 <= values[1] <= height_px):
                 raise _malformed(where, f"x y within the {width_px} x {height_px} image")
         points = np.array([values for _, values in rows], np.float32).reshape(-1, 2)
-
     size = np.array([width_px, height_px, width_px, height_px])
     return labelled(
         picture.path,

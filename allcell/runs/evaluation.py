@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from allcell.classifier import FieldClassifier
-from allcell.data.dataset import LabelledImage
-from allcell.data.labelled_sets import check_pictures, read_labelled
+from allcell.data.dataset import LabelledImage, check_pictures
+from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
 from allcell.errors import AllcellError, DataError, DeviceError, ModelError

@@ -20,6 +20,9 @@ _MOST_FINISHED_BOXES = 1000
 _FRACTIONS_PX = 2.0
 #: Rounding may take scores this far outside 0 to 1.
 _ROUNDING = 1e-3
+#: Centres of a network's boxes exceed its input by no more than this share of it, or it answers in
+#: pixels of a picture of another size. A few may: what it is unsure of may lie anywhere.
+_BEYOND = 0.1
 #: Rounding may make a box of no size this much smaller than nothing.
 _ROUNDING_PX = 1.0
 
@@ -73,6 +76,9 @@ def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
     if len(shape) != 2:
         return ()
     rows, columns = shape
+    # No grid is that small: the network has done its own non-maximum suppression, and found little.
+    if columns == 6 and rows <= 6:
+        return (Fit("end_to_end", None),)
     found: list[Fit] = []
     # There are more boxes than numbers for each box, which tells rows from columns.
     if 5 <= rows <= columns:
@@ -131,6 +137,17 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
         raise ModelError(
             f"Its boxes lie within {largest:.2g} pixels: they seem to be fractions of the picture.",
             "Export it with boxes in pixels of the input.",
+        )
+    there = boxes[scores.max(axis=1, initial=0) > 0] if layout == "end_to_end" else boxes
+    centres = (there[:, :2] + there[:, 2:]) / 2 if layout == "end_to_end" else there[:, :2]
+    share = centres / np.array(input_px)
+    outside = ((share < -_BEYOND) | (share > 1 + _BEYOND)).any(axis=1)
+    if 2 * int(outside.sum()) > len(there):
+        width, height = input_px
+        raise ModelError(
+            f"Read as {layout}, {int(outside.sum())} of {len(there)} boxes lie outside the "
+            f"{width} x {height} pixels of the input.",
+            "Export it with boxes in pixels of the input, or choose another layout.",
         )
 
 

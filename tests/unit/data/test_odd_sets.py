@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from allcell.data.dataset import check_pictures
 from allcell.data.labelled_sets import (
-    check_pictures,
     class_counts,
     find_set,
     find_splits,
@@ -21,6 +21,7 @@ from allcell.data.zipped import open_zip
 from allcell.detections import Detections
 from allcell.errors import DataError, ImageError
 from allcell.imaging.images import encode_png
+from allcell.report.bundle import bundle_zip
 from allcell.report.exports import to_coco
 from tests.unit.report.test_exports import make
 from tests.user_sets import packed
@@ -158,6 +159,40 @@ TAKEN = {
     "a list of classes beside the labels": yolo(
         **{"labels/test/classes.txt": "blast\nhealthy\n", "images/test/b.txt": "x"}
     ),
+    "label studio's list of classes": {
+        "classes.txt": "blast\nhealthy\n",
+        "notes.json": '{"categories": []}',
+        "images/a.png": PICTURE,
+        "labels/a.txt": LABEL,
+    },
+    "labelImg's list of classes": {
+        "images/a.png": PICTURE,
+        "labels/classes.txt": "blast\nhealthy\n",
+        "labels/a.txt": LABEL,
+    },
+    "labels beside the pictures": {
+        "data.yaml": YAML,
+        "test/a.png": PICTURE,
+        "test/a.txt": LABEL,
+    },
+    "all in one folder": {
+        "classes.txt": "blast\nhealthy\n",
+        "a.png": PICTURE,
+        "a.txt": LABEL,
+    },
+    "key points after the box": yolo("0 0.5 0.5 0.25 0.5 0.1 0.1 0.9 0.9\n")
+    | {"data.yaml": f"{YAML}kpt_shape: [2, 2]"},
+    "voc with a web address": {
+        "Annotations/a.xml": xml().replace("<annotation>", '<annotation xmlns="http://voc">'),
+        "JPEGImages/a.png": PICTURE,
+    },
+    "coco, polygons alone": coco(
+        annotation={"bbox": [], "segmentation": [[30, 15, 50, 20, 50, 45, 40, 45]]}
+    ),
+    "coco, labels.json beside a folder of pictures": {
+        name.replace("annotations/instances_test", "labels").replace("images/", "data/"): content
+        for name, content in coco().items()
+    },
     "pictures without a cell": yolo() | {"labels/test/c.txt": ""},
 }
 
@@ -306,6 +341,25 @@ REFUSED = {
     "yolo, at the edge without a part inside": (
         yolo("0 1.09 0.5 0.1 0.1"),
         ["a.txt, line 1: expected a box with an area, in the image"],
+    ),
+    "yolo, a picture of another kind": (
+        yolo(**{"images/test/b.xcf": b"", "labels/test/b.txt": LABEL}),
+        ["b.xcf has labels, but is not a kind of picture"],
+    ),
+    "yolo, pictures alone": (
+        {"smears/data.yaml": YAML, "smears/images/test/a.png": PICTURE},
+        ["smears", "seems to be YOLO", "labels/<split>"],
+    ),
+    "voc, another program's": (
+        {
+            "Annotations/a.xml": xml().replace("annotation>", "cells>"),
+            "JPEGImages/a.png": PICTURE,
+        },
+        ["a.xml", "it holds <cells>"],
+    ),
+    "coco, a mask instead of a box": (
+        coco(annotation={"bbox": [], "segmentation": {"counts": "abc", "size": [60, 80]}}),
+        ["annotation 5: bbox []"],
     ),
     "several sets": (
         {f"{top}/{k}": v for top in ("a", "b") for k, v in yolo().items()},
@@ -479,6 +533,41 @@ def test_broken_pictures_are_found_before_any_model_runs():
     steps = []
     check_pictures(images[:1], lambda done, of: steps.append((done, of)))
     assert steps == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("label", "refused"),
+    [
+        pytest.param("", True, id="without its cell"),
+        pytest.param(LABEL, False, id="as it is"),
+    ],
+)
+def test_a_picture_that_is_there_twice_must_have_the_same_labels(label, refused):
+    files = yolo(**{"images/test/a copy.png": PICTURE, "labels/test/a copy.txt": label})
+    images = read_labelled(open_zip(packed(files), "s.zip"), "test")
+    if not refused:
+        return check_pictures(images)
+    with pytest.raises(DataError, match=r"a copy\.png and a\.png are the same picture with other"):
+        check_pictures(images)
+
+
+@pytest.mark.parametrize("place", ["images/", "", None])
+def test_our_own_zip_is_read_back_with_the_pictures(place):
+    result = make("a.png")
+    out = io.BytesIO()
+    Image.new("RGB", (result.width_px, result.height_px)).save(out, "png")
+    with zipfile.ZipFile(io.BytesIO(bundle_zip([result], [out.getvalue()]))) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    if place is None:
+        # The picture with the boxes on it is there, the picture itself is not.
+        with pytest.raises(DataError, match=r"a\.png is not in .*boxes are drawn on them"):
+            read_labelled(open_zip(packed(files), "s.zip"), "test")
+        return
+    files[f"{place}a.png"] = out.getvalue()
+    root = find_set(open_zip(packed(files), "s.zip"))
+    (image,) = read_labelled(root, "test")
+    assert image.path.at == f"{place}a.png"
+    assert len(image.truth) == len(result.shown_boxes)
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "yaml", "wrapped"])

@@ -121,6 +121,26 @@ def test_boxes_that_end_before_they_begin_are_refused(layout, box, meant):
     assert len(detector_of(graph(none), Claims("m", CLASSES)).detect(DARK)[0]) == 0
 
 
+@pytest.mark.parametrize("boxes", [0, 1, 3, 5, 6])
+def test_a_network_that_answers_with_as_many_boxes_as_it_finds(boxes):
+    detector = detector_of(
+        breaks_on_light(end_to_end()[:boxes], end_to_end()), Claims("m", CLASSES)
+    )
+    assert detector.spec.output == "end_to_end"
+    assert len(detector.detect(LIGHT, confidence=0.5)[0]) == 2
+
+
+@pytest.mark.parametrize("factor", [2, 10])
+@pytest.mark.parametrize("layout", [anchor_free, end_to_end])
+def test_boxes_in_pixels_of_another_picture_are_refused(layout, factor):
+    answer = layout().T if layout is anchor_free else layout()
+    grid = np.random.default_rng(0).uniform(0, SIDE * factor, (len(answer), 2))
+    answer[:, :4] = np.hstack([grid, grid + 9 if layout is end_to_end else 0 * grid + 9])
+    answer[:, 4] = np.maximum(answer[:, 4], 0.1)
+    with pytest.raises(ModelError, match="of 23 boxes lie outside the 64 x 64 pixels"):
+        detector_of(graph(answer.T if layout is anchor_free else answer), Claims("m", CLASSES))
+
+
 def test_two_classes_may_become_one():
     detector = detector_of(graph(anchor_free()), Claims("m", ("blast", "blast", "smudge")))
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
@@ -311,6 +331,8 @@ def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
             [Fit("anchor_free", 3, turned=True), Fit("anchor_based", 2)],
             id="YOLOv8, one row for each box",
         ),
+        pytest.param((0, 6), (640, 640), [Fit("end_to_end", None)], id="it found nothing in noise"),
+        pytest.param((5, 6), (640, 640), [Fit("end_to_end", None)], id="it found little in noise"),
         pytest.param(
             (8400, 5), (640, 640), [Fit("anchor_free", 1, turned=True)], id="the same, one class"
         ),
