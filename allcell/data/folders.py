@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
 from allcell.data.zipped import MAX_DEPTH, DataPath, ZipPath, shown
 from allcell.errors import DataError
@@ -52,10 +53,15 @@ def read_words(path: DataPath, data_dir: DataPath) -> str:
         data_dir: Folder of its set.
 
     Raises:
-        DataError: If it is anything else.
-        OSError: If there is no such file.
+        DataError: If it is anything else, or cannot be read.
     """
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{shown(path, data_dir)} cannot be read ({error.strerror or type(error).__name__}).",
+            "Check that it is there, and that you may read it.",
+        ) from error
     try:
         return content.decode("utf-16" if content.startswith(_WIDE) else "utf-8-sig")
     except ValueError as error:
@@ -156,8 +162,10 @@ def _key(name: str) -> str:
 
 
 def _spellings(name: str, folder: DataPath) -> Iterator[str]:
-    """A name, and what it looks like in a ZIP that does not say how its names are coded."""
+    """A name, also as a web address has it, or a ZIP that does not say how its names are coded."""
     yield name
+    if "%" in name:
+        yield unquote(name)
     if isinstance(folder, ZipPath):
         yield from folder.archive.misread(name)
 

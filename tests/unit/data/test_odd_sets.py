@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,6 +138,7 @@ TAKEN = {
     "coco, a path of another computer": coco("C:\\Users\\me\\smears\\a.png"),
     "coco, a path of another folder": coco("/data/smears/a.png"),
     "coco, accents in two ways": coco("Mu\u0308ller.png", "images/M\u00fcller.png"),
+    "coco, a name as in a web address": coco("a%20b%C3%BC.png", "images/a bü.png"),
     "coco, ids as text": coco(image={"id": "1"}, annotation={"image_id": "1"}),
     "coco, ids that are words": coco(
         image={"id": "im-a"}, annotation={"image_id": "im-a", "category_id": 1}
@@ -230,6 +232,21 @@ def test_coco_boxes_are_cut_off_at_the_edge(annotation, box):
 def test_a_label_that_is_there_twice_is_one_cell():
     image = read_labelled(open_zip(packed(yolo(LABEL * 2 + "1" + LABEL[1:])), "s.zip"), "test")[0]
     assert image.truth.class_id.tolist() == [0, 1], "another class on the same box is another cell"
+
+
+def test_a_file_that_may_not_be_read_is_named_without_its_place(tmp_path, monkeypatch):
+    folder = in_folder(yolo(), tmp_path / "smears")
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path.suffix == ".txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"a\.txt cannot be read \(Permission denied") as refused:
+        read_labelled(folder, "test")
+    assert str(tmp_path) not in str(refused.value)
 
 
 TWO = [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}]
