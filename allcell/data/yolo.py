@@ -1,8 +1,8 @@
-"""YOLO datasets: writing labels, one line per box, and `data.yaml`, which names the classes."""
+"""YOLO datasets: label files, one line per box, and `data.yaml`, which names the classes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +92,57 @@ def find_names(data_dir: DataPath) -> DataPath | None:
     others = [p for p in inside(data_dir) if p.name.lower().endswith((".yaml", ".yml"))]
     if others:
         return others[0] if len(others) == 1 and others[0].is_file() else None
+    return next(iter(_name_lists(data_dir)), None)
+
+
+def _name_lists(data_dir: DataPath) -> list[DataPath]:
     folders = (data_dir, child(data_dir, "labels"))
     lists = (child(folder, name) for folder in folders for name in ("classes.txt", "obj.names"))
-    return next((path for path in lists if path.is_file()), None)
+    return [path for path in lists if path.is_file()]
+
+
+def listed_pictures(data_dir: DataPath, split: str) -> list[tuple[str, str]] | None:
+    """The pictures of a split whose `data.yaml` names a text with one picture a line.
+
+    Args:
+        data_dir: Folder of the set.
+        split: Name of the split.
+
+    Returns:
+        For each, file and line for messages, and the picture's path as it stands there; None if
+        the split is no such list.
+
+    Raises:
+        DataError: As in `read_class_names`.
+    """
+    path = _split_lists(data_dir).get(split)
+    if path is None:
+        return None
+    lines = enumerate(read_words(path, data_dir).splitlines(), 1)
+    return [
+        (f"{shown(path, data_dir)}, line {n}", line.strip()) for n, line in lines if line.strip()
+    ]
+
+
+def listed_splits(data_dir: DataPath) -> set[str]:
+    """The splits that `listed_pictures` can list; none if `data.yaml` cannot be read."""
+    try:
+        return set(_split_lists(data_dir))
+    except DataError:
+        return set()
+
+
+def _split_lists(data_dir: DataPath) -> dict[str, DataPath]:
+    content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
+    said = content if isinstance(content, dict) else {}
+    found = {}
+    for split, name in said.items():
+        if isinstance(split, str) and isinstance(name, str) and name.lower().endswith(".txt"):
+            # Often with the place where the set once lay; the list is in the set's own folder.
+            path = child(data_dir, name.replace("\\", "/").rpartition("/")[2])
+            if path.is_file():
+                found[split] = path
+    return found
 
 
 def has_key_points(data_dir: DataPath) -> bool:
@@ -132,7 +180,17 @@ def read_class_names(data_dir: DataPath) -> list[str]:
             f"{where} has a class whose name is not text of at most {MAX_NAME_CHARS} characters.",
             "Shorten it, or put it in quotes.",
         )
-    return [str(name).strip() for name in names]
+    named = [str(name).strip() for name in names]
+    for other in _name_lists(data_dir):
+        # A labelling program numbers classes by its own list, whatever somebody wrote later.
+        listed = [name.strip() for name in read_words(other, data_dir).split("\n") if name.strip()]
+        if listed != named:
+            raise DataError(
+                f"{where} names the classes {', '.join(named)}, but "
+                f"{shown(other, data_dir)} {', '.join(listed)}."[:600],
+                "Their order says which number is which class: correct one of the two.",
+            )
+    return named
 
 
 def _content(path: DataPath, data_dir: DataPath) -> Any:
@@ -170,3 +228,30 @@ def _is_name(name: object) -> bool:
         # YAML makes a bool of an unquoted `no`.
         return not isinstance(name, bool) and abs(name) < 10**MAX_NAME_CHARS
     return isinstance(name, str) and len(name) <= MAX_NAME_CHARS
+
+
+def label_lines(path: DataPath | None, data_dir: DataPath) -> Iterator[tuple[str, list[float]]]:
+    """File and line, for messages, and numbers of each line that is not blank.
+
+    Args:
+        path: The file; None if there is none, and so no line.
+        data_dir: Folder of its set.
+
+    Raises:
+        DataError: If a line holds anything but numbers.
+    """
+    if path is None:
+        return
+    for number, line in enumerate(read_words(path, data_dir).splitlines(), start=1):
+        where = f"{shown(path, data_dir)}, line {number}"
+        try:
+            values = [float(word) for word in line.split()]
+        except ValueError as error:
+            raise malformed(where, "numbers") from error
+        if values:
+            yield where, values
+
+
+def malformed(where: str, expected: str) -> DataError:
+    """The error for a line that is not as expected; arguments: file and line, what it should be."""
+    return DataError(f"{where}: expected {expected}.", "Correct the file and try again.")

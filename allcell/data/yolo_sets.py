@@ -20,8 +20,16 @@ from allcell.data.dataset import (
     labelled,
     picture_size_px,
 )
-from allcell.data.folders import Tree, child, inside, read_words
-from allcell.data.yolo import find_names, has_key_points, read_class_names
+from allcell.data.folders import Tree, child, inside
+from allcell.data.yolo import (
+    find_names,
+    has_key_points,
+    label_lines,
+    listed_pictures,
+    listed_splits,
+    malformed,
+    read_class_names,
+)
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
 from allcell.imaging.images import SUFFIXES, SUPPORTED
@@ -80,7 +88,7 @@ def read_yolo(
                 "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
             )
     names, bare = read_class_names(data_dir), has_key_points(data_dir)
-    pictures = _pictures(images, labels, data_dir)
+    pictures = _pictures(images, labels, data_dir, split)
     if not pictures:
         raise DataError(
             f"There is no image in {shown(images, data_dir)}.", "Check --data and --split."
@@ -97,7 +105,7 @@ def read_yolo(
     experts = Tree(data_dir / "xyc")
     found = []
     for done, (picture, rows) in enumerate(zip(pictures, cells, strict=True), 1):
-        cut = list(_lines(ignored.find(f"{picture.stem}.txt"), data_dir))
+        cut = list(label_lines(ignored.find(f"{picture.stem}.txt"), data_dir))
         points = experts.find(f"{picture.stem}.xyc")
         found.append(_read_image(picture, data_dir, rows, targets, cut, points))
         if on_image:
@@ -117,10 +125,10 @@ def yolo_splits(data_dir: DataPath) -> set[str] | None:
     folders = (*inside(data_dir), *inside(child(data_dir, "images")))
     names = {path.name for path in folders if path.is_dir()}
     found = {n for n in names if all(folder.is_dir() for folder in yolo_folders(data_dir, n))}
-    if found:
-        return found
     images, labels = yolo_folders(data_dir, WHOLE)
-    return {WHOLE} if images.is_dir() and inside(labels) else set()
+    if found or not (images.is_dir() and labels.is_dir()):
+        return found
+    return listed_splits(data_dir) or ({WHOLE} if inside(labels) else set())
 
 
 def _is_mixed(folder: DataPath) -> bool:
@@ -140,7 +148,8 @@ def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
     mixed = data_dir if split == WHOLE else data_dir / split
     if not images.is_dir() and _is_mixed(mixed):
         return mixed, mixed
-    return (images, labels) if split == WHOLE else (images / split, labels / split)
+    whole = split == WHOLE or split in listed_splits(data_dir)
+    return (images, labels) if whole else (images / split, labels / split)
 
 
 def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
@@ -156,23 +165,23 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     # By name: two classes may have the same.
     counts = Counter(
         names[class_id]
-        for picture in _pictures(images, labels, data_dir)
+        for picture in _pictures(images, labels, data_dir, split)
         for _, class_id, _ in _cells(picture.labels, data_dir, len(names), bare)
     )
     return {name: counts[name] for name in dict.fromkeys(names) if counts[name]}
 
 
-def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath) -> list[_Picture]:
+def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath, split: str) -> list[_Picture]:
     """The pictures of a folder by name, each with its labels.
 
     Raises:
         DataError: If it is not clear which labels are whose.
     """
-    texts = Tree(labels)
+    texts, shots = Tree(labels), Tree(images)
     found: list[_Picture] = []
     owners: dict[DataPath, DataPath] = {}
     other: dict[DataPath, DataPath | None] = {}
-    for name, path in Tree(images).files.items():
+    for name, path in shots.files.items():
         stem = str(PurePosixPath(name).with_suffix(""))
         own = texts.find(f"{stem}.txt")
         if not name.lower().endswith(SUFFIXES):
@@ -201,7 +210,16 @@ def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath) -> list[_P
             "has no labels.",
             "Give labels the name and the folder of their picture, and take out those without one.",
         )
-    return found
+    listed = None if images.name == split else listed_pictures(data_dir, split)
+    if listed is None:
+        return found
+    chosen = set()
+    for where, name in listed:
+        image = shots.find_anywhere(name)
+        if image is None:
+            raise malformed(where, f"a picture in {shown(images, data_dir)}, not {name}")
+        chosen.add(image)
+    return [picture for picture in found if picture.path in chosen]
 
 
 def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
@@ -209,7 +227,7 @@ def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
     if not path.name.lower().endswith(".txt"):
         return False
     try:
-        return any(len(values) >= 5 for _, values in _lines(path, data_dir))
+        return any(len(values) >= 5 for _, values in label_lines(path, data_dir))
     except DataError:
         return False
 
@@ -217,14 +235,14 @@ def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
 def _cells(
     path: DataPath | None, data_dir: DataPath, classes: int, key_points: bool
 ) -> Iterator[_LabelRow]:
-    for where, row in _lines(path, data_dir):
+    for where, row in label_lines(path, data_dir):
         values = row[:5] if key_points else row
         # The sixth value is the confidence of whoever suggested the box.
         sixth = len(values) == 6 and 0 <= values[5] <= 1
         if len(values) != 5 and not sixth and (len(values) < 7 or len(values) % 2 == 0):
-            raise _malformed(where, "class cx cy w h, or class and a polygon")
+            raise malformed(where, "class cx cy w h, or class and a polygon")
         if values[0] not in range(classes):
-            raise _malformed(where, f"a class from 0 to {classes - 1}")
+            raise malformed(where, f"a class from 0 to {classes - 1}")
         yield where, int(values[0]), values[1:5] if sixth else values[1:]
 
 
@@ -245,14 +263,14 @@ def _read_image(
             boxes[target].append(box)
     for where, values in cut:
         if len(values) != 4:
-            raise _malformed(where, "cx cy w h")
+            raise malformed(where, "cx cy w h")
         boxes[IGNORED].append(_corners(values, where))
     points = None
     if centroid_path is not None:
-        rows = list(_lines(centroid_path, data_dir))
+        rows = list(label_lines(centroid_path, data_dir))
         for where, values in rows:
             if len(values) != 2 or not (0 <= values[0] <= width_px and 0 <= values[1] <= height_px):
-                raise _malformed(where, f"x y within the {width_px} x {height_px} image")
+                raise malformed(where, f"x y within the {width_px} x {height_px} image")
         points = np.array([values for _, values in rows], np.float32).reshape(-1, 2)
     size = np.array([width_px, height_px, width_px, height_px])
     return labelled(
@@ -263,25 +281,11 @@ def _read_image(
     )
 
 
-def _lines(path: DataPath | None, data_dir: DataPath) -> Iterator[tuple[str, list[float]]]:
-    """File and line, for messages, and numbers of each line that is not blank; none if no file."""
-    if path is None:
-        return
-    for number, line in enumerate(read_words(path, data_dir).splitlines(), start=1):
-        where = f"{shown(path, data_dir)}, line {number}"
-        try:
-            values = [float(word) for word in line.split()]
-        except ValueError as error:
-            raise _malformed(where, "numbers") from error
-        if values:
-            yield where, values
-
-
 def _corners(values: Sequence[float], where: str) -> list[float]:
     """x1 y1 x2 y2 of cx cy w h, or of a polygon, all in fractions of the image."""
     numbers: npt.NDArray[np.float64] = np.array(values)
     if not ((numbers >= -OVERSHOOT) & (numbers <= 1 + OVERSHOOT)).all():
-        raise _malformed(where, "fractions of the image, 0 to 1")
+        raise malformed(where, "fractions of the image, 0 to 1")
     if len(numbers) == 4:
         low, high = numbers[:2] - numbers[2:] / 2, numbers[:2] + numbers[2:] / 2
     else:
@@ -289,9 +293,5 @@ def _corners(values: Sequence[float], where: str) -> list[float]:
         low, high = points.min(axis=0), points.max(axis=0)
     low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
     if not (high > low).all():
-        raise _malformed(where, "a box with an area, in the image")
+        raise malformed(where, "a box with an area, in the image")
     return [*low.tolist(), *high.tolist()]
-
-
-def _malformed(where: str, expected: str) -> DataError:
-    return DataError(f"{where}: expected {expected}.", "Correct the file and try again.")

@@ -182,6 +182,15 @@ TAKEN = {
         "a.png": PICTURE,
         "a.txt": LABEL,
     },
+    "a list of the pictures of each part": {
+        "data.yaml": f"{YAML}train: /once/train.txt\ntest: ./test.txt\n",
+        "train.txt": "images/b.png\n",
+        "test.txt": "/once/smears/images/a.png\n\n",
+        "images/a.png": PICTURE,
+        "images/b.png": OTHER,
+        "labels/a.txt": LABEL,
+        "labels/b.txt": LABEL * 3,
+    },
     "key points after the box": yolo("0 0.5 0.5 0.25 0.5 0.1 0.1 0.9 0.9\n")
     | {"data.yaml": f"{YAML}kpt_shape: [2, 2]"},
     "voc with a web address": {
@@ -362,6 +371,19 @@ REFUSED = {
     "yolo, a picture of another kind": (
         yolo(**{"images/test/b.xcf": b"", "labels/test/b.txt": LABEL}),
         ["b.xcf has labels, but is not a kind of picture"],
+    ),
+    "yolo, two lists of classes": (
+        yolo(**{"labels/classes.txt": "healthy\nblast\n"}),
+        ["data.yaml names the classes blast, healthy, but", "labels/classes.txt healthy, blast"],
+    ),
+    "yolo, a list with a picture that is not there": (
+        {
+            "data.yaml": f"{YAML}test: test.txt\n",
+            "test.txt": "a.png\nb.png\n",
+            "images/a.png": PICTURE,
+            "labels/a.txt": LABEL,
+        },
+        ["test.txt, line 2: expected a picture in", "not b.png"],
     ),
     "yolo, pictures alone": (
         {"smears/data.yaml": YAML, "smears/images/test/a.png": PICTURE},
