@@ -176,18 +176,19 @@ class _NamedPictures:
             for spelled in (name, plain):
                 # A name may include a folder, but not lead out of the set; a ZIP has no outside.
                 found = folder / spelled
-                if found.is_file() and self._is_within(found):
+                if self._is_there(found):
                     # A path that begins elsewhere would say where the set lies.
                     own = not spelled.startswith(("/", ".."))
                     stem = PurePosixPath(spelled).with_suffix("")
                     return found, str(stem) if own else found.stem
         looks = [self._tree(folder).find(plain) for folder in self._folders]
         for near in (*looks, self._tree(self._data_dir).find_anywhere(plain)):
-            if near is not None and self._is_within(near):
+            if near is not None and self._is_there(near):
                 return near, near.stem
+        last = "".join(c if c.isprintable() else "?" for c in plain.rpartition("/")[2][-80:])
         drawn_on = (self._data_dir / ANNOTATED).is_dir()
         raise DataError(
-            f"The image {plain.rpartition('/')[2]} is not in {self._data_dir.name}.",
+            f"The image {last} is not in {self._data_dir.name}.",
             "Put it in images/ or next to the labels."
             + f" Those in {ANNOTATED}/ do not count: boxes are drawn on them." * drawn_on,
         )
@@ -195,7 +196,12 @@ class _NamedPictures:
     def _tree(self, folder: DataPath) -> Tree:
         return self._trees.setdefault(folder, Tree(folder))
 
-    def _is_within(self, found: DataPath) -> bool:
-        if isinstance(found, Path) and isinstance(self._data_dir, Path):
-            return found.resolve().is_relative_to(self._data_dir.resolve())
-        return True
+    def _is_there(self, found: DataPath) -> bool:
+        """Whether it is a file, and within the set."""
+        try:
+            if isinstance(found, Path) and isinstance(self._data_dir, Path):
+                within = found.resolve().is_relative_to(self._data_dir.resolve())
+                return within and found.is_file()
+            return found.is_file()
+        except (OSError, ValueError):  # a name that is too long, or none that a file could have
+            return False

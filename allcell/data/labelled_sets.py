@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +154,11 @@ def open_set(path: Path) -> DataPath:
     limits = ZipLimits.from_settings()
     with path.open("rb") as file:
         content = file.read(limits.max_bytes + 1)
+    if not zipfile.is_zipfile(io.BytesIO(content)) and len(content) <= limits.max_bytes:
+        raise DataError(
+            f"{path.name} is neither a folder nor a ZIP.",
+            "Name the folder that holds pictures and labels, or a ZIP of it.",
+        )
     return find_set(open_zip(content, path.name, limits))
 
 

@@ -199,9 +199,10 @@ def shown(path: DataPath, data_dir: DataPath) -> str:
         path: In the set, or the set itself.
         data_dir: Folder of the set.
     """
+    text = str(path)
     if isinstance(path, Path) and isinstance(data_dir, Path):
-        return str(PurePath(data_dir.name, path.relative_to(data_dir)))
-    return str(path)
+        text = str(PurePath(data_dir.name, path.relative_to(data_dir)))
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipPath:

@@ -320,6 +320,16 @@ REFUSED = {
         coco(path="annotated/a.png"),
         ["The image a.png is not in", "boxes are drawn on them"],
     ),
+    "coco, a name too long for any file": (
+        coco("a" * 5000 + ".png"),
+        ["The image aaaa", "is not in"],
+    ),
+    "coco, a name that no file can have": (coco("a\0\n.png"), ["The image a??.png is not in"]),
+    "yolo, a line break in a name": (
+        renamed(yolo("x"), **{"images/test/a.png": "images/test/a\nb.png"})
+        | {"labels/test/a\nb.txt": "x"},
+        ["a?b.txt, line 1: expected numbers"],
+    ),
     "voc, another size": (
         {
             "Annotations/a.xml": xml("<size><width>60</width><height>80</height></size>"),
@@ -623,7 +633,7 @@ def test_a_set_is_opened_by_what_a_user_has(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("no.zip", "no folder or ZIP"), ("a.txt", "not a ZIP")]
+    ("name", "words"), [("no.zip", "no folder or ZIP"), ("a.txt", "neither a folder nor a ZIP")]
 )
 def test_what_is_no_set_is_refused(name, words, tmp_path):
     (tmp_path / "a.txt").write_text("hello")
