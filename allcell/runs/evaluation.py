@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from allcell.classifier import FieldClassifier
-from allcell.data.dataset import LabelledImage
+from allcell.data.dataset import LabelledImage, check_pictures
 from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
@@ -94,7 +94,7 @@ class EvaluationRun(BackgroundRun):
         jobs: What is evaluated, in this order.
         known: Scores of earlier runs; a job whose score is here is not run again.
         read: Number of images whose labels have been read, and the total.
-        checked: Number of images whose content has been hashed, and the total.
+        checked: Number of images that have been decoded, and the total.
         images: The set, once it is read; empty again after `let_go`.
         names: File names of its images; kept after `let_go`.
         data_sha256: SHA-256 over its images and labels.
@@ -182,7 +182,8 @@ class EvaluationRun(BackgroundRun):
         images = read_labelled(
             chosen.folder, chosen.split, mapping=chosen.mapping, on_image=on_labels
         )
-        self.data_sha256 = data_sha256(images, on_content)
+        check_pictures(images, on_content)
+        self.data_sha256 = data_sha256(images, lambda done, of: self._guard.check())
         self.names = tuple(item.path.name for item in images)
         self.images = tuple(images)
         self._started_s = time.monotonic()

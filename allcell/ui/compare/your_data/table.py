@@ -88,9 +88,10 @@ def _thresholds(run: EvaluationRun) -> None:
         alt="For each model the threshold in use and the best one for this set",
     )
     st.caption(
-        "F1: mean of blasts and healthy white cells, one class a cell. Best: the lowest of .10, "
-        ".15 ... .90 whose F1 is within .005 of the highest, as our own thresholds were chosen. It "
-        "is chosen on the very images that it is scored on, so its F1 is optimistic: check it on "
+        "F1: mean of blasts and healthy white cells, one class a cell; a class that a model does "
+        "not have is left out. Best: the lowest of .10, .15 ... .90 whose F1 is within .005 of the "
+        "highest, as our own thresholds were chosen. It is chosen on the very images that it is "
+        "scored on, so its F1 is optimistic: check it on "
         "others before you use it."
     )
 
