@@ -48,6 +48,16 @@ class Settings(BaseSettings):
     max_pixels: int = Field(120_000_000, gt=0)
     max_images: int = Field(200, gt=0)
 
+    max_session_bytes: int = Field(
+        1536 * 2**20, gt=0, description="uploads, decoded pictures and results of one session"
+    )
+    max_server_bytes: int = Field(
+        0, ge=0, description="the same of all sessions; 0 = half of the memory, at most 4 GB"
+    )
+    session_kept_s: float = Field(
+        60, ge=0, description="how long a session whose connection broke may be taken up again"
+    )
+
     max_video_bytes: int = Field(500 * 2**20, gt=0)
     max_video_s: float = Field(1800, gt=0, description="length of an uploaded video")
     max_recording_s: float = Field(1800, gt=0, description="length of a recording of the Live page")

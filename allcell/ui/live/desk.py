@@ -20,6 +20,8 @@ from allcell.stream.microscope import VirtualMicroscope
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Strip
 from allcell.stream.sources import FrameSource
+from allcell.ui.sessions import budget
+from allcell.ui.sessions.ledger import Held
 from allcell.ui.shell.session_watch import session_is_open
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,20 @@ class LiveDesk:
         self.recording: Recorder | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
+    def holds(self) -> list[Held]:
+        """See `Holder.holds`."""
+        return [snapshot.frame for snapshot in self.strip.snapshots()]
+
+    def spare(self) -> None:
+        """See `Holder.spare`: nothing here can be made again."""
+
+    def close(self) -> None:
+        """See `Holder.close`: end the stream, finish the recording and let go of all frames."""
+        self.stop()
+        self.forget_recording()
+        self.strip.clear()
+        self.viewer.close()
+
     @property
     def microscope(self) -> VirtualMicroscope | None:
         """The virtual microscope, while it runs."""
@@ -184,5 +200,6 @@ def live_desk(settings: LiveSettings) -> LiveDesk:
     desk = known_desk()
     if desk is None:
         desk = st.session_state[_KEY] = LiveDesk(settings)
+        budget.join(desk)
     desk.viewer.configure(settings)
     return desk

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import lru_cache
 from typing import Any
@@ -108,7 +109,8 @@ def _draw(track: Any) -> None:
                 track._out_deque.extend(drawn)
 
 
-_stop_drawing = AsyncVideoProcessTrack.stop
+_stop_drawing: Callable[[Any], None] = AsyncVideoProcessTrack.stop
+_end_track: Callable[[Any], None] = MediaStreamTrack.stop
 
 
 def _stop(track: Any) -> None:
@@ -118,7 +120,7 @@ def _stop(track: Any) -> None:
     if track._thread is not None:
         _stop_drawing(track)
     else:
-        MediaStreamTrack.stop(track)
+        _end_track(track)
         track.track.stop()
     # The last frame, and with it the threads of its conversion, would wait for the collector.
     track._last_out_frame = None

@@ -10,6 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from allcell.errors import AllcellError
 from allcell.settings import RESEARCH_USE, settings
+from allcell.ui.sessions.ending import watch_session
 from allcell.ui.shell.assets import ASSETS
 from allcell.ui.shell.problems import show_problem
 
@@ -51,6 +52,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     except AllcellError as error:  # on every page, in words, rather than somewhere in its middle
         show_problem(error)
         st.stop()
+    watch_session()
 
 
 def page_stays() -> bool:
