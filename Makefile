@@ -37,7 +37,7 @@ help: ## this list
 		| awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 app: $(RUN)/.ready ## set up and start the app (PORT=8501; HOST=0.0.0.0 to share it; LITE=1 without torch)
-	$(RUN)/bin/python -m streamlit run app.py --server.port $(PORT) --server.address $(HOST)
+	$(RUN)/bin/python -m allcell app --port $(PORT) --host $(HOST)
 
 test: $(FULL)/.ready-dev browser strace ## set up and run all tests, those in Chromium too (ARGS="-k name")
 ifneq ($(strip $(ARGS)),)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -78,6 +79,15 @@ class Settings(BaseSettings):
         gt=0,
         description="files of the models that users add, in all open sessions together",
     )
+
+    recordings_dir: Path | None = Field(
+        None,
+        description="where recordings of the Live page are kept; if not set, they are deleted with "
+        "the session",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
 
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
         (),

@@ -33,7 +33,7 @@ def app_command(
     if missing:
         raise AllcellError(f"The app needs {' and '.join(missing)}.", get_packages("app"))
     # -P: a folder named allcell in the working directory must not be taken for the package.
-    command = [sys.executable, "-P", "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
+    command = [sys.executable, "-P", "-m", "allcell.ui.server", "run", str(PROJECT_ROOT / "app.py")]
     if port is not None:
         command.append(f"--server.port={port}")
     if host is not None:

@@ -10,6 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from allcell.errors import AllcellError
 from allcell.settings import RESEARCH_USE, settings
+from allcell.ui.server import ask_nobody
 from allcell.ui.sessions.ending import watch_session
 from allcell.ui.shell.assets import ASSETS
 from allcell.ui.shell.problems import show_problem
@@ -38,6 +39,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
         pages: The pages in the menu.
         current: The page that is about to run.
     """
+    ask_nobody()
     st.session_state[_FRAMED] = True
     st.session_state[_STAYS] = st.session_state.get(_PAGE) == current.title
     st.session_state[_PAGE] = current.title
