@@ -45,8 +45,8 @@ def with_soaks(text: str, kept: dict[str, Any]) -> str:
 
 def _starts(found: dict[str, Any]) -> str:
     return (
-        f"**Long runs of the server** (`make soak`). {found['cycles']} times Start and Stop on Live "
-        f"and {found['tabs']} tabs closed while the video ran: native threads "
+        f"**Long runs of the server** (`make soak`). {found['cycles']} times Start and Stop on "
+        f"Live and {found['tabs']} tabs closed while the video ran: native threads "
         f"{found['threads_before']} before, {found['threads_after']} after; memory "
         f"{found['memory_before_mb']:.0f} MB before, {found['memory_after_mb']:.0f} MB after; file "
         f"handles {found['files_before']} and {found['files_after']} ({found['machine']}, "
@@ -56,8 +56,8 @@ def _starts(found: dict[str, Any]) -> str:
 
 def _sessions(found: dict[str, Any]) -> str:
     return (
-        f"{found['sessions']} sessions, one after the other, each with {found['files']} uploads of "
-        f"{found['file_mb']:.0f} MB, with room for {found['budget_mb']:.0f} MB of pictures "
+        f"{found['sessions']} sessions, one after the other, each with {found['files']} uploads "
+        f"of {found['file_mb']:.0f} MB, with room for {found['budget_mb']:.0f} MB of pictures "
         f"(`ALLCELL_MAX_SERVER_BYTES`): the server's memory was {found['before_mb']:.0f} MB before, "
         f"{found['peak_mb']:.0f} MB at most and {found['after_mb']:.0f} MB afterwards; the slowest "
         f"answer to `/_stcore/health` took {found['slowest_health_s']:.2f} s ({found['machine']}, "

@@ -50,7 +50,7 @@ def soak(
     refused = 0
     with AppClient(app.url) as first:
         first.run()
-        first.upload({"warm.bmp": bitmap(400)})
+        first.upload({"warm.bmp": data})
     time.sleep(_LET_GO_S / 5)
     before = app.held()
     with app.watched():

@@ -54,6 +54,8 @@ class Bench:
 
     def close(self) -> None:
         """See `Holder.close`."""
+        for picture in list(self.pictures.values()):
+            picture.forget()
         self.clear()
 
     def clear(self) -> None:

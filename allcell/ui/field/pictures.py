@@ -77,6 +77,14 @@ class Picture:
         """A picture with the digest of its bytes."""
         return cls(name, data, hashlib.sha256(data).hexdigest()[:24], origin, truth)
 
+    def forget(self) -> None:
+        """Let go of its bytes: its session has ended.
+
+        Callbacks of widgets refer to it from cycles, which only the collector frees.
+        """
+        if self.origin != "sample":  # all sessions share those
+            object.__setattr__(self, "data", b"")
+
     @property
     def id(self) -> str:
         """Digest and name: the same bytes under another name are another picture in a list."""

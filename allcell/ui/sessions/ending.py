@@ -136,6 +136,7 @@ def _close(server: Any, session_id: str) -> bool:
     if found is not None:
         # The session itself is in cycles: what it refers to need not wait for their collection.
         found.session.session_state.clear()
+        found.session._fragment_storage.clear()
     return True
 
 
