@@ -17,6 +17,7 @@ from streamlit import logger as streamlit_logger
 from streamlit import net_util
 from streamlit.web import bootstrap
 
+from allcell.environment.leftovers import remove_leftovers
 from allcell.environment.logs import handler, set_up_logs
 from allcell.settings import settings
 
@@ -88,6 +89,8 @@ def main() -> None:
     ask_nobody()
     write_logs()
     end_in_time()
+    if removed := remove_leftovers():
+        log.warning("Videos of %d sessions of a process that was killed were removed.", removed)
     from streamlit.web import cli
 
     sys.argv[0] = "streamlit"

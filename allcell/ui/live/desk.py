@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from allcell.environment.leftovers import temporary_folder
 from allcell.errors import AllcellError
 from allcell.formats.pixels import RGBImage
 from allcell.settings import settings
@@ -182,7 +183,7 @@ class LiveDesk:
     def _recording_path(self, suffix: str) -> Path:
         kept = settings().recordings_dir
         if kept is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="allcell-recording-")
+            self._folder = temporary_folder("recording")
             return Path(self._folder.name) / f"allcell{suffix}"
         now = datetime.now(UTC)
         # Two sessions may begin in the same millisecond.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
+from allcell.environment.leftovers import temporary_folder
 from allcell.errors import ImageError
 from allcell.settings import settings
 from allcell.stream.microscope import ZOOMS, VirtualMicroscope
@@ -126,7 +126,7 @@ def _choose_file(size: tuple[int, int]) -> SourceChoice:
     digest = hashlib.sha256(data).hexdigest()[:16]
     kept = st.session_state.get("live.file_kept")
     if kept is None or kept[0] != digest:
-        folder = tempfile.TemporaryDirectory(prefix="allcell-video-")
+        folder = temporary_folder("video")
         path = Path(folder.name) / "video"
         path.write_bytes(data)
         # The folder is deleted with the session, which holds the only reference to it.
