@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
 
 _WAIT_S = 300.0
@@ -31,10 +32,16 @@ class AppClient:
         url: Address of the app, with its base path.
         origin: What the browser says of the page that connects; the app's own address if None.
         headers: Further headers.
+        session: A session to take up again, as a browser does whose connection broke.
     """
 
     def __init__(
-        self, url: str, *, origin: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        session: str = "",
     ) -> None:
         parts = urlsplit(url)
         self._host, self._path = parts.netloc, parts.path.rstrip("/")
@@ -46,13 +53,14 @@ class AppClient:
             connect(
                 f"{scheme}://{self._host}{self._path}/_stcore/stream",
                 origin=origin or f"{parts.scheme}://{self._host}",  # type: ignore[arg-type]
-                subprotocols=["streamlit", self._xsrf],  # type: ignore[list-item]
+                subprotocols=["streamlit", self._xsrf, *filter(None, [session])],  # type: ignore[list-item]
                 additional_headers={"Cookie": f"{_XSRF}={self._xsrf}", **(headers or {})},
                 max_size=None,
                 max_queue=None,
             )
         )
         self.session_id = ""
+        self._page = self._tabs = ""
         self._elements: dict[str, str] = {}
         #: What the page said last, and the addresses in all it ever sent.
         self.texts: list[str] = []
@@ -78,10 +86,33 @@ class AppClient:
         """Cut the connection, as a machine that is switched off."""
         self._socket.socket.close()
 
+    def open(self, page: str) -> None:
+        """Go to another page.
+
+        Args:
+            page: The last part of its address; empty for the first page.
+        """
+        self._page, self._states = page, {}
+        self.run()
+
+    def choose(self, label: str, value: str) -> None:
+        """Choose a segment by what it says, and run the page."""
+        chosen = next(i for i, text in self._elements.items() if label in text)
+        state = self._states.setdefault(chosen, WidgetState(id=chosen))
+        state.string_array_value.data[:] = [value]
+        self.run()
+
+    def open_tab(self, title: str) -> None:
+        """Open a tab of the page's only row of tabs, and run the page."""
+        state = self._states.setdefault(self._tabs, WidgetState(id=self._tabs))
+        state.string_value = title
+        self.run()
+
     def run(self) -> None:
         """Run the page and wait until it is done."""
         message = BackMsg()
         message.rerun_script.query_string = ""
+        message.rerun_script.page_name = self._page
         for state in self._states.values():
             message.rerun_script.widget_states.widgets.add().CopyFrom(state)
         self._send(message)
@@ -105,8 +136,6 @@ class AppClient:
         asked.file_urls_request.session_id = self.session_id
         self._send(asked)
         said = self._until(lambda m: m.WhichOneof("type") == "file_urls_response")
-        from streamlit.proto.WidgetStates_pb2 import WidgetState
-
         state = self._states.setdefault(uploader, WidgetState(id=uploader))
         places = said.file_urls_response.file_urls
         with ThreadPoolExecutor(at_once) as pool:
@@ -174,6 +203,8 @@ class AppClient:
         self.addresses += _ADDRESS.findall(str(message))
         if kind == "new_session":
             self.session_id = message.new_session.initialize.session_id
+        if kind == "delta" and message.delta.add_block.WhichOneof("type") == "tab_container":
+            self._tabs = message.delta.add_block.tab_container.id or message.delta.add_block.id
         if kind != "delta" or message.delta.WhichOneof("type") != "new_element":
             return
         element = message.delta.new_element

@@ -77,10 +77,12 @@ class Served:
         threads = [threading.Thread(target=one, daemon=True) for one in (memory, health)]
         for thread in threads:
             thread.start()
-        yield
-        self._done.set()
-        for thread in threads:
-            thread.join(30)
+        try:
+            yield
+        finally:
+            self._done.set()
+            for thread in threads:
+                thread.join(30)
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Ask it to end: its exit code, and after how many seconds."""

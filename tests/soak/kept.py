@@ -58,7 +58,7 @@ def _sessions(found: dict[str, Any]) -> str:
     return (
         f"{found['sessions']} sessions, one after the other, each with {found['files']} uploads "
         f"of {found['file_mb']:.0f} MB, with room for {found['budget_mb']:.0f} MB of pictures "
-        f"(`ALLCELL_MAX_SERVER_BYTES`): the server's memory was {found['before_mb']:.0f} MB before, "
+        f"(`ALLCELL_MAX_SERVER_BYTES`): its memory was {found['before_mb']:.0f} MB before, "
         f"{found['peak_mb']:.0f} MB at most and {found['after_mb']:.0f} MB afterwards; the slowest "
         f"answer to `/_stcore/health` took {found['slowest_health_s']:.2f} s ({found['machine']}, "
         f"{found['date']})."
