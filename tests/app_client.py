@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,6 +24,11 @@ _WAIT_S = 300.0
 _ADDRESS = re.compile(r'"((?:https?:/)?/[^"]*)"')
 #: Any token that the server's own check takes: it compares the header with the cookie.
 _XSRF = "_streamlit_xsrf"
+
+
+def _trusting() -> ssl.SSLContext:
+    """Takes any certificate: that of a test is its own."""
+    return ssl._create_unverified_context()
 
 
 class AppClient:
@@ -56,6 +62,7 @@ class AppClient:
                 subprotocols=["streamlit", self._xsrf, *filter(None, [session])],  # type: ignore[list-item]
                 additional_headers={"Cookie": f"{_XSRF}={self._xsrf}", **(headers or {})},
                 max_size=None,
+                ssl=_trusting() if self._secure else None,
                 max_queue=None,
             )
         )
@@ -159,10 +166,7 @@ class AppClient:
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._secure:
-            import ssl
-
-            trusting = ssl._create_unverified_context()
-            return http.client.HTTPSConnection(self._host, timeout=_WAIT_S, context=trusting)
+            return http.client.HTTPSConnection(self._host, timeout=_WAIT_S, context=_trusting())
         return http.client.HTTPConnection(self._host, timeout=_WAIT_S)
 
     def _put(self, address: str, name: str, data: bytes) -> int:
