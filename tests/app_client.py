@@ -73,6 +73,7 @@ class AppClient:
         self.texts: list[str] = []
         self.addresses: list[str] = []
         self._states: dict[str, Any] = {}
+        self._sizes: dict[str, int] = {}
 
     def __enter__(self) -> AppClient:
         return self
@@ -127,12 +128,15 @@ class AppClient:
         self._until(lambda m: m.WhichOneof("type") == "script_finished")
 
     def upload(
-        self, files: Mapping[str, bytes], label: str = "photographs", at_once: int = 4
+        self,
+        files: Mapping[str, bytes | Callable[[], bytes]],
+        label: str = "photographs",
+        at_once: int = 4,
     ) -> list[int]:
         """Give files to an uploader and run the page; the server's status for each.
 
         Args:
-            files: By name.
+            files: By name, or what makes them when it is their turn.
             label: Part of the uploader's label.
             at_once: How many are on their way at a time; browsers send up to six.
         """
@@ -149,9 +153,9 @@ class AppClient:
             statuses = list(
                 pool.map(self._put, (place.upload_url for place in places), files, files.values())
             )
-        for (name, data), urls in zip(files.items(), places, strict=True):
+        for name, urls in zip(files, places, strict=True):
             info = state.file_uploader_state_value.uploaded_file_info.add()
-            info.file_id, info.name, info.size = urls.file_id, name, len(data)
+            info.file_id, info.name, info.size = urls.file_id, name, self._sizes[name]
             info.file_urls.CopyFrom(urls)
         self.run()
         return statuses
@@ -169,7 +173,9 @@ class AppClient:
             return http.client.HTTPSConnection(self._host, timeout=_WAIT_S, context=_trusting())
         return http.client.HTTPConnection(self._host, timeout=_WAIT_S)
 
-    def _put(self, address: str, name: str, data: bytes) -> int:
+    def _put(self, address: str, name: str, file: bytes | Callable[[], bytes]) -> int:
+        data = file if isinstance(file, bytes) else file()
+        self._sizes[name] = len(data)
         edge = uuid.uuid4().hex
         said = json.dumps(name)
         head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename={said}\r\n\r\n'

@@ -9,6 +9,7 @@ import argparse
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ def bitmap(side_px: int) -> bytes:
     return data.tobytes()
 
 
+def _numbered(data: bytes, session: int, file: int) -> bytes:
+    return data[:-2] + bytes([session, file])
+
+
 def soak(
     app: Served, *, sessions: int, files: int, side_px: int, budget_mb: float
 ) -> tuple[dict[str, Any], list[str]]:
@@ -55,8 +60,8 @@ def soak(
     before = app.held()
     with app.watched():
         for n in range(sessions):
-            # Each file differs in its last byte, and so in what is known of it.
-            sent = {f"field-{n}-{k}.bmp": data[:-1] + bytes([k]) for k in range(files)}
+            # Each file differs in its last bytes, and so in what is known of it.
+            sent = {f"field-{n}-{k}.bmp": partial(_numbered, data, n, k) for k in range(files)}
             with AppClient(app.url) as tab:
                 tab.run()
                 statuses = tab.upload(sent)
@@ -64,7 +69,6 @@ def soak(
             if set(statuses) != {204}:
                 wrong.append(f"session {n}: the server answered {set(statuses)}")
             refused += "was not taken" in said
-            del sent
             print(f"session {n + 1}: {app.held().memory_mb:.0f} MB, peak {app.peak_mb:.0f} MB")
         end = time.monotonic() + _LET_GO_S
         while app.held().memory_mb > before.memory_mb + MOST_GROWTH_MB and time.monotonic() < end:

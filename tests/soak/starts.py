@@ -9,8 +9,11 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import TimeoutError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -54,8 +57,14 @@ def _open(browser: Browser, url: str) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{url}/live")
     page.get_by_role("heading", name="Live microscope").wait_for(timeout=1e3 * _WAIT_S)
-    page.get_by_role("combobox").first.click()
-    page.get_by_role("option", name="640 x 360, fast").click()
+    page.wait_for_timeout(1000)
+    small = page.get_by_role("option", name="640 x 360, fast")
+    # While the page is still being built, the list closes at once.
+    for _ in range(10):
+        page.get_by_role("combobox").first.click()
+        with suppress(TimeoutError):
+            small.click(timeout=3000)
+            break
     page.wait_for_timeout(1500)
     return page
 

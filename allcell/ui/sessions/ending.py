@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
 _END_WITHIN_S = 5.0
+#: Threads of video end a moment after their session, and each has freed memory of its own.
+_GIVE_BACK_EVERY_S = 10.0
 _LOCK = threading.Lock()
 #: When each session was first seen without a connection; None while it is connected.
 _GONE_SINCE: dict[str, float | None] = {}
@@ -62,8 +64,12 @@ def end_a_closed_session() -> bool:
 
 
 def _look() -> None:
+    give_back_s = time.monotonic() + _GIVE_BACK_EVERY_S
     while runtime.exists():
         time.sleep(_LOOK_EVERY_S)
+        if time.monotonic() > give_back_s:
+            give_back_s = time.monotonic() + _GIVE_BACK_EVERY_S
+            _give_back()
         try:
             _notice()
             now_s = time.monotonic()
