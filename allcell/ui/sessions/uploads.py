@@ -51,8 +51,10 @@ def guard() -> None:
         try:
             budget.check_file(session_id, file.data, f"'{file.name}'")
         except ImageError as error:
+            # Without its traceback, which would keep the file in memory.
+            said = ImageError(error.message, error.remedy)
             with _LOCK:
-                _REFUSED.setdefault(session_id, {})[file.file_id] = error
+                _REFUSED.setdefault(session_id, {})[file.file_id] = said
             file = file._replace(data=b"")
         keep(session_id=session_id, file=file)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from allcell.imaging.images import encode_png
 from allcell.ui.field import pictures
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture, PictureMemory
-from allcell.ui.sessions import budget
+from allcell.ui.sessions import budget, uploads
 from allcell.ui.sessions.ledger import Held, Ledger
 
 
@@ -155,12 +157,59 @@ def test_an_ended_session_lets_go_without_the_collector(small: Ledger, what: str
 
 def test_the_file_of_an_upload_is_not_refused_because_it_is_there_already(small: Ledger) -> None:
     data = bytes(200_000)
-    uploads = Kept([data])
-    small.join(budget.session_id(), uploads)
+    store = Kept([data])
+    small.join(budget.session_id(), store)
     small.max_session_bytes = 200_001
     Bench(pictures.PictureMemory()).add(Picture.of("a.png", data))
     with pytest.raises(ImageError, match="was not taken"):
         Bench(PictureMemory()).add(Picture.of("a.png", bytes(100_000)))
+
+
+class File(NamedTuple):
+    """As Streamlit keeps an upload."""
+
+    file_id: str
+    name: str
+    data: bytes
+
+
+class Uploads:
+    """As Streamlit's store of them."""
+
+    def __init__(self) -> None:
+        self.file_storage: dict[str, dict[str, File]] = {}
+
+    def add_file(self, session_id: str, file: File) -> None:
+        self.file_storage.setdefault(session_id, {})[file.file_id] = file
+
+    def remove_session_files(self, session_id: str) -> None:
+        self.file_storage.pop(session_id, None)
+
+
+def test_a_file_without_room_is_dropped_as_it_arrives(
+    small: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "decoding_bytes", lambda: 100_000)
+    monkeypatch.setattr(uploads.runtime, "exists", lambda: True)
+    store = Uploads()
+    server = SimpleNamespace(uploaded_file_mgr=store)
+    monkeypatch.setattr(uploads.runtime, "get_instance", lambda: server)
+    uploads.guard()
+    me = budget.session_id()
+    for n in range(3):
+        store.add_file(session_id=me, file=File(f"{n}", f"{n}.bmp", bytes(200_000)))
+    sizes = [len(file.data) for file in store.file_storage[me].values()]
+    assert sizes == [200_000, 200_000, 0]
+    assert small.session_bytes(me) == 400_000
+    given = SimpleNamespace(file_id="2", name="2.bmp", getvalue=lambda: b"")
+    with pytest.raises(ImageError, match=r"'2\.bmp' was not taken"):
+        uploads.content(given)  # type: ignore[arg-type]
+    # The error's traceback would keep the file.
+    assert uploads._REFUSED[me]["2"].__traceback__ is None
+    small.leave(me)
+    uploads.forget(me)
+    assert not store.file_storage
+    assert uploads.content(given) == b""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
