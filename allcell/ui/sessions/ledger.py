@@ -56,6 +56,8 @@ class Ledger:
         self._holders: dict[str, WeakSet[Holder]] = {}
         #: Room that is about to be taken, by session.
         self._pending: dict[str, int] = {}
+        #: What the making of things takes for a moment, of all sessions.
+        self._working = 0
 
     def join(self, session_id: str, holder: Holder) -> None:
         """From now on count what a holder holds, for as long as it lives."""
@@ -87,10 +89,12 @@ class Ledger:
         """What all sessions hold together."""
         with self._lock:
             sessions = {*self._holders, *self._pending}
-        return sum(self.session_bytes(session_id) for session_id in sessions)
+        return self._working + sum(self.session_bytes(session_id) for session_id in sessions)
 
     @contextmanager
-    def room(self, session_id: str, size_bytes: int, name: str, spared: int = 0) -> Iterator[None]:
+    def room(
+        self, session_id: str, size_bytes: int, name: str, *, spared: int = 0, working: int = 0
+    ) -> Iterator[None]:
         """Reserve room while something is being made; then its holder counts.
 
         What can be made again is let go of first, and sessions whose tab is closed end first.
@@ -100,28 +104,31 @@ class Ledger:
             size_bytes: How much room.
             name: What messages call it.
             spared: Room that must be left in the session afterwards.
+            working: Memory that making it takes for a moment, of the server's budget.
 
         Raises:
             ImageError: If there is none.
         """
-        self._find(session_id, size_bytes, name, spared)
+        self._find(session_id, size_bytes, name, spared, working)
         with self._lock:
+            self._working += working
             self._pending[session_id] = self._pending.get(session_id, 0) + size_bytes
         try:
             yield
         finally:
             with self._lock:
+                self._working -= working
                 left = self._pending.get(session_id, 0) - size_bytes
                 self._pending[session_id] = left
                 if left <= 0:
                     self._pending.pop(session_id)
 
-    def _find(self, session_id: str, size_bytes: int, name: str, spared: int) -> None:
+    def _find(self, session_id: str, size_bytes: int, name: str, spared: int, working: int) -> None:
         def full() -> bool:
             return self.session_bytes(session_id) + size_bytes + spared > self.max_session_bytes
 
         def server_full() -> bool:
-            return self.server_bytes() + size_bytes > self.max_server_bytes
+            return self.server_bytes() + size_bytes + working > self.max_server_bytes
 
         if full():
             self._spare(session_id)
@@ -138,7 +145,7 @@ class Ledger:
         for other in [*others, session_id]:
             if server_full():
                 self._spare(other)
-        if server_full():
+        if self.server_bytes() + size_bytes > self.max_server_bytes:
             raise ImageError(
                 f"{name} was not taken: all who use this server together hold as much as it has "
                 f"room for, {_megabytes(self.max_server_bytes)}.",
