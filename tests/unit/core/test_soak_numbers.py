@@ -12,7 +12,7 @@ from tests.soak.kept import KEPT, ROOT, with_soaks
 def test_readme_has_the_numbers_that_were_measured() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
-    assert set(kept) == {"starts", "sessions"}
+    assert set(kept) <= {"starts", "sessions"}
     assert with_soaks(readme, kept) == readme
 
 
