@@ -19,6 +19,7 @@ from streamlit.web import bootstrap
 
 from allcell.environment.leftovers import remove_leftovers
 from allcell.environment.logs import handler, set_up_logs
+from allcell.errors import AllcellError
 from allcell.settings import settings
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,10 @@ def _end() -> None:
 def main() -> None:
     """Run Streamlit's command line with all of this."""
     ask_nobody()
-    write_logs()
+    try:
+        write_logs()
+    except AllcellError as error:  # a setting that cannot be
+        raise SystemExit(str(error)) from None
     end_in_time()
     if removed := remove_leftovers():
         log.warning("Videos of %d sessions of a process that was killed were removed.", removed)
