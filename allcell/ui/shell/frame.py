@@ -10,6 +10,8 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from allcell.errors import AllcellError
 from allcell.settings import RESEARCH_USE, settings
+from allcell.ui.server import ask_nobody
+from allcell.ui.sessions.ending import watch_session
 from allcell.ui.shell.assets import ASSETS
 from allcell.ui.shell.problems import show_problem
 
@@ -37,6 +39,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
         pages: The pages in the menu.
         current: The page that is about to run.
     """
+    ask_nobody()
     st.session_state[_FRAMED] = True
     st.session_state[_STAYS] = st.session_state.get(_PAGE) == current.title
     st.session_state[_PAGE] = current.title
@@ -51,6 +54,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     except AllcellError as error:  # on every page, in words, rather than somewhere in its middle
         show_problem(error)
         st.stop()
+    watch_session()
 
 
 def page_stays() -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from allcell.errors import ImageError
 from allcell.imaging.images import encode_png
 from allcell.settings import settings
 from allcell.synth.field import render
@@ -18,8 +19,11 @@ from allcell.ui.compare.user_session import images_of_set, picture_of_set
 from allcell.ui.field.bench import bench
 from allcell.ui.field.gallery import FORMATS, gallery
 from allcell.ui.field.pictures import Picture, picture_memory
+from allcell.ui.sessions import uploads
+from allcell.ui.shell.problems import show_problem
 
 _ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
+_NOT_TAKEN = "side.not_taken"
 _SAMPLE, _FIELD, _BENCH = "side.sample", "side.field", "side.bench"
 
 
@@ -70,9 +74,16 @@ def _uploaded() -> Picture | None:
         file = st.session_state[_UPLOADER]
         # The picture before it is let go.
         picture_memory().let_go(_UPLOADED)
-        st.session_state[_UPLOADED] = file and Picture.of(file.name, file.getvalue())
-        if file:
-            picture_memory().hold(_UPLOADED, st.session_state[_UPLOADED])
+        st.session_state[_UPLOADED] = st.session_state[_NOT_TAKEN] = None
+        if file is None:
+            return
+        try:
+            picture = Picture.of(file.name, uploads.content(file))
+        except ImageError as error:
+            st.session_state[_NOT_TAKEN] = error
+            return
+        st.session_state[_UPLOADED] = picture
+        picture_memory().hold(_UPLOADED, picture)
 
     st.file_uploader(
         f"One photograph: {FORMATS}",
@@ -81,6 +92,8 @@ def _uploaded() -> Picture | None:
         on_change=take,
         help="It stays in the memory of the computer that runs this app; nothing is stored.",
     )
+    if not_taken := st.session_state.get(_NOT_TAKEN):
+        show_problem(not_taken)
     # After a change of page the uploader is empty, but its picture stays.
     picture: Picture | None = st.session_state.get(_UPLOADED)
     return picture
