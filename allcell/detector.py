@@ -12,7 +12,7 @@ from allcell.boxes import Letterbox, suppress, unscaled
 from allcell.detections import Detections, FloatArray
 from allcell.engines.base import BatchEngine, Engine
 from allcell.engines.opening import Precision, Runtime, open_engine
-from allcell.engines.picture import Searched, Wanted, batches
+from allcell.engines.picture import Searched, Wanted, add_all, batches
 from allcell.engines.picture import Timing as Timing
 from allcell.engines.turns import Task, Turns
 from allcell.imaging.preprocess import bring_to_reference, empty_input, place
@@ -200,12 +200,12 @@ class Detector:
                 t0 = time.perf_counter()
                 ready = [self._ready(picture, x, y) for picture, x, y in batch]
                 t1 = time.perf_counter()
-                raws = self._run(ready, batch[0][0], wanted.floor)
+                raws = self._run(ready, batch[0][0], wanted)
                 t2 = time.perf_counter()
-            for (picture, x, y), raw in zip(batch, raws, strict=True):
+            for picture, _, _ in batch:
                 picture.preprocess_s += (t1 - t0) / len(batch)
                 picture.inference_s += (t2 - t1) / len(batch)
-                picture.add(x, y, raw, self.spec, wanted)
+            add_all(batch, raws, self.spec, wanted)
 
     def _ready(self, picture: Searched, x: int, y: int) -> npt.NDArray[np.uint8]:
         """What the engine takes of a tile: its pixels, or the network's input."""
@@ -219,7 +219,7 @@ class Detector:
         return tensor if self._batch is None else tensor.copy()
 
     def _run(
-        self, ready: list[npt.NDArray[np.uint8]], picture: Searched, floor: float
+        self, ready: list[npt.NDArray[np.uint8]], picture: Searched, wanted: Wanted
     ) -> list[FloatArray]:
         if self._batch is None:
             return [self.engine.run(ready[0])]
@@ -228,7 +228,9 @@ class Detector:
             if picture.ruler is None
             else unscaled(picture.fit.input_width_px, picture.fit.input_height_px)
         )
-        return self._batch.run_batch(ready, fit, floor)
+        # Boxes cut by a tile's edge drop no others, and a picture in its padding is not clipped.
+        alone = len(picture.tiles) == 1 and picture.ruler is None and not wanted.every_class
+        return self._batch.run_batch(ready, fit, wanted.floor, wanted.iou if alone else None)
 
     def run_bare(self, ready: npt.NDArray[np.uint8]) -> FloatArray:
         """Run the network alone on an input made by `network_input`; queues like `detect`.

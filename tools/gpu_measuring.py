@@ -63,9 +63,9 @@ class OnCpu(TorchEngine):
         """Few: a CPU gains nothing."""
         return 4
 
-    def run_batch(self, pictures: Any, fit: Any, floor: float) -> Any:
+    def run_batch(self, pictures: Any, fit: Any, floor: float, iou: Any = None) -> Any:
         """See `BatchEngine.run_batch`."""
-        return self.card.run(pictures, fit, floor)
+        return self.card.run(pictures, fit, floor, iou)
 
 
 def _no_capture(work: Any, pool: Any) -> Any:
@@ -88,20 +88,42 @@ class _Fields:
 FIELDS = _Fields()
 
 
-def compare(a: Any, b: Any) -> dict[str, Any]:
-    """How far the boxes of the device are from those of the CPU; 0.22: floor and rounding."""
+def compare(a: Any, b: Any, candidates: Any) -> dict[str, Any]:
+    """How far the boxes of the device are from those of the CPU.
+
+    Each box of the CPU above 0.22 (the floor, and rounding) has to have its like on the device:
+    IoU over .95, scores within .02, the same class. Of two candidates for one cell with nearly
+    equal scores, suppression keeps one or the other: where the device kept one that the CPU had as
+    well, its like among the CPU's candidates, within .02 of the score that won, that is a tie.
+
+    Args:
+        a: Boxes of the CPU.
+        b: Boxes of the device.
+        candidates: Those of the CPU before suppression.
+    """
     sure = a.at_least(0.22)
     if len(sure) == 0 or len(b) == 0:
-        return {"boxes": len(sure), "off": len(sure), "iou": 0.0, "score": 1.0}
+        return {"boxes": len(sure), "off": len(sure), "ties": 0, "iou": 0.0, "score": 1.0}
     overlap = iou(sure.xyxy, b.xyxy)
     best = overlap.argmax(axis=1)
     score = np.abs(b.confidence[best] - sure.confidence)
-    off = (overlap.max(axis=1) <= 0.95) | (score >= 0.02) | (b.class_id[best] != sure.class_id)
+    alike = (overlap.max(axis=1) > 0.95) & (score < 0.02) & (b.class_id[best] == sure.class_id)
+    ties = []
+    for i in np.flatnonzero(~alike):
+        one = b[best[i : i + 1]]
+        there = (iou(one.xyxy, candidates.xyxy)[0] > 0.95) & (
+            np.abs(candidates.confidence - one.confidence) < 0.02
+        )
+        if overlap[i, best[i]] > 0.5 and score[i] < 0.02 and there.any():
+            ties.append(i)
+    exact = np.setdiff1d(np.arange(len(sure)), ties)
     return {
         "boxes": len(sure),
         "on_the_device": len(b),
-        "off": int(off.sum()),
-        "iou": float(overlap.max(axis=1).min()),
+        "off": int((~alike).sum()) - len(ties),
+        "ties": len(ties),
+        "iou": float(overlap.max(axis=1)[exact].min(initial=1)),
+        "iou_of_ties": float(overlap.max(axis=1)[ties].min(initial=1)),
         "score": float(score.max()),
     }
 

@@ -64,7 +64,11 @@ class BatchEngine(Engine, Protocol):
         ...
 
     def run_batch(
-        self, pictures: Sequence[npt.NDArray[np.uint8]], fit: Letterbox, floor: float
+        self,
+        pictures: Sequence[npt.NDArray[np.uint8]],
+        fit: Letterbox,
+        floor: float,
+        iou: float | None = None,
     ) -> list[FloatArray]:
         """Scale pictures of one shape into the network's input and run it.
 
@@ -72,10 +76,12 @@ class BatchEngine(Engine, Protocol):
             pictures: RGB uint8 (h, w, 3), at least one, of the source size of `fit`.
             fit: How each lies in the network's input.
             floor: Lowest confidence (0 to 1) that is of interest.
+            iou: Suppression at this IoU (0 to 1), across classes, is all that is done with the
+                boxes of a picture, clipped to it; None if anything else is.
 
         Returns:
-            The raw output of each, as of `run`; candidates below the floor may be missing, and the
-            order of candidates is free.
+            The raw output of each, as of `run`; candidates below the floor, and those that the
+            suppression would drop, may be missing or have a score of 0. Their order is free.
 
         Raises:
             RunInterrupted: If it was interrupted.

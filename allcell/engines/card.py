@@ -18,15 +18,8 @@ import torch
 
 from allcell.boxes import Letterbox
 from allcell.detections import FloatArray
-from allcell.engines.card_work import (
-    Replay,
-    Results,
-    Work,
-    best_candidates,
-    capture,
-    out_of_memory,
-    scaled,
-)
+from allcell.engines.card_boxes import best_candidates, reducible
+from allcell.engines.card_work import Replay, Results, Work, capture, out_of_memory, scaled
 from allcell.errors import ModelError
 
 #: Kinds of batches whose buffers and graphs are kept: a stream has one, a folder two or three.
@@ -35,10 +28,12 @@ _MOST_LINES = 6
 _MOST_AT_ONCE = 64
 #: Memory that batches may take, as a share of the card's; others use it as well.
 _SHARE = 0.25
-#: Memory per pixel of a picture (bytes, and halves while they are scaled) and of a network's input
+#: Memory per pixel of a picture (bytes, and 32 bits while they are scaled) and of a network's input
 #: (the largest layers of YOLOv5m).
-_BYTES_PER_SOURCE_PX = 9
+_BYTES_PER_SOURCE_PX = 27
 _BYTES_PER_INPUT_PX = 400
+#: Bytes that go to the card while the CPU copies the next.
+_STRIP_BYTES = 2**20
 #: Captures in two threads at once would disturb each other's memory.
 _CAPTURING = threading.Lock()
 
@@ -53,11 +48,13 @@ class BatchKind(NamedTuple):
         pictures: How many.
         fit: How each lies in the network's input.
         whole: Whether the whole output is wanted rather than the best candidates.
+        iou: See `BatchEngine.run_batch`.
     """
 
     pictures: int
     fit: Letterbox
     whole: bool
+    iou: float | None
 
 
 class _Line:
@@ -84,14 +81,21 @@ class _Line:
         self.runs = 0
         self.held: object = None
 
-    def put(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> None:
-        """Copy the pictures into the pinned buffer."""
-        for place, picture in zip(self.host, pictures, strict=False):
+    def send(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> None:
+        """Copy the pictures into the pinned buffer, and each strip from there to the card."""
+        height, width = self.host.shape[1:3]
+        rows = max(1, _STRIP_BYTES // (3 * width))
+        for place, there, picture in zip(self.host, self.card, pictures, strict=False):
             # torch copies with all cores, but takes no read-only and no mirrored array.
-            if picture.flags.writeable and min(picture.strides) > 0:
-                place.copy_(torch.from_numpy(picture))
-            else:
-                np.copyto(place.numpy(), picture)
+            plain = picture.flags.writeable and min(picture.strides) > 0
+            source = torch.from_numpy(picture) if plain else None
+            for top in range(0, height, rows):
+                part = slice(top, top + rows)
+                if source is not None:
+                    place[part].copy_(source[part])
+                else:
+                    np.copyto(place[part].numpy(), picture[part])
+                there[part].copy_(place[part], non_blocking=True)
 
 
 class Card:
@@ -135,7 +139,11 @@ class Card:
         self.most: int | None = None
 
     def run(
-        self, pictures: Sequence[npt.NDArray[np.uint8]], fit: Letterbox, floor: float | None
+        self,
+        pictures: Sequence[npt.NDArray[np.uint8]],
+        fit: Letterbox,
+        floor: float | None,
+        iou: float | None = None,
     ) -> list[FloatArray]:
         """Run the network on pictures of one shape, in halves if the card's memory is too small.
 
@@ -143,6 +151,7 @@ class Card:
             pictures: RGB uint8 (h, w, 3), of the source size of `fit`.
             fit: How each lies in the network's input.
             floor: See `BatchEngine.run_batch`; None for the whole output.
+            iou: See `BatchEngine.run_batch`.
 
         Raises:
             ModelError: If the card has not enough memory for a single picture.
@@ -152,7 +161,7 @@ class Card:
             left = pictures[len(done) : len(done) + (self.most or len(pictures))]
             full = ""
             try:
-                done += self._run(left, fit, floor)
+                done += self._run(left, fit, floor, iou)
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
@@ -170,14 +179,17 @@ class Card:
         return done
 
     def _run(
-        self, pictures: Sequence[npt.NDArray[np.uint8]], fit: Letterbox, floor: float | None
+        self,
+        pictures: Sequence[npt.NDArray[np.uint8]],
+        fit: Letterbox,
+        floor: float | None,
+        iou: float | None,
     ) -> list[FloatArray]:
         # A graph has one size: the last batch of a folder leaves some places of it empty.
-        kind = BatchKind(_whole_power(len(pictures)), fit, floor is None)
+        kind = BatchKind(_whole_power(len(pictures)), fit, floor is None, iou)
         line = self._line(kind)
-        line.put(pictures)
         with torch.inference_mode():
-            line.card.copy_(line.host, non_blocking=True)
+            line.send(pictures)
             self._go(line, kind)
             assert line.results is not None
             best, whole = line.results
@@ -187,12 +199,12 @@ class Card:
             line.answer.copy_(best, non_blocking=True)
             if self._device.type == "cuda":
                 torch.cuda.current_stream().synchronize()
-            answer = line.answer.numpy().copy()
-            answers = list(answer[: len(pictures)])
-            if floor is not None and best.shape != whole.shape:
-                for i, one in enumerate(answers):
-                    if one[4:].max(axis=0).min() >= floor:
-                        answers[i] = whole[i].to("cpu", torch.float32, copy=True).numpy()
+            answer = line.answer.numpy()[: len(pictures)].copy()
+            if floor is None or not reducible(whole):
+                return list(answer)
+            answers = list(answer[:, :, :-1])
+            for i in np.flatnonzero(answer[:, 4, -1] >= floor):
+                answers[i] = whole[i].to("cpu", torch.float32, copy=True).numpy()
         return answers
 
     def _line(self, kind: BatchKind) -> _Line:
@@ -208,8 +220,9 @@ class Card:
     def _go(self, line: _Line, kind: BatchKind) -> None:
         def work() -> Results:
             whole = self._network(scaled(line.card, kind.fit, self._dtype))
-            best = whole if kind.whole else best_candidates(whole)
-            return best.float(), whole
+            if kind.whole or not reducible(whole):
+                return whole.float(), whole
+            return best_candidates(whole, kind.fit, kind.iou), whole
 
         line.runs += 1
         if line.runs > 1 and line.replay is None and not self.eager_because:

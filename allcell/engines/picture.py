@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from allcell.boxes import Letterbox, clip, suppress
+from allcell.boxes import Letterbox, clip, nms, suppress
 from allcell.detections import Detections, FloatArray
 from allcell.engines.base import BatchEngine
 from allcell.engines.decode import decode
@@ -75,6 +75,7 @@ class Searched:
         preprocess_s: Time that scaling took so far, in seconds.
         inference_s: Time that the network took so far, in seconds.
         full_tiles: Number of tiles with more than `MAX_TILE_CANDIDATES` candidates.
+        kept: All that was found, each cell once, if that is known already.
     """
 
     image: npt.NDArray[np.uint8]
@@ -85,6 +86,7 @@ class Searched:
     preprocess_s: float = 0.0
     inference_s: float = 0.0
     full_tiles: int = 0
+    kept: Detections | None = None
 
     @classmethod
     def plan(
@@ -155,6 +157,8 @@ class Searched:
 
     def merged(self, wanted: Wanted) -> Detections:
         """What was found in all tiles, each cell once, best first."""
+        if self.kept is not None:
+            return self.kept
         parts = self.parts
         merged = parts[0] if len(parts) == 1 else Detections.concatenate(parts)
         return suppress(merged, wanted.iou, across_classes=not wanted.every_class)
@@ -192,3 +196,60 @@ def batches(pictures: Sequence[Searched], engine: BatchEngine | None) -> Iterato
                 yield batch[:]
                 batch.clear()
     yield from filter(None, waiting.values())
+
+
+def add_all(
+    batch: Sequence[Tile], raws: Sequence[FloatArray], spec: ModelSpec, wanted: Wanted
+) -> None:
+    """Keep what the network found in a batch.
+
+    Args:
+        batch: Its tiles.
+        raws: The network's output for each.
+        spec: The model.
+        wanted: What is to be found.
+
+    Raises:
+        ModelError: If an output does not fit the model.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, ((picture, x, y), raw) in enumerate(zip(batch, raws, strict=True)):
+        if (
+            len(batch) > 1
+            and len(picture.tiles) == 1
+            and spec.output == "anchor_free"
+            and not wanted.every_class
+            and raw.shape[0] == 4 + len(spec.classes)
+            and raw.shape[1] <= MAX_TILE_CANDIDATES
+        ):
+            alike.setdefault(raw.shape, []).append(i)
+        else:
+            picture.add(x, y, raw, spec, wanted)
+    for group in alike.values():
+        _add_together([batch[i][0] for i in group], [raws[i] for i in group], wanted)
+
+
+def _add_together(pictures: Sequence[Searched], raws: Sequence[FloatArray], wanted: Wanted) -> None:
+    """What `Searched.add` and `merged` do, for pictures of one tile, one size and one scale.
+
+    A call of numpy takes as long for one small picture as for a batch of them.
+    """
+    outputs = np.stack(raws)
+    best = outputs[:, 4:].max(axis=1)
+    owner, column = np.nonzero(best >= wanted.floor)
+    mine = outputs[owner, :, column]
+    half = 0.5 * mine[:, 2:4]
+    fit = pictures[0].fit
+    xyxy = fit.to_source(np.concatenate([mine[:, :2] - half, mine[:, :2] + half], axis=1))
+    width, height = fit.source_width_px, fit.source_height_px
+    found = Detections(
+        clip(xyxy, width, height), np.minimum(best[owner, column], 1), mine[:, 4:].argmax(axis=1)
+    )
+    # Pictures laid side by side: boxes of two never meet.
+    apart = found.xyxy.astype(float)
+    apart[:, ::2] += owner[:, None] * (2.0 * width)
+    kept = nms(apart, found.confidence, wanted.iou) if len(apart) else owner
+    kept = kept[np.argsort(owner[kept], kind="stable")]
+    found, ends = found[kept], np.searchsorted(owner[kept], np.arange(len(pictures) + 1))
+    for i, picture in enumerate(pictures):
+        picture.kept = found[ends[i] : ends[i + 1]]

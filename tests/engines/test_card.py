@@ -1,24 +1,31 @@
 """What a CUDA card does, run on the CPU with a stub for the capture; the card itself is measured by
 tools/gpu_check.sh."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
-from allcell.boxes import iou, letterbox, unscaled
+from allcell.boxes import clip, iou, letterbox, suppress, unscaled
+from allcell.detections import Detections
 from allcell.detector import Detector
+from allcell.engines.decode import decode
 from allcell.errors import ModelError
 from allcell.imaging.preprocess import empty_input, place
 from allcell.models.registry import get_spec
 from allcell.synth import random_spec, render
 
 torch = pytest.importorskip("torch")
+from ultralytics.nn.modules import Detect  # noqa: E402
+
 from allcell.engines import card as card_module  # noqa: E402 (needs torch)
 from allcell.engines.base import RunInterrupted  # noqa: E402
 from allcell.engines.card import Card, batch_size, cuda_description  # noqa: E402
-from allcell.engines.card_work import best_candidates, scaled  # noqa: E402
+from allcell.engines.card_boxes import best_candidates  # noqa: E402
+from allcell.engines.card_work import scaled  # noqa: E402
 from allcell.engines.opening import open_engine  # noqa: E402
-from allcell.engines.torch_engine import TorchEngine  # noqa: E402
+from allcell.engines.torch_engine import TorchEngine, precise_boxes  # noqa: E402
 from allcell.models.weights import model_files, verified  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -217,27 +224,76 @@ def test_another_error_of_the_network_is_not_taken_for_a_full_card():
         card.run([grey(1), grey(2)], FIT, 0.5)
 
 
+@pytest.mark.parametrize("suppression", [None, 0.5], ids=["all", "compared"])
 @pytest.mark.parametrize(
-    ("floor", "columns"),
+    ("floor", "whole"),
     [
-        pytest.param(0.8, 1024, id="the best suffice"),
-        pytest.param(0.1, 3000, id="more than the best are wanted"),
-        pytest.param(None, 3000, id="all are wanted"),
+        pytest.param(0.8, False, id="the best suffice"),
+        pytest.param(0.1, True, id="more than the best are wanted"),
+        pytest.param(None, True, id="all are wanted"),
     ],
 )
-def test_all_candidates_above_the_floor_come_back(floor, columns):
+def test_all_candidates_above_the_floor_come_back(floor, whole, suppression):
     card, *_ = a_card()
     for _ in range(2):  # without a graph, and with one
-        (answer,) = card.run([grey(7)], FIT, floor)
-        assert answer.shape == (7, columns)
+        (answer,) = card.run([grey(7)], FIT, floor, suppression)
+        assert (answer.shape[1] == 3000) is whole
         assert (answer[4] >= (floor or 0)).sum() == (
             np.linspace(0, 0.9, 3000, dtype=np.float32) >= (floor or 0)
         ).sum()
 
 
-def test_layouts_with_a_row_for_each_candidate_are_left_alone():
+def test_layouts_with_a_row_for_each_candidate_come_back_as_they_are():
     output = torch.rand(1, 3000, 6)
-    assert best_candidates(output) is output
+    card = Card(lambda _: output, CPU, torch.float32)
+    assert np.array_equal(card.run([grey(1)], FIT, 0.5, 0.5)[0], output[0].numpy())
+
+
+def crowd(seed, cells=20, each=18):
+    """Candidates around each of some cells, some beyond the edges: (7, n) cx cy w h, scores."""
+    random = np.random.default_rng(seed)
+    centres = np.repeat(random.uniform(-10, 330, (2, cells)), each, axis=1)
+    boxes = np.concatenate([centres, np.full_like(centres, 40)]) + random.normal(
+        0, 6, (4, cells * each)
+    )
+    output = np.zeros((7, cells * each), np.float32)
+    output[:4], output[4:] = boxes, random.uniform(0, 1, (3, cells * each)) ** 3
+    return output
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_the_card_drops_would_have_been_dropped_anyway(seed, threshold):
+    fit = unscaled(320, 320)
+    output = crowd(seed)
+    made = best_candidates(torch.from_numpy(output)[None], fit, threshold)[0, :, :-1].numpy()
+
+    def boxes(raw):
+        found = decode(raw, "anchor_free", 3, 0.05)
+        found = Detections(clip(found.xyxy, 320, 320), found.confidence, found.class_id)
+        return len(found), suppress(found, threshold)
+
+    (before, expected), (left, got) = boxes(output), boxes(made)
+    assert np.array_equal(got.xyxy, expected.xyxy)
+    assert np.array_equal(got.confidence, expected.confidence)
+    assert left - len(expected) < 0.2 * (before - len(expected))
+
+
+def test_boxes_are_computed_in_32_bits_from_a_network_in_16():
+    torch.manual_seed(0)
+    head = Detect(nc=3, ch=(16, 16, 16)).eval().half().float()
+    head.stride = torch.tensor([8.0, 16.0, 32.0])
+    features = [torch.randn(1, 16, 64 // s, 1024 // s).half() for s in (8, 16, 32)]
+
+    def boxes(layer, dtype):
+        with torch.inference_mode():
+            return layer([f.to(dtype) for f in features])[0][0, :4].float()
+
+    exact = boxes(head, torch.float32)
+    head.half()
+    coarse = (boxes(head, torch.float16) - exact).abs().mean()
+    precise_boxes(SimpleNamespace(model=[head]))
+    assert (boxes(head, torch.float16) - exact).abs().mean() < coarse / 3
 
 
 @pytest.mark.parametrize(
@@ -287,9 +343,9 @@ class OnCpu(TorchEngine):
     def batch_size(self, fit):
         return 4
 
-    def run_batch(self, pictures, fit, floor):
+    def run_batch(self, pictures, fit, floor, iou=None):
         self.sizes.append(len(pictures))
-        return self.card.run(pictures, fit, floor)
+        return self.card.run(pictures, fit, floor, iou)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Several images at once, with a stub for a card that takes them in batches."""
 
 import threading
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -50,7 +51,7 @@ class Card(BrightSpots):
     def batch_size(self, fit):
         return self.size
 
-    def run_batch(self, pictures, fit, floor):
+    def run_batch(self, pictures, fit, floor, iou=None):
         self.before_run()
         self.batches.append((len(pictures), fit))
         answers = []
@@ -92,6 +93,33 @@ def test_each_image_gets_its_own_boxes_in_order():
     sizes = [n for n, _ in card.batches]
     assert max(sizes) == 3
     assert len(sizes) < sum(t.tiles for _, t in found)
+
+
+class Crowd(Card):
+    """Answers with candidates drawn from the first pixel; some lie beyond the edges."""
+
+    def run_batch(self, pictures, fit, floor, iou=None):
+        return [self.candidates(int(image[0, 0, 0])) for image in pictures]
+
+    def candidates(self, seed):
+        random = np.random.default_rng(seed)
+        raw = random.uniform(0, 1, (4 + len(SPEC.classes), 40 * seed)).astype(np.float32)
+        raw[:2] *= 110
+        raw[2:4] = 10 + 30 * raw[2:4]
+        return np.pad(raw, ((0, 0), (0, 400 - raw.shape[1])))
+
+
+def test_boxes_of_a_batch_are_those_of_each_of_its_pictures():
+    spec = replace(SPEC, output="anchor_free")
+    detector = Detector(spec, Crowd(size=8))
+    images = [np.full((80, 100, 3), seed, np.uint8) for seed in (3, 0, 9, 1, 10)]
+    together = detector.detect_many(images, confidence=0.5)
+    assert len(together[1][0]) == 0 < len(together[0][0])
+    for image, (found, _) in zip(images, together, strict=True):
+        alone, _ = detector.detect(image, confidence=0.5)
+        assert np.array_equal(found.xyxy, alone.xyxy)
+        assert np.array_equal(found.confidence, alone.confidence)
+        assert np.array_equal(found.class_id, alone.class_id)
 
 
 def test_only_images_of_one_size_and_scale_share_a_batch():

@@ -368,6 +368,42 @@ def test_numbers_of_other_weights_are_called_invalid(weights_dir):
     assert "Measured with other weights" not in render_card(get_spec("live"), FILES, weights_dir)
 
 
+def test_the_readme_shows_what_a_cuda_card_does(weights_dir):
+    def ms(median):
+        return {"median": median, "p95": median + 0.5}
+
+    def row(width, graph):
+        return {
+            "input_px": [width, 352],
+            "frame_to_boxes": ms(1.25),
+            "fps": 801.2,
+            "graph_replay": graph,
+            "eager_frame_to_boxes": ms(5.75),
+        }
+
+    result = {
+        "about": {"date": "2026-01-02", "device": "A card", "torch": "9.9"},
+        "models": ["live", "yolov5s"],
+        "stages": {
+            "speed live": {"1024": row(1024, None), "640": row(640, ms(0.75)), "took_s": 1},
+            "speed yolov5s": {"left_out": "the time was up"},
+            "throughput live": {"detect_many_tiles_s": 3456.7, "detect_many_batch": 64},
+            "parity live": {"boxes": 100, "off": 3, "ties": 2},
+            "parity yolov5s": {"error": "none"},
+        },
+    }
+    write_manifest(weights_dir, {})
+    (weights_dir / "metrics" / "gpu_check.json").write_text(json.dumps(result))
+    filled = fill(f"{BEGIN}\n{END}", weights_dir)
+    assert "one A card, torch 9.9, half precision, 2026-01-02; rendered fields" in filled
+    small = "| `live` | 640x352 | 1.25 / 1.75 | 801 | 0.75 | 5.75 |"
+    large = "| `live` | 1024x352 | 1.25 / 1.75 | 801 | no graph | 5.75 |"
+    assert f"{small}\n{large}\n" in filled
+    assert "3,457 tiles of 640x352 a second, to boxes, 64 at once" in filled
+    assert "`live` 95 of 100, and 2 where the other of two nearly equal" in filled
+    assert "yolov5s" not in filled
+
+
 def test_the_readme_follows_the_json(weights_dir):
     write_manifest(weights_dir, {"yolov5s": FILES})
     text = f"before\n{BEGIN}\nof last year\n{END}\nafter\n"
