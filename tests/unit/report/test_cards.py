@@ -345,6 +345,29 @@ def test_a_card_gives_no_interval_that_says_certainty(weights_dir, images, words
     assert "1.000 to 1.000" not in card
 
 
+@pytest.mark.parametrize(
+    ("kept", "family"),
+    [
+        pytest.param({"draws": 10_000}, "all 1 comparisons of models and scores", id="all at once"),
+        pytest.param({}, "all pairs of models", id="by a version that adjusted each score alone"),
+    ],
+)
+def test_what_p_is_adjusted_over_is_said_as_it_was(weights_dir, kept, family):
+    difference = {
+        "first": "yolov5s-scratch",
+        "second": "yolov6",
+        "measure": "blast.ap50",
+        "value": 0.02,
+        "interval": [0.01, 0.03],
+        "p_adjusted": 0.012,
+        "decisive": True,
+    }
+    content = {"differences": [difference], **kept}
+    (weights_dir / "metrics" / "comparison_allidb1_test.json").write_text(json.dumps(content))
+    card = render_card(get_spec("yolov6"), FILES, weights_dir)
+    assert f"p Holm-adjusted over {family}): " in card
+
+
 def test_a_difference_that_cannot_be_decided_says_so(weights_dir):
     difference = {
         "first": "yolov5s-scratch",
