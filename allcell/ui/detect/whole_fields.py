@@ -11,6 +11,7 @@ import streamlit as st
 
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec
+from allcell.provenance import PROVENANCE_COLUMNS, values_of
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 from allcell.text.noticed import csv_file
@@ -159,16 +160,17 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
 def _csv(spec: ClassifierSpec, pictures: list[Picture], answers: list[Said], *, named: bool) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    columns = ("image", "model", "suggested_field_class", "probability", "reservation", "error")
-    rows.writerow((*columns, RESEARCH_USE))
+    columns = ("image", "model", "suggested_field_class", "probability", "reservation")
+    rows.writerow((*columns, *PROVENANCE_COLUMNS, "error", RESEARCH_USE))
     for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1):
         name = spreadsheet_text(picture.name) if named else f"image-{n:03d}"
         suggested, probability = _shown(said)
         score = "" if probability is None else f"{probability:.4f}"
         reservation = said.field.reservation if isinstance(said, Judged) else ""
+        made = values_of(said.made if isinstance(said, Judged) else None)
         # Messages quote the file's name, which may hold a patient's.
         error = spreadsheet_text(_error(said)) if named else "no result" * bool(_error(said))
-        rows.writerow((name, spec.name, suggested, score, reservation, error, ""))
+        rows.writerow((name, spec.name, suggested, score, reservation, *made, error, ""))
     return out.getvalue()
 
 

@@ -21,6 +21,7 @@ from allcell.detector import Detector
 from allcell.errors import AllcellError
 from allcell.imaging.images import RGBImage, decode
 from allcell.imaging.scale import Scale, resolve_scale
+from allcell.provenance import Provenance
 from allcell.settings import settings
 from allcell.ui.field.crops import display_jpeg
 from allcell.ui.field.insistence import Insistence
@@ -106,10 +107,12 @@ class Judged:
     Attributes:
         field: The suggested class.
         total_ms: Time from pixels to answer.
+        made: How it came about.
     """
 
     field: FieldClass
     total_ms: float
+    made: Provenance
 
 
 @dataclass(frozen=True)
@@ -238,10 +241,12 @@ class PictureMemory:
         said: Judged | Refused
         try:
             image = self.image(picture)
-            suggested, timing = open_classifier().classify(image)
+            classifier = open_classifier()
+            suggested, timing = classifier.classify(image)
             about = picture_cautions(image, self.scale(picture), whole_field=True)
             warnings = (*about, *file_cautions(picture.data))
-            said = Judged(replace(suggested, warnings=warnings), timing.total_ms)
+            made = Provenance(classifier.spec.threshold, None, classifier.weights_sha256)
+            said = Judged(replace(suggested, warnings=warnings), timing.total_ms, made)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)
         return self._judged.put(self._key(picture, model), said)

@@ -12,6 +12,7 @@ import streamlit as st
 from allcell.classifier import FieldClass
 from allcell.imaging.images import RGBImage
 from allcell.models.registry import FIELD_CLASSES
+from allcell.provenance import Provenance
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
 from allcell.result import Result
 from allcell.text.noticed import csv_file
@@ -113,7 +114,7 @@ def cells(
     picture: Picture,
     agreement: Agreement,
     titles: Mapping[str, str],
-    thresholds: Mapping[str, float],
+    made: Mapping[str, Provenance],
     *,
     truth: bool,
     reservation: str = "",
@@ -125,7 +126,7 @@ def cells(
         picture: The field.
         agreement: Its cells.
         titles: Titles of the models by name, in the order of the calls.
-        thresholds: Lowest confidence of the models by name, 0 to 1.
+        made: How the boxes of the models came about, by name.
         truth: Whether the ground truth is shown.
         reservation: What has to be said with the table (see `Cautioned.reservation`).
     """
@@ -172,7 +173,7 @@ def cells(
     )
     st.download_button(
         "Download the cells (CSV)",
-        csv_file(cells_csv(agreement, thresholds, truth=truth, reservation=reservation)),
+        csv_file(cells_csv(agreement, made, truth=truth, reservation=reservation)),
         "side-by-side.csv",
         "text/csv",
         icon=":material/download:",
