@@ -15,10 +15,12 @@ from allcell.provenance import PROVENANCE_COLUMNS, values_of
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 from allcell.text.noticed import csv_file
+from allcell.ui.detect.actions import actions
+from allcell.ui.detect.slot import AnswerSlot
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.insistence import show_standing
 from allcell.ui.field.pictures import Judged, Picture, Refused
-from allcell.ui.field.table import pick_picture
+from allcell.ui.field.table import pick_picture, rounded
 from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
 from allcell.ui.shell.catalog import ready
@@ -38,18 +40,25 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         desk: The pictures of the session, at least one.
         spec: The model.
     """
-    if (classifier := ready(spec, get_field_classifier)) is None:
-        return
     memory, pictures = desk.memory, list(desk.pictures.values())
     waiting = [p for p in pictures if memory.judged(p, spec.name) is None]
+    slot = AnswerSlot(works=bool(waiting))
+    with slot.progress:
+        if (classifier := ready(spec, get_field_classifier)) is None:
+            return
     if waiting:
-        place = st.empty()
+        place = slot.progress.empty()
         for n, picture in enumerate(waiting, len(pictures) - len(waiting)):
             place.progress(
                 n / len(pictures), f"File {n + 1} of {len(pictures)}: {plain(picture.name)}"
             )
             memory.judge(picture, spec.name, lambda: classifier)
         place.empty()
+    with slot.container():
+        _answers(desk, spec, pictures, classifier.engine.description)
+
+
+def _answers(desk: Bench, spec: ClassifierSpec, pictures: list[Picture], runtime: str) -> None:
     answers = [_said(desk, p, spec) for p in pictures]
     if len(pictures) > 1:
         _table(desk, pictures, answers)
@@ -58,12 +67,12 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
 
     def insist(wanted: bool) -> None:
         if isinstance(said, Judged):
-            memory.insistence.put(shown.digest, said.field, wanted)
+            desk.memory.insistence.put(shown.digest, said.field, wanted)
 
     left, right = st.columns([2, 1], gap="large")
     with right:
         with st.container(key="allcell-answer"):
-            _answer(spec, said, classifier.engine.description, insist)
+            _answer(spec, said, runtime, insist)
         choose_names()
         st.download_button(
             "Answers (CSV)",
@@ -76,6 +85,7 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         )
     with left:
         _picture(desk, shown)
+        actions(desk, shown)
 
 
 def _said(desk: Bench, picture: Picture, spec: ClassifierSpec) -> Said:
@@ -142,7 +152,7 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
             "No.": n,
             "Image": picture.name,
             "Suggested class of the field": suggested,
-            _PROBABILITY: probability,
+            _PROBABILITY: rounded(probability, 2),
             "Note": _error(said) or _note(picture, said),
         }
         for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)

@@ -116,6 +116,11 @@ class LiveDesk:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
+    def would_be_lost(self) -> bool:
+        """Whether there are snapshots or a recording, which a reload of the page would lose."""
+        return bool(len(self.strip)) or self.recording is not None
+
+    @property
     def microscope(self) -> VirtualMicroscope | None:
         """The virtual microscope, while it runs."""
         source = self.watched.feed.source if self.watched and not self.watched.closed else None

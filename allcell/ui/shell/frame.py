@@ -11,6 +11,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from allcell.errors import AllcellError
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.shell.assets import ASSETS
+from allcell.ui.shell.browser import ask_before_leaving
 from allcell.ui.shell.problems import show_problem
 
 #: A cell with its nucleus, in a teal that suits both themes.
@@ -28,7 +29,7 @@ _PAGE, _STAYS = "allcell.page", "allcell.page_stays"
 
 
 def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
-    """Logo, styles, the notice and a phone's menu; called once in each run, before the page.
+    """Logo, styles, the notice, a phone's menu; called once in each run, before the page.
 
     The notice stays at the foot of the window and cannot be dismissed. On a narrow screen Streamlit
     moves its menu into a drawer that stays open over the page; a row of links takes its place.
@@ -43,6 +44,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     st.logo(LOGO, size="large")
     st.html(ASSETS / "frame.css")
     st.html(f'<div class="allcell-notice" role="note">{RESEARCH_USE}</div>')
+    ask_before_leaving()
     with st.container(key="allcell-phone-menu", horizontal=True, gap="xsmall"):
         for page in pages:
             st.page_link(page, width="content")

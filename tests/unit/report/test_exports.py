@@ -23,7 +23,7 @@ from allcell.imaging.draw import draw
 from allcell.imaging.scale import Scale
 from allcell.provenance import Provenance
 from allcell.report import bundle, exports
-from allcell.report.exports import Failure, without_names
+from allcell.report.exports import Failure
 from allcell.result import Result, boxes_csv
 from allcell.settings import RESEARCH_USE
 

@@ -19,7 +19,7 @@ from allcell.text.noticed import csv_file
 from allcell.ui.compare.side.runs import SideDesk
 from allcell.ui.field.crops import crop, data_uri
 from allcell.ui.field.pictures import Picture
-from allcell.ui.field.table import SMALL_CROP_PX, pickable
+from allcell.ui.field.table import SMALL_CROP_PX, pickable, rounded
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.wording import plain
 
@@ -197,7 +197,7 @@ def table_of(
         columns["Truth"] = [title_of(c.truth.class_name) if c.truth else "no cell" for c in found]
     pairs = comb(len(titles), 2)
     columns["Pairs that differ"] = [f"{round(c.disagreement * pairs)} of {pairs}" for c in found]
-    columns["Confidence spread"] = [cell.spread for cell in found]
+    columns["Confidence spread"] = [rounded(cell.spread, 2) for cell in found]
     return pd.DataFrame(columns)
 
 
