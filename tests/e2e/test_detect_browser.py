@@ -185,7 +185,7 @@ def test_the_browser_counts_asks_and_shows_focus(start: Page, smear: Path) -> No
     assert "2px" in outline, "the keyboard's place in the menu is seen"
     upload(start, smear)
     settled(start)
-    assert "Blasts suggested" in start.locator("#allcell-said").inner_text()
+    assert "blasts are suggested" in start.locator("#allcell-said").inner_text()
     answer = start.locator(".st-key-allcell-answer")
     many = len(drawn(start))
     # The thumb is the element around the invisible input.

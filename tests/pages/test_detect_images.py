@@ -123,9 +123,11 @@ def test_the_answer_is_read_out(
 ) -> None:
     app = upload(("a.png", smear))
     said = [what["said"] for what in told if "said" in what]
-    assert said == ["a.png: Blasts suggested: yes. Blasts 2, Healthy WBC 1, Smudges 1."]
+    assert said == ["Image 1: blasts are suggested. Blasts 2, Healthy WBC 1, Smudges 1."]
     app.slider(key=THRESHOLD).set_value(0.95).run()
-    assert told[-1]["said"] == "a.png: Blasts suggested: no. Blasts 0, Healthy WBC 0, Smudges 0."
+    assert (
+        told[-1]["said"] == "Image 1: no blasts are suggested. Blasts 0, Healthy WBC 0, Smudges 0."
+    )
 
 
 def test_the_answers_of_another_model_go_before_it_works(

@@ -80,7 +80,9 @@ def _answers(desk: Bench, spec: ModelSpec) -> None:
         actions(desk, picture)
     with counts:
         answer(found[picture.id], insist, "detect")
-    announce(f"{picture.name}: {said_text(found[picture.id])}")
+    # By its number: a file name may hold a patient's.
+    number = list(desk.pictures).index(picture.id) + 1
+    announce(f"Image {number}: {said_text(found[picture.id])}")
     downloads.downloads(desk, picture, image, shown, view, named=named)
     if not shown.withheld:
         table.cells(desk, image, boxes, shown.red_cell_px, reservation=shown.reservation)

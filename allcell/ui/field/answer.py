@@ -35,12 +35,15 @@ def said_text(result: Result) -> str:
     """The answer on a picture in a sentence or two, for a screen reader."""
     if result.withheld:
         return result.reservation
-    suggests = {None: "not looked for", True: "yes", False: "no"}[result.counts.suggests_blasts]
+    suggests = {
+        None: "this model does not look for blasts",
+        True: "blasts are suggested",
+        False: "no blasts are suggested",
+    }[result.counts.suggests_blasts]
     counted = ", ".join(
         f"{cell.heading} {n}" for cell, n in result.counts.listed() if n is not None
     )
-    words = f"Blasts suggested: {suggests}. {counted}."
-    return f"{words} {result.standing}".strip()
+    return f"{suggests}. {counted}. {result.standing}".strip()
 
 
 def answer(result: Result, insist: Callable[[bool], None], key: str) -> None:
