@@ -191,14 +191,14 @@ def test_the_browser_counts_asks_and_shows_focus(start: Page, smear: Path) -> No
     # The thumb is the element around the invisible input.
     thumb = slider(start).evaluate(
         """input => {
+          input.scrollIntoView({block: "center"});
           const seen = input.parentElement.parentElement.getBoundingClientRect();
           return [seen.x + seen.width / 2, seen.y + seen.height / 2];
         }"""
     )
     start.mouse.move(*thumb)
     start.mouse.down()
-    start.mouse.move(thumb[0] + 60, thumb[1])
-    start.mouse.move(thumb[0] + 130, thumb[1])
+    start.mouse.move(thumb[0] + 130, thumb[1], steps=5)
     start.wait_for_function("document.querySelector('[data-outdated]')")
     told = str(answer.get_attribute("data-outdated"))
     counts = [int(word) for word in re.findall(r"(?<= )\d+(?=,|$)", told)]

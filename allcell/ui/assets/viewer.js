@@ -17,10 +17,18 @@ class FieldView {
     parent.append(this.root);
     this.data = {};
     this.moves = new MutationObserver(() => this.follow());
+    // The slider may come later than the field, and Streamlit may replace it.
+    this.touched = () => this.listen();
+    for (const name of ["pointerdown", "focusin"]) {
+      document.addEventListener(name, this.touched, true);
+    }
   }
 
   close() {
     this.moves.disconnect();
+    for (const name of ["pointerdown", "focusin"]) {
+      document.removeEventListener(name, this.touched, true);
+    }
     this.outdate("");
     this.stage.close();
     this.root.remove();
