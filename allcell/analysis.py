@@ -19,13 +19,13 @@ from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
+from allcell.environment.provenance import Provenance, now
 from allcell.imaging.familiarity import judge
 from allcell.imaging.images import note
 from allcell.imaging.preprocess import stain_for
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec
-from allcell.provenance import Provenance, now
 from allcell.result import Result
 
 

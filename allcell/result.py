@@ -18,11 +18,11 @@ from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.environment.files import write_whole
+from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance, record_of, values_of
 from allcell.errors import ImageError
 from allcell.imaging.images import RGBImage, encode_png
 from allcell.imaging.scale import Scale
 from allcell.models.registry import BLAST, CLASSES
-from allcell.provenance import PROVENANCE_COLUMNS, Provenance, record_of, values_of
 from allcell.settings import RESEARCH_USE
 from allcell.text import names
 from allcell.text.noticed import csv_file, noticed_csv
@@ -283,12 +283,7 @@ def boxes_csv(results: Sequence[Result]) -> str:
 
 
 def box_rows(result: Result, name: str) -> Iterator[list[str]]:
-    """The rows of `boxes_csv` for one image, without the notice's column.
-
-    Args:
-        result: What was found in it.
-        name: What the table calls it.
-    """
+    """The rows of `boxes_csv` for one image, called by that name, without the notice's column."""
     text, last = names.spreadsheet_text, values_of(result.made)
     image, model, reservation = map(text, (name, result.model, result.reservation))
     for number, (kind, confidence, *xyxy) in enumerate(result.rows(), 1):

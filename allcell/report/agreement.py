@@ -12,7 +12,7 @@ import numpy as np
 
 from allcell.boxes import iou
 from allcell.detections import Detections, FloatArray, IntArray
-from allcell.provenance import PROVENANCE_COLUMNS, Provenance
+from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 

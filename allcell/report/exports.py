@@ -19,9 +19,9 @@ import numpy as np
 from allcell import boxes
 from allcell.counts import Counts
 from allcell.detections import Detections
+from allcell.environment.provenance import PROVENANCE_COLUMNS, record_of, values_of
 from allcell.models.classes import CELL_CLASSES, CellClass
 from allcell.models.registry import WHITE_CELLS
-from allcell.provenance import PROVENANCE_COLUMNS, record_of, values_of
 from allcell.result import (
     CONFIDENCE_DECIMALS,
     PIXEL_DECIMALS,

@@ -7,9 +7,9 @@ import io
 import zipfile
 from collections.abc import Sequence
 
+from allcell.environment.provenance import Provenance, values_of
 from allcell.imaging.images import encode_png
 from allcell.imaging.scale import Scale
-from allcell.provenance import Provenance, values_of
 from allcell.report.bundle import ZIP_TIME, bundle_zip
 from allcell.report.exports import export_names
 from allcell.result import Result

@@ -21,7 +21,7 @@ from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.evaluation.scored import Scored, compare_scored
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.runs.guard import BackgroundRun, StoppedError
-from allcell.runs.measured import Finished, ScoreKey, numbered
+from allcell.runs.measured import Measured, ScoreKey, numbered
 
 log = logging.getLogger(__name__)
 
@@ -103,19 +103,19 @@ class EvaluationRun(BackgroundRun):
     images: tuple[LabelledImage, ...] = ()
     names: tuple[str, ...] = ()
     data_sha256: str = ""
-    finished: Finished = field(default_factory=Finished)
+    finished: Measured = field(default_factory=Measured)
     error: str = ""
     _started_s: float = 0.0
     _unwanted: bool = False
 
     @property
     def results(self) -> Mapping[int, Scored]:
-        """Finished detectors, by position in `jobs`."""
+        """Measured detectors, by position in `jobs`."""
         return self.finished.results
 
     @property
     def fields(self) -> Mapping[int, JudgedFields]:
-        """Finished whole-field classifiers, by position in `jobs`."""
+        """Measured whole-field classifiers, by position in `jobs`."""
         return self.finished.fields
 
     @property
@@ -234,7 +234,7 @@ class EvaluationRun(BackgroundRun):
         if results:
             compared = compare_scored(list(results.values()), list(fields.values()))
         # In one assignment: a page that reads them meanwhile gets all of the old or all of the new.
-        self.finished = Finished(results, fields, compared)
+        self.finished = Measured(results, fields, compared)
 
     def _done(
         self, job: DetectorJob | FieldJob, images: Sequence[LabelledImage]

@@ -22,12 +22,12 @@ class ScoreKey:
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
+class Measured:
     """What a run has measured so far; never changed, so that its parts belong together.
 
     Attributes:
-        results: Finished detectors, by position in the run's jobs.
-        fields: Finished whole-field classifiers, by position in the run's jobs.
+        results: Measured detectors, by position in the run's jobs.
+        fields: Measured whole-field classifiers, by position in the run's jobs.
         comparison: Of these; None while there is no detector.
     """
 

@@ -18,7 +18,7 @@ from allcell.ui.field import viewer
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture, PictureMemory
 from allcell.ui.live.desk import LiveDesk
-from allcell.ui.shell import browser
+from allcell.ui.shell import frame
 from allcell.ui.shell.catalog import Listing
 from tests.pages.conftest import CountingEngine
 
@@ -37,7 +37,7 @@ def names(app: AppTest) -> list[str]:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the frame's script in the browser was told, in order."""
     data: list[dict[str, Any]] = []
-    monkeypatch.setattr(browser, "_frame", lambda key, what: data.append(what))
+    monkeypatch.setattr(frame, "_tell_browser", lambda key, what: data.append(what))
     return data
 
 
@@ -108,7 +108,7 @@ def test_a_reload_asks_only_while_there_is_something_to_lose(
     told: list[dict[str, Any]], kept: object, held: bool
 ) -> None:
     def page() -> None:
-        from allcell.ui.shell.browser import ask_before_leaving
+        from allcell.ui.shell.frame import ask_before_leaving
 
         ask_before_leaving()
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import streamlit as st
 
+from allcell.environment.provenance import PROVENANCE_COLUMNS, values_of
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec
-from allcell.provenance import PROVENANCE_COLUMNS, values_of
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 from allcell.text.noticed import csv_file

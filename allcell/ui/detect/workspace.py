@@ -16,9 +16,9 @@ from allcell.ui.field.answer import answer, boxes_of, said_text
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Refused
 from allcell.ui.shell import controls
-from allcell.ui.shell.browser import announce
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import ready
+from allcell.ui.shell.frame import announce
 from allcell.ui.shell.problems import show_problem
 
 

@@ -18,10 +18,10 @@ import streamlit as st
 from allcell.classifier import FieldClass, FieldClassifier
 from allcell.detections import Detections
 from allcell.detector import Detector
+from allcell.environment.provenance import Provenance
 from allcell.errors import AllcellError
 from allcell.imaging.images import RGBImage, decode
 from allcell.imaging.scale import Scale, resolve_scale
-from allcell.provenance import Provenance
 from allcell.settings import settings
 from allcell.ui.field.crops import display_jpeg
 from allcell.ui.field.insistence import Insistence
@@ -238,15 +238,14 @@ class PictureMemory:
         """
         from allcell.analysis import file_cautions, picture_cautions
 
-        said: Judged | Refused
         try:
             image = self.image(picture)
             classifier = open_classifier()
             suggested, timing = classifier.classify(image)
             about = picture_cautions(image, self.scale(picture), whole_field=True)
-            warnings = (*about, *file_cautions(picture.data))
+            suggested = replace(suggested, warnings=(*about, *file_cautions(picture.data)))
             made = Provenance(classifier.spec.threshold, None, classifier.weights_sha256)
-            said = Judged(replace(suggested, warnings=warnings), timing.total_ms, made)
+            said: Judged | Refused = Judged(suggested, timing.total_ms, made)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)
         return self._judged.put(self._key(picture, model), said)
@@ -297,7 +296,5 @@ class PictureMemory:
 
 def picture_memory() -> PictureMemory:
     """The picture memory of this browser session."""
-    if _KEY not in st.session_state:
-        st.session_state[_KEY] = PictureMemory()
-    memory: PictureMemory = st.session_state[_KEY]
+    memory: PictureMemory = st.session_state.setdefault(_KEY, PictureMemory())
     return memory

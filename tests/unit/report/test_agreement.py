@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from allcell.detections import Detections
+from allcell.environment.provenance import Provenance
 from allcell.models.registry import CLASSES
-from allcell.provenance import Provenance
 from allcell.report.agreement import Agreement, Call, ComparedCell, Said, cells_csv, compare_cells
 from allcell.settings import RESEARCH_USE
 

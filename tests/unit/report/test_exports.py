@@ -19,9 +19,9 @@ from pycocotools.coco import COCO
 from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import Timing
+from allcell.environment.provenance import Provenance
 from allcell.imaging.draw import draw
 from allcell.imaging.scale import Scale
-from allcell.provenance import Provenance
 from allcell.report import bundle, exports
 from allcell.report.exports import Failure
 from allcell.result import Result, boxes_csv

@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from allcell.classifier import FieldClass
+from allcell.environment.provenance import Provenance
 from allcell.imaging.images import RGBImage
 from allcell.models.registry import FIELD_CLASSES
-from allcell.provenance import Provenance
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
 from allcell.result import Result
 from allcell.text.noticed import csv_file
