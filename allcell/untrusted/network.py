@@ -167,7 +167,10 @@ class UntrustedNetwork:
         """
         engine = self._opened().twin(*self.input_px)
         # Asked again, not kept: the answer of a network may be large.
-        return detector_for(engine, answer_to_noise(engine, self.input_px), self.input_px, claims)
+        answer = answer_to_noise(engine, self.input_px)
+        detector = detector_for(engine, answer, self.input_px, claims)
+        detector.weights_sha256 = self.sha256
+        return detector
 
     def close(self) -> None:
         """Release the session; the next detector opens another. Detectors keep theirs."""

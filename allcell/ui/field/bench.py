@@ -30,7 +30,7 @@ class Bench:
         focus: Each increment moves the view to the selected cell.
         archive: The last ZIP of everything, after a key of what it was made from.
         stopped: Whether the user stopped a run over many pictures.
-        generation: Incremented when everything is cleared.
+        generation: Incremented when the uploader is to begin anew.
     """
 
     def __init__(self, memory: PictureMemory) -> None:
@@ -84,13 +84,29 @@ class Bench:
         self.show(picture.id)
         self.stopped = False
 
+    @property
+    def would_be_lost(self) -> bool:
+        """Whether it holds pictures, which a reload of the page would lose."""
+        return bool(self.pictures)
+
+    def discard(self, picture_id: str) -> None:
+        """Take a picture off the bench that the uploader may still list.
+
+        The uploader begins anew, empty, and the others stay on the bench.
+        """
+        self.remove(picture_id)
+        self.uploads.clear()
+        self.generation += 1
+        self.refused_files = ""
+
     def remove(self, picture_id: str) -> None:
         """Take a picture off the bench."""
+        place = list(self.pictures).index(picture_id) if picture_id in self.pictures else 0
         gone = self.pictures.pop(picture_id, None)
         if gone is not None and all(p.digest != gone.digest for p in self.pictures.values()):
             self.memory.let_go(_OWNER, gone)
         if self.shown == picture_id:
-            self.shown = next(reversed(self.pictures), None)
+            self.shown = _neighbour(list(self.pictures), place)
             self.selected = None
 
     def show(self, picture_id: str) -> None:
@@ -101,6 +117,11 @@ class Bench:
     def outcome(self, picture: Picture, model: str) -> Finished | Refused | None:
         """See `PictureMemory.outcome`."""
         return self.memory.outcome(picture, model)
+
+
+def _neighbour(left: list[str], place: int) -> str | None:
+    """What stands now where one was removed, or else at the end."""
+    return left[min(place, len(left) - 1)] if left else None
 
 
 def bench() -> Bench:

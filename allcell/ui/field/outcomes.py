@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from allcell.classifier import FieldClass
+from allcell.environment.provenance import Provenance
 
 if TYPE_CHECKING:
     from allcell.analysis import Analysis
@@ -40,10 +41,12 @@ class Judged:
     Attributes:
         field: The suggested class.
         total_ms: Time from pixels to answer.
+        made: How it came about.
     """
 
     field: FieldClass
     total_ms: float
+    made: Provenance
 
 
 @dataclass(frozen=True)

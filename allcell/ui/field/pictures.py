@@ -19,6 +19,7 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detections import Detections
 from allcell.detector import Detector
+from allcell.environment.provenance import Provenance
 from allcell.errors import AllcellError
 from allcell.imaging.images import RGBImage, decode, decoded_bytes
 from allcell.imaging.scale import Scale, resolve_scale
@@ -225,13 +226,14 @@ class PictureMemory:
         """
         from allcell.analysis import file_cautions, picture_cautions
 
-        said: Judged | Refused
         try:
             image = self.image(picture)
-            suggested, timing = open_classifier().classify(image)
+            classifier = open_classifier()
+            suggested, timing = classifier.classify(image)
             about = picture_cautions(image, self.scale(picture), whole_field=True)
-            warnings = (*about, *file_cautions(picture.data))
-            said = Judged(replace(suggested, warnings=warnings), timing.total_ms)
+            suggested = replace(suggested, warnings=(*about, *file_cautions(picture.data)))
+            made = Provenance(classifier.spec.threshold, None, classifier.weights_sha256)
+            said: Judged | Refused = Judged(suggested, timing.total_ms, made)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)
         return self._judged.put(self._key(picture, model), said)

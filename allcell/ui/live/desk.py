@@ -136,6 +136,11 @@ class LiveDesk:
         self.viewer.close()
 
     @property
+    def would_be_lost(self) -> bool:
+        """Whether there are snapshots or a recording, which a reload of the page would lose."""
+        return bool(len(self.strip)) or self.recording is not None
+
+    @property
     def microscope(self) -> VirtualMicroscope | None:
         """The virtual microscope, while it runs."""
         source = self.watched.feed.source if self.watched and not self.watched.closed else None

@@ -193,6 +193,7 @@ def _snapshot_of(
         analysis.scale.red_cell_px,
         analysis.timing,
         datetime.now(UTC),
+        analysis.weights_sha256,
         warnings=shown.warnings,
         insisted=shown.insisted,
     )

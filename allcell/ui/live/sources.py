@@ -60,7 +60,8 @@ def choose_source() -> SourceChoice:
     kinds: list[Kind] = ["microscope", "browser", "file"]
     if settings().cameras:
         kinds.append("server")
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    # As wide as the picture and what stands beside it.
+    left, right = st.columns([2, 1], gap="large", vertical_alignment="bottom")
     with left:
         kind = st.segmented_control(
             "Source",

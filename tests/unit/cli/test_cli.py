@@ -50,6 +50,7 @@ def test_detect_json_has_the_documented_shape(folder):
         assert set(line) == {
             *("image", "width", "height", "model"),
             *("detections", "notice", "warnings", "withheld", "reservation", "timing_ms"),
+            "provenance",
         }
         assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
         assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}

@@ -7,10 +7,10 @@ import pytest
 from allcell.errors import DataError
 from allcell.models.registry import MODELS, get_classifier, get_spec
 from allcell.models.weights import ModelFiles, WeightFile, read_manifest, write_manifest
-from allcell.report.cards import render_card
-from allcell.report.classifier_card import render_classifier_card
+from allcell.report.documents.cards import render_card
+from allcell.report.documents.classifier_card import render_classifier_card
+from allcell.report.documents.readme import BEGIN, END, fill
 from allcell.report.metrics_files import read_metrics
-from allcell.report.readme import BEGIN, END, fill
 from allcell.settings import PROJECT_ROOT, RESEARCH_USE, settings
 from allcell.text.words import BOTH_APS, SCORE_TITLES
 

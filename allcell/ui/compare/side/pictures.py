@@ -18,24 +18,28 @@ from allcell.synth.samples import Sample, samples
 from allcell.ui.compare.user_session import images_of_set, picture_of_set
 from allcell.ui.field.bench import bench
 from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.handover import FROM_DETECT, ON_DETECT, ORIGIN, ORIGIN_CHOSEN
 from allcell.ui.field.pictures import Picture, picture_memory
 from allcell.ui.sessions import uploads
 from allcell.ui.shell.problems import show_problem
 
-_ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
-_NOT_TAKEN = "side.not_taken"
-_SAMPLE, _FIELD, _BENCH = "side.sample", "side.field", "side.bench"
+_UPLOADER, _UPLOADED, _NOT_TAKEN = "side.uploader", "side.uploaded", "side.not_taken"
+_SAMPLE, _FIELD = "side.sample", "side.field"
 
 
 def choose_picture() -> Picture | None:
     """Ask where the picture comes from, and for the picture; None if none is chosen yet."""
+    # Who has opened pictures on Detect wants to see those, not to choose or upload one again.
+    if bench().pictures and not st.session_state.get(ORIGIN_CHOSEN):
+        st.session_state[ORIGIN] = FROM_DETECT
     origin = st.segmented_control(
         "Image",
         list(ORIGINS),
         default=next(iter(ORIGINS)),
         required=True,
-        key=_ORIGIN,
+        key=ORIGIN,
         persist_state="session",
+        on_change=lambda: st.session_state.update({ORIGIN_CHOSEN: True}),
     )
     return ORIGINS[origin]()
 
@@ -106,13 +110,13 @@ def _on_the_bench() -> Picture | None:
         return None
     ids = list(pictures)
     names = {picture.id: picture.name for picture in pictures.values()}
-    if st.session_state.get(_BENCH) not in ids:
-        st.session_state[_BENCH] = bench().shown or ids[0]
+    if st.session_state.get(ON_DETECT) not in ids:
+        st.session_state[ON_DETECT] = bench().shown or ids[0]
     chosen = st.selectbox(
         "Image on the Detect page",
         ids,
         format_func=names.__getitem__,
-        key=_BENCH,
+        key=ON_DETECT,
         persist_state="session",
     )
     return pictures[chosen]
@@ -142,6 +146,6 @@ def _of_user_set() -> Picture | None:
 ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
     "Synthetic sample": _sample,
     "File of yours": _uploaded,
-    "From Detect": _on_the_bench,
+    FROM_DETECT: _on_the_bench,
     "Field of your set": _of_user_set,
 }

@@ -64,7 +64,7 @@ def measured(answers: Answers) -> None:
 
 def scored_models(run: EvaluationRun) -> list[tuple[str, EvaluationResult]]:
     """Display title and scores of each model that is done."""
-    done = sorted(dict(run.results).items())
+    done = sorted(run.results.items())
     return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
 
 
@@ -119,8 +119,9 @@ def best_thresholds(models: Sequence[tuple[str, Evidence]]) -> pd.DataFrame:
 
 def _whole_fields(run: EvaluationRun) -> None:
     st.subheader("Whole fields: is there a blast?", anchor=False)
-    found: dict[int, FieldCounts] = {n: judged.counts for n, judged in run.fields.items()}
-    for n, scored in run.results.items():
+    finished = run.finished
+    found: dict[int, FieldCounts] = {n: judged.counts for n, judged in finished.fields.items()}
+    for n, scored in finished.results.items():
         fields = scored.result.fields
         found[n] = FieldCounts.of([f.blast_present for f in fields], scored.result.right)
     table = field_scores([(short_title(run.jobs[n].spec), c) for n, c in sorted(found.items())])
