@@ -7,7 +7,7 @@ uint8 (H, W, 3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -53,6 +53,10 @@ class Augmentation:
     coarse: float = 0.0
     noise: float = 0.3
     jpeg: float = 0.25
+
+    def scaled(self, factor: float) -> Augmentation:
+        """All of it, times `factor`."""
+        return Augmentation(**{name: value * factor for name, value in asdict(self).items()})
 
 
 def background_colour(image: Image) -> npt.NDArray[np.float32]:

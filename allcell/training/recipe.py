@@ -64,6 +64,8 @@ class Recipe(BaseModel):
         paste: Probability of pasting cells of other fields into a tile.
         paste_across: Whether these come from every laboratory alike, not by its share: colour and
             sharpness must not tell the class.
+        mild: Share of the tiles that vary little and have no pasted cells. The others teach it what
+            another laboratory may look like, these what its own look like.
         augment: How stain, light and lens vary, where not as usual: values of
             `allcell.training.augment.Augmentation` by name.
         bfloat16: Whether the forward pass runs in bfloat16 (weights, loss and optimiser stay in 32
@@ -93,6 +95,7 @@ class Recipe(BaseModel):
     raw_share: float = Field(0.0, ge=0, lt=1)
     paste: float = Field(0.35, ge=0, le=1)
     paste_across: bool = False
+    mild: float = Field(0.0, ge=0, le=1)
     augment: dict[str, float] = {}
     bfloat16: bool = False
     ships_onnx: bool = False

@@ -29,6 +29,10 @@ _ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 _ELLIPSE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).astype(np.float32) * 0.5
 
 
+#: How much a mild tile varies, as a share of the others' augmentation.
+MILD = 0.35
+
+
 @dataclass(frozen=True)
 class TileRecipe:
     """What a tile looks like.
@@ -43,6 +47,7 @@ class TileRecipe:
         paste_across: Whether as many of them are blasts as healthy cells, of every laboratory that
             has such cells, each stained, focused and lit by itself: a laboratory's background,
             colour and sharpness must not tell the class.
+        mild: Share of the tiles that nothing is pasted into and that vary by `MILD` as much.
         visible: A cell cut by the tile's edge keeps its box if this fraction of it can be seen.
         augmentation: How stain, light and lens vary.
     """
@@ -54,6 +59,7 @@ class TileRecipe:
     weights: tuple[float, ...] = (3.0, 3.0, 1.6, 0.5)
     paste: float = 0.35
     paste_across: bool = False
+    mild: float = 0.0
     visible: float = 0.4
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -160,6 +166,8 @@ class TileMaker:
                 focus = centres[np.argmin(np.linalg.norm(centres - focus, axis=1))]
             source = laid
         picture, truth = self._cut(source, focus, factor, rng)
+        if recipe.mild and rng.random() < recipe.mild:
+            return vary(picture, rng, recipe.augmentation.scaled(MILD)), truth
         if rng.random() < recipe.paste:
             picture, truth = self._paste(picture, truth, rng)
         return vary(picture, rng, recipe.augmentation), truth

@@ -94,6 +94,7 @@ class _Trainer(DetectionTrainer):
             red_cell_px=red_cell_px,
             paste=recipe.paste,
             paste_across=recipe.paste_across,
+            mild=recipe.mild,
             augmentation=recipe.augmentation,
         )
         maker = TileMaker(domains, shares, tiles, recipe.seed)

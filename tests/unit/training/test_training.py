@@ -99,6 +99,44 @@ def test_cells_are_pasted_across_laboratories_whatever_their_share():
     assert not [c for index in range(40) for c in by_share.make(0, index)[1].class_id if c == 0]
 
 
+def test_mild_tiles_show_a_laboratory_as_it_is():
+    ill = Domain("ill", (field((60, 50, 30, 0)),), 20.0)
+    healthy = Domain("healthy", (field((60, 50, 30, 1)),), 20.0)
+    strong = Augmentation(grey=1.0, stain=0, background=0, gamma=0, hue=0, saturation=0, jpeg=0)
+    classes = {}
+    for mild in (0.0, 1.0):
+        recipe = TileRecipe(128, paste=1.0, paste_across=True, mild=mild, augmentation=strong)
+        maker = TileMaker((ill, healthy), [0.0001, 1], recipe, 0)
+        classes[mild] = {int(c) for index in range(30) for c in maker.make(0, index)[1].class_id}
+    assert classes == {0.0: {0, 1}, 1.0: {1}}
+    assert Augmentation(stain=0.4).scaled(0.5).stain == 0.2
+
+
+@pytest.mark.parametrize(
+    ("values", "shares"),
+    [
+        ({}, {False: 1.0}),
+        ({"raw_share": 0.5}, {False: 1.0}),
+        ({"normalise_stain": True}, {True: 1.0}),
+        ({"normalise_stain": True, "raw_share": 0.25}, {True: 0.75, False: 0.25}),
+    ],
+    ids=["as stained", "nothing to share", "one stain", "both"],
+)
+def test_a_recipe_says_how_fields_are_stained(values, shares):
+    source = TileSource(name="a", share=1, known_red_cell_px=20)
+    recipe = Recipe(model="live", sources=(source,), epochs=1, tiles_per_epoch=1, **values)
+    assert recipe.ways_of_staining() == shares
+
+
+@pytest.mark.parametrize(
+    "augment", [{"colour": 1}, {"stain": -0.1}], ids=["unknown name", "below zero"]
+)
+def test_a_recipe_with_a_variation_that_does_not_exist_is_refused(augment):
+    source = TileSource(name="a", share=1, known_red_cell_px=20)
+    with pytest.raises(ValueError, match="augment"):
+        Recipe(model="live", sources=(source,), epochs=1, tiles_per_epoch=1, augment=augment)
+
+
 def test_pieces_of_cells_are_not_pasted():
     whole = Domain("whole", (field((60, 50, 30, 1)),), 20.0)
     cut = Domain("cut", (field((0, 50, 30, 0)),), 20.0)
