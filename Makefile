@@ -30,14 +30,14 @@ PYTEST := $(FULL)/bin/python -m pytest
 SPREAD := -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help app test quick check bench evaluate wheel-check browser strace clean clean-all
+.PHONY: help app test quick check bench evaluate soak wheel-check browser strace clean clean-all
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 app: $(RUN)/.ready ## set up and start the app (PORT=8501; HOST=0.0.0.0 to share it; LITE=1 without torch)
-	$(RUN)/bin/python -m streamlit run app.py --server.port $(PORT) --server.address $(HOST)
+	$(RUN)/bin/python -m allcell app --port $(PORT) --host $(HOST)
 
 test: $(FULL)/.ready-dev browser strace ## set up and run all tests, those in Chromium too (ARGS="-k name")
 ifneq ($(strip $(ARGS)),)
@@ -71,6 +71,10 @@ evaluate: $(RUN)/.ready ## measure all models anew, rewrite metrics, cards, READ
 	@[ -n "$(DATA)" ] || { echo "Name the folder of datasets: make evaluate DATA=folder"; exit 2; }
 	$(RUN)/bin/python -m allcell evaluate --all --data "$(DATA)" $(ARGS)
 	$(RUN)/bin/python -m allcell cards
+
+soak: $(FULL)/.ready-dev browser ## run the server for long: does it give back what it takes? Rewrites README
+	$(FULL)/bin/python tests/soak/starts.py --keep
+	$(FULL)/bin/python tests/soak/sessions.py --keep
 
 wheel-check: $(FULL)/.ready-dev ## build the wheel, install it in a separate environment, detect with it
 	$(FULL)/bin/python -m pytest tests/wheel/check_wheel.py $(ARGS)

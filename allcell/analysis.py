@@ -7,7 +7,8 @@ the detector. The model runs once; confidence, overlap and classes can be change
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
+from allcell.environment.provenance import Provenance, now
 from allcell.imaging.familiarity import judge
 from allcell.imaging.images import note
 from allcell.imaging.preprocess import stain_for
@@ -113,6 +115,8 @@ class Analysis:
         timing: Where the time went.
         stain: The colour of the red cells; None if it was not measured.
         about_picture: See `picture_cautions`.
+        weights_sha256: SHA-256 of the model's weights (see `Provenance`); empty if unknown.
+        analysed_at: When the model ran, in UTC.
     """
 
     name: str
@@ -124,6 +128,8 @@ class Analysis:
     timing: Timing
     stain: StainRuler | None = None
     about_picture: tuple[Caution, ...] = ()
+    weights_sha256: str = ""
+    analysed_at: datetime = field(default_factory=now)
 
     def result(
         self,
@@ -151,6 +157,12 @@ class Analysis:
             self.spec.classes,
             self.timing,
             self.scale,
+            made=Provenance(
+                self.spec.confidence if confidence is None else confidence,
+                self.spec.iou if iou is None else iou,
+                self.weights_sha256,
+                self.analysed_at,
+            ),
             warnings=self.warnings,
             insisted=insisted,
         )
@@ -203,6 +215,7 @@ def analyse(
             ),
             *about,
         ),
+        detector.weights_sha256,
     )
 
 

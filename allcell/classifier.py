@@ -90,10 +90,12 @@ class FieldClassifier:
     Args:
         spec: The model.
         engine: Its network: logits (2,) of `FIELD_CLASSES` from an image of its input size.
+        weights_sha256: SHA-256 of its weights (see `Provenance`); empty if unknown.
     """
 
-    def __init__(self, spec: ClassifierSpec, engine: Network) -> None:
+    def __init__(self, spec: ClassifierSpec, engine: Network, weights_sha256: str = "") -> None:
         self.spec = spec
+        self.weights_sha256 = weights_sha256
         self.engine = engine
         self._lock = threading.Lock()
 
@@ -127,7 +129,8 @@ class FieldClassifier:
             require_torch("The torch runtime")
             from allcell.models.cnn import CnnEngine
 
-            return cls(spec, CnnEngine(verified(checkpoint), *size, device=where, threads=threads))
+            torch_engine = CnnEngine(verified(checkpoint), *size, device=where, threads=threads)
+            return cls(spec, torch_engine, checkpoint.sha256)
         compiled = compiled_path(checkpoint)
         if not compiled.is_file():
             require_torch(f"Compiling {spec.name!r} to ONNX")
@@ -136,7 +139,8 @@ class FieldClassifier:
             export_onnx(verified(checkpoint), compiled, *size)
         from allcell.engines.onnx_engine import OnnxEngine
 
-        return cls(spec, OnnxEngine(compiled, device=where, threads=threads))
+        onnx_engine = OnnxEngine(compiled, device=where, threads=threads)
+        return cls(spec, onnx_engine, checkpoint.sha256)
 
     def classify(self, image: Image) -> tuple[FieldClass, Timing]:
         """Judge a whole field.

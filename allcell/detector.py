@@ -18,6 +18,7 @@ from allcell.engines.turns import Task, Turns
 from allcell.imaging.preprocess import bring_to_reference, empty_input, place
 from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec, get_spec
+from allcell.models.weights import model_files
 from allcell.settings import settings
 
 #: Network inputs kept for reuse, one for each size of image.
@@ -61,10 +62,19 @@ class Detector:
         spec: The model.
         engine: Its network.
         floor_confidence: Lowest confidence (0 to 1) that is returned when none is asked for.
+        weights_sha256: SHA-256 of its weights (see `Provenance`); empty if unknown.
     """
 
-    def __init__(self, spec: ModelSpec, engine: Engine, *, floor_confidence: float = 0.05) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        engine: Engine,
+        *,
+        floor_confidence: float = 0.05,
+        weights_sha256: str = "",
+    ) -> None:
         self.spec = spec
+        self.weights_sha256 = weights_sha256
         self.engine = engine
         self._floor = floor_confidence
         self._batch = engine if isinstance(engine, BatchEngine) else None
@@ -104,7 +114,12 @@ class Detector:
             precision=precision,
             threads=limits.threads if threads is None else threads,
         )
-        return cls(spec, engine, floor_confidence=limits.floor_confidence)
+        return cls(
+            spec,
+            engine,
+            floor_confidence=limits.floor_confidence,
+            weights_sha256=model_files(name).checkpoint.sha256,
+        )
 
     def detect(
         self,

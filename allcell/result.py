@@ -18,6 +18,7 @@ from allcell.counts import Counts
 from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.environment.files import write_whole
+from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance, record_of, values_of
 from allcell.errors import ImageError
 from allcell.imaging.images import RGBImage, encode_png
 from allcell.imaging.scale import Scale
@@ -33,11 +34,11 @@ CONFIDENCE_DECIMALS = 4
 PIXEL_DECIMALS = 2
 #: What an image without a name is called, by its place in a list.
 _NUMBERED = re.compile(r"image-\d+")
-#: Columns of the table with one row per box. `cell` counts an image's boxes from 1, best first; the
-#: last one is empty unless numbers are not to be trusted.
+#: Columns of the table with one row per box; `cell` counts those of an image from 1, best first, as
+#: pictures and pages do, and `reservation` is empty unless numbers are not to be trusted.
 BOX_COLUMNS = (
     *("image", "model", "cell", "suggested_class", "confidence"),
-    *("x1_px", "y1_px", "x2_px", "y2_px", "reservation"),
+    *("x1_px", "y1_px", "x2_px", "y2_px", "reservation", *PROVENANCE_COLUMNS),
 )
 
 
@@ -60,6 +61,7 @@ class Result(Cautioned):
         scale: The red-cell size that was used, and where it came from.
         pixels: Loads the image again, RGB uint8 (H, W, 3), for `draw` and `save`; None if the
             caller keeps the image.
+        made: How it came about; None if that is not known.
 
     Raises:
         ValueError: If a size is not positive or a class index has no name.
@@ -74,6 +76,7 @@ class Result(Cautioned):
     timing: Timing
     scale: Scale = field(default_factory=lambda: Scale(None, "default"))
     pixels: Callable[[], RGBImage] | None = field(default=None, repr=False)
+    made: Provenance | None = None
 
     def __post_init__(self) -> None:
         if min(self.width_px, self.height_px) <= 0:
@@ -141,10 +144,8 @@ class Result(Cautioned):
         """One row per cell, in pixels of the image; the columns are `BOX_COLUMNS`."""
         import pandas as pd
 
-        rows = [
-            (self.name, self.model, number, *row, self.reservation)
-            for number, row in enumerate(self.rows(), 1)
-        ]
+        last = (self.reservation, *values_of(self.made))
+        rows = [(self.name, self.model, n, *row, *last) for n, row in enumerate(self.rows(), 1)]
         return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
 
     def to_json(self) -> str:
@@ -154,18 +155,18 @@ class Result(Cautioned):
         """
         return json.dumps(
             {
-                "image": self.name,
-                "width": self.width_px,
-                "height": self.height_px,
+                **{"image": self.name, "width": self.width_px, "height": self.height_px},
                 "model": self.model,
                 "detections": [
                     {
+                        "cell": n,
                         "class": kind,
                         "confidence": round(confidence, CONFIDENCE_DECIMALS),
                         "xyxy": [round(side, PIXEL_DECIMALS) for side in xyxy],
                     }
-                    for kind, confidence, *xyxy in self.rows()
+                    for n, (kind, confidence, *xyxy) in enumerate(self.rows(), 1)
                 ],
+                "provenance": record_of(self.made),
                 "notice": RESEARCH_USE,
                 "warnings": [str(caution) for caution in self.warnings],
                 "withheld": self.withheld,
@@ -187,8 +188,8 @@ class Result(Cautioned):
     ) -> RGBImage:
         """A copy of the image with its boxes and, below it, a strip with the research-use notice.
 
-        While the numbers are withheld, the boxes are grey and have no label. That, or that the user
-        insisted, stands in the strip, which is then added in any case.
+        Labels begin with the cell's number. While the numbers are withheld, the boxes are grey and
+        have no label. That, or that the user insisted, stands in the strip, then added in any case.
 
         Args:
             image: Its pixels, RGB uint8 (H, W, 3); loaded again by `pixels` if None.
@@ -223,6 +224,8 @@ class Result(Cautioned):
             notice=notice,
             synthetic=synthetic,
             remark=self.reservation,
+            numbered=True,
+            made=f"{self.model}: {self.made.sentence}" if self.made else "",
         )
 
     def save(self, folder: str | Path, image: RGBImage | None = None) -> list[Path]:
@@ -280,21 +283,16 @@ def boxes_csv(results: Sequence[Result]) -> str:
 
 
 def box_rows(result: Result, name: str) -> Iterator[list[str]]:
-    """The rows of `boxes_csv` for one image, without the notice's column.
-
-    Args:
-        result: What was found in it.
-        name: What the table calls it.
-    """
-    text = names.spreadsheet_text
+    """The rows of `boxes_csv` for one image, called by that name, without the notice's column."""
+    text, last = names.spreadsheet_text, values_of(result.made)
     image, model, reservation = map(text, (name, result.model, result.reservation))
     for number, (kind, confidence, *xyxy) in enumerate(result.rows(), 1):
         yield [
             *(image, model, str(number), text(kind)),
             f"{confidence:.{CONFIDENCE_DECIMALS}f}",
             *(f"{side:.{PIXEL_DECIMALS}f}" for side in xyxy),
-            reservation,
+            *(reservation, *last),
         ]
     if not len(result.shown_boxes):
         found = ("", WITHHELD) if result.withheld else ("0", "")
-        yield [image, model, *found, *[""] * 5, reservation]
+        yield [image, model, *found, *[""] * 5, reservation, *last]

@@ -6,6 +6,7 @@ import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -48,6 +49,16 @@ class Settings(BaseSettings):
     max_pixels: int = Field(120_000_000, gt=0)
     max_images: int = Field(200, gt=0)
 
+    max_session_bytes: int = Field(
+        1536 * 2**20, gt=0, description="uploads, decoded pictures and results of one session"
+    )
+    max_server_bytes: int = Field(
+        0, ge=0, description="the same of all sessions; 0 = half of the memory, at most 4 GB"
+    )
+    session_kept_s: float = Field(
+        60, ge=0, description="how long a session whose connection broke may be taken up again"
+    )
+
     max_video_bytes: int = Field(500 * 2**20, gt=0)
     max_video_s: float = Field(1800, gt=0, description="length of an uploaded video")
     max_recording_s: float = Field(1800, gt=0, description="length of a recording of the Live page")
@@ -68,6 +79,15 @@ class Settings(BaseSettings):
         gt=0,
         description="files of the models that users add, in all open sessions together",
     )
+
+    recordings_dir: Path | None = Field(
+        None,
+        description="where recordings of the Live page are kept; if not set, they are deleted with "
+        "the session",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = Field("text", description="json: one object a line")
 
     ice_servers: tuple[dict[str, str | list[str]], ...] = Field(
         (),

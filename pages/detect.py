@@ -4,6 +4,7 @@ import streamlit as st
 
 from allcell.models.registry import ModelSpec
 from allcell.ui.detect import intake, preload
+from allcell.ui.detect.actions import clear_all
 from allcell.ui.field.bench import bench
 from allcell.ui.shell import controls
 from allcell.ui.shell.catalog import catalog
@@ -42,13 +43,8 @@ more, clear = st.columns([4, 1], gap="medium")
 with more.expander("Camera and samples", type="compact"):
     intake.use_camera(desk)
     intake.samples(desk)
-clear.button(
-    "Clear all images",
-    on_click=desk.clear,
-    width="stretch",
-    type="tertiary",
-    key="detect.clear",
-)
+with clear.container(key="allcell-clear", horizontal=True, horizontal_alignment="right"):
+    clear_all(desk)
 # Imported only now: statistics and tables take a second that the first page need not wait for.
 if isinstance(spec, ModelSpec):
     from allcell.ui.detect.workspace import workspace

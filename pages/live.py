@@ -26,10 +26,13 @@ with side:
     worker = ready(spec, live_controls.get_worker)
     if worker is None:
         st.stop()
-    settings = live_controls.choose_settings(worker)
+    # The counts stand beside the picture, above what is rarely changed: both are watched together.
+    threshold, counts = st.container(), st.container(key="allcell-counts")
+    settings = live_controls.choose_settings(worker, threshold)
 desk = live_desk(settings)
 
-with picture:
+# On a phone the counts come between the picture and its controls (see assets/frame.css).
+with picture, st.container(key="allcell-video"):
     # For errors: above the picture, which then stays dark.
     trouble = st.container()
     opened = True
@@ -53,8 +56,10 @@ with picture:
         except AllcellError as error:
             opened = False
             show_problem(error, place=trouble)
+with picture:
     live_sources.stage_controls(desk)
     live_keep.buttons(desk, running=link.on and opened)
-    if opened:  # else the measurements are those of another source
+if opened:  # else the measurements are those of another source
+    with counts:
         live_readout.readout(desk, link, expected_fps)
 live_keep.kept(desk, settings)

@@ -114,6 +114,7 @@ class Traced:
         folder: Everything of this run is kept below it: home/, tmp/, work/.
         cwd: Where it runs; work/ by default.
         files: What lies in work/ at the start, by name.
+        variables: Of the environment, beyond those that every program keeps.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Traced:
         *,
         cwd: Path | None = None,
         files: Mapping[str, bytes] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         for name in ("home", "tmp", "work", "trace"):
@@ -137,6 +139,7 @@ class Traced:
             "TMPDIR": str(folder / "tmp"),
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
+            **(variables or {}),
         }
         # -D leaves the program our child, and -ff keeps the lines of its threads apart.
         strace = ["strace", "-D", "-f", "-ff", "-y", "--seccomp-bpf", "-s", "120"]

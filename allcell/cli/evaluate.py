@@ -7,8 +7,9 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, default_device, default_model, explained, say
+from allcell.cli.labelled_set import read_set
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
-from allcell.data.labelled_sets import LABEL_FORMATS, read_labelled
+from allcell.data.labelled_sets import LABEL_FORMATS
 from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
 from allcell.evaluation.bundle import pack, rescore
@@ -38,7 +39,7 @@ def evaluate_command(
     context: typer.Context,
     data: Path | None = typer.Option(
         None,
-        help=f"A folder in {_WHOSE} layout; with --all or --laboratories, the folder "
+        help=f"A folder or ZIP in {_WHOSE} layout; with --all or --laboratories, the folder "
         "that holds the datasets made by `data`.",
     ),
     model: str = typer.Option(default_model, help="Name of the model."),
@@ -112,8 +113,7 @@ def evaluate_command(
         if done % 20 == 0 or done == of:
             say(f"{done} of {of} images")
 
-    images = read_labelled(data, split, mapping=_mapping(mapping))
-    name = data.resolve().name
+    name, split, images = read_set(data, split, mapping)
     if onnx is not None:
         detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
@@ -175,14 +175,14 @@ def compare_command(
         raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
     if not bundle.resolve().parent.is_dir():
         raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
-    images = read_labelled(data, split, mapping=_mapping(mapping))
+    data_name, split, images = read_set(data, split, mapping)
     answers, fields = [], []
     for name in names:
         say(f"{name} on {len(images)} images")
         if name in judges:
             fields.append(judge(name, images, device=device))
         else:
-            answers.append(answer(name, images, data.resolve().name, split, device=device))
+            answers.append(answer(name, images, data_name, split, device=device))
     results, comparison = evaluate_all(answers, fields)
     bundle.write_bytes(pack(answers, results, comparison, fields))
     _print_comparison(results, comparison)
@@ -232,20 +232,6 @@ def _print_comparison(results: tuple[EvaluationResult, ...], comparison: Compari
         typer.echo(f"of {len(comparison.differences)} differences {undecided} {UNDECIDED}")
 
 
-def _mapping(pairs: list[str]) -> dict[str, str | None]:
-    """Parse `theirs=ours`; an empty ours leaves the class out."""
-    mapping: dict[str, str | None] = {}
-    for pair in pairs:
-        theirs, sign, ours = pair.rpartition("=")
-        if not sign or not theirs:
-            raise DataError(
-                f"--map {pair} is not of the form theirs=ours.",
-                "For example --map lymphoblast=blast.",
-            )
-        mapping[theirs] = ours or None
-    return mapping
-
-
 def _table(result: EvaluationResult) -> str:
     lines = [
         f"{result.model} on {result.data}/{result.split}: {result.images} images, {result.device}",
@@ -261,9 +247,11 @@ def _table(result: EvaluationResult) -> str:
         at = c.at_operating_point
         lines.append(
             f"{name:8} {c.cells:5d} {number(c.ap50_as_shown)} {number(c.ap50_95_as_shown)} "
-            f"{at.tp:4d} {at.fp:4d} {at.fn:4d} "
-            f"{number(c.precision)} {number(c.recall)} {number(c.ap50)} {number(c.ap50_95)}"
+            + (3 * " n/a " if c.unknown else f"{at.tp:4d} {at.fp:4d} {at.fn:4d} ")
+            + f"{number(c.precision)} {number(c.recall)} {number(c.ap50)} {number(c.ap50_95)}"
         )
+    if missing := [name for name, c in result.classes.items() if c.unknown]:
+        lines.append(f"n/a: {result.model} has no class {in_words(missing)}")
     lines.append(
         f"{'mean':14} {number(result.map50_as_shown)} "
         f"{number(result.map50_95_as_shown)} {'':28} {number(result.map50)} "

@@ -16,9 +16,9 @@ from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS
 from allcell.models.weights import model_files, read_manifest
-from allcell.report.cards import render_card
-from allcell.report.classifier_card import render_classifier_card
-from allcell.report.readme import fill
+from allcell.report.documents.cards import render_card
+from allcell.report.documents.classifier_card import render_classifier_card
+from allcell.report.documents.readme import fill
 from allcell.settings import PROJECT_ROOT
 from allcell.stream.model_worker import ModelWorker
 from allcell.stream.pipeline import benchmark_pipeline, pan

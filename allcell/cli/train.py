@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import app, default_model, explained, say
-from allcell.data.dataset import read_yolo
+from allcell.data.yolo_sets import read_yolo
 from allcell.engines.opening import require_torch
 from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError

@@ -88,7 +88,7 @@ def import_allidb1(
     other_centroids: Path | None = None,
     keep_overlapping: bool = False,
 ) -> ImportedAllidb1:
-    """Write ALL-IDB1 as a YOLO dataset (see `allcell.data.dataset.read_yolo`).
+    """Write ALL-IDB1 as a YOLO dataset (see `allcell.data.yolo_sets.read_yolo`).
 
     Pictures are copied unchanged; `cut` cells go to `ignore/`, expert centroids to `xyc/`.
 

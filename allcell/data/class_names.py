@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from allcell.cautions import WITHHELD
 from allcell.errors import DataError
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import CLASSES
@@ -11,10 +12,10 @@ from allcell.models.registry import CLASSES
 #: What a class may stand for, besides the classes of allcell.
 IGNORED, LEFT_OUT = "ignore", ""
 
-#: Names that need no confirmation: our own, the paper's, and those of our importers.
+#: Names that need no confirmation: our own, the paper's, those of our importers and exports.
 _SURE: dict[str, tuple[str, ...]] = {
     **{cell.name: (cell.name, *cell.sure_names) for cell in CELL_CLASSES},
-    IGNORED: ("cut",),
+    IGNORED: ("cut", WITHHELD),
 }
 #: Names for the user to confirm, in lower case with single spaces.
 _LIKELY: dict[str, tuple[str, ...]] = {

@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 from allcell.data.class_names import IGNORED, class_targets
-from allcell.data.dataset import WHOLE, LabelledImage, OnImage, labelled
-from allcell.data.folders import inside
+from allcell.data.coco_file import MAX_BYTES, LabelledBox, malformed_coco, read_annotations
+from allcell.data.dataset import (
+    WHOLE,
+    LabelledImage,
+    OnImage,
+    check_said_size,
+    cut_to_picture,
+    labelled,
+    picture_size_px,
+)
+from allcell.data.folders import ANNOTATED, Tree, inside, read_words
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 
-#: Larger annotation files are refused, because they are read whole.
-MAX_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class _Content:
-    """An annotation file: names of categories and images by id, and the annotations."""
-
-    categories: dict[int, str]
-    files: dict[int, str]
-    annotations: list[dict[str, Any]]
-
-    def counts(self) -> dict[str, int]:
-        """Number of boxes of each category that has any."""
-        used = Counter(int(a["category_id"]) for a in self.annotations)
-        return {name: used[n] for n, name in self.categories.items() if n in used}
-
-
-#: What reading may raise on a file that is not an annotation file.
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+#: Annotation files of a set that is not divided, as the usual tools and allcell name them.
+_WHOLE_FILES = ("annotations.json", "coco.json", "_annotations.coco.json")
+_SPLIT_FILES = ("train.json", "val.json", "valid.json", "validation.json", "test.json")
 
 
 def find_coco(data_dir: DataPath, split: str) -> DataPath | None:
     """The annotation file of one split, where the usual tools put it; None if there is none."""
-    places = (
+    places = [
         data_dir / "annotations" / f"instances_{split}.json",
         data_dir / "annotations" / f"{split}.json",
         data_dir / split / "_annotations.coco.json",
-        data_dir / f"{split}.json",
-        data_dir / "annotations.json",
-    )
-    return next((path for path in places if path.is_file()), None)
+        *(data_dir / name for name in _SPLIT_FILES if name == f"{split}.json"),
+        *(data_dir / name for name in _WHOLE_FILES),
+    ]
+    if usual := next((path for path in places if path.is_file()), None):
+        return usual
+    files = [path for path in inside(data_dir) if path.name.endswith(".json") and path.is_file()]
+    if any(path.name in _SPLIT_FILES for path in files):
+        return None
+    # Beside the pictures it may have any name, such as `slide-7-coco.json`.
+    found = [path for path in files if _seems_coco(path, data_dir)]
+    return next((p for p in found if p.name == f"{split}.json" or len(found) == 1), None)
+
+
+def _seems_coco(path: DataPath, data_dir: DataPath) -> bool:
+    try:
+        text = read_words(path, data_dir) if size_bytes(path) <= MAX_BYTES else ""
+    except (DataError, OSError):
+        return False
+    return all(f'"{key}"' in text for key in ("images", "annotations", "categories"))
 
 
 def is_coco(data_dir: DataPath, split: str) -> bool:
@@ -62,11 +64,11 @@ def coco_splits(data_dir: DataPath) -> set[str] | None:
         None if the folder is not a COCO data set.
     """
     files = [*inside(data_dir / "annotations"), *inside(data_dir)]
-    names = [p.stem.removeprefix("instances_") for p in files if p.name.endswith(".json")]
+    whole = {find_coco(data_dir, WHOLE)}
+    names = [p.name[:-5].removeprefix("instances_") for p in files if p.name.endswith(".json")]
     names += [path.name for path in inside(data_dir) if path.is_dir()]
-    whole = data_dir / "annotations.json"
-    found = {name for name in names if find_coco(data_dir, name) not in (None, whole)}
-    return found or ({WHOLE} if whole.is_file() else None)
+    found = {name for name in names if find_coco(data_dir, name) not in {None, *whole}}
+    return found or (None if whole == {None} else {WHOLE})
 
 
 def coco_counts(data_dir: DataPath, split: str) -> dict[str, int]:
@@ -79,11 +81,7 @@ def coco_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     Raises:
         DataError: If the annotation file is missing or malformed.
     """
-    path = _annotation_file(data_dir, split)
-    try:
-        return _read(path).counts()
-    except _MALFORMED as error:
-        raise _malformed(path, error) from error
+    return read_annotations(_annotation_file(data_dir, split), data_dir).counts()
 
 
 def read_coco(
@@ -96,13 +94,14 @@ def read_coco(
     """Read one split of a COCO data set.
 
     Image files are looked for next to the annotation file and in `images/<split>`, `<split>`,
-    `images` and the folder itself. A crowd (`iscrowd`) counts neither for nor against a model.
+    `images` and the folder itself, at last by their name alone in all of it. A crowd (`iscrowd`)
+    counts neither for nor against a model.
 
     Args:
         data_dir: Folder of the data set; its annotation file is where `find_coco` looks.
         split: Name of the split.
-        mapping: See `dataset.read_yolo`; from the names of the categories.
-        on_image: See `dataset.read_yolo`.
+        mapping: See `yolo_sets.read_yolo`; from the names of the categories.
+        on_image: See `yolo_sets.read_yolo`.
 
     Returns:
         The images in order of their names.
@@ -112,24 +111,33 @@ def read_coco(
             is not mapped.
     """
     path = _annotation_file(data_dir, split)
-    try:
-        content = _read(path)
-        names = list(content.counts())
-        targets = dict(zip(names, class_targets(names, mapping), strict=True))
-        boxes: dict[int, list[tuple[str, list[float]]]] = {number: [] for number in content.files}
-        for item in content.annotations:
-            target = targets[content.categories[int(item["category_id"])]]
-            if target is None:
-                continue
-            kind = IGNORED if item.get("iscrowd") else target
-            boxes[int(item["image_id"])].append((kind, _corners(item["bbox"])))
-    except _MALFORMED as error:
-        raise _malformed(path, error) from error
-    folders = (path.parent, data_dir / "images" / split, data_dir / split, data_dir / "images")
+    content = read_annotations(path, data_dir)
+    names = list(content.counts())
+    targets = dict(zip(names, class_targets(names, mapping), strict=True))
+    boxes: dict[str, list[LabelledBox]] = {number: [] for number in content.images}
+    for box in content.boxes:
+        boxes[box.image].append(box)
+    pictures = _NamedPictures(path, split, data_dir)
     images = []
+    owners: dict[DataPath, str] = {}
     for done, (number, rows) in enumerate(boxes.items(), 1):
-        image = _image(content.files[number], (*folders, data_dir), data_dir)
-        images.append(labelled(image, rows))
+        listed = content.images[number]
+        image, called = pictures.find(listed.name)
+        if (other := owners.setdefault(image, number)) != number:
+            raise malformed_coco(
+                path,
+                f"images {other} and {number} are one file, {shown(image, data_dir)}",
+                "List each file once, with all of its annotations.",
+            )
+        size = picture_size_px(image)
+        check_said_size(listed.size_px, size, shown(image, data_dir))
+        cells = []
+        for box in rows:
+            where = f"{path.name}, {box.where}, {shown(image, data_dir)}"
+            inner = cut_to_picture(box.corners, size, where, f"Correct {path.name} and try again.")
+            if target := targets[content.categories[box.category]]:
+                cells.append((IGNORED if box.crowd else target, inner))
+        images.append(labelled(image, cells, name=called))
         if on_image:
             on_image(done, len(boxes))
     if not images:
@@ -147,45 +155,53 @@ def _annotation_file(data_dir: DataPath, split: str) -> DataPath:
     return path
 
 
-def _read(path: DataPath) -> _Content:
-    if size_bytes(path) > MAX_BYTES:
+class _NamedPictures:
+    """Finds the pictures of a set by the names that its annotation file gives them."""
+
+    def __init__(self, path: DataPath, split: str, data_dir: DataPath) -> None:
+        places = (path.parent, data_dir / "images" / split, data_dir / split, data_dir / "images")
+        self._folders = (*places, data_dir)
+        self._data_dir = data_dir
+        #: Read only if a picture is not where it should be.
+        self._trees: dict[DataPath, Tree] = {}
+
+    def find(self, name: str) -> tuple[DataPath, str]:
+        """A picture, and what results call it.
+
+        Raises:
+            DataError: If it is not there, or it is not clear which one it is.
+        """
+        plain = name.replace("\\", "/")
+        for folder in self._folders:
+            for spelled in (name, plain):
+                # A name may include a folder, but not lead out of the set; a ZIP has no outside.
+                found = folder / spelled
+                if self._is_there(found):
+                    # A path that begins elsewhere would say where the set lies.
+                    own = not spelled.startswith(("/", ".."))
+                    stem = PurePosixPath(spelled).with_suffix("")
+                    return found, str(stem) if own else found.stem
+        looks = [self._tree(folder).find(plain) for folder in self._folders]
+        for near in (*looks, self._tree(self._data_dir).find_anywhere(plain)):
+            if near is not None and self._is_there(near):
+                return near, near.stem
+        last = "".join(c if c.isprintable() else "?" for c in plain.rpartition("/")[2][-80:])
+        drawn_on = (self._data_dir / ANNOTATED).is_dir()
         raise DataError(
-            f"{path.name} is larger than {MAX_BYTES // 2**20} MB.", "Split the data set."
+            f"The image {last} is not in {self._data_dir.name}.",
+            "Put it in images/ or next to the labels."
+            + f" Those in {ANNOTATED}/ do not count: boxes are drawn on them." * drawn_on,
         )
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return _Content(
-        {int(c["id"]): str(c["name"]) for c in content["categories"]},
-        {int(i["id"]): str(i["file_name"]) for i in content["images"]},
-        list(content["annotations"]),
-    )
 
+    def _tree(self, folder: DataPath) -> Tree:
+        return self._trees.setdefault(folder, Tree(folder))
 
-def _malformed(path: DataPath, error: Exception) -> DataError:
-    return DataError(
-        f"{path.name} is not a COCO annotation file ({type(error).__name__}: {str(error)[:300]}).",
-        "It needs images, categories, and annotations with image_id, category_id and bbox.",
-    )
-
-
-def _corners(bbox: Any) -> list[float]:
-    x, y, width, height = (float(value) for value in bbox)
-    if not all(map(math.isfinite, (x, y, width, height))) or min(width, height) <= 0:
-        raise ValueError(f"bbox {bbox}: expected x, y, width and height with an area")
-    return [x, y, x + width, y + height]
-
-
-def _image(name: str, folders: tuple[DataPath, ...], data_dir: DataPath) -> DataPath:
-    for folder in folders:
-        found = folder / name
-        # A file name may include a folder, but not lead out of the data set; a ZIP has no outside.
-        if found.is_file() and _is_within(found, data_dir):
-            return found
-    raise DataError(
-        f"The image {name} is not in {data_dir.name}.", "Put it in images/ or next to the labels."
-    )
-
-
-def _is_within(found: DataPath, data_dir: DataPath) -> bool:
-    if isinstance(found, Path) and isinstance(data_dir, Path):
-        return found.resolve().is_relative_to(data_dir.resolve())
-    return True
+    def _is_there(self, found: DataPath) -> bool:
+        """Whether it is a file, and within the set."""
+        try:
+            if isinstance(found, Path) and isinstance(self._data_dir, Path):
+                within = found.resolve().is_relative_to(self._data_dir.resolve())
+                return within and found.is_file()
+            return found.is_file()
+        except (OSError, ValueError):  # a name that is too long, or none that a file could have
+            return False

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from allcell.data.coco import coco_counts, coco_splits, is_coco, read_coco
-from allcell.data.dataset import (
-    LabelledImage,
-    OnImage,
-    is_yolo,
-    read_yolo,
-    yolo_counts,
-    yolo_splits,
-)
+from allcell.data.dataset import WHOLE, LabelledImage, OnImage
 from allcell.data.folders import inside
 from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
-from allcell.data.zipped import DataPath, shown
+from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_splits
+from allcell.data.zipped import DataPath, ZipLimits, open_zip, shown
 from allcell.errors import DataError
 from allcell.text.words import in_words
 
@@ -62,7 +59,7 @@ class LabelFormat:
 LABEL_FORMATS: tuple[LabelFormat, ...] = (
     LabelFormat(
         name="YOLO",
-        layout="data.yaml, images/<split>, labels/<split>",
+        layout="data.yaml or classes.txt, images/<split>, labels/<split>",
         recognise=is_yolo,
         splits=yolo_splits,
         read=read_yolo,
@@ -84,6 +81,13 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         read=read_voc,
         counts=voc_counts,
     ),
+)
+
+#: Names of the same part of a set.
+_SAME_PART = (
+    ("train", "training"),
+    ("val", "valid", "validation"),
+    ("test", "testing"),
 )
 
 #: What can be read, as a sentence lists it.
@@ -111,28 +115,91 @@ def read_labelled(
         The images in order of their names.
 
     Raises:
-        DataError: If no format fits, a file is missing or malformed, or a class is not mapped.
+        DataError: If no format fits, there is no such part, a file is missing or malformed, or a
+            class is not mapped.
         ImageError: If an image cannot be read.
     """
-    if not data_dir.is_dir():
-        raise DataError(f"There is no folder {shown(data_dir, data_dir)}.", "Check --data.")
-    return _format_of(data_dir, split).read(data_dir, split, mapping=mapping, on_image=on_image)
+    known, part = _format_of(data_dir, split)
+    return known.read(data_dir, part, mapping=mapping, on_image=on_image)
+
+
+def part_of(data_dir: DataPath, split: str) -> str:
+    """The part of a set that is meant: `valid` for `val`, `WHOLE` if the set is not divided.
+
+    Args:
+        data_dir: The folder of the set.
+        split: As the user calls it.
+
+    Raises:
+        DataError: If no format fits, or there is no such part; it says which there are.
+    """
+    return _format_of(data_dir, split)[1]
+
+
+def open_set(path: Path) -> DataPath:
+    """The folder of a set that a user named: a folder, a ZIP, or the `data.yaml` in the folder.
+
+    Args:
+        path: On this computer.
+
+    Raises:
+        DataError: If there is nothing, or it holds no labelled set.
+    """
+    if path.is_dir():
+        return find_set(path)
+    if not path.is_file():
+        raise DataError(f"There is no folder or ZIP {path.name}.", "Check --data.")
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return find_set(path.parent)
+    limits = ZipLimits.from_settings()
+    with path.open("rb") as file:
+        content = file.read(limits.max_bytes + 1)
+    if not zipfile.is_zipfile(io.BytesIO(content)) and len(content) <= limits.max_bytes:
+        raise DataError(
+            f"{path.name} is neither a folder nor a ZIP.",
+            "Name the folder that holds pictures and labels, or a ZIP of it.",
+        )
+    return find_set(open_zip(content, path.name, limits))
 
 
 def find_set(folder: DataPath) -> DataPath:
-    """The folder of a set: this one, or the only one in it, as ZIPs are often packed.
+    """The folder of a set: this one, or the only one in it that is, as ZIPs are often packed.
 
     Raises:
-        DataError: If no format fits.
+        DataError: If no format fits, or several folders hold a set.
     """
     try:
         find_splits(folder)
     except DataError:
-        found = inside(folder)
-        if len(found) != 1 or not found[0].is_dir():
+        folders = [path for path in inside(folder) if path.is_dir()]
+        # Beside it may lie a text for the reader, or folders of other things.
+        found = [one for one in folders if _is_set(one)]
+        if len(found) > 1:
+            names = in_words(sorted(one.name for one in found), "and")
+            raise DataError(
+                f"{shown(folder, folder)} holds several labelled sets: {names}.",
+                "Give one of them.",
+            ) from None
+        if found:
+            return found[0]
+        if len(folders) != 1:
             raise
-        return find_set(found[0])
+        try:
+            return find_set(folders[0])
+        except DataError:
+            # Only what begins like a set has something to say of itself.
+            if any(known.recognise(folders[0], WHOLE) for known in LABEL_FORMATS):
+                raise
+        raise
     return folder
+
+
+def _is_set(folder: DataPath) -> bool:
+    try:
+        find_splits(folder)
+    except DataError:
+        return False
+    return True
 
 
 def find_splits(data_dir: DataPath) -> list[str]:
@@ -145,11 +212,7 @@ def find_splits(data_dir: DataPath) -> list[str]:
         raise DataError(
             f"There is no folder {shown(data_dir, data_dir)}.", "Check that it still exists."
         )
-    all_found = (known.splits(data_dir) for known in LABEL_FORMATS)
-    found = next((found for found in all_found if found is not None), None)
-    if not found:
-        raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _what_is_read())
-    return sorted(found)
+    return sorted(_recognised(data_dir)[1])
 
 
 def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
@@ -158,17 +221,50 @@ def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     Raises:
         DataError: If no format fits, or a file is malformed.
     """
-    return _format_of(data_dir, split).counts(data_dir, split)
+    known, part = _format_of(data_dir, split)
+    return known.counts(data_dir, part)
 
 
-def _format_of(data_dir: DataPath, split: str) -> LabelFormat:
+def _recognised(data_dir: DataPath) -> tuple[LabelFormat, set[str]]:
+    """The format of a set, and its parts."""
     for known in LABEL_FORMATS:
-        if known.recognise(data_dir, split):
-            return known
-    raise DataError(
-        f"{shown(data_dir, data_dir)} holds no labelled set with a split {split!r}.",
-        _what_is_read(),
-    )
+        if found := known.splits(data_dir):
+            return known, found
+    for known in LABEL_FORMATS:
+        if known.recognise(data_dir, WHOLE):
+            raise DataError(
+                f"{shown(data_dir, data_dir)} holds no labelled set: it seems to be {known.name}, "
+                "but not all of it is there.",
+                _what_is_read(),
+            )
+    raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _what_is_read())
+
+
+def _format_of(data_dir: DataPath, split: str) -> tuple[LabelFormat, str]:
+    """The format of a set, and what it calls a part."""
+    if not data_dir.is_dir():
+        raise DataError(f"There is no folder {shown(data_dir, data_dir)}.", "Check --data.")
+    try:
+        known, parts = _recognised(data_dir)
+    except DataError:
+        # Its reader says what is missing.
+        for known in LABEL_FORMATS:
+            if known.recognise(data_dir, split):
+                return known, split
+        raise
+    if split in parts or (split == WHOLE and known.recognise(data_dir, WHOLE)):
+        return known, split
+    if parts == {WHOLE}:
+        return known, WHOLE
+    wanted = next((same for same in _SAME_PART if split.lower() in same), (split.lower(),))
+    found = [part for part in parts if part.lower() in wanted]
+    if len(found) != 1:
+        there = sorted(parts)
+        raise DataError(
+            f"{shown(data_dir, data_dir)} has no part {split!r}; it has {in_words(there, 'and')}.",
+            f"Choose one, for example --split {there[0]}.",
+        )
+    return known, found[0]
 
 
 def _what_is_read() -> str:

@@ -1,12 +1,14 @@
-"""YOLO datasets: writing labels, one line per box, and `data.yaml`, which names the classes."""
+"""YOLO datasets: label files, one line per box, and `data.yaml`, which names the classes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from allcell.data.folders import child, inside, read_words
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 from allcell.models.registry import CLASSES
@@ -65,32 +67,109 @@ class _Loader(yaml.SafeLoader):
             raise yaml.YAMLError("it holds aliases")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        made = super().construct_mapping(node, deep)
+        if len(made) < len(node.value):
+            raise yaml.YAMLError("it says something twice")
+        return made
+
+
+def find_names(data_dir: DataPath) -> DataPath | None:
+    """The file that names a YOLO set's classes.
+
+    `data.yaml`, or the only one of such a suffix; without one, the list that labelling programs
+    write, one name a line: `classes.txt`, maybe in `labels`, or `obj.names`.
+
+    Args:
+        data_dir: Folder of the set.
+
+    Returns:
+        None if there is none.
+    """
+    for name in ("data.yaml", "data.yml"):
+        if (usual := child(data_dir, name)).is_file():
+            return usual
+    others = [p for p in inside(data_dir) if p.name.lower().endswith((".yaml", ".yml"))]
+    if others:
+        return others[0] if len(others) == 1 and others[0].is_file() else None
+    return next(iter(_name_lists(data_dir)), None)
+
+
+def _name_lists(data_dir: DataPath) -> list[DataPath]:
+    folders = (data_dir, child(data_dir, "labels"))
+    lists = (child(folder, name) for folder in folders for name in ("classes.txt", "obj.names"))
+    return [path for path in lists if path.is_file()]
+
+
+def listed_pictures(data_dir: DataPath, split: str) -> list[tuple[str, str]] | None:
+    """The pictures of a split whose `data.yaml` names a text with one picture a line.
+
+    Args:
+        data_dir: Folder of the set.
+        split: Name of the split.
+
+    Returns:
+        For each, file and line for messages, and the picture's path as it stands there; None if
+        the split is no such list.
+
+    Raises:
+        DataError: As in `read_class_names`.
+    """
+    path = _split_lists(data_dir).get(split)
+    if path is None:
+        return None
+    lines = enumerate(read_words(path, data_dir).splitlines(), 1)
+    return [
+        (f"{shown(path, data_dir)}, line {n}", line.strip()) for n, line in lines if line.strip()
+    ]
+
+
+def listed_splits(data_dir: DataPath) -> set[str]:
+    """The splits that `listed_pictures` can list; none if `data.yaml` cannot be read."""
+    try:
+        return set(_split_lists(data_dir))
+    except DataError:
+        return set()
+
+
+def _split_lists(data_dir: DataPath) -> dict[str, DataPath]:
+    content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
+    said = content if isinstance(content, dict) else {}
+    found = {}
+    for split, name in said.items():
+        if isinstance(split, str) and isinstance(name, str) and name.lower().endswith(".txt"):
+            # Often with the place where the set once lay; the list is in the set's own folder.
+            path = child(data_dir, name.replace("\\", "/").rpartition("/")[2])
+            if path.is_file():
+                found[split] = path
+    return found
+
+
+def has_key_points(data_dir: DataPath) -> bool:
+    """Whether lines of a set go on with key points after the box, as its `data.yaml` says.
+
+    Raises:
+        DataError: As in `read_class_names`.
+    """
+    content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
+    return isinstance(content, dict) and "kpt_shape" in content
+
 
 def read_class_names(data_dir: DataPath) -> list[str]:
     """The class names of a YOLO data set, in the order of their numbers.
 
     Args:
-        data_dir: Its folder, with `data.yaml`.
+        data_dir: Its folder, with a file that `find_names` finds.
 
     Raises:
         DataError: If that file is missing, too large, or does not name the classes.
     """
-    path = data_dir / "data.yaml"
+    path = find_names(data_dir) or data_dir / "data.yaml"
     where = shown(path, data_dir)
-    try:
-        if size_bytes(path) > MAX_YAML_BYTES:
-            raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except _NOT_YAML as error:
-        # The message of an OSError contains the whole path.
-        reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
-        raise DataError(
-            f"{where} cannot be read: {reason[:300] or type(error).__name__}.",
-            "A YOLO data set names its classes there.",
-        ) from error
+    content = _content(path, data_dir)
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[i] for i in range(len(names))]
+    if isinstance(names, dict):
+        names = _in_order(names)
     if not isinstance(names, list) or not names:
         raise DataError(
             f"{where} has no list of classes.",
@@ -101,7 +180,47 @@ def read_class_names(data_dir: DataPath) -> list[str]:
             f"{where} has a class whose name is not text of at most {MAX_NAME_CHARS} characters.",
             "Shorten it, or put it in quotes.",
         )
-    return [str(name) for name in names]
+    named = [str(name).strip() for name in names]
+    for other in _name_lists(data_dir):
+        # A labelling program numbers classes by its own list, whatever somebody wrote later.
+        listed = [name.strip() for name in read_words(other, data_dir).split("\n") if name.strip()]
+        if listed != named:
+            raise DataError(
+                f"{where} names the classes {', '.join(named)}, but "
+                f"{shown(other, data_dir)} {', '.join(listed)}."[:600],
+                "Their order says which number is which class: correct one of the two.",
+            )
+    return named
+
+
+def _content(path: DataPath, data_dir: DataPath) -> Any:
+    """What a file says; a list of names as YAML would."""
+    where = shown(path, data_dir)
+    try:
+        if size_bytes(path) > MAX_YAML_BYTES:
+            raise ValueError(f"larger than {MAX_YAML_BYTES // 2**20} MB")
+        text = read_words(path, data_dir)
+        if not path.name.lower().endswith((".yaml", ".yml")):
+            return {"names": text.strip().splitlines()}
+        return yaml.load(text, _Loader)
+    except _NOT_YAML as error:
+        # The message of an OSError contains the whole path.
+        reason = str(error) if isinstance(error, ValueError | yaml.YAMLError) else ""
+        raise DataError(
+            f"{where} cannot be read: {reason[:300] or type(error).__name__}.",
+            "A YOLO data set names its classes there.",
+        ) from error
+
+
+def _in_order(names: Mapping[object, object]) -> list[object] | None:
+    """The names of a table whose keys are the numbers 0, 1, ..., maybe in quotes; else None."""
+    numbered: dict[object, object] = {
+        int(key) if isinstance(key, str) and key.isdecimal() and len(key) < 10 else key: name
+        for key, name in names.items()
+    }
+    if len(numbered) < len(names) or set(numbered) != set(range(len(names))):
+        return None
+    return [numbered[i] for i in range(len(names))]
 
 
 def _is_name(name: object) -> bool:
@@ -109,3 +228,30 @@ def _is_name(name: object) -> bool:
         # YAML makes a bool of an unquoted `no`.
         return not isinstance(name, bool) and abs(name) < 10**MAX_NAME_CHARS
     return isinstance(name, str) and len(name) <= MAX_NAME_CHARS
+
+
+def label_lines(path: DataPath | None, data_dir: DataPath) -> Iterator[tuple[str, list[float]]]:
+    """File and line, for messages, and numbers of each line that is not blank.
+
+    Args:
+        path: The file; None if there is none, and so no line.
+        data_dir: Folder of its set.
+
+    Raises:
+        DataError: If a line holds anything but numbers.
+    """
+    if path is None:
+        return
+    for number, line in enumerate(read_words(path, data_dir).splitlines(), start=1):
+        where = f"{shown(path, data_dir)}, line {number}"
+        try:
+            values = [float(word) for word in line.split()]
+        except ValueError as error:
+            raise malformed(where, "numbers") from error
+        if values:
+            yield where, values
+
+
+def malformed(where: str, expected: str) -> DataError:
+    """The error for a line that is not as expected; arguments: file and line, what it should be."""
+    return DataError(f"{where}: expected {expected}.", "Correct the file and try again.")

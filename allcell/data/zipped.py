@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import posixpath
-import re
 import stat
 import struct
 import zipfile
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeAlias
 
+from allcell.data.zip_names import code_page, is_folder, misread, path_of
 from allcell.errors import DataError
 from allcell.settings import settings
 
@@ -30,6 +30,7 @@ MAX_DEPTH = 32
 _DIRECTORY_BYTES_A_FILE = 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _AGAIN = "Pack the folder of the set again with your computer's usual tool."
+_SMALLER = "Leave out what is not needed, or unpack it: `python -m allcell evaluate --data FOLDER`."
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,18 @@ class Archive:
         file: The open ZIP; reading it from several threads is safe.
         entries: Its files by path.
         folders: What each folder holds, by path; the root is the empty path.
+        page: The coding of names that do not say it, see `zip_names.code_page`.
     """
 
     name: str
     file: zipfile.ZipFile = field(repr=False)
     entries: dict[str, zipfile.ZipInfo] = field(repr=False)
     folders: dict[str, dict[str, None]] = field(repr=False)
+    page: str
+
+    def misread(self, name: str) -> Iterator[str]:
+        """What a name from elsewhere looks like here, if names do not say how they are coded."""
+        return misread(name, self.page)
 
 
 @dataclass(frozen=True)
@@ -192,9 +199,10 @@ def shown(path: DataPath, data_dir: DataPath) -> str:
         path: In the set, or the set itself.
         data_dir: Folder of the set.
     """
+    text = str(path)
     if isinstance(path, Path) and isinstance(data_dir, Path):
-        return str(PurePath(data_dir.name, path.relative_to(data_dir)))
-    return str(path)
+        text = str(PurePath(data_dir.name, path.relative_to(data_dir)))
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipPath:
@@ -218,19 +226,23 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise DataError(f"{name} is not a ZIP that can be read ({error}).", _AGAIN) from error
     entries = file.infolist()
-    _check(entries, name, limits)
-    files = {e.filename: e for e in entries if not e.is_dir()}
+    if len(entries) > limits.max_files:
+        raise _too_many(name, limits)
+    page = code_page(entries)
+    named = [(at, entry) for entry in entries if (at := path_of(entry, page, name))]
+    _check(named, name, limits)
+    files = {path: entry for path, entry in named if not is_folder(entry)}
     folders: dict[str, dict[str, None]] = {"": {}}
-    for entry in entries:
-        path = PurePosixPath(entry.filename)
-        if entry.is_dir():
-            folders.setdefault(str(path), {})
+    for at, entry in named:
+        path = PurePosixPath(at)
+        if is_folder(entry):
+            folders.setdefault(at, {})
         for child in (path, *path.parents[:-1]):
             parent = "" if str(child.parent) == "." else str(child.parent)
             folders.setdefault(parent, {})[child.name] = None
-    if twice := sorted(files.keys() & folders.keys()):
-        raise DataError(f"{name}: {twice[0]} is both a file and a folder.", _AGAIN)
-    return ZipPath(Archive(name, file, files, folders))
+    if both := sorted(files.keys() & folders.keys()):
+        raise DataError(f"{name}: {both[0]} is both a file and a folder.", _AGAIN)
+    return ZipPath(Archive(name, file, files, folders, page))
 
 
 def _check_directory(content: bytes, name: str, limits: ZipLimits) -> None:
@@ -245,23 +257,17 @@ def _check_directory(content: bytes, name: str, limits: ZipLimits) -> None:
         raise _too_many(name, limits)
 
 
-def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None:
-    if len(entries) > limits.max_files:
-        raise _too_many(name, limits)
-    total = sum(e.file_size for e in entries)
+def _check(named: list[tuple[str, zipfile.ZipInfo]], name: str, limits: ZipLimits) -> None:
+    total = sum(e.file_size for _, e in named)
     if total > limits.max_unpacked_bytes:
         raise _too_large(name, f"{total / 2**20:,.0f} MB unpacked", limits.max_unpacked_bytes)
     seen: set[str] = set()
-    for entry in entries:
-        path, mode = entry.filename, entry.external_attr >> 16
-        where = f"{name}: {path!r}"
-        # An empty part or one of dots alone is no name; drives and backslashes are Windows paths.
-        parts = path.rstrip("/").split("/")
-        if re.search(r"[\\:\0]", path) or any(part in ("", ".", "..") for part in parts):
-            raise DataError(f"{where} is a name that could lead out of the set.", _AGAIN)
-        if len(parts) > MAX_DEPTH:
+    for path, entry in named:
+        mode, where = entry.external_attr >> 16, f"{name}: {path!r}"
+        if path.count("/") >= MAX_DEPTH:
             raise DataError(f"{name} holds folders more than {MAX_DEPTH} deep.", _AGAIN)
-        if path in seen:
+        # A folder may be listed twice, by merging, without a doubt about what is in it.
+        if path in seen and not is_folder(entry):
             raise DataError(f"{where} is in it twice.", _AGAIN)
         seen.add(path)
         if stat.S_ISLNK(mode):
@@ -286,13 +292,9 @@ def _check(entries: list[zipfile.ZipInfo], name: str, limits: ZipLimits) -> None
 
 def _too_large(what: str, size: str, limit_bytes: int) -> DataError:
     return DataError(
-        f"{what} has {size}; at most {limit_bytes / 2**20:,.0f} MB are accepted.",
-        "Leave out what is not needed, or evaluate it with `python -m allcell evaluate --data`.",
+        f"{what} has {size}; at most {limit_bytes / 2**20:,.0f} MB are accepted.", _SMALLER
     )
 
 
 def _too_many(name: str, limits: ZipLimits) -> DataError:
-    return DataError(
-        f"{name} holds more than {limits.max_files:,} files.",
-        "Leave out what is not needed, or evaluate it with `python -m allcell evaluate --data`.",
-    )
+    return DataError(f"{name} holds more than {limits.max_files:,} files.", _SMALLER)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from allcell.engines.base import Engine
+from allcell.engines.compiled import compiled_graph
 from allcell.environment.installation import get_packages
 from allcell.errors import DeviceError, ModelError
 from allcell.models.registry import ModelSpec
@@ -97,8 +98,8 @@ def _open_onnx(asked: _Request) -> Engine:
         return OnnxEngine(verified(files.onnx_int8), threads=asked.threads, note="8-bit")
     if files.onnx is not None:
         return OnnxEngine(verified(files.onnx), device=asked.device, threads=asked.threads)
-    compiled = compiled_path(files.checkpoint)
-    if not compiled.is_file():
+
+    def compile_into(path: Path) -> None:
         # Checked first: nobody should install torch only to learn that the weights are missing.
         checkpoint = verified(files.checkpoint)
         require_torch(
@@ -106,7 +107,9 @@ def _open_onnx(asked: _Request) -> Engine:
         )
         from allcell.engines.torch_engine import export_onnx
 
-        export_onnx(checkpoint, compiled)
+        export_onnx(checkpoint, path)
+
+    compiled = compiled_graph(compiled_path(files.checkpoint), compile_into)
     return OnnxEngine(compiled, device=asked.device, threads=asked.threads)
 
 

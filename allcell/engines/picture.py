@@ -16,6 +16,9 @@ from allcell.imaging.preprocess import plan_tiles, uncut
 from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec
 
+#: A box of which less than this is in the picture, across or down, is no cell; where the picture is
+#: enlarged for the network, less than as many of its pixels.
+_LEAST_PX = 1.0
 #: Most candidates that are kept of one run of the network, the most confident ones: YOLOv5's limit
 #: (max_nms). A tile packed with cells yields some 20,000; a network that is confident everywhere
 #: would cost seconds and gigabytes.
@@ -143,6 +146,10 @@ class Searched:
         height, width = self.image.shape[:2]
         w, h = self.fit.source_width_px, self.fit.source_height_px
         xyxy = clip(self.fit.to_source(found.xyxy), w, h)
+        # What lies in the padding, or ends before it begins, is nothing in the picture.
+        least = _LEAST_PX / max(1.0, self.fit.scale_x)
+        there = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf) >= least
+        found, xyxy = found[there], xyxy[there]
         if len(self.tiles) > 1:
             whole = uncut(xyxy, (x, y, w, h), (width, height), self.fit.scale_x)
             found, xyxy = found[whole], xyxy[whole] + np.array([x, y, x, y], np.float32)

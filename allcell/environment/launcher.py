@@ -33,7 +33,7 @@ def app_command(
     if missing:
         raise AllcellError(f"The app needs {' and '.join(missing)}.", get_packages("app"))
     # -P: a folder named allcell in the working directory must not be taken for the package.
-    command = [sys.executable, "-P", "-m", "streamlit", "run", str(PROJECT_ROOT / "app.py")]
+    command = [sys.executable, "-P", "-m", "allcell.ui.server", "run", str(PROJECT_ROOT / "app.py")]
     if port is not None:
         command.append(f"--server.port={port}")
     if host is not None:
@@ -56,6 +56,9 @@ def start_app(
         SystemExit: On Windows, if the app ended with an error.
     """
     command = app_command(port=port, host=host, extra=extra)
+    # glibc gives threads pools of memory of their own and returns little of them: with the many
+    # short-lived threads of video the process would creep up by half a megabyte with each start.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     if os.name != "nt":
         # Signals then reach the app, and the memory of the command line is freed.
         os.execv(command[0], command)

@@ -131,13 +131,16 @@ def _scores(evidence: Evidence, draws: IntArray) -> dict[str, Array]:
         }
         for kind, matches in kinds.items():
             ap = average_precisions(matches, draws)
+            if class_id not in evidence.known:
+                ap = np.full(ap.shape, np.nan)
             out[f"{CLASSES[class_id]}.ap50{kind}"] = ap[0]
             out[f"{CLASSES[class_id]}.ap50_95{kind}"] = ap.mean(axis=0)
+    # A mean over a class that is there but that the model does not have is none.
+    present = np.array([draws @ evidence.matches[i].truths > 0 for i in PAPER_CLASS_IDS])
     for key in ("ap50", "ap50_95", "ap50_as_shown", "ap50_95_as_shown"):
         values = np.array([out[f"{CLASSES[i]}.{key}"] for i in PAPER_CLASS_IDS])
-        known = ~np.isnan(values)
-        total = np.where(known, values, 0.0).sum(axis=0)
-        out[f"map{key[2:]}"] = _ratio(total, known.sum(axis=0))
+        total = np.where(present, values, 0.0).sum(axis=0)
+        out[f"map{key[2:]}"] = _ratio(total, present.sum(axis=0))
     tp, fp, fn = (draws @ column for column in evidence.centroids.T)
     out["centroids.recall"] = _ratio(tp, tp + fn)
     out["centroids.precision"] = _ratio(tp, tp + fp)

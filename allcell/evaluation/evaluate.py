@@ -11,7 +11,7 @@ import numpy as np
 from allcell.analysis import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
-from allcell.evaluation.evidence import PAPER_CLASS_IDS, Array, Evidence
+from allcell.evaluation.evidence import Array, Evidence
 from allcell.evaluation.matching import IOU_THRESHOLDS, MAX_DETECTIONS, no_boxes
 from allcell.evaluation.metrics import (
     FROC_FALSE_ALARMS,
@@ -170,7 +170,8 @@ def suggest_confidence(evidence: Evidence) -> float:
     """The operating threshold to choose from these images, 0.1 to 0.9.
 
     The lowest multiple of 0.05 whose F1, averaged over blast and healthy, is within 0.005 of the
-    best: of equally good thresholds, the one that misses the fewest cells.
+    best: of equally good thresholds, the one that misses the fewest cells. Only classes that the
+    model has count.
     """
     f1 = np.array([mean_f1(evidence, float(threshold)) for threshold in _THRESHOLDS])
     return float(_THRESHOLDS[np.flatnonzero(f1 >= f1.max() - _AS_GOOD)[0]])
@@ -179,11 +180,14 @@ def suggest_confidence(evidence: Evidence) -> float:
 def mean_f1(evidence: Evidence, confidence: float) -> float:
     """Mean F1 of blast and healthy as a user sees them, 0 to 1; 1 for a class that is not there.
 
+    Only classes that the model has count; all of them, where it has neither of the two.
+
     Args:
         evidence: Of one model.
         confidence: Threshold, 0 to 1.
     """
-    counts = [counts_at(evidence.user_matches[i], confidence) for i in PAPER_CLASS_IDS]
+    classes = evidence.paper_classes or evidence.known
+    counts = [counts_at(evidence.user_matches[i], confidence) for i in classes]
     return float(np.mean([_f1(of_class) for of_class in counts]))
 
 
@@ -200,9 +204,10 @@ def _class_result(
     matches = evidence.matches[class_id]
     user = evidence.user_matches[class_id]
     points = curve(matches)
-    best = shared if class_id in PAPER_CLASS_IDS else best_f1([matches]).confidence
+    best = shared if class_id in evidence.paper_classes else best_f1([matches]).confidence
     # From one confidence up, so that it does not depend on the operating threshold.
     as_shown = user.at_least(CALIBRATION_FLOOR)
+    has_class = class_id in evidence.known
     return ClassResult(
         cells=matches.n_truth,
         ap50=_known(measured[f"{name}.ap50"]),
@@ -220,16 +225,16 @@ def _class_result(
             points.recall.tolist(),
             points.false_alarms_per_image.tolist(),
         ),
-        froc=_froc(froc_sensitivity(matches)),
-        froc_as_shown=_froc(froc_sensitivity(as_shown)),
-        reach_as_shown=counts_at(as_shown, CALIBRATION_FLOOR).recall,
+        froc=_froc(froc_sensitivity(matches), has_class),
+        froc_as_shown=_froc(froc_sensitivity(as_shown), has_class),
+        reach_as_shown=counts_at(as_shown, CALIBRATION_FLOOR).recall if has_class else None,
         calibration=calibration(user) if len(user.confidence) else None,
     )
 
 
-def _froc(sensitivity: Array) -> dict[str, float | None]:
+def _froc(sensitivity: Array, has_class: bool) -> dict[str, float | None]:
     rates = zip(FROC_FALSE_ALARMS, sensitivity.tolist(), strict=True)
-    return {f"{allowed:g}": _known(value) for allowed, value in rates}
+    return {f"{allowed:g}": _known(value) if has_class else None for allowed, value in rates}
 
 
 def _ignored(predictions: Predictions, confidence: float) -> IgnoredCells:
@@ -243,7 +248,7 @@ def _ignored(predictions: Predictions, confidence: float) -> IgnoredCells:
             "ap50_as_shown": evidence.user_matches[i].at_least(CALIBRATION_FLOOR),
             "ap50": evidence.matches[i],
         }
-        for i in PAPER_CLASS_IDS
+        for i in evidence.paper_classes
     }
     return IgnoredCells(
         sum(len(item.ignore) for item in predictions.images),
@@ -255,6 +260,8 @@ def _ignored(predictions: Predictions, confidence: float) -> IgnoredCells:
 
 
 def _healthy_with_blasts(evidence: Evidence) -> Proportion:
+    if HEALTHY not in evidence.known:
+        return Proportion.of(0, 0)
     healthy = evidence.user_matches[HEALTHY]
     found = healthy.counted_at(evidence.confidence) & healthy.correct[0]
     k = int(np.sum(found & evidence.blast_present[healthy.image]))

@@ -56,6 +56,7 @@ class Evidence:
         centroids: Shape (I, 3): tp, fp, fn of expert centroids at the threshold in each image.
         with_centroids: Shape (I,): images in which experts looked for blasts.
         blast_present: Shape (I,): images with a blast.
+        known: Ids of the classes that the model has.
     """
 
     confidence: float
@@ -66,6 +67,7 @@ class Evidence:
     centroids: IntArray
     with_centroids: BoolArray
     blast_present: BoolArray
+    known: tuple[int, ...]
 
     @classmethod
     def of(cls, predictions: Predictions, confidence: float | None = None) -> Evidence:
@@ -108,6 +110,7 @@ class Evidence:
                 ],
                 bool,
             ),
+            tuple(CLASSES.index(name) for name in predictions.classes),
         )
 
     @property
@@ -151,9 +154,14 @@ class Evidence:
         wrong = blasts.counted_at(self.confidence) & ~blasts.correct[0]
         return np.isin(np.arange(self.n_images), blasts.image[wrong])
 
+    @property
+    def paper_classes(self) -> tuple[int, ...]:
+        """Ids of those of the paper's classes that the model has."""
+        return tuple(class_id for class_id in PAPER_CLASS_IDS if class_id in self.known)
+
     def best_f1(self) -> BestF1:
-        """YOLOv5's P and R of the paper's classes, at one shared confidence."""
-        return best_f1([self.matches[class_id] for class_id in PAPER_CLASS_IDS])
+        """YOLOv5's P and R of `paper_classes`, at one shared confidence."""
+        return best_f1([self.matches[class_id] for class_id in self.paper_classes])
 
     def resample(self, times: IntArray) -> Evidence:
         """The same evidence with image i counted `times[i]` times; `times` has shape (I,)."""
@@ -168,14 +176,17 @@ class Evidence:
     def measure(self) -> dict[str, float]:
         """Every score that gets an interval, by name; NaN where it is undefined.
 
+        A model has no score for a class that it does not have, nor a mean over such a class; its
+        counts say how many cells it did not find.
+
         A name is `class.score`, as in `blast.ap50`, or the score alone if it spans the classes.
         """
         out: dict[str, float] = {}
         paper = self.best_f1()
         scores = zip(paper.precision, paper.recall, strict=True)
-        precision_recall = dict(zip(PAPER_CLASS_IDS, scores, strict=True))
+        precision_recall = dict(zip(self.paper_classes, scores, strict=True))
         # Any other class is scored at its own best confidence.
-        for class_id in set(range(len(CLASSES))) - set(PAPER_CLASS_IDS):
+        for class_id in set(range(len(CLASSES))) - set(self.paper_classes):
             alone = best_f1([self.matches[class_id]])
             precision_recall[class_id] = alone.precision[0], alone.recall[0]
         for class_id, name in enumerate(CLASSES):
@@ -203,11 +214,14 @@ class Evidence:
                     for allowed, value in zip(FROC_FALSE_ALARMS, froc, strict=True)
                 },
             }
+            if class_id not in self.known:
+                counts = ("tp", "fp", "fn")
+                of_class = {k: v if k in counts else None for k, v in of_class.items()}
             out |= {f"{name}.{key}": _float(value) for key, value in of_class.items()}
         for key in ("ap50", "ap50_95", "ap50_as_shown", "ap50_95_as_shown"):
-            values = [out[f"{CLASSES[i]}.{key}"] for i in PAPER_CLASS_IDS]
-            known = [value for value in values if not np.isnan(value)]
-            out[f"map{key[2:]}"] = sum(known) / len(known) if known else np.nan
+            present = [i for i in PAPER_CLASS_IDS if self.matches[i].n_truth]
+            values = [out[f"{CLASSES[i]}.{key}"] for i in present]
+            out[f"map{key[2:]}"] = sum(values) / len(values) if values else np.nan
         cells = counts_at(self.white_cells, self.confidence)
         tp, fp, fn = self.centroids.sum(axis=0).tolist()
         out |= {

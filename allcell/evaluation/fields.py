@@ -134,7 +134,7 @@ def evaluate_fields(
 
     Args:
         classifier: The classifier to evaluate.
-        images: From `dataset.read_yolo`.
+        images: From `yolo_sets.read_yolo`.
         model: Its name.
         model_sha256: SHA-256 of its checkpoint.
         device: What it runs on, for display.
@@ -157,7 +157,7 @@ def evaluate_fields(
         image = centre_crop(item.pixels())
         answers = [classifier.classify(turned(image, angle)) for angle in ANGLES_DEG]
         probabilities = tuple(field.probability for field, _ in answers)
-        fields[item.path.stem] = FieldProbabilities(item.has_blast, probabilities[0], probabilities)
+        fields[item.called] = FieldProbabilities(item.has_blast, probabilities[0], probabilities)
         times_ms.append(answers[0][1].total_ms)
         if on_image:
             on_image(done, len(images))

@@ -76,7 +76,7 @@ class BestF1:
 
     Attributes:
         confidence: That threshold, 0 to 1.
-        precision: Of each class; None for a class without true cells.
+        precision: Of each class; None for a class without true cells or without any prediction.
         recall: Of each class; None for a class without true cells.
     """
 
@@ -138,10 +138,10 @@ def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
     """P and R as YOLOv5 prints them (`ap_per_class`, unchanged in ultralytics), at IoU 0.5.
 
     Precision and recall of each class are interpolated linearly at 1000 confidences from 0 to 1
-    (above its most confident prediction: 1 and 0; without predictions: 0 and 0). The F1 curves are
-    averaged over the classes that have true cells and smoothed by a moving mean over 101 points;
-    the confidence at its first maximum is used for all classes. Only the matching differs from
-    YOLOv5's: it is COCO's.
+    (above its most confident prediction: 1 and 0; without predictions: none, where YOLOv5 says 0,
+    and 0). The F1 curves are averaged over the classes that have true cells and smoothed by a
+    moving mean over 101 points; the confidence at its first maximum is used for all classes. Only
+    the matching differs from YOLOv5's: it is COCO's.
 
     Args:
         classes: The classes that share the threshold (the paper's two: blast, healthy).
@@ -156,6 +156,7 @@ def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
             recall[row] = np.interp(at, known, tp / matches.n_truth, left=0)
             precision[row] = np.interp(at, known, tp / (tp + fp), left=1)
     present = np.array([matches.n_truth > 0 for matches in classes], bool)
+    boxed = [bool((~matches.ignored[0]).any()) for matches in classes]
     best = 0
     if present.any():
         total = precision + recall
@@ -166,7 +167,8 @@ def best_f1(classes: Sequence[ClassMatches]) -> BestF1:
     return BestF1(
         float(_CONFIDENCE_GRID[best]),
         tuple(
-            float(p[best]) if known else None for p, known in zip(precision, present, strict=True)
+            float(p[best]) if known and any_box else None
+            for p, known, any_box in zip(precision, present, boxed, strict=True)
         ),
         tuple(float(r[best]) if known else None for r, known in zip(recall, present, strict=True)),
     )

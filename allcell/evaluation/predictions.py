@@ -59,7 +59,7 @@ class PredictedImage:
     """Predictions and ground truth of one image.
 
     Attributes:
-        name: File name without extension.
+        name: File name without extension, with its folder in the set if it has one of its own.
         width_px: Width of the image.
         height_px: Height of the image.
         predictions: Down to `FLOOR_CONFIDENCE`, best first and as many as `predict` keeps; a box
@@ -89,6 +89,7 @@ class Predictions:
         setting: The model, the images and the thresholds.
         images: Predictions and ground truth, image by image.
         data_sha256: SHA-256 over all images and labels.
+        classes: Those of `CLASSES` that the model has; it cannot be scored on any other.
         date: UTC, ISO 8601.
         versions: Versions of the packages involved.
     """
@@ -96,6 +97,7 @@ class Predictions:
     setting: Setting
     images: tuple[PredictedImage, ...]
     data_sha256: str
+    classes: tuple[str, ...] = field(default=CLASSES, kw_only=True)
     date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=installed_versions)
 
@@ -119,6 +121,7 @@ class Predictions:
             "date": self.date,
             "versions": self.versions,
             "classes": CLASSES,
+            "model_classes": self.classes,
             "columns": "x1, y1, x2, y2 in source pixels, confidence (predictions only), class",
         }
         lines = ",\n".join(json.dumps(item, separators=(",", ":")) for item in images)
@@ -155,7 +158,12 @@ class Predictions:
                 raise ValueError("no images")
             setting = TypeAdapter(Setting).validate_python(content)
             return cls(
-                setting, images, content["data_sha256"], content["date"], content["versions"]
+                setting,
+                images,
+                content["data_sha256"],
+                content["date"],
+                content["versions"],
+                classes=_classes(content),
             )
         # The last two: a number too large for a float, and lists nested too deeply.
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
@@ -181,7 +189,7 @@ def predict(
 
     Args:
         detector: The detector to evaluate.
-        images: From `dataset.read_yolo`.
+        images: From `yolo_sets.read_yolo`.
         setting: Names and thresholds.
         classes: Class names in the order of the detector's class ids.
         on_image: Called with the number of images done and the total.
@@ -218,7 +226,7 @@ def predict(
         )
         answers.append(
             PredictedImage(
-                item.path.stem,
+                item.called,
                 width,
                 height,
                 predictions,
@@ -230,7 +238,8 @@ def predict(
         )
         if on_image:
             on_image(done, len(images))
-    return Predictions(setting, tuple(answers), sha256 or data_sha256(images))
+    digest = sha256 or data_sha256(images)
+    return Predictions(setting, tuple(answers), digest, classes=tuple(classes))
 
 
 def data_sha256(
@@ -254,6 +263,14 @@ def data_sha256(
         if on_image:
             on_image(done, len(images))
     return digest.hexdigest()
+
+
+def _classes(content: dict[str, Any]) -> tuple[str, ...]:
+    # Earlier files are of models that have all of the file's classes.
+    said = tuple(content.get("model_classes", content["classes"]))
+    if not set(said) <= set(CLASSES):
+        raise ValueError(f"classes of the model {said}")
+    return said
 
 
 def _rounded(values: FloatArray, decimals: int = _DECIMALS_PX) -> FloatArray:

@@ -140,7 +140,7 @@ def answer(
 
     Args:
         model: Its name in the registry; or what your `checkpoint` is, if that is not there.
-        images: From `dataset.read_yolo`.
+        images: From `yolo_sets.read_yolo`.
         data: What the data set is called.
         split: Part of the data set that the images are from.
         precision: See `Detector.open`.

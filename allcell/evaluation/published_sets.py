@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.data.dataset import LabelledImage
 from allcell.data.laboratories import LABORATORIES
+from allcell.data.yolo_sets import read_yolo
 
 #: Folder and split of a labelled set.
 Part = tuple[str, str]

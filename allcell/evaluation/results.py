@@ -32,7 +32,7 @@ class IgnoredCells:
     Attributes:
         cells: How many such cells there are.
         counted: By class, AP at IoU 0.5 as shown and as YOLOv5 counts if a box on one of them were
-            a false alarm; None without true cells.
+            a false alarm; None without true cells. Blast and healthy, if the model has them.
     """
 
     cells: int
@@ -43,6 +43,9 @@ class IgnoredCells:
 class ClassResult:
     """How well one class was found; None where there is no true cell of it.
 
+    A model that does not have the class has no score for it either; its counts say that it found
+    none.
+
     Attributes:
         cells: True cells.
         ap50: COCO's AP at IoU 0.5, 0 to 1, as YOLOv5 counts: a box counts for every class that it
@@ -51,6 +54,7 @@ class ClassResult:
         ap50_as_shown: COCO's AP at IoU 0.5, 0 to 1, of what a user sees: one cell, one class.
         ap50_95_as_shown: The same, mean over IoU 0.50, 0.55 ... 0.95.
         precision: YOLOv5's P, at the result's `best_f1_confidence`; smudge: at its own best F1.
+            None without any box.
         recall: YOLOv5's R, at the same confidence.
         at_best_f1: Counts, as YOLOv5 counts, at the confidence behind `precision` and `recall`, of
             which those are interpolations.
@@ -79,6 +83,11 @@ class ClassResult:
     froc_as_shown: dict[str, float | None]
     reach_as_shown: float | None
     calibration: Calibration | None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there are cells of the class, but the model does not have it."""
+        return self.cells > 0 and self.ap50 is None
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,8 @@ class EvaluationResult:
         intervals: 95 % bootstrap intervals over images by the names of `Evidence.measure`; None
             if no resample defines the score or there are fewer than `statistics.LEAST_IMAGES`
             images. `evaluation.intervals` decides which may be shown.
-        map50: Mean of `ap50` over those of blast and healthy that have true cells.
+        map50: Mean of `ap50` over those of blast and healthy that have true cells; None if the
+            model does not have one of them.
         map50_95: The same of `ap50_95`.
         map50_as_shown: The same of `ap50_as_shown`.
         map50_95_as_shown: The same of `ap50_95_as_shown`.

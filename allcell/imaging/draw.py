@@ -82,6 +82,8 @@ def draw(
     notice: bool = True,
     synthetic: bool = False,
     remark: str = "",
+    numbered: bool = False,
+    made: str = "",
 ) -> RGBImage:
     """A copy of an image with its boxes, and the research-use notice below it.
 
@@ -94,6 +96,8 @@ def draw(
         notice: Whether to add a strip with the research-use notice *below* the picture.
         synthetic: Whether the strip, which is then added in any case, says 'Synthetic image.'
         remark: What else the strip, which is then added in any case, has to say.
+        numbered: Whether labels begin with the box's number, from 1.
+        made: How the boxes came about; the strip, if there is one, ends with it.
 
     Returns:
         RGB uint8 (H + strip, W, 3).
@@ -102,8 +106,8 @@ def draw(
         ValueError: If the image is not RGB uint8, or a class index has no name.
     """
     annotated = np.array(image, order="C")
-    draw_into(annotated, detections, classes, style=style, labels=labels)
-    said = ("Synthetic image." * synthetic, remark, RESEARCH_USE * notice)
+    draw_into(annotated, detections, classes, style=style, labels=labels, numbered=numbered)
+    said = ("Synthetic image." * synthetic, remark, RESEARCH_USE * notice, made * notice)
     if not (words := [text for text in said if text]):
         return annotated
     return np.concatenate([annotated, text_strip(" ".join(words), annotated.shape[1])])
@@ -116,6 +120,7 @@ def draw_into(
     *,
     style: Style = DEFAULT_STYLE,
     labels: bool = True,
+    numbered: bool = False,
 ) -> None:
     """Draw boxes into the image itself: for video, where a copy per frame is a waste.
 
@@ -125,6 +130,7 @@ def draw_into(
         classes: See `draw`.
         style: See `draw`.
         labels: See `draw`.
+        numbered: See `draw`.
 
     Raises:
         ValueError: If the image is of another type, or a class index has no name.
@@ -147,12 +153,13 @@ def draw_into(
     if not labels or not shown:
         return
     # After all boxes, so that no line crosses a label.
-    numbers = [f" {c:.2f}" if style.confidence else "" for c in confidence]
+    scores = [f" {c:.2f}" if style.confidence else "" for c in confidence]
+    heads = [f"{n} " if numbered else "" for n in range(1, len(confidence) + 1)]
     text_px = style.text_px or text_px_for(image.shape)
-    texts = {i: f"{names[i]}{numbers[i]}" for i in shown}
+    texts = {i: f"{heads[i]}{names[i]}{scores[i]}" for i in shown}
     fits = style.names == "fit" and all(_has_room(texts[i], text_px, corners[i]) for i in shown)
     if not fits and style.names != "long":
-        texts = {i: f"{names[i][:1].upper()}{numbers[i]}" for i in shown}
+        texts = {i: f"{heads[i]}{names[i][:1].upper()}{scores[i]}" for i in shown}
     shrinks = style.names == "fit" and not fits and style.text_px is None
     for i in shown:
         _label(image, corners[i], names[i], texts[i], text_px, shrinks=shrinks)

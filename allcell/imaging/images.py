@@ -33,6 +33,7 @@ __all__ = [
     "RGBImage",
     "check_count",
     "decode",
+    "decoded_bytes",
     "encode_jpeg",
     "encode_png",
     "note",
@@ -106,6 +107,27 @@ def note(source: bytes | Path) -> str:
         return ""
     with _explained(found, label):
         return found.tell(data, label)
+
+
+def decoded_bytes(
+    source: bytes | Path, *, name: str = "", limits: Limits | None = None
+) -> int | None:
+    """Memory that the pixels from `decode` take, from the header; None if only decoding tells.
+
+    Args:
+        source: The file's bytes, or its path.
+        name: See `decode`.
+        limits: See `decode`.
+
+    Raises:
+        ImageError: As `size_px` does.
+    """
+    found, data, label, limits = _identified(source, name, limits)
+    if found.size_px is None:
+        return None
+    with _explained(found, label):
+        size = found.size_px(data, _size_check(limits, label))
+    return size and 3 * size[0] * size[1]
 
 
 def _identified(

@@ -12,6 +12,7 @@ import numpy as np
 
 from allcell.boxes import iou
 from allcell.detections import Detections, FloatArray, IntArray
+from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 
@@ -193,31 +194,37 @@ def _groups(boxes: FloatArray, owner: IntArray, least: float) -> list[list[int]]
 
 
 def cells_csv(
-    agreement: Agreement, thresholds: Mapping[str, float], *, truth: bool, reservation: str = ""
+    agreement: Agreement,
+    made: Mapping[str, Provenance],
+    *,
+    truth: bool,
+    reservation: str = "",
 ) -> str:
     """One row per cell, in the order of the cells; the last column is the research-use notice.
 
     Args:
         agreement: The cells.
-        thresholds: Lowest confidence (0 to 1) of each model by name, in the order of the models.
+        made: How each model's boxes came about, by its name, in the order of the models.
         truth: Whether to add a column for the true class.
         reservation: What has to be said with each row (see `Cautioned.reservation`).
     """
-    models = [spreadsheet_text(name) for name in thresholds]
+    models = [spreadsheet_text(name) for name in made]
     columns = ["cell", "x1_px", "y1_px", "x2_px", "y2_px"]
     for name in models:
         columns += [f"{name}_suggested_class", f"{name}_confidence", f"{name}_threshold"]
     columns += [*(["true_class"] if truth else []), "pairs_that_differ"]
     columns += ["confidence_spread", "reservation"]
+    columns += [f"{name}_{column}" for name in models for column in PROVENANCE_COLUMNS[1:]]
+    how = [value for each in made.values() for value in each.values[1:]]
     out, reserved = io.StringIO(), spreadsheet_text(reservation)
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow([*columns, RESEARCH_USE])
     for n, cell in enumerate(agreement.cells, 1):
         row = [str(n), *(f"{side:.2f}" for side in cell.xyxy)]
-        for call, threshold in zip(cell.calls, thresholds.values(), strict=True):
-            row += [_said(call), f"{call.confidence:.4f}" if call else "", f"{threshold:.2f}"]
+        for call, each in zip(cell.calls, made.values(), strict=True):
+            row += [_said(call), f"{call.confidence:.4f}" if call else "", f"{each.confidence:.2f}"]
         row += [_said(cell.truth)] if truth else []
-        rows.writerow([*row, f"{cell.disagreement:.4f}", f"{cell.spread:.4f}", reserved, ""])
+        rows.writerow([*row, f"{cell.disagreement:.4f}", f"{cell.spread:.4f}", reserved, *how, ""])
     return out.getvalue()
 
 

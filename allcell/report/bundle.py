@@ -66,7 +66,10 @@ def _stems(results: Sequence[Result]) -> list[str]:
 def _notice(results: Sequence[Result], contents: str = "") -> str:
     """NOTICE.txt: the notice, and the images whose numbers are not to be trusted."""
     reserved = "".join(f"{r.name}: {r.reservation}\n" for r in results if r.reservation)
-    return f"{NOTICE}{contents}{reserved and f'{_RESERVED}{reserved}'}"
+    # One line for many images: they usually differ in nothing but the time.
+    how = dict.fromkeys(f"{r.model}: {r.made.sentence}\n" for r in results if r.made)
+    made = f"\nHow the boxes came about:\n{''.join(how)}" if how else ""
+    return f"{NOTICE}{made}{contents}{reserved and f'{_RESERVED}{reserved}'}"
 
 
 def _add_labels(target: zipfile.ZipFile, results: Sequence[Result]) -> None:

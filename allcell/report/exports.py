@@ -19,6 +19,7 @@ import numpy as np
 from allcell import boxes
 from allcell.counts import Counts
 from allcell.detections import Detections
+from allcell.environment.provenance import PROVENANCE_COLUMNS, record_of, values_of
 from allcell.models.classes import CELL_CLASSES, CellClass
 from allcell.models.registry import WHITE_CELLS
 from allcell.result import (
@@ -50,7 +51,7 @@ SUMMARY_COLUMNS = (
     *("white_cells", "blast_percent_of_detected"),
     *("exact_95_low_percent", "exact_95_high_percent", "highest_blast_confidence"),
     *(column for cell in _BESIDE for column in _columns_of(cell)),
-    *("red_cell_px", "total_ms", "warnings", "error"),
+    *("red_cell_px", "total_ms", "warnings", *PROVENANCE_COLUMNS, "error"),
 )
 
 
@@ -96,10 +97,12 @@ def _values_of(cell: CellClass, counts: Counts) -> list[str | int]:
     return [_count(counts.by_class.get(cell.name)), *([per_100] if cell.role == "smudge" else [])]
 
 
-def _inside(detections: Detections, width_px: int, height_px: int) -> Detections:
+def _inside(detections: Detections, width_px: int, height_px: int) -> tuple[Detections, list[int]]:
+    """The boxes clipped to the image, without those outside, and their numbers from 1."""
     xyxy = boxes.clip(detections.xyxy, width_px, height_px)
     clipped = Detections(xyxy, detections.confidence, detections.class_id)
-    return clipped[boxes.area(xyxy) > 0]
+    kept = boxes.area(xyxy) > 0
+    return clipped[kept], (np.flatnonzero(kept) + 1).tolist()
 
 
 def _number(value: float | None, decimals: int) -> str:
@@ -145,6 +148,7 @@ def to_summary_csv(results: Sequence[Result], failures: Sequence[Failure] = ()) 
                 _number(result.red_cell_px, PIXEL_DECIMALS),
                 _number(result.timing.total_ms, PIXEL_DECIMALS),
                 spreadsheet_text(warnings_text(result)),
+                *values_of(result.made),
                 "",
             ]
         )
@@ -161,7 +165,8 @@ def to_coco(results: Sequence[Result]) -> str:
     Boxes are clipped to the image; one that is entirely outside is left out.
 
     Args:
-        results: Those of several models may be mixed: categories are by class name.
+        results: Those of several models may be mixed: categories are by class name. Beside
+            COCO's own keys, an image has `reservation` and its provenance, a box its `cell` number.
     """
     names = class_names(results)
     images: list[dict[str, Any]] = []
@@ -175,11 +180,12 @@ def to_coco(results: Sequence[Result]) -> str:
                 "height": result.height_px,
                 "model": result.model,
                 "reservation": result.reservation,
+                **record_of(result.made),
             }
         )
-        inside = _inside(with_classes(result, names), result.width_px, result.height_px)
-        for xyxy, confidence, class_id in zip(
-            inside.xyxy.astype(float), inside.confidence, inside.class_id, strict=True
+        inside, numbers = _inside(with_classes(result, names), result.width_px, result.height_px)
+        for xyxy, confidence, class_id, number in zip(
+            inside.xyxy.astype(float), inside.confidence, inside.class_id, numbers, strict=True
         ):
             left, top, right, bottom = (round(float(side), PIXEL_DECIMALS) for side in xyxy)
             width = round(right - left, PIXEL_DECIMALS)
@@ -187,6 +193,7 @@ def to_coco(results: Sequence[Result]) -> str:
             annotations.append(
                 {
                     "id": len(annotations) + 1,
+                    "cell": number,
                     "image_id": image_id,
                     "category_id": int(class_id) + 1,
                     "bbox": [left, top, width, height],
@@ -222,7 +229,7 @@ def to_yolo_text(detections: Detections, width_px: int, height_px: int) -> str:
         width_px: Width of the image.
         height_px: Height of the image.
     """
-    inside = _inside(detections, width_px, height_px)
+    inside, _ = _inside(detections, width_px, height_px)
     size = np.array([width_px, height_px], np.float64)
     low, high = inside.xyxy[:, :2] / size, inside.xyxy[:, 2:] / size
     rows = np.concatenate([(low + high) / 2, high - low], axis=1)

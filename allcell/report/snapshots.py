@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 
+from allcell.environment.provenance import Provenance, values_of
 from allcell.imaging.images import encode_png
 from allcell.imaging.scale import Scale
 from allcell.report.bundle import ZIP_TIME, bundle_zip
@@ -24,6 +25,8 @@ SESSION_COLUMNS = (
     "confidence",
     "iou",
     "hidden_classes",
+    "allcell_version",
+    "weights_sha256",
 )
 
 
@@ -40,6 +43,9 @@ def to_result(snapshot: Snapshot) -> Result:
         snapshot.spec.classes,
         snapshot.timing,
         Scale(size, "default" if size is None else "measured"),
+        made=Provenance(
+            snapshot.confidence, snapshot.iou, snapshot.weights_sha256, snapshot.taken_at
+        ),
         warnings=snapshot.warnings,
         insisted=snapshot.insisted,
     )
@@ -60,18 +66,19 @@ def snapshots_zip(snapshots: Sequence[Snapshot]) -> bytes:
     names = export_names(results)
     with zipfile.ZipFile(sink, "a") as target:
         target.writestr(
-            zipfile.ZipInfo("session.csv", ZIP_TIME), csv_file(_session_csv(snapshots, names))
+            zipfile.ZipInfo("session.csv", ZIP_TIME), csv_file(_session_csv(snapshots, results))
         )
         for snapshot, name in zip(snapshots, names, strict=True):
             target.writestr(zipfile.ZipInfo(f"raw/{name}", ZIP_TIME), encode_png(snapshot.frame))
     return sink.getvalue()
 
 
-def _session_csv(snapshots: Sequence[Snapshot], names: Sequence[str]) -> str:
+def _session_csv(snapshots: Sequence[Snapshot], results: Sequence[Result]) -> str:
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow([*SESSION_COLUMNS, RESEARCH_USE])
-    for snapshot, name in zip(snapshots, names, strict=True):
+    names = export_names(results)
+    for snapshot, result, name in zip(snapshots, results, names, strict=True):
         writer.writerow(
             [
                 name,
@@ -81,6 +88,7 @@ def _session_csv(snapshots: Sequence[Snapshot], names: Sequence[str]) -> str:
                 f"{snapshot.confidence:.2f}",
                 f"{snapshot.iou:.2f}",
                 " ".join(snapshot.hidden_classes),
+                *values_of(result.made)[2:4],
                 "",
             ]
         )

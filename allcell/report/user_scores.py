@@ -97,7 +97,10 @@ def _rows(scored: Sequence[tuple[str, EvaluationResult]]) -> list[dict[str, Any]
                     )
                     for metric in SCORE_TITLES
                 }
-                counts = {"tp": at.tp, "fp": at.fp, "fn": at.fn, "cells": of_class.cells}
+                counts: dict[str, int | None] = {"tp": at.tp, "fp": at.fp, "fn": at.fn}
+                if of_class.unknown:
+                    counts = dict.fromkeys(counts)
+                counts["cells"] = of_class.cells
                 rows.append({**head, "class": name, **_scores(values, intervals), **counts})
         values = {metric: getattr(result, mean) for metric, mean in MEANS.items()}
         intervals = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from allcell.classifier import FieldClassifier
-from allcell.data.dataset import LabelledImage
+from allcell.data.dataset import LabelledImage, check_pictures
 from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
@@ -21,6 +21,7 @@ from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.evaluation.scored import Scored, compare_scored
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.runs.guard import BackgroundRun, StoppedError
+from allcell.runs.measured import Measured, ScoreKey, numbered
 
 log = logging.getLogger(__name__)
 
@@ -75,16 +76,6 @@ class FieldJob:
     weight: float = 1.0
 
 
-@dataclass(frozen=True)
-class ScoreKey:
-    """All that a score depends on: the contents of set and model, settings and device."""
-
-    data_sha256: str
-    spec: ModelSpec | ClassifierSpec
-    model_sha256: str
-    device: str
-
-
 @dataclass(eq=False)
 class EvaluationRun(BackgroundRun):
     """Reads a set and scores models on it one by one; its fields may be read from any thread.
@@ -94,14 +85,12 @@ class EvaluationRun(BackgroundRun):
         jobs: What is evaluated, in this order.
         known: Scores of earlier runs; a job whose score is here is not run again.
         read: Number of images whose labels have been read, and the total.
-        checked: Number of images whose content has been hashed, and the total.
+        checked: Number of images that have been decoded, and the total.
         images: The set, once it is read; empty again after `let_go`.
         names: File names of its images; kept after `let_go`.
         data_sha256: SHA-256 over its images and labels.
-        results: Finished detectors, by position in `jobs`.
-        fields: Finished whole-field classifiers, by position in `jobs`.
+        finished: What has been measured; read it once where several of its parts are needed.
         error: Why the whole run failed, in words for the user; empty if it did not.
-        comparison: Of the models that are done.
     """
 
     user_set: UserSet
@@ -114,23 +103,54 @@ class EvaluationRun(BackgroundRun):
     images: tuple[LabelledImage, ...] = ()
     names: tuple[str, ...] = ()
     data_sha256: str = ""
-    results: dict[int, Scored] = field(default_factory=dict)
-    fields: dict[int, JudgedFields] = field(default_factory=dict)
+    finished: Measured = field(default_factory=Measured)
     error: str = ""
-    comparison: Comparison | None = None
     _started_s: float = 0.0
+    _unwanted: bool = False
+
+    @property
+    def results(self) -> Mapping[int, Scored]:
+        """Measured detectors, by position in `jobs`."""
+        return self.finished.results
+
+    @property
+    def fields(self) -> Mapping[int, JudgedFields]:
+        """Measured whole-field classifiers, by position in `jobs`."""
+        return self.finished.fields
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """Of the models that are done."""
+        return self.finished.comparison
+
+    @property
+    def would_be_lost(self) -> bool:
+        """Whether it has or is about to have scores, which a reload of the page would lose."""
+        return self.running or bool(self.results)
 
     def let_go(self) -> None:
-        """Release the images, which may hold a whole archive in memory; scores are kept."""
+        """Release the images, which may hold a whole archive in memory; scores are kept.
+
+        A run in progress still needs them, and releases them when it ends.
+        """
+        # In this order, as `_release` does it the other way round: one of the two sees the other.
+        self._unwanted = True
+        if not self.running:
+            self._drop_images()
+
+    def _drop_images(self) -> None:
         self.images = ()
         self.user_set = replace(self.user_set, folder=None)
 
     @property
     def done(self) -> int:
         """Number of jobs that have a result or failed."""
-        return len(self.results) + len(self.fields) + len(self.failures)
+        finished = self.finished
+        return len(finished.results) + len(finished.fields) + len(self.failures)
 
     def _release(self) -> None:
+        if self._unwanted:
+            self._drop_images()
         self.jobs = [
             replace(job, open_detector=_closed)
             if isinstance(job, DetectorJob)
@@ -155,7 +175,8 @@ class EvaluationRun(BackgroundRun):
 
     def scores(self) -> dict[ScoreKey, Scored | JudgedFields]:
         """The finished scores, for the next run's `known`."""
-        done: dict[int, Scored | JudgedFields] = {**self.results, **self.fields}
+        finished = self.finished
+        done: dict[int, Scored | JudgedFields] = {**finished.results, **finished.fields}
         return {self.key(self.jobs[n]): scored for n, scored in done.items()}
 
     def _fail(self, error: Exception) -> None:
@@ -182,7 +203,8 @@ class EvaluationRun(BackgroundRun):
         images = read_labelled(
             chosen.folder, chosen.split, mapping=chosen.mapping, on_image=on_labels
         )
-        self.data_sha256 = data_sha256(images, on_content)
+        check_pictures(images, on_content)
+        self.data_sha256 = data_sha256(images, lambda done, of: self._guard.check())
         self.names = tuple(item.path.name for item in images)
         self.images = tuple(images)
         self._started_s = time.monotonic()
@@ -209,9 +231,11 @@ class EvaluationRun(BackgroundRun):
             # By number: a file name may contain a patient's, and two folders may share one.
             names = numbered(len(self.names))
             results[position] = done.renamed(chosen.name, chosen.split, names)
+        compared = None
         if results:
-            self.comparison = compare_scored(list(results.values()), list(fields.values()))
-        self.results, self.fields = results, fields
+            compared = compare_scored(list(results.values()), list(fields.values()))
+        # In one assignment: a page that reads them meanwhile gets all of the old or all of the new.
+        self.finished = Measured(results, fields, compared)
 
     def _done(
         self, job: DetectorJob | FieldJob, images: Sequence[LabelledImage]
@@ -262,11 +286,6 @@ class EvaluationRun(BackgroundRun):
             self._guard.check()
 
         return on_step
-
-
-def numbered(images: int) -> list[str]:
-    """Names for the images of a set where their file names must not appear."""
-    return [f"image-{n:03d}" for n in range(1, images + 1)]
 
 
 def _closed() -> NoReturn:

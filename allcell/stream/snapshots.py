@@ -34,6 +34,7 @@ class Snapshot(Cautioned):
         red_cell_px: Red-cell diameter in the frame; None if unknown.
         timing: Where the time of the detection went.
         taken_at: When it was kept.
+        weights_sha256: SHA-256 of the model's weights; empty if unknown.
     """
 
     frame: RGBImage
@@ -46,6 +47,7 @@ class Snapshot(Cautioned):
     red_cell_px: float | None
     timing: Timing
     taken_at: datetime
+    weights_sha256: str = ""
 
     @classmethod
     def of(cls, settings: LiveSettings, inferred: Inferred) -> Snapshot:
@@ -67,6 +69,7 @@ class Snapshot(Cautioned):
             inferred.red_cell_px,
             inferred.timing,
             datetime.now(UTC),
+            settings.worker.detector.weights_sha256,
         )
 
     @property

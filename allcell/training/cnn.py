@@ -23,7 +23,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from allcell.classifier import field_input, turned
-from allcell.data.dataset import read_yolo
+from allcell.data.yolo_sets import read_yolo
 from allcell.detections import IntArray
 from allcell.errors import DataError
 from allcell.models.cnn import (

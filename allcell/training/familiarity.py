@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from allcell.data.dataset import LabelledImage, OnImage, read_yolo
+from allcell.data.dataset import LabelledImage, OnImage
+from allcell.data.yolo_sets import read_yolo
 from allcell.errors import DataError
 from allcell.imaging.familiarity.reference import (
     KnownLaboratory,

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.data.dataset import LabelledImage
+from allcell.data.yolo_sets import read_yolo
 from allcell.detections import Detections
 from allcell.imaging.stain import measure_stain, normalise
 from allcell.training.packed import cleaned, sizes_of
@@ -63,7 +64,7 @@ def load_domain(
 
     Args:
         name: Its name in messages.
-        data_dir: A dataset folder (see `allcell.data.dataset.read_yolo`), or a packed one (see
+        data_dir: A dataset folder (see `allcell.data.yolo_sets.read_yolo`), or a packed one (see
             `allcell.training.packed`).
         split: train, val, ...
         red_cell_px: Red-cell diameter in pixels to bring the fields to.

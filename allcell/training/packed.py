@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import yaml
 
-from allcell.data.dataset import LabelledImage, OnImage, read_yolo
+from allcell.data.dataset import LabelledImage, OnImage
+from allcell.data.yolo_sets import read_yolo
 from allcell.errors import DataError
 from allcell.imaging.scale import estimate_red_cell
 from allcell.imaging.stain import Image, StainRuler, measure_stain

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from ultralytics.nn.tasks import load_checkpoint
 
-from allcell.data.dataset import read_yolo
+from allcell.data.yolo_sets import read_yolo
 from allcell.engines.torch_engine import export_onnx, parameter_count
 from allcell.errors import DataError
 from allcell.imaging.preprocess import network_input, stain_for

@@ -20,6 +20,11 @@ _MOST_FINISHED_BOXES = 1000
 _FRACTIONS_PX = 2.0
 #: Rounding may take scores this far outside 0 to 1.
 _ROUNDING = 1e-3
+#: Centres of a network's boxes exceed its input by no more than this share of it, or it answers in
+#: pixels of a picture of another size. A few may: what it is unsure of may lie anywhere.
+_BEYOND = 0.1
+#: Rounding may make a box of no size this much smaller than nothing.
+_ROUNDING_PX = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,12 @@ class Fit:
     Attributes:
         layout: How boxes and scores are laid out in it.
         classes: Number of classes it has room for; None for any number, as each box names its own.
+        turned: Whether rows and columns are exchanged: one row for each box of YOLOv8.
     """
 
     layout: OutputLayout
     classes: int | None
+    turned: bool = False
 
 
 def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
@@ -69,6 +76,9 @@ def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
     if len(shape) != 2:
         return ()
     rows, columns = shape
+    # No grid is that small: the network has done its own non-maximum suppression, and found little.
+    if columns == 6 and rows <= 6:
+        return (Fit("end_to_end", None),)
     found: list[Fit] = []
     # There are more boxes than numbers for each box, which tells rows from columns.
     if 5 <= rows <= columns:
@@ -78,9 +88,13 @@ def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
     if 6 <= columns <= rows:
         found.append(Fit("anchor_based", columns - 5))
     # YOLOv5 has three boxes in each cell of its three grids, whose cells are 8, 16 and 32 pixels:
-    # 3 w h (1/64 + 1/256 + 1/1024) = 63 w h / 1024.
+    # 3 w h (1/64 + 1/256 + 1/1024) = 63 w h / 1024. YOLOv8 has one.
     if 1024 * rows == 63 * input_px[0] * input_px[1]:
         found.sort(key=lambda fit: fit.layout != "anchor_based")
+    elif 5 <= columns < rows:
+        found.append(Fit("anchor_free", columns - 4, turned=True))
+        if 1024 * rows == 21 * input_px[0] * input_px[1]:
+            found.sort(key=lambda fit: fit.layout != "anchor_free")
     return tuple(found)
 
 
@@ -94,7 +108,7 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
 
     Raises:
         ModelError: If a score is not within 0 to 1, a class number is not whole, or a box is not
-            in pixels.
+            in pixels or ends before it begins.
     """
     if not np.isfinite(output).all():
         raise ModelError(
@@ -117,9 +131,44 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
                 "a whole number.",
                 "Choose another layout.",
             )
+    check_extent(boxes, scores, layout)
     largest = float(np.abs(boxes).max(initial=0))
     if 0 < largest <= _FRACTIONS_PX < min(input_px) / 8:
         raise ModelError(
             f"Its boxes lie within {largest:.2g} pixels: they seem to be fractions of the picture.",
             "Export it with boxes in pixels of the input.",
+        )
+    there = boxes[scores.max(axis=1, initial=0) > 0] if layout == "end_to_end" else boxes
+    centres = (there[:, :2] + there[:, 2:]) / 2 if layout == "end_to_end" else there[:, :2]
+    share = centres / np.array(input_px)
+    outside = ((share < -_BEYOND) | (share > 1 + _BEYOND)).any(axis=1)
+    if 2 * int(outside.sum()) > len(there):
+        width, height = input_px
+        raise ModelError(
+            f"Read as {layout}, {int(outside.sum())} of {len(there)} boxes lie outside the "
+            f"{width} x {height} pixels of the input.",
+            "Export it with boxes in pixels of the input, or choose another layout.",
+        )
+
+
+def check_extent(boxes: FloatArray, scores: FloatArray, layout: OutputLayout) -> None:
+    """Refuse boxes that end before they begin: they are read in another way than they are meant.
+
+    Args:
+        boxes: Shape (N, 4), as the layout has them.
+        scores: Shape (N, any): boxes without a score above 0 are none.
+        layout: How the answer is read.
+
+    Raises:
+        ModelError: If there is such a box.
+    """
+    sizes = boxes[:, 2:] - boxes[:, :2] if layout == "end_to_end" else boxes[:, 2:]
+    wrong = (sizes.min(axis=1) < -_ROUNDING_PX) & (scores.max(axis=1, initial=0) > 0)
+    if wrong.any():
+        width, height = sizes[wrong][0]
+        meant = "x1 y1 x2 y2" if layout == "end_to_end" else "cx cy w h"
+        raise ModelError(
+            f"Read as {layout}, {int(wrong.sum())} of {len(boxes)} boxes have a negative width or "
+            f"height, the first {width:.4g} x {height:.4g} pixels.",
+            f"Export it with boxes as {meant} in pixels, or choose another layout.",
         )

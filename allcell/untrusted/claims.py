@@ -15,7 +15,7 @@ from allcell.engines.decode import decode
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
-from allcell.untrusted.answer import answer, check_values, fits
+from allcell.untrusted.answer import Fit, answer, check_extent, check_values, fits
 
 #: Larger numbers cannot be coordinates, and overflow to infinity in arithmetic.
 _LARGEST = 1e30
@@ -53,11 +53,12 @@ class _MappedEngine:
     def __init__(
         self,
         engine: Engine,
-        layout: OutputLayout,
+        fit: Fit,
         ours: Sequence[str],
         theirs: Sequence[str | None],
     ) -> None:
-        self._engine, self._layout = engine, layout
+        layout = fit.layout
+        self._engine, self._layout, self._turned = engine, layout, fit.turned
         self._width = 6 if layout == "end_to_end" else _BEFORE_CLASSES[layout] + len(theirs)
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
         self._left_out = [i for i, name in enumerate(theirs) if name is None]
@@ -86,9 +87,10 @@ class _MappedEngine:
         """The output with our classes in place of the network's.
 
         Raises:
-            ModelError: If its shape is wrong, a number is not finite, or a box is of a class that
-                was not named.
+            ModelError: If its shape is wrong, a number is not finite, a box is of a class that was
+                not named, or ends before it begins.
         """
+        output = output.T if self._turned and output.ndim == 2 else output
         self._check(output)
         if self._layout == "end_to_end":
             highest = int(output[:, 5].max(initial=0))
@@ -126,6 +128,9 @@ class _MappedEngine:
                 "The network answered with numbers that are infinite or NaN.",
                 "Export it again, in full precision.",
             )
+        rows = output.T if free else output
+        scores = rows[:, 4:5] if self._layout == "end_to_end" else rows[:, 4:]
+        check_extent(rows[:, :4], scores, self._layout)
 
 
 def detector_for(
@@ -152,9 +157,10 @@ def detector_for(
             f"Say for each class of the network, in its order, which of {', '.join(CLASSES)} it "
             "is, or that it is to be left out.",
         )
-    layout = _layout(output.shape, input_px, len(claims.classes), claims.layout)
-    check_values(output, layout, input_px)
-    engine = _MappedEngine(network, layout, ours, claims.classes)
+    fit = _fit(output.shape, input_px, len(claims.classes), claims.layout)
+    layout = fit.layout
+    check_values(output.T if fit.turned else output, layout, input_px)
+    engine = _MappedEngine(network, fit, ours, claims.classes)
     decode(engine.mapped(output), layout, len(ours), 0.0)
     spec = ModelSpec(
         name=claims.name,
@@ -170,17 +176,17 @@ def detector_for(
     return Detector(spec, engine, floor_confidence=settings().floor_confidence)
 
 
-def _layout(
+def _fit(
     shape: tuple[int, ...],
     input_px: tuple[int, int],
     classes: int,
     wanted: OutputLayout | None,
-) -> OutputLayout:
-    """The layout that the output's shape fits, if it is the wanted one."""
+) -> Fit:
+    """The way to read the output that its shape fits, if it is of the wanted layout."""
     found = fits(shape, input_px)
     for fit in found:
         if fit.classes in (None, classes) and wanted in (None, fit.layout):
-            return fit.layout
+            return fit
     said = f" of the layout {wanted}" if wanted else ""
     rooms = " or ".join(
         f"{'any number' if fit.classes is None else fit.classes} ({fit.layout})" for fit in found

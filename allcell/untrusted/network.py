@@ -95,7 +95,7 @@ class UntrustedNetwork:
         if not found:
             raise ModelError(
                 f"The network answers with shape {shape}, which is not a detector's: expected "
-                "(4 + classes, n), (n, 5 + classes) or (n, 6).",
+                "(4 + classes, n), (n, 4 + classes), (n, 5 + classes) or (n, 6).",
                 "Export the detector alone, without further steps.",
             )
         named = class_names(facts)
@@ -106,6 +106,13 @@ class UntrustedNetwork:
             remark = (
                 f"The file names {len(named)} classes, but its output has room for {room}. It may "
                 "be more than a detector, with masks or key points for example."
+            )
+        elif not named and (turned := next((fit for fit in found if fit.turned), None)):
+            other = next((fit for fit in found if fit.layout == "anchor_based"), None)
+            remark = (
+                f"The file does not name its classes. It has {turned.classes} if its boxes have no "
+                "score of their own, as in YOLOv8 and later"
+                + (f"; it has {other.classes} if they do, as in YOLOv5." if other else ".")
             )
         return cls(
             content,
@@ -160,7 +167,10 @@ class UntrustedNetwork:
         """
         engine = self._opened().twin(*self.input_px)
         # Asked again, not kept: the answer of a network may be large.
-        return detector_for(engine, answer_to_noise(engine, self.input_px), self.input_px, claims)
+        answer = answer_to_noise(engine, self.input_px)
+        detector = detector_for(engine, answer, self.input_px, claims)
+        detector.weights_sha256 = self.sha256
+        return detector
 
     def close(self) -> None:
         """Release the session; the next detector opens another. Detectors keep theirs."""

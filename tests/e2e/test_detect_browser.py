@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +174,61 @@ def test_slider_changes_counts_and_keeps_the_zoom(start: Page, smear: Path) -> N
     assert start.locator(".picture").evaluate("img => img.style.transform") == zoomed
     start.get_by_role("button", name="Whole field").click()
     assert start.locator(".picture").evaluate("img => img.style.transform") != zoomed
+
+
+def test_the_browser_counts_asks_and_shows_focus(start: Page, smear: Path) -> None:
+    """What only the browser does: follow a slider that is dragged, show a cell where it is tapped,
+    ask before a reload."""
+    start.locator("[data-testid=stTopNavLink]").first.focus()
+    start.keyboard.press("Tab")
+    outline = start.evaluate("getComputedStyle(document.activeElement).outline")
+    assert "2px" in outline, "the keyboard's place in the menu is seen"
+    upload(start, smear)
+    settled(start)
+    assert "blasts are suggested" in start.locator("#allcell-said").inner_text()
+    answer = start.locator(".st-key-allcell-answer")
+    many = len(drawn(start))
+    # The thumb is the element around the invisible input.
+    thumb = slider(start).evaluate(
+        """input => {
+          input.scrollIntoView({block: "center"});
+          const seen = input.parentElement.parentElement.getBoundingClientRect();
+          return [seen.x + seen.width / 2, seen.y + seen.height / 2];
+        }"""
+    )
+    start.mouse.move(*thumb)
+    start.mouse.down()
+    start.mouse.move(thumb[0] + 130, thumb[1], steps=5)
+    start.wait_for_function("document.querySelector('[data-outdated]')")
+    told = str(answer.get_attribute("data-outdated"))
+    counts = [int(word) for word in re.findall(r"(?<= )\d+(?=,|$)", told)]
+    moved = len(drawn(start))
+    assert moved == sum(counts) < many, told
+    start.mouse.up()
+    settled(start)
+    assert answer.get_attribute("data-outdated") is None
+    labels = ("Blasts", "Healthy WBC", "Smudges")
+    assert [count(start, label) for label in labels] == counts
+    assert len(drawn(start)) == moved, "the server says the same"
+
+    start.set_viewport_size({"width": 390, "height": 844})
+    best = start.locator(".box[data-number='1']")
+    best.scroll_into_view_if_needed()
+    best.click()
+    card = start.locator(".card")
+    card.wait_for(timeout=WAIT_MS)
+    stage, place = start.locator(".stage").bounding_box(), card.bounding_box()
+    assert stage is not None
+    assert place is not None
+    assert 0 <= place["y"] - stage["y"] - stage["height"] < 20, "right below the picture"
+    assert "Cell 1: " in card.inner_text()
+
+    asked: list[str] = []
+    start.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    start.evaluate("setTimeout(() => location.reload())")
+    start.wait_for_timeout(500)
+    assert asked == ["beforeunload"]
+    assert len(drawn(start)) == moved, "and nothing is lost"
 
 
 def test_csv_holds_what_is_shown(start: Page, smear: Path) -> None:

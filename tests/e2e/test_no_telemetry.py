@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from allcell.imaging.images import encode_png
 from allcell.synth import FieldSpec, render
+from tests.app_client import AppClient
 from tests.traced import ROOT, Traced, beyond_this_machine, outside, why_not
 from tests.untrusted_graphs import NAMES, anchor_free, graph
 
@@ -55,10 +57,16 @@ if HAS_TORCH:
     code = DETECT.replace("NAME", "'yolov6'") + ULTRALYTICS
     PROGRAMS["torch and ultralytics"] = (["-c", code], ["home/.cache/allcell"])
 
-#: Other ways to start the app that README names, as arguments of `streamlit run app.py`.
-STARTS = {"make app HOST=0.0.0.0": ["--server.address", "0.0.0.0"], "without make": []}
-#: What `make app` gives it.
-MAKE_APP = ["--server.address", "localhost"]
+#: What `make app` runs.
+MAKE_APP = ["-m", "allcell", "app", "--host", "localhost"]
+#: The ways to start the app that README names, as arguments of Python. The address "auto" stands
+#: for settings that lack one: Streamlit then wants to know its own.
+STARTS = {
+    "make app": MAKE_APP,
+    "make app HOST=0.0.0.0": ["-m", "allcell", "app", "--host", "0.0.0.0"],
+    "behind a proxy": ["-m", "allcell", "app", "--server.baseUrlPath=cells"],
+    "without the project's settings": ["-m", "allcell.ui.server", "run", "APP"],
+}
 
 #: Lines of strace, and whether they are attempts to look up a name or to reach another machine.
 LINES = [
@@ -165,37 +173,55 @@ def test_a_program_reaches_nothing_and_writes_only_where_readme_says(
     assert not [path for path in done.left if path.startswith("tmp")], "temporary files remain"
 
 
-def _wait_until_up(server: Traced, port: int) -> None:
+def _wait_until_up(server: Traced, port: int, path: str = "") -> None:
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end and server.process.poll() is None:
         # Until it is up, the connection is refused (URLError is an OSError).
-        with suppress(OSError), urllib.request.urlopen(f"http://localhost:{port}/_stcore/health"):
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://localhost:{port}{path}/_stcore/health"),
+        ):
             return
         time.sleep(0.1)
     server.kill()
     pytest.fail(f"the app did not come up:\n{server.trace.output}")
 
 
-def _start(arguments: list[str], port: int, folder: Path) -> Traced:
-    command = ["-m", "streamlit", "run", "app.py", "--server.port", str(port), *arguments]
-    server = Traced(command, folder, cwd=ROOT)
-    _wait_until_up(server, port)
+def _start(arguments: list[str], port: int, folder: Path, path: str = "") -> Traced:
+    server = Traced([*arguments, f"--server.port={port}"], folder, cwd=ROOT)
+    _wait_until_up(server, port, path)
     return server
 
 
 @needs_strace
 @pytest.mark.parametrize("way", STARTS)
-def test_the_app_starts_without_asking_who_it_is(way: str, free_port: int, tmp_path: Path) -> None:
-    server = _start(STARTS[way], free_port, tmp_path)
-    # It asks, if it does, right before it says where it is.
+def test_the_app_never_asks_who_it_is(way: str, free_port: int, tmp_path: Path) -> None:
+    # Elsewhere than the project's settings, which name an address.
+    script = tmp_path / "app.py"
+    script.write_text("import streamlit")
+    path = "/cells" if way == "behind a proxy" else ""
+    arguments = [str(script) if part == "APP" else part for part in STARTS[way]]
+    if "APP" in STARTS[way]:
+        arguments.append("--server.headless=true")
+    folder = tmp_path / "traced"
+    folder.mkdir()
+    server = _start(arguments, free_port, folder, path)
+    # It asks, if it does, right before it says where it is, and when a page of another origin
+    # connects.
     end = time.monotonic() + START_TIMEOUT_S
     while "URL: " not in server.log.read_text() and time.monotonic() < end:
         time.sleep(0.1)
+    address = f"http://localhost:{free_port}{path}"
+    with pytest.raises(InvalidStatus) as refused:
+        AppClient(address, origin="https://smears.example.org")
+    assert refused.value.response.status_code == 403
+    with AppClient(address) as own:
+        own.run()
     server.stop()
     done = server.trace
     assert f"URL: http://localhost:{free_port}" in done.output
     assert not done.attempts
-    assert not outside(done.written, tmp_path / "tmp")
+    assert not outside(done.written, folder / "tmp")
 
 
 @needs_strace

@@ -18,6 +18,7 @@ from allcell.models.registry import get_spec
 from allcell.settings import settings
 from allcell.synth import FieldSpec, render
 from allcell.ui.detect import workspace
+from allcell.ui.sessions.budget import ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,10 +77,12 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Any:
         for name, value in values.items():
             monkeypatch.setenv(f"ALLCELL_{name.upper()}", str(value))
         settings.cache_clear()
+        ledger.cache_clear()
 
     yield change
     monkeypatch.undo()
     settings.cache_clear()
+    ledger.cache_clear()
 
 
 Upload = Callable[..., AppTest]

@@ -351,7 +351,9 @@ def test_pictures_and_settings_survive_a_change_of_page(
 
 def test_clear_forgets_everything(upload: Any, engine: Any, smear: bytes) -> None:
     app = upload(("smear.png", smear))
-    next(button for button in app.button if button.label == "Clear all images").click().run()
+    assert bench_of(app).would_be_lost
+    assert "cannot be brought back" in words(app), "it asks first"
+    next(button for button in app.button if button.label == "Remove 1 image").click().run()
     assert not app.exception
     assert not app.metric
     assert not bench_of(app).pictures
@@ -378,14 +380,20 @@ def test_too_many_pictures_are_refused_and_the_first_kept(
     assert counted(app) == (2, 1, 1)
 
 
-def test_too_many_bytes_together_are_refused(
+def test_a_file_beyond_the_memory_of_a_session_is_named_and_the_others_go_on(
     upload: Any, engine: Any, smear: bytes, other_smear: bytes, limits: Any
 ) -> None:
-    limits(max_upload_bytes=2**20)
+    limits(max_session_bytes=6 * 2**20)
     filler = bytes(2**20)
-    app = upload(*((f"{n}.png", bytes([n]) + filler[1:]) for n in range(5)))
-    assert "larger than 4 MB" in app.error[0].value
-    assert len(bench_of(app).pictures) == 4
+    files = [(f"{n}.png", bytes([n]) + filler[1:]) for n in range(4)]
+    app = upload(*files[:2], ("big.png", bytes(3 * 2**20)), files[2], ("last.png", smear))
+    said = app.error[0].value
+    assert "'big.png' was not taken" in said
+    assert "more than 6 MB" in said
+    assert "Remove images" in said
+    names = [picture.name for picture in bench_of(app).pictures.values()]
+    assert names == ["0.png", "1.png", "2.png"]
+    assert "'last.png' was not taken" in said, "half of it is kept for the picture that is decoded"
 
 
 def test_stopped_run_shows_what_is_done_and_goes_on(upload: Any, engine: Any, smear: bytes) -> None:

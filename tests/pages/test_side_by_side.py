@@ -20,9 +20,12 @@ from streamlit.testing.v1 import AppTest
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import ModelError
+from allcell.imaging.images import encode_png
 from allcell.models.registry import CLASSES, get_classifier, get_spec
 from allcell.ui.compare.side import page as side_by_side
 from allcell.ui.compare.side import runs as side_runs
+from allcell.ui.field.bench import Bench
+from allcell.ui.field.pictures import Picture, PictureMemory
 
 ROOT = Path(__file__).resolve().parents[2]
 TAB = "Side by side"
@@ -272,3 +275,34 @@ def test_an_empty_bench_says_where_pictures_come_from(
     show(app, sample=None)
     app.segmented_control(key="side.origin").set_value("From Detect")
     assert "Nothing is open on the *Detect* page" in words(rerun(app))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        pytest.param(None, "From Detect", id="what is open on Detect comes first"),
+        pytest.param("File of yours", "File of yours", id="unless the user has chosen"),
+    ],
+)
+def test_an_image_on_detect_is_not_asked_for_again(
+    app: AppTest, networks: dict[str, Saying], chosen: str | None, expected: str
+) -> None:
+    show(app, sample=None)
+    assert app.button_group(key="side.origin").value == "Synthetic sample"
+    if chosen:
+        app.button_group(key="side.origin").set_value(chosen).run()
+    picture = Picture.of("smear.png", encode_png(np.full((64, 64, 3), 200, np.uint8)))
+    desk = Bench(picture_memory_of(app))
+    desk.add(picture)
+    app.session_state["allcell.bench"] = desk
+    rerun(app)
+    assert app.button_group(key="side.origin").value == expected
+    assert [engine.runs for engine in networks.values()] == [chosen is None] * 2
+
+
+def picture_memory_of(app: AppTest) -> PictureMemory:
+    return (
+        app.session_state["side.desk"].memory
+        if "side.desk" in app.session_state
+        else (PictureMemory())
+    )

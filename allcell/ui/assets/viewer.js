@@ -1,5 +1,8 @@
 // A field of view with boxes on its cells; a click picks one. Comes after zoom.js and stage.js.
 
+const CARD_PX = 104; // side of the enlarged cell below the field
+const CARD_MARGIN = 0.25; // around the cell, as in ui/field/crops.py
+
 export default (component) => keepView(FieldView, component);
 
 class FieldView {
@@ -7,14 +10,26 @@ class FieldView {
     this.root = html("div", { class: "field" });
     this.stage = new BoxStage((id) => this.onPick(id));
     this.badge = span("badge", "");
+    this.card = html("div", { class: "card", hidden: "" });
     const foot = html("div", { class: "foot" });
     foot.append(this.badge, this.stage.legend, toolBar(this.root, () => this.stage.pane));
-    this.root.append(this.stage.element, foot);
+    this.root.append(this.stage.element, this.card, foot);
     parent.append(this.root);
     this.data = {};
+    this.moves = new MutationObserver(() => this.follow());
+    // The slider may come later than the field, and Streamlit may replace it.
+    this.touched = () => this.listen();
+    for (const name of ["pointerdown", "focusin"]) {
+      document.addEventListener(name, this.touched, true);
+    }
   }
 
   close() {
+    this.moves.disconnect();
+    for (const name of ["pointerdown", "focusin"]) {
+      document.removeEventListener(name, this.touched, true);
+    }
+    this.outdate("");
     this.stage.close();
     this.root.remove();
   }
@@ -25,10 +40,86 @@ class FieldView {
     this.root.style.setProperty("--aspect", data.width / data.height);
     this.badge.textContent = data.badge;
     this.badge.hidden = !data.badge;
-    this.stage.update(data);
+    this.show(data.lowest);
+    this.listen();
     const chosen = data.boxes.find((box) => box.id === data.selected);
     if (chosen && data.picture === before.picture && data.focus !== before.focus) {
       this.stage.show(chosen);
     }
+  }
+
+  // Only boxes from this confidence on; a box's number does not depend on it.
+  show(lowest) {
+    const boxes = this.data.boxes.filter((box) => box.confidence >= Math.fround(lowest));
+    this.stage.update({ ...this.data, boxes });
+    this.outdate(lowest === this.data.lowest ? "" : this.counted(lowest));
+    this.showCard(boxes.find((box) => box.id === this.data.selected));
+  }
+
+  // --- the slider, which tells the server its value only when it is let go ----------------------
+
+  get slider() {
+    const place = this.data.slider && `.st-key-${this.data.slider.replace(/[^\w-]/g, "-")}`;
+    return place ? document.querySelector(place) : null;
+  }
+
+  listen() {
+    const { slider } = this;
+    if (slider === this.listened) return;
+    this.moves.disconnect();
+    this.listened = slider;
+    const attributeFilter = ["aria-valuenow", "value"];
+    if (slider) this.moves.observe(slider, { attributes: true, attributeFilter, subtree: true });
+  }
+
+  follow() {
+    const thumb = this.slider?.querySelector("[role=slider], input[type=range]");
+    const value = Number(thumb?.getAttribute("aria-valuenow") ?? thumb?.value);
+    if (thumb && Number.isFinite(value)) this.show(Math.round(value * 100) / 100);
+  }
+
+  counted(lowest) {
+    const counts = Object.entries(this.data.counted).map(
+      ([title, scores]) => `${title} ${scores.filter((s) => s >= Math.fround(lowest)).length}`,
+    );
+    return counts.length ? `At ${lowest.toFixed(2)}: ${counts.join(", ")}` : "";
+  }
+
+  // The numbers beside the field are those of the last value that the server knows: while the slider
+  // is moved, these words stand over them (see frame.css).
+  outdate(words) {
+    const card = document.querySelector(".st-key-allcell-answer");
+    if (words) card?.setAttribute("data-outdated", words);
+    else card?.removeAttribute("data-outdated");
+  }
+
+  // --- the chosen cell, large, where the eye is -------------------------------------------------
+
+  showCard(box) {
+    this.card.hidden = !box;
+    if (!box) return;
+    const { styles, scores = true, redCell, width } = this.data;
+    const [w, h] = [box.x2 - box.x1, box.y2 - box.y1];
+    const side = (1 + 2 * CARD_MARGIN) * Math.max(w, h);
+    const k = CARD_PX / side;
+    const picture = html("img", { alt: `Cell ${box.number}` });
+    picture.src = this.stage.picture.getAttribute("src") ?? "";
+    picture.style.width = `${k * width}px`;
+    picture.style.left = `${CARD_PX / 2 - (k * (box.x1 + box.x2)) / 2}px`;
+    picture.style.top = `${CARD_PX / 2 - (k * (box.y1 + box.y2)) / 2}px`;
+    const thumb = html("div", { class: "thumb" });
+    thumb.append(picture);
+    const head = span("name", `Cell ${box.number}: ${styles[box.kind].title}`);
+    const size = `${w.toFixed(0)} x ${h.toFixed(0)} px`;
+    const cells = redCell ? `, ${((w + h) / 2 / redCell).toFixed(1)} red-cell diameters` : "";
+    const score = scores ? `Confidence ${box.confidence.toFixed(2)}. ` : "";
+    const words = html("div", { class: "words" });
+    words.append(head, span("said", `${score}${size}${cells}`));
+    const close = html("button", { type: "button", title: "Close", "aria-label": "Close the cell" });
+    const icon = svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" });
+    icon.append(svg("path", { d: "M5 5L15 15M15 5L5 15" }));
+    close.append(icon);
+    close.onclick = () => this.onPick(null);
+    this.card.replaceChildren(thumb, words, close);
   }
 }

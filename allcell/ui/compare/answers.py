@@ -111,13 +111,13 @@ def answers() -> Answers:
         return Answers(
             f"the {KEPT_FIELDS} ALL-IDB1 test fields", _kept_answers(), _kept_comparison()
         )
-    results = dict(run.results)
+    finished = run.finished
     models = [
         KeptAnswers(job.spec, scored.predictions, scored.evidence)
-        for n, scored in sorted(results.items())
+        for n, scored in sorted(finished.results.items())
         if isinstance(job := run.jobs[n], DetectorJob)
     ]
-    comparison = asdict(run.comparison) if run.comparison else None
+    comparison = asdict(finished.comparison) if finished.comparison else None
     count = f"{len(run.names)} image{'s' * (len(run.names) != 1)}"
     return Answers(f"the {count} of {set_title(run)}", models, comparison, run, len(run.names))
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from allcell.data.class_names import guess_classes
-from allcell.errors import ModelError
+from allcell.errors import ImageError, ModelError
 from allcell.models.registry import CLASSES, OutputLayout
 from allcell.settings import settings
+from allcell.ui.sessions import uploads
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.problems import show_problem
@@ -103,8 +104,8 @@ def _candidate(upload: UploadedFile) -> Candidate:
         st.session_state.pop(_CANDIDATE, None)  # frees the memory of the previous one first
         with st.spinner("Examining the file"):
             try:
-                known = upload.file_id, look_into(upload.getvalue())
-            except ModelError as error:
+                known = upload.file_id, look_into(uploads.content(upload))
+            except (ImageError, ModelError) as error:
                 # Without its traceback, which would keep the network in memory.
                 known = upload.file_id, ModelError(error.message, error.remedy)
         st.session_state[_CANDIDATE] = known

@@ -9,7 +9,8 @@ import streamlit as st
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.judged_fields import JudgedFields
 from allcell.evaluation.scored import Scored
-from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, ScoreKey, UserSet
+from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
+from allcell.runs.measured import ScoreKey
 from allcell.ui.field.lru import Lru
 from allcell.ui.field.pictures import Picture, picture_memory
 from allcell.ui.shell.session_watch import session_is_open
@@ -52,9 +53,7 @@ def let_go() -> None:
     """Free the pictures of the last run before another set or another run replaces them."""
     st.session_state.pop(_PICTURES, None)
     picture_memory().let_go(_OWNER)
-    run = user_run()
-    # A run in progress needs them; it is stopped before another begins.
-    if run is not None and (run.stopped or not run.running):
+    if (run := user_run()) is not None:
         run.let_go()
 
 

@@ -15,7 +15,7 @@ from allcell.result import Result
 from allcell.statistics import Proportion
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture, Refused
-from allcell.ui.field.table import pick_picture
+from allcell.ui.field.table import pick_picture, rounded
 from allcell.ui.shell.controls import ViewChoice
 from allcell.ui.shell.user_models import user_models
 from allcell.ui.shell.wording import interval_text, plain, share_text
@@ -25,11 +25,21 @@ MOST_MESSAGES = 5
 _OTHER_CELLS = tuple(cell for cell in CELL_CLASSES if cell.name not in WHITE_CELLS)
 
 
+def works(desk: Bench, model: str) -> bool:
+    """Whether `process` will run the model now."""
+    waiting = _waiting(desk, model)
+    return any(picture.id == desk.shown for picture in waiting) if desk.stopped else bool(waiting)
+
+
+def _waiting(desk: Bench, model: str) -> list[Picture]:
+    return [p for p in desk.pictures.values() if desk.outcome(p, model) is None]
+
+
 def process(desk: Bench, detector: Detector) -> None:
     """Analyse what has not been analysed with this model yet; one picture at a time."""
     model = detector.spec.name
     everything = list(desk.pictures.values())
-    waiting = [picture for picture in everything if desk.outcome(picture, model) is None]
+    waiting = _waiting(desk, model)
     shown = next((picture for picture in waiting if picture.id == desk.shown), None)
     if shown is not None and (len(waiting) == 1 or desk.stopped):
         with st.spinner("Looking for cells"):
@@ -117,6 +127,10 @@ def summary(desk: Bench, model: str, found: dict[str, Result]) -> None:
         rows,
         "summary",
         columns={
+            **{
+                title: st.column_config.NumberColumn(format="%d")
+                for title in ("Blasts", "White cells", *(cell.heading for cell in _OTHER_CELLS))
+            },
             "Blast %": st.column_config.NumberColumn(format="%.1f"),
             "Highest blast confidence": st.column_config.NumberColumn(format="%.2f"),
         },
@@ -152,10 +166,10 @@ def _row(
     row |= {
         "Blasts": counts.by_class.get("blast"),
         "White cells": counts.white_cells,
-        "Blast %": None if share.fraction is None else 100 * share.fraction,
+        "Blast %": rounded(None if share.fraction is None else 100 * share.fraction, 1),
         "Exact 95 % interval": interval_text(share) if share.n else "",
         **{cell.heading: counts.by_class.get(cell.name) for cell in _OTHER_CELLS},
-        "Highest blast confidence": result.highest_blast_confidence,
+        "Highest blast confidence": rounded(result.highest_blast_confidence, 2),
     }
     return row
 

@@ -13,10 +13,13 @@ from allcell.ui.field.bench import Bench
 from allcell.ui.field.gallery import FORMATS, gallery
 from allcell.ui.field.pictures import Picture
 from allcell.ui.field.viewer import listen_for_files
+from allcell.ui.sessions import uploads
 from allcell.ui.shell.cache import sample_png
 from allcell.ui.shell.problems import show_problem
 
 CAMERA_PX = 520
+#: Files that were not taken and are named one by one.
+MOST_REFUSED = 5
 _UPLOADER = "detect.uploader"
 _CAMERA = "detect.camera"
 _USE_CAMERA = "detect.use_camera"
@@ -54,23 +57,40 @@ def _uploader(desk: Bench, key: str, first: bool) -> bool:
 
 def _take_files(desk: Bench, key: str) -> None:
     files = st.session_state[key] or []
-    found = {s.id: s for s in (Picture.of(file.name, file.getvalue()) for file in files)}
+    found, refused = {}, []
+    for file in files:
+        try:
+            picture = Picture.of(file.name, uploads.content(file))
+        except ImageError as error:
+            refused.append(str(error))
+        else:
+            found[picture.id] = picture
     for gone in desk.uploads - set(found):
         desk.remove(gone)
     fresh = [picture for picture_id, picture in found.items() if picture_id not in desk.pictures]
     desk.uploads = set(found)
-    _add(desk, fresh)
+    _add(desk, fresh, refused)
 
 
-def _add(desk: Bench, pictures: Sequence[Picture]) -> None:
-    desk.refused_files = ""
-    try:
-        for picture in pictures:
+def _add(desk: Bench, pictures: Sequence[Picture], refused: Sequence[str] = ()) -> None:
+    said = list(refused)
+    for picture in pictures:
+        try:
             desk.add(picture)
-    except ImageError as error:
-        desk.refused_files = str(error)
+        except ImageError as error:
+            said.append(str(error))
+    desk.refused_files = _told(said)
     if pictures and pictures[0].id in desk.pictures:
         desk.show(pictures[0].id)
+
+
+def _told(refused: Sequence[str]) -> str:
+    """Why files were not taken, each reason once; of many, the first few."""
+    lines = list(dict.fromkeys(refused))
+    more = len(lines) - MOST_REFUSED
+    if more > 0:
+        lines = [*lines[:MOST_REFUSED], f"{more} more were not taken."]
+    return "\n\n".join(lines)
 
 
 def use_camera(desk: Bench) -> None:
@@ -95,7 +115,13 @@ def _take_photograph(desk: Bench) -> None:
     # The camera goes off after one photograph, so that no one wonders whether it is still on.
     st.session_state[_USE_CAMERA] = False
     n = 1 + sum(picture.origin == "camera" for picture in desk.pictures.values())
-    _add(desk, [Picture.of(f"photograph-{n}.jpg", photograph.getvalue(), "camera")])
+    name = f"photograph-{n}.jpg"
+    try:
+        taken = uploads.content(photograph)
+    except ImageError as error:
+        _add(desk, [], [str(error)])
+    else:
+        _add(desk, [Picture.of(name, taken, "camera")])
 
 
 def samples(desk: Bench) -> None:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
+from allcell.analysis import Analysis
 from allcell.result import Result
+from allcell.ui.field.answer import boxes_of
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture
 from allcell.ui.field.red_cells import red_cells
-from allcell.ui.field.viewer import Box, FieldView, show_field
-from allcell.ui.shell.controls import ViewChoice
+from allcell.ui.field.viewer import FieldView, show_field
+from allcell.ui.shell.controls import ViewChoice, confidence_key
 from allcell.ui.shell.wording import plain, seconds
 
 
 def field(
     desk: Bench,
     picture: Picture,
+    analysis: Analysis,
     shown: Result,
-    boxes: Sequence[Box],
+    below: Result,
     view: ViewChoice,
 ) -> None:
-    """The field with its boxes; a click on one selects it, a click outside them selects none."""
+    """The field with its boxes; a click on one selects it, a click outside them selects none.
+
+    Args:
+        desk: The pictures of the session.
+        picture: The one that is shown.
+        analysis: What the model found in it.
+        shown: Its result.
+        below: The same down to the lowest confidence that the slider can be moved to, with all
+            classes: the browser shows and counts it while the slider moves.
+        view: The controls.
+    """
+    cells = [box for box in boxes_of(below) if shown.withheld or box.kind in view.classes]
 
     def pick(box_id: str | None) -> None:
         desk.selected = box_id
@@ -33,10 +47,18 @@ def field(
             jpeg=desk.memory.jpeg(picture),
             width_px=shown.width_px,
             height_px=shown.height_px,
-            boxes=boxes,
+            boxes=[replace(box, number=n) for n, box in enumerate(cells, 1)],
             classes=[n for n in shown.shown_classes if shown.withheld or n in view.classes],
             labels=view.labels and not shown.withheld,
             scores=not shown.withheld,
+            lowest=view.confidence,
+            slider=confidence_key(analysis.spec, "detect"),
+            counted={
+                cell.heading: below.named(cell.name).confidence.tolist()
+                for cell, count in shown.counts.listed()
+                if count is not None
+            },
+            red_cell_px=shown.red_cell_px,
             overruled=shown.overruled,
             synthetic=picture.synthetic,
             selected=desk.selected,

@@ -9,15 +9,18 @@ from dataclasses import replace
 
 import streamlit as st
 
+from allcell.environment.provenance import PROVENANCE_COLUMNS, values_of
 from allcell.errors import AllcellError
 from allcell.models.registry import ClassifierSpec
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text
 from allcell.text.noticed import csv_file
+from allcell.ui.detect.actions import actions
+from allcell.ui.detect.slot import AnswerSlot
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.insistence import show_standing
 from allcell.ui.field.pictures import Judged, Picture, Refused
-from allcell.ui.field.table import pick_picture
+from allcell.ui.field.table import pick_picture, rounded
 from allcell.ui.field.viewer import FieldView, show_field
 from allcell.ui.shell.cache import get_field_classifier
 from allcell.ui.shell.catalog import ready
@@ -37,18 +40,25 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         desk: The pictures of the session, at least one.
         spec: The model.
     """
-    if (classifier := ready(spec, get_field_classifier)) is None:
-        return
     memory, pictures = desk.memory, list(desk.pictures.values())
     waiting = [p for p in pictures if memory.judged(p, spec.name) is None]
+    slot = AnswerSlot(works=bool(waiting))
+    with slot.progress:
+        if (classifier := ready(spec, get_field_classifier)) is None:
+            return
     if waiting:
-        place = st.empty()
+        place = slot.progress.empty()
         for n, picture in enumerate(waiting, len(pictures) - len(waiting)):
             place.progress(
                 n / len(pictures), f"File {n + 1} of {len(pictures)}: {plain(picture.name)}"
             )
             memory.judge(picture, spec.name, lambda: classifier)
         place.empty()
+    with slot.container():
+        _answers(desk, spec, pictures, classifier.engine.description)
+
+
+def _answers(desk: Bench, spec: ClassifierSpec, pictures: list[Picture], runtime: str) -> None:
     answers = [_said(desk, p, spec) for p in pictures]
     if len(pictures) > 1:
         _table(desk, pictures, answers)
@@ -57,12 +67,12 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
 
     def insist(wanted: bool) -> None:
         if isinstance(said, Judged):
-            memory.insistence.put(shown.digest, said.field, wanted)
+            desk.memory.insistence.put(shown.digest, said.field, wanted)
 
     left, right = st.columns([2, 1], gap="large")
     with right:
         with st.container(key="allcell-answer"):
-            _answer(spec, said, classifier.engine.description, insist)
+            _answer(spec, said, runtime, insist)
         choose_names()
         st.download_button(
             "Answers (CSV)",
@@ -75,6 +85,7 @@ def whole_fields(desk: Bench, spec: ClassifierSpec) -> None:
         )
     with left:
         _picture(desk, shown)
+        actions(desk, shown)
 
 
 def _said(desk: Bench, picture: Picture, spec: ClassifierSpec) -> Said:
@@ -141,7 +152,7 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
             "No.": n,
             "Image": picture.name,
             "Suggested class of the field": suggested,
-            _PROBABILITY: probability,
+            _PROBABILITY: rounded(probability, 2),
             "Note": _error(said) or _note(picture, said),
         }
         for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1)
@@ -159,16 +170,17 @@ def _table(desk: Bench, pictures: list[Picture], answers: list[Said]) -> None:
 def _csv(spec: ClassifierSpec, pictures: list[Picture], answers: list[Said], *, named: bool) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    columns = ("image", "model", "suggested_field_class", "probability", "reservation", "error")
-    rows.writerow((*columns, RESEARCH_USE))
+    columns = ("image", "model", "suggested_field_class", "probability", "reservation")
+    rows.writerow((*columns, *PROVENANCE_COLUMNS, "error", RESEARCH_USE))
     for n, (picture, said) in enumerate(zip(pictures, answers, strict=True), 1):
         name = spreadsheet_text(picture.name) if named else f"image-{n:03d}"
         suggested, probability = _shown(said)
         score = "" if probability is None else f"{probability:.4f}"
         reservation = said.field.reservation if isinstance(said, Judged) else ""
+        made = values_of(said.made if isinstance(said, Judged) else None)
         # Messages quote the file's name, which may hold a patient's.
         error = spreadsheet_text(_error(said)) if named else "no result" * bool(_error(said))
-        rows.writerow((name, spec.name, suggested, score, reservation, error, ""))
+        rows.writerow((name, spec.name, suggested, score, reservation, *made, error, ""))
     return out.getvalue()
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from allcell.models.registry import ModelSpec
+from allcell.settings import settings
 from allcell.ui.detect import batch, downloads, results
+from allcell.ui.detect.actions import actions
+from allcell.ui.detect.slot import AnswerSlot
 from allcell.ui.field import table
-from allcell.ui.field.answer import answer, boxes_of
+from allcell.ui.field.answer import answer, boxes_of, said_text
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Refused
 from allcell.ui.shell import controls
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import ready
+from allcell.ui.shell.frame import announce
 from allcell.ui.shell.problems import show_problem
 
 
@@ -23,10 +29,16 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         desk: The pictures of the session, at least one.
         spec: The model.
     """
-    if (detector := ready(spec, get_detector)) is None:
-        return
-    batch.process(desk, detector)
+    slot = AnswerSlot(works=batch.works(desk, spec.name))
+    with slot.progress:
+        if (detector := ready(spec, get_detector)) is None:
+            return
+        batch.process(desk, detector)
+    with slot.container():
+        _answers(desk, spec)
 
+
+def _answers(desk: Bench, spec: ModelSpec) -> None:
     picture = desk.pictures[desk.shown or next(iter(desk.pictures))]
     outcome = desk.outcome(picture, spec.name)
     overview = st.container()
@@ -44,7 +56,9 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
             batch.summary(desk, spec.name, found)
             downloads.download_all(desk, spec.name, found, view, named=named)
     if isinstance(outcome, Refused):
-        show_problem(outcome, place=left)
+        with left:
+            show_problem(outcome)
+            actions(desk, picture)
     if not isinstance(outcome, Finished):
         return
 
@@ -59,10 +73,16 @@ def workspace(desk: Bench, spec: ModelSpec) -> None:
         desk.memory.insistence.put(picture.digest, shown, wanted)
 
     with left:
-        results.field(desk, picture, shown, boxes, view)
+        lowest = replace(view, confidence=settings().floor_confidence)
+        below = batch.result_of(desk, picture, outcome, lowest)
+        results.field(desk, picture, outcome.analysis, shown, below, view)
         results.facts(desk, picture, outcome)
+        actions(desk, picture)
     with counts:
         answer(found[picture.id], insist, "detect")
+    # By its number: a file name may hold a patient's.
+    number = list(desk.pictures).index(picture.id) + 1
+    announce(f"Image {number}: {said_text(found[picture.id])}")
     downloads.downloads(desk, picture, image, shown, view, named=named)
     if not shown.withheld:
         table.cells(desk, image, boxes, shown.red_cell_px, reservation=shown.reservation)

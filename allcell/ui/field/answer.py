@@ -31,6 +31,21 @@ def boxes_of(result: Result) -> list[Box]:
     return boxes
 
 
+def said_text(result: Result) -> str:
+    """The answer on a picture in a sentence or two, for a screen reader."""
+    if result.withheld:
+        return result.reservation
+    suggests = {
+        None: "this model does not look for blasts",
+        True: "blasts are suggested",
+        False: "no blasts are suggested",
+    }[result.counts.suggests_blasts]
+    counted = ", ".join(
+        f"{cell.heading} {n}" for cell, n in result.counts.listed() if n is not None
+    )
+    return f"{suggests}. {counted}. {result.standing}".strip()
+
+
 def answer(result: Result, insist: Callable[[bool], None], key: str) -> None:
     """Whether the model suggests blasts in this field, how many cells of each kind, and cautions.
 

@@ -6,12 +6,10 @@ from collections.abc import Hashable
 
 import streamlit as st
 
-from allcell.errors import ImageError
-from allcell.imaging.images import Limits, check_count
+from allcell.imaging.images import check_count
 from allcell.ui.field.pictures import Finished, Picture, PictureMemory, Refused, picture_memory
-
-#: Limit on all files of a session together, in multiples of the largest file accepted.
-MAX_FILES_OF_LARGEST = 4
+from allcell.ui.sessions import budget
+from allcell.ui.sessions.ledger import Held
 
 _KEY = "allcell.bench"
 _OWNER = "detect"
@@ -32,14 +30,32 @@ class Bench:
         focus: Each increment moves the view to the selected cell.
         archive: The last ZIP of everything, after a key of what it was made from.
         stopped: Whether the user stopped a run over many pictures.
-        generation: Incremented when everything is cleared.
+        generation: Incremented when the uploader is to begin anew.
     """
 
     def __init__(self, memory: PictureMemory) -> None:
         self.memory = memory
+        self._session = budget.session_id()
         self.generation = 0
         self.focus = 0
         self.pictures: dict[str, Picture] = {}
+        self.archive: tuple[Hashable, bytes] | None = None
+        self.clear()
+
+    def holds(self) -> list[Held]:
+        """See `Holder.holds`."""
+        archive = self.archive
+        files = [picture.data for picture in list(self.pictures.values())]
+        return [*files, archive[1]] if archive else list(files)
+
+    def spare(self) -> None:
+        """See `Holder.spare`: a ZIP is packed again."""
+        self.archive = None
+
+    def close(self) -> None:
+        """See `Holder.close`."""
+        for picture in list(self.pictures.values()):
+            picture.forget()
         self.clear()
 
     def clear(self) -> None:
@@ -51,35 +67,46 @@ class Bench:
         self.refused_files = ""
         self.shown: str | None = None
         self.selected: str | None = None
-        self.archive: tuple[Hashable, bytes] | None = None
+        self.archive = None
         self.stopped = False
 
     def add(self, picture: Picture) -> None:
         """Put a picture on the bench and show it.
 
         Raises:
-            ImageError: If it would exceed the limit on pictures or on bytes.
+            ImageError: If it would exceed the limit on pictures, or there is no memory for it.
         """
         if picture.id not in self.pictures:
             check_count(len(self.pictures) + 1)
-            allowed = MAX_FILES_OF_LARGEST * Limits.from_settings().max_bytes
-            if sum(len(p.data) for p in self.pictures.values()) + len(picture.data) > allowed:
-                raise ImageError(
-                    f"Together the files are larger than {allowed / 2**20:,.0f} MB.",
-                    "Clear the list, or process them in several rounds.",
-                )
+            budget.check_file(self._session, picture.data, f"'{picture.name}'")
             self.pictures[picture.id] = picture
             self.memory.hold(_OWNER, picture)
         self.show(picture.id)
         self.stopped = False
 
+    @property
+    def would_be_lost(self) -> bool:
+        """Whether it holds pictures, which a reload of the page would lose."""
+        return bool(self.pictures)
+
+    def discard(self, picture_id: str) -> None:
+        """Take a picture off the bench that the uploader may still list.
+
+        The uploader begins anew, empty, and the others stay on the bench.
+        """
+        self.remove(picture_id)
+        self.uploads.clear()
+        self.generation += 1
+        self.refused_files = ""
+
     def remove(self, picture_id: str) -> None:
         """Take a picture off the bench."""
+        place = list(self.pictures).index(picture_id) if picture_id in self.pictures else 0
         gone = self.pictures.pop(picture_id, None)
         if gone is not None and all(p.digest != gone.digest for p in self.pictures.values()):
             self.memory.let_go(_OWNER, gone)
         if self.shown == picture_id:
-            self.shown = next(reversed(self.pictures), None)
+            self.shown = _neighbour(list(self.pictures), place)
             self.selected = None
 
     def show(self, picture_id: str) -> None:
@@ -92,11 +119,17 @@ class Bench:
         return self.memory.outcome(picture, model)
 
 
+def _neighbour(left: list[str], place: int) -> str | None:
+    """What stands now where one was removed, or else at the end."""
+    return left[min(place, len(left) - 1)] if left else None
+
+
 def bench() -> Bench:
     """The bench of this browser session."""
     found = st.session_state.get(_KEY)
     if found is None:
         found = st.session_state[_KEY] = Bench(picture_memory())
+        budget.join(found)
     if not isinstance(found, Bench):
         raise TypeError(f"expected a Bench in the session, got {type(found).__name__}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -13,7 +14,7 @@ Value = TypeVar("Value")
 class Lru(Generic[Key, Value]):
     """Keeps the most recently used values, within a number and a total weight.
 
-    Not thread-safe: each browser session has its own.
+    Thread-safe: each browser session has its own, but one that needs memory may empty another's.
 
     Args:
         max_items: Largest number of values.
@@ -31,6 +32,7 @@ class Lru(Generic[Key, Value]):
         self._max_weight = max_weight
         self._weight = weight
         self._items: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __contains__(self, key: object) -> bool:
         return key in self._items
@@ -40,14 +42,16 @@ class Lru(Generic[Key, Value]):
 
     def copy(self) -> dict[Key, Value]:
         """What is kept at this moment, for another thread to read."""
-        return dict(self._items)
+        with self._lock:
+            return dict(self._items)
 
     def get(self, key: Key) -> Value | None:
         """The value, which then counts as just used; None if it is not there."""
-        if key not in self._items:
-            return None
-        self._items.move_to_end(key)
-        return self._items[key]
+        with self._lock:
+            if key not in self._items:
+                return None
+            self._items.move_to_end(key)
+            return self._items[key]
 
     def get_or(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value as `get` returns it; made and kept if it is not there."""
@@ -56,24 +60,28 @@ class Lru(Generic[Key, Value]):
 
     def put(self, key: Key, value: Value) -> Value:
         """Keep a value, evict what no longer fits, and return the value."""
-        self._items[key] = value
-        self._items.move_to_end(key)
-        while len(self._items) > 1 and (
-            len(self._items) > self._max_items
-            or sum(self._weight(item) for item in self._items.values()) > self._max_weight
-        ):
-            self._items.popitem(last=False)
-        return value
+        with self._lock:
+            self._items[key] = value
+            self._items.move_to_end(key)
+            while len(self._items) > 1 and (
+                len(self._items) > self._max_items
+                or sum(self._weight(item) for item in self._items.values()) > self._max_weight
+            ):
+                self._items.popitem(last=False)
+            return value
 
     def drop(self, key: Key) -> None:
         """Forget one value, if it is there."""
-        self._items.pop(key, None)
+        with self._lock:
+            self._items.pop(key, None)
 
     def drop_if(self, gone: Callable[[Key], bool]) -> None:
         """Forget the values whose keys satisfy `gone`."""
-        for key in [key for key in self._items if gone(key)]:
-            del self._items[key]
+        with self._lock:
+            for key in [key for key in self._items if gone(key)]:
+                del self._items[key]
 
     def clear(self) -> None:
         """Forget everything."""
-        self._items.clear()
+        with self._lock:
+            self._items.clear()

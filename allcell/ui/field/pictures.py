@@ -2,7 +2,8 @@
 
 Detect, Live's frozen picture and Compare's side by side all keep theirs here, so that a picture is
 decoded, measured and analysed once, wherever it is shown. All of it is in the session's memory and
-freed with it; nothing is written to disk. Not thread-safe: for the script's own thread only.
+freed with it; nothing is written to disk. For the script's own thread only, except what `Holder`
+asks.
 """
 
 from __future__ import annotations
@@ -11,23 +12,34 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import streamlit as st
 
-from allcell.classifier import FieldClass, FieldClassifier
+from allcell.classifier import FieldClassifier
 from allcell.detections import Detections
 from allcell.detector import Detector
+from allcell.environment.provenance import Provenance
 from allcell.errors import AllcellError
-from allcell.imaging.images import RGBImage, decode
+from allcell.imaging.images import RGBImage, decode, decoded_bytes
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.settings import settings
 from allcell.ui.field.crops import display_jpeg
 from allcell.ui.field.insistence import Insistence
 from allcell.ui.field.lru import Lru
+from allcell.ui.field.outcomes import Finished, Judged, Refused
+from allcell.ui.sessions import budget
+from allcell.ui.sessions.ledger import Held
 
-if TYPE_CHECKING:
-    from allcell.analysis import Analysis
+__all__ = [
+    "Finished",
+    "Judged",
+    "Origin",
+    "Picture",
+    "PictureMemory",
+    "Refused",
+    "picture_memory",
+]
 
 #: Decoded pictures kept; the others are decoded again from their files when they are shown.
 MAX_IMAGES = 8
@@ -66,6 +78,14 @@ class Picture:
         """A picture with the digest of its bytes."""
         return cls(name, data, hashlib.sha256(data).hexdigest()[:24], origin, truth)
 
+    def forget(self) -> None:
+        """Let go of its bytes: its session has ended.
+
+        Callbacks of widgets refer to it from cycles, which only the collector frees.
+        """
+        if self.origin != "sample":  # all sessions share those
+            object.__setattr__(self, "data", b"")
+
     @property
     def id(self) -> str:
         """Digest and name: the same bytes under another name are another picture in a list."""
@@ -75,56 +95,6 @@ class Picture:
     def synthetic(self) -> bool:
         """Whether it is one of our rendered samples."""
         return self.origin == "sample"
-
-
-@dataclass(frozen=True, eq=False)
-class Finished:
-    """An analysis, and the times spent outside the detector.
-
-    Attributes:
-        analysis: What was found.
-        decode_ms: Time from the bytes of the file to pixels.
-        scale_ms: Time to measure the red cells.
-        runtime: Runtime and device, in words.
-    """
-
-    analysis: Analysis
-    decode_ms: float
-    scale_ms: float
-    runtime: str
-
-    @property
-    def total_ms(self) -> float:
-        """Milliseconds from the bytes of the file to its cells."""
-        return self.decode_ms + self.scale_ms + self.analysis.timing.total_ms
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A whole-field classifier's answer on a picture.
-
-    Attributes:
-        field: The suggested class.
-        total_ms: Time from pixels to answer.
-    """
-
-    field: FieldClass
-    total_ms: float
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A picture that gave no result.
-
-    Attributes:
-        name: What the user calls the picture.
-        message: What went wrong.
-        remedy: What to do about it; may be empty.
-    """
-
-    name: str
-    message: str
-    remedy: str
 
 
 class PictureMemory:
@@ -145,14 +115,35 @@ class PictureMemory:
         self._scales: Lru[tuple[str, float | None], Scale] = Lru(results)
         self._outcomes: Lru[tuple[str, str, float | None], Finished | Refused] = Lru(results)
         self._judged: Lru[tuple[str, str, float | None], Judged | Refused] = Lru(results)
+        self._session = budget.session_id()
+
+    def holds(self) -> list[Held]:
+        """See `Holder.holds`."""
+        return [*self._images.copy().values(), *self._jpegs.copy().values()]
+
+    def spare(self) -> None:
+        """See `Holder.spare`: pictures are decoded again from their files."""
+        self._images.clear()
+        self._jpegs.clear()
+
+    def close(self) -> None:
+        """See `Holder.close`."""
+        for kept in (self._images, self._jpegs, self._scales, self._outcomes, self._judged):
+            kept.clear()
+        self._owners.clear()
 
     def image(self, picture: Picture) -> RGBImage:
         """Its pixels, RGB uint8 (H, W, 3), decoded again if they were evicted.
 
         Raises:
-            ImageError: If it cannot be read, or is outside the limits.
+            ImageError: If it cannot be read, is outside the limits, or there is no memory for it.
         """
-        return self._images.get_or(picture.digest, lambda: decode(picture.data, name=picture.name))
+        known = self._images.get(picture.digest)
+        if known is not None:
+            return known
+        size = decoded_bytes(picture.data, name=picture.name) or budget.decoding_bytes()
+        with budget.room_for(self._session, size, f"'{picture.name}'"):
+            return self._images.put(picture.digest, decode(picture.data, name=picture.name))
 
     def jpeg(self, picture: Picture) -> bytes:
         """The picture for the browser, a JPEG file.
@@ -235,13 +226,14 @@ class PictureMemory:
         """
         from allcell.analysis import file_cautions, picture_cautions
 
-        said: Judged | Refused
         try:
             image = self.image(picture)
-            suggested, timing = open_classifier().classify(image)
+            classifier = open_classifier()
+            suggested, timing = classifier.classify(image)
             about = picture_cautions(image, self.scale(picture), whole_field=True)
-            warnings = (*about, *file_cautions(picture.data))
-            said = Judged(replace(suggested, warnings=warnings), timing.total_ms)
+            suggested = replace(suggested, warnings=(*about, *file_cautions(picture.data)))
+            made = Provenance(classifier.spec.threshold, None, classifier.weights_sha256)
+            said: Judged | Refused = Judged(suggested, timing.total_ms, made)
         except AllcellError as error:
             said = Refused(picture.name, error.message, error.remedy)
         return self._judged.put(self._key(picture, model), said)
@@ -294,5 +286,6 @@ def picture_memory() -> PictureMemory:
     """The picture memory of this browser session."""
     if _KEY not in st.session_state:
         st.session_state[_KEY] = PictureMemory()
+        budget.join(st.session_state[_KEY])
     memory: PictureMemory = st.session_state[_KEY]
     return memory

@@ -174,7 +174,7 @@ def table_of(image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -
             "No.": [box.number for box in boxes],
             "Cell": [data_uri(crop(image, b.x1, b.y1, b.x2, b.y2, SMALL_CROP_PX)) for b in boxes],
             "Suggested class": [title_of(box.kind) for box in boxes],
-            "Confidence": [box.confidence for box in boxes],
+            "Confidence": [rounded(box.confidence, 2) for box in boxes],
             "x (px)": [round(box.x1) for box in boxes],
             "y (px)": [round(box.y1) for box in boxes],
             "Width (px)": [round(box.x2 - box.x1) for box in boxes],
@@ -182,8 +182,17 @@ def table_of(image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -
         }
     )
     if red_cell_px:
-        frame["Size (red cells)"] = [_size_px(box) / red_cell_px for box in boxes]
+        frame["Size (red cells)"] = [rounded(_size_px(box) / red_cell_px, 1) for box in boxes]
     return frame
+
+
+def rounded(value: float | None, decimals: int) -> float | None:
+    """A number as a table shows it.
+
+    A column's format is for the eye only: screen readers, copied cells and a cell that is opened
+    have the number itself.
+    """
+    return None if value is None else round(float(value), decimals)
 
 
 def _size_px(box: Box) -> float:

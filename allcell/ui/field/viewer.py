@@ -8,7 +8,8 @@ elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -74,6 +75,12 @@ class FieldView:
         selected: Id of the selected box, if any.
         focus: When this number changes, the view moves to the selected box.
         scores: Whether confidences are shown.
+        lowest: Lowest confidence of the boxes that are shown; the others wait for the slider.
+        slider: Key of the slider of that confidence: while it is dragged, boxes and the counts in
+            the legend follow it, before the server knows; empty if there is none.
+        counted: Confidences of all cells of each class that is counted, shown or not, by its title:
+            what the counts are while the slider moves; empty while they are withheld.
+        red_cell_px: Red-cell diameter in pixels of the source image, the unit of a cell's size.
         overruled: Whether the boxes are shown only because the user insists, which is then said.
     """
 
@@ -88,6 +95,10 @@ class FieldView:
     selected: str | None
     focus: int
     scores: bool = True
+    lowest: float = 0.0
+    slider: str = ""
+    counted: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    red_cell_px: float | None = None
     overruled: bool = False
 
 
@@ -167,4 +178,8 @@ def _payload(field: FieldView) -> dict[str, object]:
         "selected": field.selected,
         "focus": field.focus,
         "scores": field.scores,
+        "lowest": field.lowest,
+        "slider": field.slider,
+        "counted": {title: list(scores) for title, scores in field.counted.items()},
+        "redCell": field.red_cell_px,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from allcell.imaging.draw import Style
 from allcell.models.registry import ModelSpec
@@ -63,10 +64,16 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | None:
     return pick_model(usable, key="live.model")
 
 
-def choose_settings(worker: ModelWorker) -> LiveSettings:
-    """Threshold, classes and the look of boxes; each model keeps its own threshold."""
+def choose_settings(worker: ModelWorker, threshold: DeltaGenerator) -> LiveSettings:
+    """Threshold, classes and the look of boxes; each model keeps its own threshold.
+
+    Args:
+        worker: The model.
+        threshold: Where the threshold goes; the others go here.
+    """
     spec = worker.detector.spec
-    confidence = choose_confidence(spec, "live", "Boxes below it are hidden.")
+    with threshold:
+        confidence = choose_confidence(spec, "live", "Boxes below it are hidden.")
     classes = choose_classes(
         spec, "live", "Hides boxes in the picture. The tally counts all classes."
     )

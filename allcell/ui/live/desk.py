@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
 
+from allcell.environment.leftovers import temporary_folder
 from allcell.errors import AllcellError
 from allcell.formats.pixels import RGBImage
+from allcell.settings import settings
 from allcell.stream.feed import Feed
 from allcell.stream.frames import Viewer
 from allcell.stream.live_settings import LiveSettings
@@ -20,6 +24,8 @@ from allcell.stream.microscope import VirtualMicroscope
 from allcell.stream.recorder import Recorder
 from allcell.stream.snapshots import Strip
 from allcell.stream.sources import FrameSource
+from allcell.ui.sessions import budget
+from allcell.ui.sessions.ledger import Held
 from allcell.ui.shell.session_watch import session_is_open
 
 log = logging.getLogger(__name__)
@@ -115,6 +121,25 @@ class LiveDesk:
         self.recording: Recorder | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
+    def holds(self) -> list[Held]:
+        """See `Holder.holds`."""
+        return [snapshot.frame for snapshot in self.strip.snapshots()]
+
+    def spare(self) -> None:
+        """See `Holder.spare`: nothing here can be made again."""
+
+    def close(self) -> None:
+        """See `Holder.close`: end the stream, finish the recording and let go of all frames."""
+        self.stop()
+        self.forget_recording()
+        self.strip.clear()
+        self.viewer.close()
+
+    @property
+    def would_be_lost(self) -> bool:
+        """Whether there are snapshots or a recording, which a reload of the page would lose."""
+        return bool(len(self.strip)) or self.recording is not None
+
     @property
     def microscope(self) -> VirtualMicroscope | None:
         """The virtual microscope, while it runs."""
@@ -148,15 +173,26 @@ class LiveDesk:
             self.watched = None
 
     def record(self, suffix: str) -> None:
-        """Begin a recording in a temporary folder of this session, replacing the last one.
+        """Begin a recording, replacing the last one of this session.
+
+        It is written to a temporary folder of this session, or to the folder in the settings, where
+        it stays.
 
         Args:
             suffix: Ending of the file, a key of `recorder.CODECS`.
         """
         self.forget_recording()
-        self._folder = tempfile.TemporaryDirectory(prefix="allcell-recording-")
-        self.recording = Recorder(Path(self._folder.name) / f"allcell{suffix}")
+        self.recording = Recorder(self._recording_path(suffix))
         self.viewer.recorder = self.recording
+
+    def _recording_path(self, suffix: str) -> Path:
+        kept = settings().recordings_dir
+        if kept is None:
+            self._folder = temporary_folder("recording")
+            return Path(self._folder.name) / f"allcell{suffix}"
+        now = datetime.now(UTC)
+        # Two sessions may begin in the same millisecond.
+        return kept / f"allcell-{now:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(2)}{suffix}"
 
     def end_recording(self) -> None:
         """Finish the file; it stays until it is forgotten."""
@@ -165,12 +201,19 @@ class LiveDesk:
             self.recording.close()
 
     def forget_recording(self) -> None:
-        """Delete the file."""
+        """Finish the file and forget it; it is deleted unless the settings name a folder for it."""
         self.end_recording()
         self.recording = None
         if self._folder:
             self._folder.cleanup()
             self._folder = None
+
+    def delete_recording(self) -> None:
+        """Delete the file, wherever it is."""
+        recording = self.recording
+        self.forget_recording()
+        if recording is not None:
+            recording.path.unlink(missing_ok=True)
 
 
 def known_desk() -> LiveDesk | None:
@@ -184,5 +227,6 @@ def live_desk(settings: LiveSettings) -> LiveDesk:
     desk = known_desk()
     if desk is None:
         desk = st.session_state[_KEY] = LiveDesk(settings)
+        budget.join(desk)
     desk.viewer.configure(settings)
     return desk

@@ -15,6 +15,7 @@ from allcell.imaging.draw import draw
 from allcell.imaging.images import RGBImage, encode_jpeg, encode_png
 from allcell.report.snapshots import snapshots_zip, to_result
 from allcell.result import Result
+from allcell.settings import settings
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.recorder import CODECS
 from allcell.stream.snapshots import Snapshot
@@ -90,8 +91,7 @@ def _record(desk: LiveDesk, running: bool) -> None:
             list(CODECS),
             format_func=lambda s: "MP4, for players" if s == ".mp4" else "WebM, for browsers",
             key="live.record.suffix",
-            help="The video with its boxes. It is written to a temporary file on the computer that "
-            "runs this app and deleted with the session.",
+            help=f"The video with its boxes. It is written to {_where()}.",
         )
         st.button("Begin", key="live.record.begin", on_click=desk.record, args=(suffix,))
     if recording is None:
@@ -109,7 +109,13 @@ def _record(desk: LiveDesk, running: bool) -> None:
             on_click="ignore",
             key="live.record.download",
         )
-        st.button("Delete it", key="live.record.delete", on_click=desk.forget_recording)
+        st.button("Delete it", key="live.record.delete", on_click=desk.delete_recording)
+
+
+def _where() -> str:
+    if settings().recordings_dir is not None:
+        return "the folder for recordings on the computer that runs this app, and stays there"
+    return "a temporary file on the computer that runs this app, and deleted with the session"
 
 
 def _frozen(desk: LiveDesk, settings: LiveSettings) -> None:
@@ -187,6 +193,7 @@ def _snapshot_of(
         analysis.scale.red_cell_px,
         analysis.timing,
         datetime.now(UTC),
+        analysis.weights_sha256,
         warnings=shown.warnings,
         insisted=shown.insisted,
     )

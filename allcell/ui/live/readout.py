@@ -31,16 +31,13 @@ def readout(desk: LiveDesk, link: Link, expected_fps: float | None) -> None:
     """
     status = desk.viewer.status(expected_fps)
     _trouble(desk, link, status)
-    left, right = st.columns(2, gap="large")
-    with left:
-        _tally(desk, desk.viewer.tally(), running=link.on)
+    _tally(desk, desk.viewer.tally(), running=link.on)
     if not link.on or status.frame_px is None:
         return
-    with right:
-        if desk.viewer.settings.frozen:
-            st.caption("The picture is frozen: the model is paused.")
-        else:
-            _speed(status)
+    if desk.viewer.settings.frozen:
+        st.caption("The picture is frozen: the model is paused.")
+    else:
+        _speed(status)
 
 
 def _trouble(desk: LiveDesk, link: Link, status: LiveStatus) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
+from allcell.environment.leftovers import temporary_folder
+from allcell.errors import ImageError
 from allcell.settings import settings
 from allcell.stream.microscope import ZOOMS, VirtualMicroscope
 from allcell.stream.server_camera import ServerCamera, camera_name
@@ -17,6 +18,8 @@ from allcell.stream.sources import FrameSource
 from allcell.stream.video_file import VideoFile
 from allcell.ui.live.controls import FROZEN
 from allcell.ui.live.desk import LiveDesk, known_desk
+from allcell.ui.sessions import uploads
+from allcell.ui.shell.problems import show_problem
 
 Kind = Literal["microscope", "browser", "file", "server"]
 
@@ -57,7 +60,8 @@ def choose_source() -> SourceChoice:
     kinds: list[Kind] = ["microscope", "browser", "file"]
     if settings().cameras:
         kinds.append("server")
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    # As wide as the picture and what stands beside it.
+    left, right = st.columns([2, 1], gap="large", vertical_alignment="bottom")
     with left:
         kind = st.segmented_control(
             "Source",
@@ -115,11 +119,15 @@ def _choose_file(size: tuple[int, int]) -> SourceChoice:
     if file is None:
         st.session_state.pop("live.file_kept", None)
         return SourceChoice("file", size)
-    data = file.getvalue()
+    try:
+        data = uploads.content(file)
+    except ImageError as error:
+        show_problem(error)
+        return SourceChoice("file", size)
     digest = hashlib.sha256(data).hexdigest()[:16]
     kept = st.session_state.get("live.file_kept")
     if kept is None or kept[0] != digest:
-        folder = tempfile.TemporaryDirectory(prefix="allcell-video-")
+        folder = temporary_folder("video")
         path = Path(folder.name) / "video"
         path.write_bytes(data)
         # The folder is deleted with the session, which holds the only reference to it.

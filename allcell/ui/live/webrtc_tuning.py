@@ -6,15 +6,19 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
-from aiortc import codecs
+from aiortc import MediaStreamTrack, codecs
 from aiortc.codecs import vpx
-from aiortc.contrib.media import MediaRelay
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.mediastreams import MediaStreamError
+from streamlit_webrtc import process
 from streamlit_webrtc.process import AsyncVideoProcessTrack
+
+from allcell.ui.live.relay import use_relay
 
 #: VP8's bit rates in bit/s: start, least, most. aiortc's own (500 kbit/s, at most 1.5 Mbit/s) show
 #: a 720p camera at 640x360 for its first half minute.
@@ -86,12 +90,40 @@ def _take_newest(track: Any) -> None:
             track._out_deque.clear()
 
 
-_subscribe = MediaRelay.subscribe
+def _draw(track: Any) -> None:
+    """What `AsyncVideoProcessTrack._worker_thread` does, and it closes its event loop.
+
+    The library leaves that to the garbage collector, which may come much later: three file handles
+    for each time that a camera was started.
+    """
+    with closing(asyncio.new_event_loop()) as loop:
+        while (frame := track._in_queue.get()) != process.__SENTINEL__:
+            while not track._in_queue.empty():
+                newer = track._in_queue.get_nowait()
+                if newer == process.__SENTINEL__:
+                    return
+                frame = newer
+            drawn = loop.run_until_complete(track.processor.recv_queued([frame]))
+            with track._out_lock:
+                track._out_deque.clear()
+                track._out_deque.extend(drawn)
 
 
-def _subscribe_to_newest(relay: MediaRelay, track: Any, buffered: bool = False) -> Any:
-    """`MediaRelay.subscribe`, unbuffered by default."""
-    return _subscribe(relay, track, buffered)
+_stop_drawing: Callable[[Any], None] = AsyncVideoProcessTrack.stop
+_end_track: Callable[[Any], None] = MediaStreamTrack.stop
+
+
+def _stop(track: Any) -> None:
+    """`AsyncVideoProcessTrack.stop`, also for a track that never had a frame, and only once."""
+    if track.readyState != "live":
+        return
+    if track._thread is not None:
+        _stop_drawing(track)
+    else:
+        _end_track(track)
+        track.track.stop()
+    # The last frame, and with it the threads of its conversion, would wait for the collector.
+    track._last_out_frame = None
 
 
 @lru_cache(maxsize=1)
@@ -100,9 +132,9 @@ def tune() -> None:
     # It warns about each late frame; the page's readout gives the numbers.
     logging.getLogger("streamlit_webrtc.source").setLevel(logging.ERROR)
     setattr(JitterBuffer, "_remove_frame", _whole_frame)  # noqa: B010 (mypy forbids assigning it)
-    # Between its tracks the library buffers every frame that a busy machine has not sent yet: the
-    # video would fall behind by minutes and fill the memory. Here the newest frame is enough.
-    setattr(MediaRelay, "subscribe", _subscribe_to_newest)  # noqa: B010
+    use_relay()
+    setattr(AsyncVideoProcessTrack, "_worker_thread", _draw)  # noqa: B010
+    setattr(AsyncVideoProcessTrack, "stop", _stop)  # noqa: B010
     # A thread waits up to this long for another to release the GIL, many times while a frame is
     # made: with a page's script running as well, the default of 5 ms would be visible.
     sys.setswitchinterval(0.001)

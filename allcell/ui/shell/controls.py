@@ -17,6 +17,7 @@ from allcell.settings import settings
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_models import is_user_model
+from allcell.ui.shell.wording import plain
 
 _NAMES = "detect.file_names"
 _WHOLE_FIELDS = "detect.whole_field_models"
@@ -96,9 +97,15 @@ def choose_model(listings: Sequence[Listing]) -> ModelSpec | ClassifierSpec | No
         "cannot be checked cell by cell. Compare, Side by side, sets it against the others.",
     )
     if lacking:
-        with st.popover(f"{len(lacking)} more cannot be used here", type="tertiary"):
-            for entry in lacking:
-                st.markdown(f"**{entry.spec.title}**: {entry.missing} {entry.remedy}")
+        # How to train or install a model is for whoever runs allcell, and stands on Models.
+        n = len(lacking)
+        with st.popover(f"{n} model{'s are' if n > 1 else ' is'} not installed", type="tertiary"):
+            titles = ", ".join(plain(entry.spec.title) for entry in lacking)
+            st.markdown(
+                f"{titles}: not on this computer. You do not need "
+                f"{'them' if n > 1 else 'it'}. Whoever runs allcell here finds on the *Models* "
+                "page what is missing."
+            )
     return chosen
 
 
@@ -125,6 +132,11 @@ def pick_model(usable: Sequence[Spec], *, key: str) -> Spec:
     return next((spec for spec in usable if spec.name == name), usable[0])
 
 
+def confidence_key(spec: ModelSpec, page: str) -> str:
+    """Key of the slider that `choose_confidence` shows."""
+    return f"{page}.confidence.{spec.name}"
+
+
 def choose_confidence(spec: ModelSpec, page: str, help_: str) -> float:
     """The lowest confidence that is shown, 0 to 1; each model keeps its own.
 
@@ -139,7 +151,7 @@ def choose_confidence(spec: ModelSpec, page: str, help_: str) -> float:
         max_value=0.95,
         value=spec.confidence,
         step=0.01,
-        key=f"{page}.confidence.{spec.name}",
+        key=confidence_key(spec, page),
         persist_state="session",
         help=f"{help_} {threshold_text(spec)}",
     )

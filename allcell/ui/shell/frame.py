@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -10,8 +11,11 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from allcell.errors import AllcellError
 from allcell.settings import RESEARCH_USE, settings
-from allcell.ui.shell.assets import ASSETS
+from allcell.ui.server import ask_nobody
+from allcell.ui.sessions.ending import watch_session
+from allcell.ui.shell.assets import ASSETS, asset
 from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.user_models import user_models
 
 #: A cell with its nucleus, in a teal that suits both themes.
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 28" width="118" height="28">
@@ -28,7 +32,7 @@ _PAGE, _STAYS = "allcell.page", "allcell.page_stays"
 
 
 def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
-    """Logo, styles, the notice and a phone's menu; called once in each run, before the page.
+    """Logo, styles, the notice, a phone's menu; called once in each run, before the page.
 
     The notice stays at the foot of the window and cannot be dismissed. On a narrow screen Streamlit
     moves its menu into a drawer that stays open over the page; a row of links takes its place.
@@ -37,12 +41,14 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
         pages: The pages in the menu.
         current: The page that is about to run.
     """
+    ask_nobody()
     st.session_state[_FRAMED] = True
     st.session_state[_STAYS] = st.session_state.get(_PAGE) == current.title
     st.session_state[_PAGE] = current.title
     st.logo(LOGO, size="large")
     st.html(ASSETS / "frame.css")
     st.html(f'<div class="allcell-notice" role="note">{RESEARCH_USE}</div>')
+    ask_before_leaving()
     with st.container(key="allcell-phone-menu", horizontal=True, gap="xsmall"):
         for page in pages:
             st.page_link(page, width="content")
@@ -51,6 +57,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
     except AllcellError as error:  # on every page, in words, rather than somewhere in its middle
         show_problem(error)
         st.stop()
+    watch_session()
 
 
 def page_stays() -> bool:
@@ -68,3 +75,35 @@ def require_frame() -> None:
     if _FRAMED not in st.session_state:
         PagesManager.uses_pages_directory = False
         st.rerun()
+
+
+@runtime_checkable
+class Losable(Protocol):
+    """What a session keeps under a key of its own and a reload of the page would lose."""
+
+    @property
+    def would_be_lost(self) -> bool:
+        """Whether it holds any of the user's work."""
+        ...
+
+
+def ask_before_leaving() -> None:
+    """Let the browser ask before it reloads or closes the page while the session holds work."""
+    kept = st.session_state.values()
+    held = bool(user_models()) or any(
+        value.would_be_lost for value in kept if isinstance(value, Losable)
+    )
+    _tell_browser("allcell-leaving", {"held": held})
+
+
+def announce(words: str) -> None:
+    """Have a screen reader read something out when it changes; nothing is shown.
+
+    Args:
+        words: One or two sentences.
+    """
+    _tell_browser("allcell-announcer", {"said": words})
+
+
+def _tell_browser(key: str, data: dict[str, object]) -> None:
+    st.components.v2.component("allcell_frame", js=asset("frame.js"))(key=key, data=data)

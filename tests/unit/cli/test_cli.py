@@ -23,6 +23,7 @@ from allcell.text.words import BOTH_APS
 from allcell.untrusted import session as untrusted_session
 from tests import user_sets
 from tests.untrusted_graphs import NAMES, anchor_free, graph
+from tests.user_sets import packed
 
 ROOT = Path(__file__).parents[3]
 
@@ -49,6 +50,7 @@ def test_detect_json_has_the_documented_shape(folder):
         assert set(line) == {
             *("image", "width", "height", "model"),
             *("detections", "notice", "warnings", "withheld", "reservation", "timing_ms"),
+            "provenance",
         }
         assert (line["width"], line["height"], line["model"]) == (640, 480, "live")
         assert set(line["timing_ms"]) == {"preprocess", "inference", "postprocess", "total"}
@@ -299,6 +301,44 @@ def test_evaluate_a_network_of_ones_own(tmp_path):
     assert blast[-2:] == ["1.000", "1.000"]
     assert "as shown" in text.splitlines()[1]
     assert text.count(BOTH_APS) == 1
+
+
+def test_evaluate_takes_a_zip_and_says_what_it_cannot_score(tmp_path):
+    label = "0 0.25 0.25 0.125 0.125 0.9\n2 0.1 0.9 0.1 0.1\n"
+    files = {
+        "README.md": "Smears.",
+        "smears\\valid\\images\\A.PNG": encode_png(render(random_spec(1, 640, 640, 30)).image),
+        "smears\\valid\\labels\\A.TXT": b"\xef\xbb\xbf" + label.encode(),
+        "smears\\data.yml": "names: {'0': blast, '1': healthy, '2': smudge}",
+    }
+    (tmp_path / "smears.zip").write_bytes(packed(files))
+    (tmp_path / "mine.onnx").write_bytes(graph(anchor_free().T, metadata={"names": NAMES}))
+    given = ("--data", tmp_path / "smears.zip", "--onnx", tmp_path / "mine.onnx")
+    done = run("evaluate", *given, "--split", "val")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("mine on smears/valid: 1 images")
+    assert "val: called valid there" in done.stderr
+    (smudge,) = [line.split() for line in done.stdout.splitlines() if line.startswith("smudge ")]
+    assert smudge[1:] == ["1", *["n/a"] * 9]
+    assert "n/a: mine has no class smudge" in done.stdout
+    missing = run("evaluate", *given)
+    assert missing.exit_code == 1
+    assert "no part 'test'; it has valid" in missing.stderr
+
+
+def test_a_broken_picture_is_told_before_the_model_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr("allcell.cli.evaluate.answer", lambda *a, **k: pytest.fail("it ran"))
+    picture = encode_png(np.full((60, 80, 3), 200, np.uint8))
+    files = {
+        "data.yaml": "names: [blast]",
+        "images/test/a.png": picture,
+        "images/test/b.png": picture[:-30],
+        "labels/test/a.txt": "0 0.5 0.5 0.2 0.2",
+    }
+    (tmp_path / "smears.zip").write_bytes(packed(files))
+    done = run("evaluate", "--data", tmp_path / "smears.zip")
+    assert done.exit_code == 1
+    assert "'b.png' is damaged" in done.stderr
 
 
 @pytest.fixture

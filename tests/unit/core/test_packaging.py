@@ -141,7 +141,7 @@ def test_the_launcher_starts_streamlit_on_app_py(given, flags):
     pytest.importorskip("streamlit")
     command = launcher.app_command(**given)
     script = command.index(str(ROOT / "app.py"))
-    assert command[script - 2 : script] == ["streamlit", "run"]
+    assert command[script - 2 : script] == ["allcell.ui.server", "run"]
     assert command[script + 1 :] == flags
 
 

@@ -21,7 +21,7 @@ from allcell.data.allidb1 import (
 )
 from allcell.data.allidb1_check import verify_allidb1
 from allcell.data.allidb1_import import import_allidb1
-from allcell.data.dataset import read_yolo
+from allcell.data.yolo_sets import read_yolo
 from allcell.errors import DataError
 
 HEADER = "image,x1,y1,x2,y2,class,source\n"

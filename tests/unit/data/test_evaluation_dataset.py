@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from allcell.data.dataset import LabelledImage, read_yolo
+from allcell.data.dataset import LabelledImage
+from allcell.data.yolo_sets import read_yolo
 from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.models.registry import BLAST, HEALTHY, SMUDGE
@@ -115,7 +116,7 @@ def test_boxes_fit_a_picture_that_lies_on_its_side(folder):
     ("kind", "text"),
     [
         pytest.param("labels", "0 0.5 0.5 0.1\n", id="a number short"),
-        pytest.param("labels", "0 0.5 0.5 0.1 0.1 0.9\n", id="one too many"),
+        pytest.param("labels", "0 0.5 0.5 0.1 0.1 9\n", id="a sixth that is no confidence"),
         pytest.param("labels", "3 0.5 0.5 0.1 0.1\n", id="no such class"),
         pytest.param("labels", "0.5 0.5 0.5 0.1 0.1\n", id="half a class"),
         pytest.param("labels", "0 100 50 20 20\n", id="pixels"),

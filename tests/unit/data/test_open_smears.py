@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from allcell.__main__ import app
-from allcell.data.dataset import read_yolo
 from allcell.data.open_smears import OpenSmears, import_open_smears
+from allcell.data.yolo_sets import read_yolo
 from allcell.errors import DataError
 from allcell.imaging.images import encode_jpeg
 from allcell.synth import FieldSpec, render

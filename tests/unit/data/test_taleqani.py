@@ -13,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from allcell.__main__ import app
-from allcell.data.dataset import read_yolo
 from allcell.data.taleqani import (
     LEFT_OUT,
     SIZE_PX,
@@ -22,6 +21,7 @@ from allcell.data.taleqani import (
     import_taleqani,
     read_taleqani,
 )
+from allcell.data.yolo_sets import read_yolo
 from allcell.errors import DataError
 from allcell.imaging.images import encode_jpeg, size_px
 from allcell.synth import FieldSpec, render

@@ -8,6 +8,7 @@ from allcell.evaluation.bootstrap import compared_draws, compared_scores
 from allcell.evaluation.compare import COMPARED
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.predictions import PredictedImage, Predictions, Setting
+from allcell.models.registry import CLASSES
 
 COUNT = 120
 
@@ -40,24 +41,30 @@ def fields(seed, images=12, cells=4):
     return made
 
 
-def evidence(made):
+def evidence(made, classes=CLASSES):
     setting = Setting("made", "0" * 64, "cpu", "set", "test", 0.4, 0.5)
-    return Evidence.of(Predictions(setting, tuple(made), "0" * 64))
+    return Evidence.of(Predictions(setting, tuple(made), "0" * 64, classes=classes))
 
 
 @pytest.mark.parametrize(
-    "made",
+    ("made", "classes"),
     [
-        pytest.param(fields(0), id="all kinds"),
-        pytest.param(fields(1, images=3), id="few images"),
+        pytest.param(fields(0), CLASSES, id="all kinds"),
+        pytest.param(fields(1, images=3), CLASSES, id="few images"),
         pytest.param(
             [*fields(2, images=2), *fields(3, images=2, cells=1)],
+            CLASSES,
             id="resamples without a cell",
+        ),
+        pytest.param(
+            [*fields(2, images=2), *fields(3, images=2, cells=2)],
+            ("blast",),
+            id="a model that does not have a class, which some resamples lack",
         ),
     ],
 )
-def test_all_at_once_is_one_by_one(made):
-    of_set = evidence(made)
+def test_all_at_once_is_one_by_one(made, classes):
+    of_set = evidence(made, classes)
     slowly, fast = of_set.replicates(COUNT), compared_scores(of_set, COUNT)
     assert set(fast) == set(COMPARED)
     for name in COMPARED:

@@ -20,7 +20,7 @@ from allcell.evaluation.predictions import (
     data_sha256,
     predict,
 )
-from allcell.models.registry import BLAST, HEALTHY, SMUDGE, get_spec
+from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE, get_spec
 
 A, B, C = (10, 10, 50, 50), (60, 10, 100, 50), (110, 10, 150, 50)
 EDGE = (160, 10, 200, 50)
@@ -360,3 +360,50 @@ def test_curves_see_both_names_of_a_cell_and_the_user_one(case):
     healthy = result.classes["healthy"]
     assert healthy.curve.confidence == pytest.approx([0.8])
     assert (healthy.ap50, healthy.at_operating_point.tp) == (pytest.approx(0.5), 0)
+
+
+@pytest.mark.parametrize(
+    ("classes", "unknown"),
+    [
+        pytest.param(("blast", "healthy"), {"smudge"}, id="no smudges"),
+        pytest.param(("blast",), {"healthy", "smudge"}, id="blasts alone"),
+        pytest.param(("blast", "healthy", "smudge"), set(), id="all"),
+    ],
+)
+def test_a_model_has_no_score_for_a_class_that_it_does_not_have(case, classes, unknown):
+    _, images = case
+    result = run(Scripted([[(A, 0.9, BLAST)], [], [], []]), images, classes=classes)
+    assert {name for name, c in result.classes.items() if c.unknown} == unknown
+    for name in unknown:
+        c = result.classes[name]
+        scores = (c.ap50, c.ap50_95, c.ap50_as_shown, c.ap50_95_as_shown, c.precision, c.recall)
+        froc = {*c.froc.values(), *c.froc_as_shown.values(), c.reach_as_shown}
+        assert set(scores) | froc == {None}
+        assert result.intervals[f"{name}.ap50"] is None
+        assert c.at_operating_point.fn == c.cells
+    # A mean over a class that it cannot find would be read as its quality.
+    means = (result.map50, result.map50_95, result.map50_as_shown, result.map50_95_as_shown)
+    assert all((mean is None) == ("healthy" in unknown) for mean in means)
+    assert result.healthy_with_blasts.n == 0
+    assert result.suggested_confidence == 0.1
+    assert set(result.ignored.counted) == {"blast", "healthy"} - unknown
+
+
+def test_a_model_without_a_box_has_no_precision(case):
+    _, images = case
+    result = run(Scripted([[(A, 0.9, BLAST)], [], [], []]), images)
+    blast, healthy = result.classes["blast"], result.classes["healthy"]
+    assert (blast.precision, blast.recall) == (1, 0.5)
+    assert (healthy.precision, healthy.recall, healthy.ap50) == (None, 0, 0)
+
+
+def test_the_classes_of_a_model_are_kept_with_its_predictions(case):
+    _, images = case
+    kept = predict(Scripted([[]] * 4), images, SETTING, classes=("healthy", "blast"))
+    again = Predictions.from_json(kept.to_json())
+    assert again.classes == ("healthy", "blast")
+    earlier = json.loads(kept.to_json())
+    del earlier["model_classes"]
+    assert Predictions.from_json(json.dumps(earlier)).classes == CLASSES
+    with pytest.raises(DataError, match="classes of the model"):
+        Predictions.from_json(json.dumps({**earlier, "model_classes": ["wbc"]}))

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 
 from allcell.detections import Detections
+from allcell.environment.provenance import Provenance
 from allcell.models.registry import CLASSES
 from allcell.report.agreement import Agreement, Call, ComparedCell, Said, cells_csv, compare_cells
 from allcell.settings import RESEARCH_USE
+
+
+def made(confidence: float) -> Provenance:
+    """How a model's boxes came about."""
+    return Provenance(confidence, 0.5, "ab" * 32, version="1.2.3")
+
 
 #: Class, left, confidence: boxes of 100 px in one row.
 Boxes = list[tuple[str, float, float]]
@@ -141,11 +148,15 @@ def test_csv_holds_every_call_and_the_notice() -> None:
         [said([("blast", 0, 0.9)]), said([("healthy", 0, 0.8), ("smudge", 300, 0.5)])],
         said([("blast", 0, 1.0)]),
     )
-    text = cells_csv(agreement, {"live": 0.4, "=own": 0.25}, truth=True)
+    text = cells_csv(agreement, {"live": made(0.4), "=own": made(0.25)}, truth=True)
     first, second = csv.DictReader(io.StringIO(text))
     assert first["live_suggested_class"] == "blast"
     assert first["'=own_suggested_class"] == "healthy", "no formula in a spreadsheet"
     assert (first["live_confidence"], first["live_threshold"]) == ("0.9000", "0.40")
+    assert second["live_weights_sha256"] == "ab" * 32
+    assert second["'=own_largest_overlap"] == "0.50"
+    assert second["live_allcell_version"] == "1.2.3"
+    assert second["live_analysed_at_utc"].startswith("20")
     assert (first["true_class"], first["pairs_that_differ"]) == ("blast", "1.0000")
     assert (second["live_suggested_class"], second["live_confidence"]) == ("not found", "")
     assert [second[f"{side}_px"] for side in ("x1", "y1", "x2", "y2")] == [

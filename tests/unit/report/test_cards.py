@@ -7,10 +7,10 @@ import pytest
 from allcell.errors import DataError
 from allcell.models.registry import MODELS, get_classifier, get_spec
 from allcell.models.weights import ModelFiles, WeightFile, read_manifest, write_manifest
-from allcell.report.cards import render_card
-from allcell.report.classifier_card import render_classifier_card
+from allcell.report.documents.cards import render_card
+from allcell.report.documents.classifier_card import render_classifier_card
+from allcell.report.documents.readme import BEGIN, END, fill
 from allcell.report.metrics_files import read_metrics
-from allcell.report.readme import BEGIN, END, fill
 from allcell.settings import PROJECT_ROOT, RESEARCH_USE, settings
 from allcell.text.words import BOTH_APS, SCORE_TITLES
 
@@ -343,6 +343,29 @@ def test_a_card_gives_no_interval_that_says_certainty(weights_dir, images, words
     for text in words:
         assert text in card
     assert "1.000 to 1.000" not in card
+
+
+@pytest.mark.parametrize(
+    ("kept", "family"),
+    [
+        pytest.param({"draws": 10_000}, "all 1 comparisons of models and scores", id="all at once"),
+        pytest.param({}, "all pairs of models", id="by a version that adjusted each score alone"),
+    ],
+)
+def test_what_p_is_adjusted_over_is_said_as_it_was(weights_dir, kept, family):
+    difference = {
+        "first": "yolov5s-scratch",
+        "second": "yolov6",
+        "measure": "blast.ap50",
+        "value": 0.02,
+        "interval": [0.01, 0.03],
+        "p_adjusted": 0.012,
+        "decisive": True,
+    }
+    content = {"differences": [difference], **kept}
+    (weights_dir / "metrics" / "comparison_allidb1_test.json").write_text(json.dumps(content))
+    card = render_card(get_spec("yolov6"), FILES, weights_dir)
+    assert f"p Holm-adjusted over {family}): " in card
 
 
 def test_a_difference_that_cannot_be_decided_says_so(weights_dir):

@@ -7,7 +7,9 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,14 +19,26 @@ from pycocotools.coco import COCO
 from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import Timing
+from allcell.environment.provenance import Provenance
+from allcell.imaging.draw import draw
 from allcell.imaging.scale import Scale
 from allcell.report import bundle, exports
-from allcell.report.exports import Failure, without_names
+from allcell.report.exports import Failure
 from allcell.result import Result, boxes_csv
 from allcell.settings import RESEARCH_USE
 
 TIMING = Timing(preprocess_ms=1.0, inference_ms=8.23456, postprocess_ms=0.25, total_ms=9.5)
 CLASSES = ("blast", "healthy", "smudge")
+WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+MADE = Provenance(0.4, 0.5, "ab" * 32, WHEN, "1.2.3")
+#: The same as exports write it.
+WRITTEN = {
+    "lowest_confidence": "0.40",
+    "largest_overlap": "0.50",
+    "allcell_version": "1.2.3",
+    "weights_sha256": "ab" * 32,
+    "analysed_at_utc": "2026-01-02T03:04:05Z",
+}
 
 
 def make(name: str = "smear.jpg", class_id: tuple[int, ...] = (0, 1, 2, 0)) -> Result:
@@ -35,7 +49,7 @@ def make(name: str = "smear.jpg", class_id: tuple[int, ...] = (0, 1, 2, 0)) -> R
         np.array([0.9, 0.8, 0.7, 0.6], np.float32)[: len(class_id)],
         np.array(class_id, np.int64),
     )
-    return Result(name, 200, 100, "live", found, CLASSES, TIMING, Scale(19.5, "given"))
+    return Result(name, 200, 100, "live", found, CLASSES, TIMING, Scale(19.5, "given"), made=MADE)
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -84,7 +98,9 @@ def test_the_columns_of_the_summary_stay() -> None:
     assert exports.to_summary_csv([]).splitlines() == [
         "image,files,model,width_px,height_px,blasts,white_cells,blast_percent_of_detected,"
         "exact_95_low_percent,exact_95_high_percent,highest_blast_confidence,smudges,"
-        f"smudges_per_100_white_cells,red_cell_px,total_ms,warnings,error,{RESEARCH_USE}"
+        "smudges_per_100_white_cells,red_cell_px,total_ms,warnings,lowest_confidence,"
+        "largest_overlap,allcell_version,weights_sha256,analysed_at_utc,error,"
+        f"{RESEARCH_USE}"
     ]
 
 
@@ -107,12 +123,6 @@ def test_result_refuses(change: dict[str, object], message: str) -> None:
         replace(make(), **change)
 
 
-def test_without_names_keeps_the_rest() -> None:
-    first, second = without_names([make("Doe_Jane.jpg"), make("Doe_Jane_2.jpg")])
-    assert (first.name, second.name) == ("image-001", "image-002")
-    assert len(first.detections) == 4
-
-
 # --- CSV ----------------------------------------------------------------------------------------
 
 
@@ -130,6 +140,7 @@ def test_csv_has_one_row_a_box() -> None:
         "x2_px": "20.00",
         "y2_px": "40.00",
         "reservation": "",
+        **WRITTEN,
         RESEARCH_USE: "",
     }
 
@@ -252,7 +263,10 @@ def test_json_line_is_what_the_command_line_promises() -> None:
         "width": 200,
         "height": 100,
         "model": "live",
-        "detections": [{"class": "blast", "confidence": 0.9, "xyxy": [0.0, 30.0, 20.0, 40.0]}],
+        "detections": [
+            {"cell": 1, "class": "blast", "confidence": 0.9, "xyxy": [0.0, 30.0, 20.0, 40.0]}
+        ],
+        "provenance": {**WRITTEN, "lowest_confidence": 0.4, "largest_overlap": 0.5},
         "notice": RESEARCH_USE,
         "warnings": [],
         "withheld": False,
@@ -321,6 +335,56 @@ def test_no_export_without_the_notice(class_id: tuple[int, ...]) -> None:
     files = unpack(bundle.bundle_zip([result], [b"png"]))
     assert RESEARCH_USE in files["NOTICE.txt"]
     assert RESEARCH_USE in files["csv/smear.csv"]
+
+
+#: Every file that can hold it: threshold, overlap, version, weights, date, number of the cell.
+TOLD = {
+    "boxes": (lambda r: rows(boxes_csv([r]))[2], {**WRITTEN, "cell": "3"}),
+    "summary": (lambda r: rows(exports.to_summary_csv([r]))[0], WRITTEN),
+    "table": (lambda r: r.to_pandas().iloc[2].to_dict(), {**WRITTEN, "cell": 3}),
+    "COCO, image": (
+        lambda r: json.loads(exports.to_coco([r]))["images"][0],
+        {**WRITTEN, "lowest_confidence": 0.4, "largest_overlap": 0.5},
+    ),
+    "COCO, box": (lambda r: json.loads(exports.to_coco([r]))["annotations"][2], {"cell": 3}),
+}
+
+
+@pytest.mark.parametrize(("read", "expected"), TOLD.values(), ids=TOLD)
+def test_every_export_says_how_it_was_made(read: Any, expected: dict[str, object]) -> None:
+    told = read(make())
+    assert {key: told.get(key) for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        pytest.param(lambda r: bundle.yolo_zip([r, r]), id="YOLO, which has no room for it"),
+        pytest.param(lambda r: bundle.bundle_zip([r, r], [b"", b""]), id="everything"),
+    ],
+)
+def test_the_notice_says_once_how_the_boxes_were_made(pack: Any) -> None:
+    notice = unpack(pack(make()))["NOTICE.txt"]
+    sentence = (
+        "live: allcell 1.2.3, weights abababababab, lowest confidence 0.40, "
+        "largest overlap 0.50, 2026-01-02."
+    )
+    assert notice.count(sentence) == 1
+
+
+def test_the_number_of_a_box_in_coco_is_not_that_of_its_row() -> None:
+    outside = make()
+    outside.detections.xyxy[0] += 1000
+    boxes = json.loads(exports.to_coco([outside]))["annotations"]
+    assert [(box["id"], box["cell"]) for box in boxes] == [(1, 2), (2, 3), (3, 4)]
+
+
+def test_the_annotated_picture_has_the_numbers_and_says_how_it_was_made() -> None:
+    image = np.full((100, 200, 3), 230, np.uint8)
+    result, unknown = make(), replace(make(), made=None)
+    bare = draw(image, result.detections, CLASSES)
+    assert (result.draw(image)[:100] != bare[:100]).any(), "numbered labels"
+    assert result.draw(image).shape[0] > unknown.draw(image).shape[0], "one more line below"
 
 
 def test_warnings_stand_in_the_summary() -> None:

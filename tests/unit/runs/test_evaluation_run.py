@@ -120,6 +120,39 @@ def test_stopping_keeps_the_models_that_are_done():
     assert 0 < run.total_share < 1
 
 
+def test_a_set_that_is_let_go_during_a_run_is_released_when_it_ends():
+    gate = threading.Event()
+    slow = Engine(gate)
+    run = EvaluationRun(user_set(), [job(slow)])
+    run.start()
+    assert slow.reached.wait(60)
+    held = weakref.ref(run.images[0])
+    run.let_go()
+    assert run.images, "the run still needs them"
+    gate.set()
+    run.wait(60)
+    assert list(run.results) == [0], "and goes on"
+    assert not run.images
+    assert run.user_set.folder is None, "the archive is not kept for the whole session"
+    gc.collect()
+    assert held() is None
+
+
+def test_results_and_comparison_appear_together(monkeypatch):
+    """What a page reads at any moment of a run: a comparison is never of other models."""
+    seen = []
+
+    class Watched(EvaluationRun):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name in ("finished", "comparison", "results", "fields"):
+                now = self.finished
+                seen.append((len(now.results), now.comparison and len(now.comparison.models)))
+
+    finished(Watched(user_set(), [job(Engine()), job(Engine(), "other")]))
+    assert seen == [(0, None), (1, 1), (2, 2)]
+
+
 def test_a_run_whose_tab_is_gone_ends_by_itself():
     gate = threading.Event()
     slow = Engine(gate)

@@ -113,6 +113,7 @@ def snapshot(n):
         20.0,
         Timing(1, 2, 3, 6),
         datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + timedelta(milliseconds=n),
+        "ab" * 32,
     )
 
 
@@ -142,6 +143,9 @@ def test_the_zip_holds_frames_boxes_and_how_they_were_taken():
     assert session[1]["taken_at_utc"] == "2026-01-02T03:04:05Z"
     assert session[0]["confidence"] == "0.40"
     assert session[0]["hidden_classes"] == "smudge"
+    assert session[0]["weights_sha256"] == "ab" * 32
+    assert session[0]["allcell_version"]
+    assert ",0.40,0.50," in boxes
     assert "healthy" in boxes
     assert RESEARCH_USE in notice
     assert RESEARCH_USE in session[0]

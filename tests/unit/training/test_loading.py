@@ -8,8 +8,9 @@ from allcell.training.fields import Domain, TrainingField
 from allcell.training.loading import Tiles, tile_loader
 from allcell.training.tiles import TileMaker, TileRecipe
 
+pytestmark = pytest.mark.torch
 
-@pytest.mark.slow  # two processes that import torch
+
 def test_worker_processes_make_the_tiles_of_each_epoch():
     image = np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8)
     field = TrainingField("f", image, Detections.truth([(20, 20, 50, 50)], [1]))

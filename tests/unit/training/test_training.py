@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 import allcell.cli.train  # noqa: F401  (registers the command)
 from allcell.cli.base import app
-from allcell.data.dataset import read_yolo
 from allcell.data.laboratories import LABORATORIES
 from allcell.data.yolo import write_dataset_yaml, write_labels
+from allcell.data.yolo_sets import read_yolo
 from allcell.detections import Detections
 from allcell.errors import DataError
 from allcell.imaging.images import encode_png

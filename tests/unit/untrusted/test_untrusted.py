@@ -59,6 +59,88 @@ def test_each_layout_is_told_and_decoded(answer, image_size):
         np.testing.assert_allclose(named[name], np.array(box) / scale, rtol=0.01)
 
 
+@pytest.mark.parametrize("metadata", [{"names": NAMES}, {}], ids=["named", "not named"])
+def test_an_output_with_a_row_for_each_box_is_read_as_the_usual_one(metadata):
+    network = UntrustedNetwork.open(graph(anchor_free().T, metadata=metadata))
+    assert network.names == (("normal", "ALL", "RBC") if metadata else ())
+    assert ("It has 3 if its boxes have no score of their own" in network.remark) == (not metadata)
+    detector = network.detector(Claims("m", CLASSES))
+    assert detector.spec.output == "anchor_free"
+    turned, _ = detector.detect(DARK, confidence=0.5)
+    usual, _ = detector_of(graph(anchor_free()), Claims("m", CLASSES)).detect(DARK, confidence=0.5)
+    assert len(usual) == 2
+    np.testing.assert_array_equal(turned.xyxy, usual.xyxy)
+    np.testing.assert_array_equal(turned.class_id, usual.class_id)
+
+
+def one_box(*box, layout=anchor_free, surest=0.95):
+    """An answer with one sure box, of the class `ALL`, in place of the first."""
+    answer = layout().T if layout is anchor_free else layout()
+    answer[:, 4:] = 0
+    answer[0, :4] = box
+    answer[0, 4:] = [surest, 1] if layout is end_to_end else [0, surest, 0]
+    return answer.T if layout is anchor_free else answer
+
+
+@pytest.mark.parametrize(
+    ("box", "cells"),
+    [
+        pytest.param((32, 56, 10, 10), 0, id="all of it in the padding"),
+        pytest.param((32, 37.2, 10, 10), 0, id="less than a pixel of it in the picture"),
+        pytest.param((32, 35, 10, 10), 1, id="a cell that is cut by the edge"),
+        pytest.param((80, 16, 10, 10), 0, id="beyond the picture"),
+        pytest.param((32, 16, 10, 0), 0, id="without a height"),
+    ],
+)
+def test_what_is_not_in_the_picture_is_no_cell(box, cells):
+    # Twice as wide as high: the lower half of the input is padding.
+    picture = np.zeros((SIDE // 2, SIDE, 3), np.uint8)
+    detector = detector_of(graph(one_box(*box)), Claims("m", CLASSES))
+    found, _ = detector.detect(picture, confidence=0.5)
+    assert len(found) == cells
+    assert (found.xyxy[:, 3] <= SIDE // 2).all()
+
+
+@pytest.mark.parametrize(
+    ("layout", "box", "meant"),
+    [
+        pytest.param(anchor_free, (16, 16, -8, 8), "cx cy w h", id="a negative width"),
+        pytest.param(end_to_end, (40, 30, 10, 12), "x1 y1 x2 y2", id="a centre and a size"),
+    ],
+)
+def test_boxes_that_end_before_they_begin_are_refused(layout, box, meant):
+    broken, usual = one_box(*box, layout=layout), layout()
+    with pytest.raises(ModelError, match=f"Read as {layout.__name__}, 1 of .* negative") as refused:
+        detector_of(graph(broken), Claims("m", CLASSES))
+    assert meant in refused.value.remedy
+    detector = detector_of(breaks_on_light(usual, broken), Claims("m", CLASSES))
+    with pytest.raises(ModelError, match="negative width"):
+        detector.detect(LIGHT)
+    # Rows that fill up the table have no score.
+    none = one_box(*box, layout=layout, surest=0)
+    assert len(detector_of(graph(none), Claims("m", CLASSES)).detect(DARK)[0]) == 0
+
+
+@pytest.mark.parametrize("boxes", [0, 1, 3, 5, 6])
+def test_a_network_that_answers_with_as_many_boxes_as_it_finds(boxes):
+    detector = detector_of(
+        breaks_on_light(end_to_end()[:boxes], end_to_end()), Claims("m", CLASSES)
+    )
+    assert detector.spec.output == "end_to_end"
+    assert len(detector.detect(LIGHT, confidence=0.5)[0]) == 2
+
+
+@pytest.mark.parametrize("factor", [2, 10])
+@pytest.mark.parametrize("layout", [anchor_free, end_to_end])
+def test_boxes_in_pixels_of_another_picture_are_refused(layout, factor):
+    answer = layout().T if layout is anchor_free else layout()
+    grid = np.random.default_rng(0).uniform(0, SIDE * factor, (len(answer), 2))
+    answer[:, :4] = np.hstack([grid, grid + 9 if layout is end_to_end else 0 * grid + 9])
+    answer[:, 4] = np.maximum(answer[:, 4], 0.1)
+    with pytest.raises(ModelError, match="of 23 boxes lie outside the 64 x 64 pixels"):
+        detector_of(graph(answer.T if layout is anchor_free else answer), Claims("m", CLASSES))
+
+
 def test_two_classes_may_become_one():
     detector = detector_of(graph(anchor_free()), Claims("m", ("blast", "blast", "smudge")))
     found, _ = detector.detect(np.zeros((64, 64, 3), np.uint8), confidence=0.5)
@@ -238,7 +320,21 @@ def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
         pytest.param((84, 8400), (640, 640), [Fit("anchor_free", 80)], id="YOLOv8"),
         pytest.param((25200, 85), (640, 640), [Fit("anchor_based", 80)], id="YOLOv5"),
         pytest.param(
-            (300, 6), (640, 640), [Fit("end_to_end", None), Fit("anchor_based", 1)], id="YOLOv10"
+            (300, 6),
+            (640, 640),
+            [Fit("end_to_end", None), Fit("anchor_based", 1), Fit("anchor_free", 2, turned=True)],
+            id="YOLOv10",
+        ),
+        pytest.param(
+            (8400, 7),
+            (640, 640),
+            [Fit("anchor_free", 3, turned=True), Fit("anchor_based", 2)],
+            id="YOLOv8, one row for each box",
+        ),
+        pytest.param((0, 6), (640, 640), [Fit("end_to_end", None)], id="it found nothing in noise"),
+        pytest.param((5, 6), (640, 640), [Fit("end_to_end", None)], id="it found little in noise"),
+        pytest.param(
+            (8400, 5), (640, 640), [Fit("anchor_free", 1, turned=True)], id="the same, one class"
         ),
         pytest.param((25200, 6), (640, 640), [Fit("anchor_based", 1)], id="YOLOv5, one class"),
         pytest.param(

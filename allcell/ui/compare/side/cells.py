@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from allcell.classifier import FieldClass
+from allcell.environment.provenance import Provenance
 from allcell.imaging.images import RGBImage
 from allcell.models.registry import FIELD_CLASSES
 from allcell.report.agreement import NOT_FOUND, Agreement, Call, cells_csv
@@ -18,7 +19,7 @@ from allcell.text.noticed import csv_file
 from allcell.ui.compare.side.runs import SideDesk
 from allcell.ui.field.crops import crop, data_uri
 from allcell.ui.field.pictures import Picture
-from allcell.ui.field.table import SMALL_CROP_PX, pickable
+from allcell.ui.field.table import SMALL_CROP_PX, pickable, rounded
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.wording import plain
 
@@ -113,7 +114,7 @@ def cells(
     picture: Picture,
     agreement: Agreement,
     titles: Mapping[str, str],
-    thresholds: Mapping[str, float],
+    made: Mapping[str, Provenance],
     *,
     truth: bool,
     reservation: str = "",
@@ -125,7 +126,7 @@ def cells(
         picture: The field.
         agreement: Its cells.
         titles: Titles of the models by name, in the order of the calls.
-        thresholds: Lowest confidence of the models by name, 0 to 1.
+        made: How the boxes of the models came about, by name.
         truth: Whether the ground truth is shown.
         reservation: What has to be said with the table (see `Cautioned.reservation`).
     """
@@ -172,7 +173,7 @@ def cells(
     )
     st.download_button(
         "Download the cells (CSV)",
-        csv_file(cells_csv(agreement, thresholds, truth=truth, reservation=reservation)),
+        csv_file(cells_csv(agreement, made, truth=truth, reservation=reservation)),
         "side-by-side.csv",
         "text/csv",
         icon=":material/download:",
@@ -196,7 +197,7 @@ def table_of(
         columns["Truth"] = [title_of(c.truth.class_name) if c.truth else "no cell" for c in found]
     pairs = comb(len(titles), 2)
     columns["Pairs that differ"] = [f"{round(c.disagreement * pairs)} of {pairs}" for c in found]
-    columns["Confidence spread"] = [cell.spread for cell in found]
+    columns["Confidence spread"] = [rounded(cell.spread, 2) for cell in found]
     return pd.DataFrame(columns)
 
 

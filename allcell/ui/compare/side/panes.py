@@ -96,7 +96,7 @@ def compared(
             picture,
             agreement,
             titles,
-            thresholds,
+            {name: result.made for name, result in results.items() if result.made},
             truth=truth is not None,
             reservation=about.reservation,
         )

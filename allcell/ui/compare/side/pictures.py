@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from allcell.errors import ImageError
 from allcell.imaging.images import encode_png
 from allcell.settings import settings
 from allcell.synth.field import render
@@ -17,21 +18,28 @@ from allcell.synth.samples import Sample, samples
 from allcell.ui.compare.user_session import images_of_set, picture_of_set
 from allcell.ui.field.bench import bench
 from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.handover import FROM_DETECT, ON_DETECT, ORIGIN, ORIGIN_CHOSEN
 from allcell.ui.field.pictures import Picture, picture_memory
+from allcell.ui.sessions import uploads
+from allcell.ui.shell.problems import show_problem
 
-_ORIGIN, _UPLOADER, _UPLOADED = "side.origin", "side.uploader", "side.uploaded"
-_SAMPLE, _FIELD, _BENCH = "side.sample", "side.field", "side.bench"
+_UPLOADER, _UPLOADED, _NOT_TAKEN = "side.uploader", "side.uploaded", "side.not_taken"
+_SAMPLE, _FIELD = "side.sample", "side.field"
 
 
 def choose_picture() -> Picture | None:
     """Ask where the picture comes from, and for the picture; None if none is chosen yet."""
+    # Who has opened pictures on Detect wants to see those, not to choose or upload one again.
+    if bench().pictures and not st.session_state.get(ORIGIN_CHOSEN):
+        st.session_state[ORIGIN] = FROM_DETECT
     origin = st.segmented_control(
         "Image",
         list(ORIGINS),
         default=next(iter(ORIGINS)),
         required=True,
-        key=_ORIGIN,
+        key=ORIGIN,
         persist_state="session",
+        on_change=lambda: st.session_state.update({ORIGIN_CHOSEN: True}),
     )
     return ORIGINS[origin]()
 
@@ -70,9 +78,16 @@ def _uploaded() -> Picture | None:
         file = st.session_state[_UPLOADER]
         # The picture before it is let go.
         picture_memory().let_go(_UPLOADED)
-        st.session_state[_UPLOADED] = file and Picture.of(file.name, file.getvalue())
-        if file:
-            picture_memory().hold(_UPLOADED, st.session_state[_UPLOADED])
+        st.session_state[_UPLOADED] = st.session_state[_NOT_TAKEN] = None
+        if file is None:
+            return
+        try:
+            picture = Picture.of(file.name, uploads.content(file))
+        except ImageError as error:
+            st.session_state[_NOT_TAKEN] = error
+            return
+        st.session_state[_UPLOADED] = picture
+        picture_memory().hold(_UPLOADED, picture)
 
     st.file_uploader(
         f"One photograph: {FORMATS}",
@@ -81,6 +96,8 @@ def _uploaded() -> Picture | None:
         on_change=take,
         help="It stays in the memory of the computer that runs this app; nothing is stored.",
     )
+    if not_taken := st.session_state.get(_NOT_TAKEN):
+        show_problem(not_taken)
     # After a change of page the uploader is empty, but its picture stays.
     picture: Picture | None = st.session_state.get(_UPLOADED)
     return picture
@@ -93,13 +110,13 @@ def _on_the_bench() -> Picture | None:
         return None
     ids = list(pictures)
     names = {picture.id: picture.name for picture in pictures.values()}
-    if st.session_state.get(_BENCH) not in ids:
-        st.session_state[_BENCH] = bench().shown or ids[0]
+    if st.session_state.get(ON_DETECT) not in ids:
+        st.session_state[ON_DETECT] = bench().shown or ids[0]
     chosen = st.selectbox(
         "Image on the Detect page",
         ids,
         format_func=names.__getitem__,
-        key=_BENCH,
+        key=ON_DETECT,
         persist_state="session",
     )
     return pictures[chosen]
@@ -129,6 +146,6 @@ def _of_user_set() -> Picture | None:
 ORIGINS: Mapping[str, Callable[[], Picture | None]] = {
     "Synthetic sample": _sample,
     "File of yours": _uploaded,
-    "From Detect": _on_the_bench,
+    FROM_DETECT: _on_the_bench,
     "Field of your set": _of_user_set,
 }

@@ -8,7 +8,8 @@ import streamlit as st
 
 from allcell.evaluation.bundle import pack
 from allcell.evaluation.scored import compare_scored
-from allcell.runs.evaluation import EvaluationRun, numbered
+from allcell.runs.evaluation import EvaluationRun
+from allcell.runs.measured import numbered
 from allcell.ui.shell.controls import choose_names, kept_names
 
 #: What a set is called where file names are left out: its name may hold a patient's, too.
@@ -49,11 +50,12 @@ def bundle(run: EvaluationRun, *, named: bool) -> bytes:
             f"{number}-{PurePath(name).stem}" for number, name in zip(names, run.names, strict=True)
         ]
     data = run.user_set.name if named else _UNNAMED
+    finished = run.finished
     models = [
         scored.renamed(data, run.user_set.split, names)
-        for _, scored in sorted(dict(run.results).items())
+        for _, scored in sorted(finished.results.items())
     ]
-    fields = [judged for _, judged in sorted(dict(run.fields).items())]
+    fields = [judged for _, judged in sorted(finished.fields.items())]
     return pack(
         [m.predictions for m in models],
         [m.result for m in models],

@@ -24,6 +24,7 @@ from allcell.models.registry import CLASSES, WHITE_CELLS
 from allcell.runs.evaluation import UserSet
 from allcell.settings import settings
 from allcell.ui.compare.user_session import let_go
+from allcell.ui.sessions import uploads
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
@@ -138,7 +139,11 @@ def _take_zip() -> None:
     file = st.session_state[_UPLOADER]
     _forget()
     if file is not None:
-        content = file.getvalue()
+        try:
+            content = uploads.content(file)
+        except AllcellError as error:
+            st.session_state[_ERROR] = error
+            return
         _keep(hashlib.sha256(content).hexdigest(), PurePath(file.name).stem, content)
 
 

@@ -139,10 +139,12 @@ def _outcome(run: EvaluationRun) -> None:
     for position, words in sorted(dict(run.failures).items()):
         show_problem(words, of=run.jobs[position].spec.title)
     if run.stopped and not run.running:
-        st.caption(f"Stopped after {len(run.results) + len(run.fields)} of {len(run.jobs)} models.")
-    if not run.results:
+        st.caption(f"Stopped after {run.done - len(run.failures)} of {len(run.jobs)} models.")
+    finished = run.finished
+    if not finished.results:
         return
-    titles = ", ".join(run.jobs[n].spec.title for n in sorted({**run.results, **run.fields}))
+    done = sorted({**finished.results, **finished.fields})
+    titles = ", ".join(run.jobs[n].spec.title for n in done)
     st.success(
         f"Measured on {set_title(run)}, {len(run.names)} images: {titles}. "
         "The other tabs show it while *Measured on* above names your set.",

@@ -64,7 +64,7 @@ def measured(answers: Answers) -> None:
 
 def scored_models(run: EvaluationRun) -> list[tuple[str, EvaluationResult]]:
     """Display title and scores of each model that is done."""
-    done = sorted(dict(run.results).items())
+    done = sorted(run.results.items())
     return [(run.jobs[n].spec.title, scored.result) for n, scored in done]
 
 
@@ -88,9 +88,10 @@ def _thresholds(run: EvaluationRun) -> None:
         alt="For each model the threshold in use and the best one for this set",
     )
     st.caption(
-        "F1: mean of blasts and healthy white cells, one class a cell. Best: the lowest of .10, "
-        ".15 ... .90 whose F1 is within .005 of the highest, as our own thresholds were chosen. It "
-        "is chosen on the very images that it is scored on, so its F1 is optimistic: check it on "
+        "F1: mean of blasts and healthy white cells, one class a cell; a class that a model does "
+        "not have is left out. Best: the lowest of .10, .15 ... .90 whose F1 is within .005 of the "
+        "highest, as our own thresholds were chosen. It is chosen on the very images that it is "
+        "scored on, so its F1 is optimistic: check it on "
         "others before you use it."
     )
 
@@ -118,8 +119,9 @@ def best_thresholds(models: Sequence[tuple[str, Evidence]]) -> pd.DataFrame:
 
 def _whole_fields(run: EvaluationRun) -> None:
     st.subheader("Whole fields: is there a blast?", anchor=False)
-    found: dict[int, FieldCounts] = {n: judged.counts for n, judged in run.fields.items()}
-    for n, scored in run.results.items():
+    finished = run.finished
+    found: dict[int, FieldCounts] = {n: judged.counts for n, judged in finished.fields.items()}
+    for n, scored in finished.results.items():
         fields = scored.result.fields
         found[n] = FieldCounts.of([f.blast_present for f in fields], scored.result.right)
     table = field_scores([(short_title(run.jobs[n].spec), c) for n, c in sorted(found.items())])

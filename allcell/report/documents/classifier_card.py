@@ -9,7 +9,7 @@ from typing import Any
 
 from allcell.models.registry import ClassifierSpec
 from allcell.models.weights import ModelFiles
-from allcell.report.card_sections import number, share_text
+from allcell.report.documents.card_sections import number, share_text
 from allcell.report.laboratories.tables import classifier_card_section
 from allcell.report.metrics_files import read_metrics, read_training
 from allcell.report.paper import CNN_FOOTNOTE

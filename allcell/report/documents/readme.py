@@ -9,7 +9,7 @@ from typing import Any
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import read_manifest
-from allcell.report.gpu_check import card_section
+from allcell.report.documents.gpu_check import card_section
 from allcell.report.laboratories.scores import model_with_twins
 from allcell.report.laboratories.tables import readme_section
 from allcell.report.metrics_files import read_metrics

@@ -10,7 +10,7 @@ from allcell.data.laboratories import LABORATORIES
 from allcell.evaluation.intervals import NO_WIDTH
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles
-from allcell.report.card_sections import beside_the_paper, failures, section
+from allcell.report.documents.card_sections import beside_the_paper, failures, section
 from allcell.report.laboratories.tables import card_section
 from allcell.report.metrics_files import read_comparison, read_metrics, read_training
 from allcell.report.unlike_paper import saw_test_scores, unlike_paper

@@ -201,10 +201,15 @@ def beside_the_paper(
         against = [d for d in comparison["differences"] if _pair(d) == {spec.name, _UNTRAINED}]
         rows = [_difference(d, spec.name) for d in against if d["measure"] in _SHOWN_DIFFERENCES]
         if rows:
+            # Before version 0.3 each score was adjusted for by itself.
+            family = (
+                f"{len(comparison['differences'])} comparisons of models and scores"
+                if "draws" in comparison
+                else "pairs of models"
+            )
             parts.append(
                 f"Compared with `{_UNTRAINED}`, which has the same training fields and no "
-                "pre-training (paired over the fields; p Holm-adjusted over all "
-                f"{len(comparison['differences'])} comparisons of models and scores): "
+                f"pre-training (paired over the fields; p Holm-adjusted over all {family}): "
                 + "; ".join(rows)
                 + "."
             )

@@ -1,0 +1,56 @@
+"""The user's own labelled set on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from allcell.cli.base import say
+from allcell.data.dataset import WHOLE, LabelledImage, check_pictures
+from allcell.data.labelled_sets import open_set, part_of, read_labelled
+from allcell.errors import DataError
+
+
+def read_set(
+    data: Path, split: str, mapping: Sequence[str]
+) -> tuple[str, str, list[LabelledImage]]:
+    """Read a part of a set, and check that all of its pictures can be decoded.
+
+    Args:
+        data: A folder, a ZIP, or the `data.yaml` in a folder.
+        split: The part, as the user calls it.
+        mapping: `theirs=ours` for each class.
+
+    Returns:
+        The name of the set, that of the part as the set calls it, and the images.
+
+    Raises:
+        DataError: If it is not a labelled set, or some of it is wrong.
+        ImageError: If a picture cannot be read.
+    """
+    targets = _mapping(mapping)
+    folder = open_set(data)
+    part = part_of(folder, split)
+    if part != split:
+        say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
+    images = read_labelled(folder, part, mapping=targets)
+    check_pictures(images)
+    if not any(len(item.truth) for item in images):
+        say("there is no labelled cell: every box is a false alarm")
+    # A ZIP is called as the folder was, a set named by its `data.yaml` as its folder is.
+    path = data.resolve().parent if data.suffix in (".yaml", ".yml") else data.resolve()
+    return path.name if path.is_dir() else path.stem, part, images
+
+
+def _mapping(pairs: Sequence[str]) -> dict[str, str | None]:
+    """Parse `theirs=ours`; an empty ours leaves the class out."""
+    mapping: dict[str, str | None] = {}
+    for pair in pairs:
+        theirs, sign, ours = pair.rpartition("=")
+        if not sign or not theirs:
+            raise DataError(
+                f"--map {pair} is not of the form theirs=ours.",
+                "For example --map lymphoblast=blast.",
+            )
+        mapping[theirs] = ours or None
+    return mapping

@@ -1,0 +1,297 @@
+"""Reading a labelled YOLO folder for evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.data.class_names import IGNORED, class_targets
+from allcell.data.dataset import (
+    OVERSHOOT,
+    WHOLE,
+    LabelledImage,
+    OnImage,
+    labelled,
+    picture_size_px,
+)
+from allcell.data.folders import Tree, child, inside
+from allcell.data.yolo import (
+    find_names,
+    has_key_points,
+    label_lines,
+    listed_pictures,
+    listed_splits,
+    malformed,
+    read_class_names,
+)
+from allcell.data.zipped import DataPath, shown
+from allcell.errors import DataError
+from allcell.imaging.images import SUFFIXES, SUPPORTED
+from allcell.models.registry import CLASSES
+
+#: File and line, class, and fractions of one cell in a label file.
+_LabelRow: TypeAlias = tuple[str, int, list[float]]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture of a set: its file, its path in its folder without suffix, its labels if any."""
+
+    path: DataPath
+    stem: str
+    labels: DataPath | None
+
+
+def read_yolo(
+    data_dir: DataPath,
+    split: str,
+    *,
+    mapping: Mapping[str, str | None] | None = None,
+    on_image: OnImage | None = None,
+) -> list[LabelledImage]:
+    """Read one split of a YOLO folder.
+
+    The folder holds `data.yaml` (`names:`), `images/<split>/*`, `labels/<split>/<stem>.txt` (one
+    line per cell: class cx cy w h, maybe with a confidence, or class and a polygon, in fractions of
+    the image; an image without such a file has no cells), and optionally
+    `ignore/<split>/<stem>.txt` (cx cy w h) and `xyc/<stem>.xyc` (x y in pixels). Images and labels
+    may also lie in `<split>/images` and `<split>/labels`; the images of an undivided set, split
+    `WHOLE`, in `images` itself. In each of these there may be further folders, the same for images
+    and labels.
+
+    Args:
+        data_dir: The folder.
+        split: `test`, for example.
+        mapping: From the folder's class names to `blast`, `healthy`, `smudge`, `ignore`, or None
+            for a class to leave out, not a white cell. Names that allcell uses itself need no
+            entry (`cancer` is blast, `cut` is ignore), nor do classes without a cell in the split.
+        on_image: Called with the number of images read and their total; may raise to stop.
+
+    Returns:
+        The images in order of their names.
+
+    Raises:
+        DataError: If a folder or file is missing or malformed, or a class is not mapped.
+        ImageError: If an image cannot be read.
+    """
+    images, labels = yolo_folders(data_dir, split)
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise DataError(
+                f"There is no folder {shown(folder, data_dir)}.",
+                "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
+            )
+    names, bare = read_class_names(data_dir), has_key_points(data_dir)
+    pictures = _pictures(images, labels, data_dir, split)
+    if not pictures:
+        raise DataError(
+            f"There is no image in {shown(images, data_dir)}.", "Check --data and --split."
+        )
+    cells = []
+    for picture in pictures:
+        if on_image:
+            on_image(0, len(pictures))
+        cells.append(list(_cells(picture.labels, data_dir, len(names), bare)))
+    used = sorted({class_id for rows in cells for _, class_id, _ in rows})
+    wanted = class_targets([names[class_id] for class_id in used], mapping)
+    targets = dict(zip(used, wanted, strict=True))
+    ignored = Tree(child(data_dir / "ignore", split))
+    experts = Tree(data_dir / "xyc")
+    found = []
+    for done, (picture, rows) in enumerate(zip(pictures, cells, strict=True), 1):
+        cut = list(label_lines(ignored.find(f"{picture.stem}.txt"), data_dir))
+        points = experts.find(f"{picture.stem}.xyc")
+        found.append(_read_image(picture, data_dir, rows, targets, cut, points))
+        if on_image:
+            on_image(done, len(pictures))
+    return found
+
+
+def is_yolo(data_dir: DataPath, split: str) -> bool:
+    """Whether a folder is a YOLO data set; `split` makes no difference."""
+    return find_names(data_dir) is not None
+
+
+def yolo_splits(data_dir: DataPath) -> set[str] | None:
+    """The splits that have labels, `WHOLE` if the set is not divided; None if it is not YOLO."""
+    if not is_yolo(data_dir, WHOLE):
+        return None
+    folders = (*inside(data_dir), *inside(child(data_dir, "images")))
+    names = {path.name for path in folders if path.is_dir()}
+    found = {n for n in names if all(folder.is_dir() for folder in yolo_folders(data_dir, n))}
+    images, labels = yolo_folders(data_dir, WHOLE)
+    if found or not (images.is_dir() and labels.is_dir()):
+        return found
+    return listed_splits(data_dir) or ({WHOLE} if inside(labels) else set())
+
+
+def _is_mixed(folder: DataPath) -> bool:
+    """Whether pictures lie in a folder with their labels beside them, as darknet has it."""
+    names = {path.name.lower() for path in inside(folder)}
+    stems = {name.removesuffix(".txt") for name in names if name.endswith(".txt")}
+    return any(name.endswith(SUFFIXES) and name.rpartition(".")[0] in stems for name in names)
+
+
+def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
+    """Folders of one split's images and labels, where the usual tools put them; may be missing."""
+    images, labels = child(data_dir, "images"), child(data_dir, "labels")
+    if (images / split).is_dir():
+        return images / split, labels / split
+    if child(data_dir / split, "images").is_dir():
+        return child(data_dir / split, "images"), child(data_dir / split, "labels")
+    mixed = data_dir if split == WHOLE else data_dir / split
+    if not images.is_dir() and _is_mixed(mixed):
+        return mixed, mixed
+    whole = split == WHOLE or split in listed_splits(data_dir)
+    return (images, labels) if whole else (images / split, labels / split)
+
+
+def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
+    """Number of boxes of each class that has any in one split, by the folder's class names.
+
+    Raises:
+        DataError: If a file is missing or malformed.
+    """
+    names, bare = read_class_names(data_dir), has_key_points(data_dir)
+    images, labels = yolo_folders(data_dir, split)
+    if not (images.is_dir() and labels.is_dir()):
+        return {}
+    # By name: two classes may have the same.
+    counts = Counter(
+        names[class_id]
+        for picture in _pictures(images, labels, data_dir, split)
+        for _, class_id, _ in _cells(picture.labels, data_dir, len(names), bare)
+    )
+    return {name: counts[name] for name in dict.fromkeys(names) if counts[name]}
+
+
+def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath, split: str) -> list[_Picture]:
+    """The pictures of a folder by name, each with its labels.
+
+    Raises:
+        DataError: If it is not clear which labels are whose.
+    """
+    texts, shots = Tree(labels), Tree(images)
+    found: list[_Picture] = []
+    owners: dict[DataPath, DataPath] = {}
+    other: dict[DataPath, DataPath | None] = {}
+    for name, path in shots.files.items():
+        stem = str(PurePosixPath(name).with_suffix(""))
+        own = texts.find(f"{stem}.txt")
+        if not name.lower().endswith(SUFFIXES):
+            if own not in (None, path):
+                other[path] = own
+            continue
+        if own is not None and owners.setdefault(own, path) != path:
+            raise DataError(
+                f"{shown(owners[own], data_dir)} and {shown(path, data_dir)} share the labels "
+                f"{shown(own, data_dir)}.",
+                "Keep one of the two, or give them names of their own.",
+            )
+        found.append(_Picture(path, stem, own))
+    if strange := next((path for path, own in other.items() if own not in owners), None):
+        raise DataError(
+            f"{shown(strange, data_dir)} has labels, but is not a kind of picture that is read.",
+            f"Save it as {SUPPORTED}.",
+        )
+    bare = next((picture for picture in found if picture.labels is None), None)
+    left = (path for path in texts.files.values() if path not in owners)
+    lonely = next((path for path in left if _holds_labels(path, data_dir)), None)
+    # Either alone is usual: a picture without a cell, labels of a picture that was taken out.
+    if bare is not None and lonely is not None:
+        raise DataError(
+            f"{shown(lonely, data_dir)} belongs to no picture, and {shown(bare.path, data_dir)} "
+            "has no labels.",
+            "Give labels the name and the folder of their picture, and take out those without one.",
+        )
+    listed = None if images.name == split else listed_pictures(data_dir, split)
+    if listed is None:
+        return found
+    chosen = set()
+    for where, name in listed:
+        image = shots.find_anywhere(name)
+        if image is None:
+            raise malformed(where, f"a picture in {shown(images, data_dir)}, not {name}")
+        chosen.add(image)
+    return [picture for picture in found if picture.path in chosen]
+
+
+def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
+    """Whether a text holds labels; beside them may lie lists of classes or of files."""
+    if not path.name.lower().endswith(".txt"):
+        return False
+    try:
+        return any(len(values) >= 5 for _, values in label_lines(path, data_dir))
+    except DataError:
+        return False
+
+
+def _cells(
+    path: DataPath | None, data_dir: DataPath, classes: int, key_points: bool
+) -> Iterator[_LabelRow]:
+    for where, row in label_lines(path, data_dir):
+        values = row[:5] if key_points else row
+        # The sixth value is the confidence of whoever suggested the box.
+        sixth = len(values) == 6 and 0 <= values[5] <= 1
+        if len(values) != 5 and not sixth and (len(values) < 7 or len(values) % 2 == 0):
+            raise malformed(where, "class cx cy w h, or class and a polygon")
+        if values[0] not in range(classes):
+            raise malformed(where, f"a class from 0 to {classes - 1}")
+        yield where, int(values[0]), values[1:5] if sixth else values[1:]
+
+
+def _read_image(
+    picture: _Picture,
+    data_dir: DataPath,
+    cells: Sequence[_LabelRow],
+    targets: Mapping[int, str | None],
+    cut: Sequence[tuple[str, list[float]]],
+    centroid_path: DataPath | None,
+) -> LabelledImage:
+    width_px, height_px = picture_size_px(picture.path)
+    boxes: dict[str, list[list[float]]] = {name: [] for name in (*CLASSES, IGNORED)}
+    for where, class_id, values in cells:
+        target = targets[class_id]
+        box = _corners(values, where)
+        if target is not None:
+            boxes[target].append(box)
+    for where, values in cut:
+        if len(values) != 4:
+            raise malformed(where, "cx cy w h")
+        boxes[IGNORED].append(_corners(values, where))
+    points = None
+    if centroid_path is not None:
+        rows = list(label_lines(centroid_path, data_dir))
+        for where, values in rows:
+            if len(values) != 2 or not (0 <= values[0] <= width_px and 0 <= values[1] <= height_px):
+                raise malformed(where, f"x y within the {width_px} x {height_px} image")
+        points = np.array([values for _, values in rows], np.float32).reshape(-1, 2)
+    size = np.array([width_px, height_px, width_px, height_px])
+    return labelled(
+        picture.path,
+        [(name, (np.array(box) * size).tolist()) for name, rows in boxes.items() for box in rows],
+        points,
+        name=picture.stem,
+    )
+
+
+def _corners(values: Sequence[float], where: str) -> list[float]:
+    """x1 y1 x2 y2 of cx cy w h, or of a polygon, all in fractions of the image."""
+    numbers: npt.NDArray[np.float64] = np.array(values)
+    if not ((numbers >= -OVERSHOOT) & (numbers <= 1 + OVERSHOOT)).all():
+        raise malformed(where, "fractions of the image, 0 to 1")
+    if len(numbers) == 4:
+        low, high = numbers[:2] - numbers[2:] / 2, numbers[:2] + numbers[2:] / 2
+    else:
+        points = numbers.reshape(-1, 2)
+        low, high = points.min(axis=0), points.max(axis=0)
+    low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    if not (high > low).all():
+        raise malformed(where, "a box with an area, in the image")
+    return [*low.tolist(), *high.tolist()]

@@ -1,0 +1,1 @@
+"""What is written anew from the JSON of measurements: cards and README."""
