@@ -57,6 +57,7 @@ class Check:
         names = [spec.name for spec in MODELS if spec.name in manifest]
         self.models = [n for n in names if manifest[n].has_checkpoint(settings().weights_dir)]
         self.result["models"] = self.models
+        self.result["weights"] = {n: manifest[n].checkpoint.sha256 for n in self.models}
         self.result["left_out"] = [n for n in names if n not in self.models]
         if self.result["left_out"]:
             say(f"without weights here, left out: {', '.join(self.result['left_out'])}")

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from allcell.models.weights import read_manifest
+
 #: Its file among the metrics.
 FILE = "gpu_check.json"
 
@@ -31,8 +33,8 @@ def card_section(weights_dir: Path) -> str:
     lines = [
         f"**On a CUDA card** (`tools/gpu_check.sh`; one {about['device']}, "
         f"torch {about['torch']}, half precision, {about['date']}; rendered fields): a 1280x720 "
-        "frame to boxes, scale known. The card scales the frame and runs the network as a CUDA "
-        "graph, whose replay alone is shown beside it.",
+        "frame to boxes, scale known, stain left as it is. The card scales the frame and runs the "
+        "network as a CUDA graph, whose replay alone is shown beside it.",
         "",
         "| model | input | ms, median / p95 | frames/s | graph's replay, ms | without graphs, ms |",
         "|---|---|---|---|---|---|",
@@ -56,7 +58,17 @@ def card_section(weights_dir: Path) -> str:
             "Against the CPU in 32 bits, a box agrees at an IoU above .95, scores within .02 and "
             f"the same class: {'; '.join(agreement)}.",
         ]
+    today, then = read_manifest(weights_dir), result.get("weights", {})
+    other = [
+        n for n in result["models"] if n in today and today[n].checkpoint.sha256 != then.get(n)
+    ]
+    if other:
+        lines += ["", f"Whether it was with today's weights is not on record: {_listed(other)}."]
     return "\n".join(lines)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _row(name: str, m: dict[str, Any]) -> str:
