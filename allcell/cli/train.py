@@ -91,12 +91,21 @@ def _train_detector(
         )
 
     run_it = partial(train_model, device=device, threads=threads, workers=workers, on_epoch=show)
-    if recipe.start and weights is None:
-        first = load_recipe(recipe.start)
+
+    def prepared(start: str) -> Path | None:
+        """The best checkpoint of the recipe `start`, prepared by what it starts from itself."""
+        if not start:
+            return None
+        first = load_recipe(start)
         if not isinstance(first, Recipe):
-            raise DataError(f"{recipe.start} is not a detector's recipe.", "Correct recipes.yaml.")
-        say(f"pre-training: {recipe.start}, in {run.parent / recipe.start}")
-        weights = run_it(first, data, run.parent / recipe.start)
+            raise DataError(f"{start} is not a detector's recipe.", "Correct recipes.yaml.")
+        before = prepared(first.start)
+        say(f"pre-training: {start}, in {run.parent / start}")
+        return run_it(first, data, run.parent / start, weights=before)
+
+    # A run that was begun has what it started from.
+    if weights is None and not (run / "weights" / "last.pt").exists():
+        weights = prepared(recipe.start)
     best = run_it(recipe, data, run, weights=weights)
     taken = _choose(recipe, best, data)
     say(f"chosen checkpoint: {taken}")

@@ -78,6 +78,7 @@ MODELS: tuple[ModelSpec, ...] = (
         title="allcell live",
         summary="Small and fast, made for two laptop cores and a moving stage.",
         output="anchor_free",
+        normalise_stain=True,
         confidence=0.40,
         architecture="live.yaml",
     ),
