@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.boxes import Letterbox, clip, nms, suppress
-from allcell.detections import Detections, FloatArray
+from allcell.detections import BoolArray, Detections, FloatArray
 from allcell.engines.base import BatchEngine
 from allcell.engines.decode import decode
 from allcell.imaging.preprocess import plan_tiles, uncut
@@ -146,9 +146,7 @@ class Searched:
         height, width = self.image.shape[:2]
         w, h = self.fit.source_width_px, self.fit.source_height_px
         xyxy = clip(self.fit.to_source(found.xyxy), w, h)
-        # What lies in the padding, or ends before it begins, is nothing in the picture.
-        least = _LEAST_PX / max(1.0, self.fit.scale_x)
-        there = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf) >= least
+        there = _in_picture(xyxy, self.fit)
         found, xyxy = found[there], xyxy[there]
         if len(self.tiles) > 1:
             whole = uncut(xyxy, (x, y, w, h), (width, height), self.fit.scale_x)
@@ -173,6 +171,13 @@ class Searched:
             len(self.tiles),
             self.full_tiles,
         )
+
+
+def _in_picture(xyxy: FloatArray, fit: Letterbox) -> BoolArray:
+    """Which boxes have an extent: the others lie in the padding, or end before they begin."""
+    least = _LEAST_PX / max(1.0, fit.scale_x)
+    there: BoolArray = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf) >= least
+    return there
 
 
 #: A picture and where one of its tiles starts (x, y).
@@ -245,6 +250,8 @@ def _add_together(pictures: Sequence[Searched], raws: Sequence[FloatArray], want
     found = Detections(
         clip(xyxy, width, height), np.minimum(best[owner, column], 1), mine[:, 4:].argmax(axis=1)
     )
+    there = _in_picture(found.xyxy, fit)
+    found, owner = found[there], owner[there]
     # Pictures laid side by side: boxes of two never meet.
     apart = found.xyxy.astype(float)
     apart[:, ::2] += owner[:, None] * (2.0 * width)

@@ -21,7 +21,7 @@ from allcell.evaluation.predictions import Setting, data_sha256, predict
 from allcell.evaluation.scored import Scored, compare_scored
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.runs.guard import BackgroundRun, StoppedError
-from allcell.runs.measured import Measured, ScoreKey, numbered
+from allcell.runs.measured import RunScores, ScoreKey, numbered
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class EvaluationRun(BackgroundRun):
     images: tuple[LabelledImage, ...] = ()
     names: tuple[str, ...] = ()
     data_sha256: str = ""
-    finished: Measured = field(default_factory=Measured)
+    finished: RunScores = field(default_factory=RunScores)
     error: str = ""
     _started_s: float = 0.0
     _unwanted: bool = False
@@ -235,7 +235,7 @@ class EvaluationRun(BackgroundRun):
         if results:
             compared = compare_scored(list(results.values()), list(fields.values()))
         # In one assignment: a page that reads them meanwhile gets all of the old or all of the new.
-        self.finished = Measured(results, fields, compared)
+        self.finished = RunScores(results, fields, compared)
 
     def _done(
         self, job: DetectorJob | FieldJob, images: Sequence[LabelledImage]

@@ -22,7 +22,7 @@ class ScoreKey:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class RunScores:
     """What a run has measured so far; never changed, so that its parts belong together.
 
     Attributes:
