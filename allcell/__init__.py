@@ -3,7 +3,7 @@
 >>> import allcell
 >>> result = allcell.detect("smear.png")
 >>> result.counts.blasts
-5
+6
 
 Everything here is loaded on first use: `import allcell` itself takes almost no time.
 """

@@ -98,6 +98,7 @@ def test_other_laboratories_never_seen_beside_shipped_and_all_detectors(
     }
     (weights / "metrics" / f"{name}_training.json").write_text(json.dumps(facts))
     write_manifest(left_out_dir(weights), {name: read_manifest(weights)["live"]})
+    (weights / "metrics" / f"live_{part}.json").unlink()
     show(app, "Other laboratories")
     assert "expect it to find about 77 of 100 blasts" in texts(app)
     table = app.dataframe[0].value.set_index("Laboratory")

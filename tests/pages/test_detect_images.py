@@ -160,7 +160,7 @@ def test_the_browser_can_count_at_any_threshold(
     app = upload(("a.png", smear))
     app.button_group(key="detect.classes.live").set_value(["healthy"]).run()
     field = drawn[-1]
-    assert (field["lowest"], field["slider"]) == (0.4, THRESHOLD)
+    assert (field["lowest"], field["slider"]) == (get_spec("live").confidence, THRESHOLD)
     counted = {title: np.round(scores, 2).tolist() for title, scores in field["counted"].items()}
     assert counted == {"Blasts": [0.9, 0.6], "Healthy WBC": [0.7, 0.15], "Smudges": [0.5]}
     boxes = [(box["number"], box["kind"], round(box["confidence"], 2)) for box in field["boxes"]]
