@@ -6,8 +6,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from allcell.data.laboratories import LABORATORIES
+from allcell.data.laboratories import LABORATORIES, Laboratory
 from allcell.evaluation.intervals import NO_WIDTH
+from allcell.models.left_out import sets_seen
 from allcell.models.registry import ModelSpec
 from allcell.models.weights import ModelFiles
 from allcell.report.documents.card_sections import beside_the_paper, failures, section
@@ -61,9 +62,7 @@ $laboratories
 
 ## Data
 
-Trained on fields of ALL-IDB1 (Donida Labati, Piuri, Scotti, ICIP 2011; free for research on \
-request, not redistributable and not included here), on BCCD (MIT) and on PBC (Acevedo et al. \
-2020, CC BY 4.0). Of the 107 distinct ALL-IDB1 fields, the 17 on which the paper's authors ran \
+$sources Of the 107 distinct ALL-IDB1 fields, the 17 on which the paper's authors ran \
 inference are the test split, $test_use; 13 are for \
 validation; 8 that show part of a test field again are left out; the others are for \
 training. ALL-IDB1 names no patients, so fields of one patient may be on both sides of the \
@@ -92,12 +91,13 @@ $failures
 
 ## Limits
 
-- Few test fields, one camera, one hospital. Wherever an interval is given, read it. \
-$no_width
+- Few test fields; those of ALL-IDB1 are from one camera and one hospital. Wherever an \
+interval is given, read it. $no_width
 - Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and the other \
-cells in view, and all blasts come from one laboratory. The held-out fields of BCCD and PBC \
-(above) come from laboratories whose other fields, all healthy, are in training: the absence of \
-false blasts there does not rule out that a model takes a laboratory's colours as a sign of health.
+cells in view, and all blasts that it learned come from $blasts. The held-out fields of healthy \
+laboratories (above) come from where other fields, all healthy, are in training, if it has seen \
+them: the absence of false blasts there does not rule out that a model takes a laboratory's colours \
+as a sign of health.
 - One rule of the scale estimate (use a weak measurement rather than the default) was chosen after \
 seeing false blasts on the held-out PBC fields.
 - Smudge cells, dark lymphocytes and platelet clumps are the usual mistakes.
@@ -139,6 +139,8 @@ def render_card(spec: ModelSpec, files: ModelFiles, weights_dir: Path) -> str:
         unlike=unlike_paper(spec, files, facts, test) or "the paper has no such model",
         test_use=_TEST_SCORE_SEEN if saw_test_scores(facts) else _NEVER,
         laboratories=card_section(weights_dir, spec.name),
+        sources=_sources(facts),
+        blasts=_blasts(facts),
         training=_training(facts, spec.name),
         results="\n\n".join(sections) if sections else "Not measured yet.",
         beside=beside_the_paper(spec, test, read_comparison(weights_dir)),
@@ -157,11 +159,18 @@ def _training(facts: dict[str, Any] | None, name: str) -> str:
         "test score of that one had been seen; the choice itself uses validation alone",
     }.get(facts.get("taken", ""), f"the best by mean {_CHOSEN_BY} on the validation fields")
     text = f"{_run(facts)} The checkpoint is epoch {facts['taken_epoch']}, {chosen}. "
-    if (before := facts.get("pretraining")) is not None:
+    if (before := facts.get("pretraining")) is not None and "synthetic" in before[
+        "training_fields"
+    ]:
         text += (
             "It starts from a pre-training on open smears and synthetic fields, not on COCO as in "
             f"the paper, since COCO's weights were not available: {_run(before)} "
         )
+    elif before is not None:
+        text += "It starts from earlier trainings of the same network, the last one first. "
+        while before is not None:
+            text += f"{_run(before)} "
+            before = before.get("pretraining")
     elif facts["start"] == "random weights":
         text += "It starts from random weights. "
     else:
@@ -169,6 +178,32 @@ def _training(facts: dict[str, Any] | None, name: str) -> str:
     return text + (
         f"Settings: `{name}` in `allcell/training/recipes.yaml`; curve: "
         f"`weights/metrics/{name}_training.csv`."
+    )
+
+
+def _seen(facts: dict[str, Any] | None) -> list[Laboratory]:
+    """The laboratories that a model was trained on, the best known first."""
+    seen = (sets_seen(facts) if facts else None) or frozenset()
+    return [laboratory for laboratory in LABORATORIES.values() if laboratory.name in seen]
+
+
+def _sources(facts: dict[str, Any] | None) -> str:
+    """Whose fields a model was trained on, and what may be done with them."""
+    if not (seen := _seen(facts)):
+        return "Which data sets it was trained on is not on record."
+    named = "; ".join(
+        f"{one.title} ({one.citation}; {one.licence}; "
+        f"{'' if one.redistributable else 'not redistributable and '}not included here)"
+        for one in seen
+    )
+    return f"Trained on fields of {named}."
+
+
+def _blasts(facts: dict[str, Any] | None) -> str:
+    """Where the blasts come from that a model was trained on."""
+    count = sum(one.has_blasts for one in _seen(facts))
+    return {0: "laboratories that are not on record", 1: "one laboratory"}.get(
+        count, f"{count} laboratories"
     )
 
 
