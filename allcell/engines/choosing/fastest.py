@@ -7,7 +7,8 @@ processors that compute with bfloat16, and the same time on others.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from allcell.engines.base import Engine
@@ -62,6 +63,7 @@ def open_fastest(
     stream: bool,
     hashes: Sequence[str],
     threads: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Engine:
     """Open a model the fastest way, which is measured if it is not known yet.
 
@@ -75,6 +77,7 @@ def open_fastest(
         stream: See `contenders`.
         hashes: SHA-256 of the graphs.
         threads: CPU threads; 0 = all cores.
+        clock: In seconds.
 
     Raises:
         ModelError: If not even today's way can be opened.
@@ -96,7 +99,7 @@ def open_fastest(
                         raise
         try:
             with choices.racing(path) as mark:
-                choice, engine = race(spec, those, open_one, stream=stream, mark=mark)
+                choice, engine = race(spec, those, open_one, stream=stream, mark=mark, clock=clock)
                 choices.keep(path, choice.model_copy(update={"tries": tries + 1}))
         except (choices.BusyError, OSError):
             return open_one(those[0])
