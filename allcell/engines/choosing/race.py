@@ -71,8 +71,8 @@ class _Runner:
         for picture in golden_fields():
             raw = self.engine.run(picture)
             floor = spec.confidence - LIVE.score
-            cells = decode(raw, spec.output, len(spec.classes), max(0.02, floor))
-            found.append(suppress(cells, spec.iou))
+            cells = decode(raw, spec.output, len(spec.classes), max(0.02, floor), every_class=True)
+            found.append(suppress(cells, spec.iou, across_classes=False))
         return found
 
     def time(self, clock: Callable[[], float]) -> None:
