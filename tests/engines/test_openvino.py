@@ -43,7 +43,7 @@ HALF = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def golden():
-    return [render(random_spec(seed, 1280, 960, 40)).image for seed in (11, 3, 7)]
+    return [render(random_spec(seed, 640, 480, 20)).image for seed in (11, 3, 7)]
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,8 @@ def noise(width=96, height=64):
 def test_the_same_cells_as_onnx_runtime(name, precision, stream, golden):
     if precision == "int8" and (MANIFEST[name].onnx_int8 is None or stream):
         pytest.skip("always of fixed size, or not shipped")
+    if stream and name != "live":
+        pytest.skip("one model shows that a fixed size changes nothing")
     spec = get_spec(name)
     reference = Detector.open(name, device="cpu", runtime="onnx", precision="full")
     if precision == "int8" or MANIFEST[name].onnx is None:
@@ -99,7 +101,7 @@ def test_the_same_cells_as_onnx_runtime(name, precision, stream, golden):
     other = Detector(spec, engine)
     for image in golden:
         answers = [
-            detector.detect(image, red_cell_px=40, confidence=0.05, every_class=True)[0]
+            detector.detect(image, red_cell_px=20, confidence=0.05, every_class=True)[0]
             for detector in (reference, other)
         ]
         assert len(answers[0].at_least(spec.confidence)) > 3
