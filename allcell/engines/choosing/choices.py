@@ -13,8 +13,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from allcell.engines.kept_graphs import write_whole
+from allcell.environment.versions import installed_versions, machine_name
 from allcell.settings import settings
 
+#: Packages whose versions a choice depends on.
+DECIDING = ("allcell", "onnxruntime", "openvino")
 #: A race of a process that has ended leaves its mark behind; after this long it counts as ended.
 _STALE_S = 60.0
 
@@ -111,13 +114,26 @@ def forget(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def forget_all() -> None:
+    """Delete all choices, as far as that is possible."""
+    for path in folder().glob("*.json"):
+        forget(path)
+
+
 def all_kept() -> list[Choice]:
-    """All choices that can be read, newest first."""
+    """All choices that hold for this machine and what is installed, newest first."""
     try:
         found = sorted(folder().glob("*.json"), key=lambda path: -path.stat().st_mtime)
     except OSError:
         return []
-    return [choice for choice in map(read, found) if choice is not None]
+    return [choice for choice in map(read, found) if choice is not None and _holds(choice)]
+
+
+def _holds(choice: Choice) -> bool:
+    versions = installed_versions()
+    return choice.machine == machine_name() and all(
+        choice.versions.get(name) == versions.get(name) for name in DECIDING
+    )
 
 
 class Mark:

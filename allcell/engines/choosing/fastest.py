@@ -50,7 +50,7 @@ def choice_file(spec: ModelSpec, *, stream: bool, hashes: Sequence[str], threads
         threads: CPU threads; 0 = all cores.
     """
     versions = installed_versions()
-    facts = [f"{name} {versions.get(name)}" for name in ("allcell", "onnxruntime", "openvino")]
+    facts = [f"{name} {versions.get(name)}" for name in choices.DECIDING]
     facts += [machine_name(), *processor_features(), *hashes, str(threads)]
     return choices.path_of(spec.name, "live" if stream else "stills", *facts)
 
