@@ -13,7 +13,7 @@ from allcell.detector import Detector
 from allcell.engines.choosing import choices
 from allcell.engines.choosing.choices import Choice
 from allcell.engines.opening import has_openvino, has_torch
-from allcell.environment.machine import Finding, survey, unused_card
+from allcell.environment.machine import MachineFact, survey, unused_card
 from allcell.errors import AllcellError
 from allcell.settings import settings
 
@@ -42,7 +42,7 @@ def doctor(
     typer.echo("\n".join(_page(found, kept)))
 
 
-def _page(found: Iterable[Finding], kept: list[Choice]) -> Iterable[str]:
+def _page(found: Iterable[MachineFact], kept: list[Choice]) -> Iterable[str]:
     """The report, line by line."""
     yield "What was found"
     faults = []
@@ -97,7 +97,7 @@ def _measure() -> None:
     Detector.open(settings().default_model, device="cpu", precision="live")
 
 
-def _of_torch(finding: Finding) -> Finding:
+def _of_torch(finding: MachineFact) -> MachineFact:
     """What the driver lists, with what torch makes of it."""
     if finding.what != "NVIDIA card" or "driver" not in finding.said or finding.remedy:
         return finding
@@ -110,7 +110,7 @@ def _of_torch(finding: Finding) -> Finding:
     return unused_card(finding.said)
 
 
-def _intel() -> list[Finding]:
+def _intel() -> list[MachineFact]:
     """Intel's devices, as far as OpenVINO is here to ask."""
     if not has_openvino():
         return []
@@ -121,10 +121,10 @@ def _intel() -> list[Finding]:
         half = "computes with bfloat16" if computes_bf16() else "does not compute with bfloat16"
     except (AllcellError, ImportError, OSError, RuntimeError) as error:
         return [
-            Finding(
+            MachineFact(
                 "OpenVINO",
                 f"is installed but does not start ({str(error).strip().splitlines()[-1][:120]})",
                 "Install it again, or set ALLCELL_RUNTIME=onnx.",
             )
         ]
-    return [Finding("OpenVINO", f"can use {', '.join(listed)}; the CPU {half}")]
+    return [MachineFact("OpenVINO", f"can use {', '.join(listed)}; the CPU {half}")]

@@ -109,7 +109,7 @@ class OpenVinoEngine:
         self._free = device == "cpu" and precision != "int8" and not stream
         #: By size; that of any size is under None.
         self._graphs: OrderedDict[tuple[int, int] | None, ov.InferRequest] = OrderedDict()
-        self._under_way: _Run | None = None
+        self._under_way: _Inference | None = None
         # Now rather than at the first run; other graphs wait for their size.
         if self._free:
             self._graph(0, 0)
@@ -184,7 +184,7 @@ class OpenVinoEngine:
 
     def run(self, image: npt.NDArray[np.uint8]) -> FloatArray:
         """See `Engine.run`."""
-        run = self._under_way = _Run(self._graph(image.shape[0], image.shape[1]))
+        run = self._under_way = _Inference(self._graph(image.shape[0], image.shape[1]))
         try:
             # `infer` would be as fast, but ignores `cancel`.
             run.request.start_async([image[None]], share_inputs=True)
@@ -226,7 +226,7 @@ class OpenVinoEngine:
         )
 
 
-class _Run:
+class _Inference:
     """One run; a late interrupt hits no other."""
 
     def __init__(self, request: ov.InferRequest) -> None:

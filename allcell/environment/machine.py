@@ -27,7 +27,7 @@ _PARTS: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineFact:
     """One thing that was looked at.
 
     Attributes:
@@ -41,9 +41,9 @@ class Finding:
     remedy: str = ""
 
 
-def survey() -> list[Finding]:
+def survey() -> list[MachineFact]:
     """All that can be found out without opening a model."""
-    checks: Sequence[Callable[[], list[Finding]]] = (
+    checks: Sequence[Callable[[], list[MachineFact]]] = (
         processor,
         packages,
         cards,
@@ -55,38 +55,38 @@ def survey() -> list[Finding]:
     return [finding for check in checks for finding in check()]
 
 
-def processor() -> list[Finding]:
+def processor() -> list[MachineFact]:
     """The processor, and whether it has what makes networks fast."""
     features = processor_features()
     said = f"{machine_name()}; {', '.join(features)}" if features else machine_name()
     if Path("/proc/cpuinfo").is_file() and not features:
         return [
-            Finding(
+            MachineFact(
                 "processor",
                 f"{said}, without AVX2: models run several times slower than elsewhere",
                 "Use a newer computer, or give the virtual machine its host's processor type.",
             )
         ]
-    return [Finding("processor", said)]
+    return [MachineFact("processor", said)]
 
 
-def packages() -> list[Finding]:
+def packages() -> list[MachineFact]:
     """What is installed, and what is missing without the rest."""
     versions = installed_versions()
     listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    found = [Finding("packages", listed)]
+    found = [MachineFact("packages", listed)]
     for extra, (modules, what) in _PARTS.items():
         missing = [name for name in modules if find_spec(name) is None]
         if missing:
             said = f"no {' and no '.join(missing)}: {what} cannot be used"
-            found.append(Finding(f"packages, {extra}", said, get_packages(extra)))
+            found.append(MachineFact(f"packages, {extra}", said, get_packages(extra)))
     return found
 
 
-def cards() -> list[Finding]:
+def cards() -> list[MachineFact]:
     """NVIDIA's cards as their driver lists them; whether torch can use them is asked elsewhere."""
     if shutil.which("nvidia-smi") is None:
-        return [Finding("NVIDIA card", "none (there is no nvidia-smi)")]
+        return [MachineFact("NVIDIA card", "none (there is no nvidia-smi)")]
     command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(
@@ -97,19 +97,19 @@ def cards() -> list[Finding]:
     if done.returncode or not done.stdout.strip():
         said = (done.stderr or done.stdout).strip().splitlines() or ["it lists no card"]
         return [
-            Finding(
+            MachineFact(
                 "NVIDIA card",
                 f"its driver does not answer ({said[0][:100]})",
                 "Install or update NVIDIA's driver, and restart the computer.",
             )
         ]
     return [
-        Finding("NVIDIA card", line.replace(", ", ", driver ", 1))
+        MachineFact("NVIDIA card", line.replace(", ", ", driver ", 1))
         for line in done.stdout.strip().splitlines()
     ]
 
 
-def unused_card(driver: str) -> Finding:
+def unused_card(driver: str) -> MachineFact:
     """Why torch may not use a card that the driver lists.
 
     Args:
@@ -117,63 +117,63 @@ def unused_card(driver: str) -> Finding:
     """
     torch = installed_versions().get("torch", "")
     if "+cpu" in torch:
-        return Finding(
+        return MachineFact(
             "NVIDIA card",
             f"{driver}; the installed torch {torch} is one without CUDA",
             get_packages("train"),
         )
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None:
-        return Finding(
+        return MachineFact(
             "NVIDIA card",
             f"{driver}; CUDA_VISIBLE_DEVICES={hidden!r} hides it",
             "Unset CUDA_VISIBLE_DEVICES.",
         )
-    return Finding(
+    return MachineFact(
         "NVIDIA card",
         f"{driver}; torch {torch} cannot use it: most likely the driver is too old for its CUDA",
         "Update NVIDIA's driver, and restart the computer. Until then allcell uses the CPU.",
     )
 
 
-def cameras(folder: Path = Path("/dev")) -> list[Finding]:
+def cameras(folder: Path = Path("/dev")) -> list[MachineFact]:
     """Cameras of this computer, and whether this user may open them (Linux)."""
     if not Path("/proc").is_dir():
         return []
     found = sorted(folder.glob("video[0-9]*"))
     if not found:
         said = "none at this computer; a browser's own camera needs none here"
-        return [Finding("cameras", said)]
+        return [MachineFact("cameras", said)]
     closed = [path.name for path in found if not os.access(path, os.R_OK | os.W_OK)]
     listed = ", ".join(path.name for path in found)
     if closed:
         return [
-            Finding(
+            MachineFact(
                 "cameras",
                 f"{listed}; you may not open {', '.join(closed)}",
                 "Run `sudo usermod -aG video $USER`, then log in again. (In a container, pass the "
                 "device.)",
             )
         ]
-    return [Finding("cameras", listed)]
+    return [MachineFact("cameras", listed)]
 
 
-def ice() -> list[Finding]:
+def ice() -> list[MachineFact]:
     """What helps live video through other networks."""
     servers = settings().ice_servers
     if not servers:
         return [
-            Finding(
+            MachineFact(
                 "live video",
                 "works on this computer and in a local network; through other networks it needs a "
                 "TURN server, named in ALLCELL_ICE_SERVERS",
             )
         ]
     urls = ", ".join(str(server.get("urls", "without urls")) for server in servers)
-    return [Finding("live video", f"ICE servers: {urls}")]
+    return [MachineFact("live video", f"ICE servers: {urls}")]
 
 
-def write_access() -> list[Finding]:
+def write_access() -> list[MachineFact]:
     """Whether the cache and the temporary folder can be written to."""
     found = []
     for what, folder, without in (
@@ -185,9 +185,9 @@ def write_access() -> list[Finding]:
             variable = "ALLCELL_CACHE_DIR" if what == "cache" else "TMPDIR"
             said = f"{folder} cannot be written to ({reason}): {without}"
             remedy = f"Set {variable} to a folder that you may write to."
-            found.append(Finding(what, said, remedy))
+            found.append(MachineFact(what, said, remedy))
         else:
-            found.append(Finding(what, f"{folder}, can be written to"))
+            found.append(MachineFact(what, f"{folder}, can be written to"))
     return found
 
 
@@ -200,7 +200,7 @@ def _refused(folder: Path) -> str:
         return error.strerror or type(error).__name__
 
 
-def disk() -> list[Finding]:
+def disk() -> list[MachineFact]:
     """Free space where the cache is."""
     folder = settings().cache_dir
     while not folder.exists() and folder != folder.parent:
@@ -211,5 +211,5 @@ def disk() -> list[Finding]:
         return []
     said = f"{free / 2**30:.1f} GB free"
     if free < _LOW_BYTES:
-        return [Finding("disk", said, f"Make room: {_LOW_BYTES // 2**30} GB are needed.")]
-    return [Finding("disk", said)]
+        return [MachineFact("disk", said, f"Make room: {_LOW_BYTES // 2**30} GB are needed.")]
+    return [MachineFact("disk", said)]

@@ -70,7 +70,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RuntimeComparison:
     """What was measured in one run.
 
     Attributes:
@@ -130,7 +130,7 @@ def compare(
     viewing_s: float = 2.0,
     threads: int | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Comparison:
+) -> RuntimeComparison:
     """Measure ways to run a model in turn, frame by frame, so that noise disturbs all of them.
 
     Args:
@@ -191,7 +191,7 @@ def compare(
     if photos:
         say("photographs")
         _photographs(speeds, detectors, photos)
-    return Comparison(
+    return RuntimeComparison(
         model,
         machine_name(),
         processor_features(),
@@ -248,7 +248,7 @@ def _viewed(
     return sum(done) / viewers / (time.perf_counter() - start)
 
 
-def table(comparison: Comparison) -> str:
+def table(comparison: RuntimeComparison) -> str:
     """The comparison as text, with bars of frames a second beside the paper's."""
     rows = [
         f"{comparison.model} on {comparison.machine}; frame "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from allcell.engines.base import Engine
 from allcell.engines.choosing import choices
-from allcell.engines.choosing.choices import Contender
+from allcell.engines.choosing.choices import Choice, Contender
 from allcell.engines.choosing.race import NotedEngine, Open, race
 from allcell.environment.versions import installed_versions, machine_name, processor_features
 from allcell.errors import AllcellError
@@ -93,7 +93,7 @@ def open_fastest(
                 tries = kept.tries
             else:
                 try:
-                    return _noted(open_one(kept.chosen), f"fastest of {len(kept.milliseconds)}")
+                    return _noted(open_one(kept.chosen), _note(kept))
                 except AllcellError:
                     if kept.chosen == those[0]:
                         raise
@@ -103,8 +103,14 @@ def open_fastest(
                 choices.keep(path, choice.model_copy(update={"tries": tries + 1}))
         except (choices.BusyError, OSError):
             return open_one(those[0])
+    return _noted(engine, f"{_note(choice)}, measured in {choice.seconds:.1f} s")
+
+
+def _note(choice: Choice) -> str:
     measured = len(choice.milliseconds)
-    return _noted(engine, f"fastest of {measured}, measured in {choice.seconds:.1f} s")
+    if measured > 1:
+        return f"fastest of {measured}"
+    return "too busy to measure others" if choice.out_of_time else "the only one that works here"
 
 
 def _noted(engine: NotedEngine, note: str) -> Engine:
