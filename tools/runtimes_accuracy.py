@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from allcell.data.dataset import read_yolo
+from allcell.data.yolo_sets import read_yolo
 from allcell.environment.versions import installed_versions, machine_name, processor_features
 from allcell.errors import AllcellError
 from allcell.evaluation.evaluate import score

@@ -11,7 +11,7 @@ import typer
 from allcell.cli.base import app, explained, say
 from allcell.detector import Detector
 from allcell.engines.choosing import choices
-from allcell.engines.choosing.choices import Choice
+from allcell.engines.choosing.choices import RuntimeChoice
 from allcell.engines.opening import has_openvino, has_torch
 from allcell.environment.machine import MachineFact, survey, unused_card
 from allcell.errors import AllcellError
@@ -42,7 +42,7 @@ def doctor(
     typer.echo("\n".join(_page(found, kept)))
 
 
-def _page(found: Iterable[MachineFact], kept: list[Choice]) -> Iterable[str]:
+def _page(found: Iterable[MachineFact], kept: list[RuntimeChoice]) -> Iterable[str]:
     """The report, line by line."""
     yield "What was found"
     faults = []
@@ -72,7 +72,7 @@ def _page(found: Iterable[MachineFact], kept: list[Choice]) -> Iterable[str]:
         yield f"    {finding.remedy}"
 
 
-def _chosen(choice: Choice) -> Iterable[str]:
+def _chosen(choice: RuntimeChoice) -> Iterable[str]:
     """A choice and its reasons."""
     winner = choice.chosen.title
     yield f"  {choice.model}, {choice.purpose}: {winner}, {choice.milliseconds[winner]:.1f} ms"

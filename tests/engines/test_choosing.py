@@ -12,7 +12,7 @@ from allcell.detections import Detections
 from allcell.engines import opening
 from allcell.engines.choosing import choices, fastest
 from allcell.engines.choosing.agreement import LIVE, STILLS, difference
-from allcell.engines.choosing.choices import BusyError, Choice, Contender
+from allcell.engines.choosing.choices import BusyError, Contender, RuntimeChoice
 from allcell.engines.choosing.race import race
 from allcell.errors import DeviceError, ModelError
 from allcell.models.registry import get_spec
@@ -445,5 +445,5 @@ def test_a_choice_is_readable_by_people(cache):
     open_it(Opener({HALF: {"ms": 5}}))
     (path,) = (cache / "runtimes").glob("*.json")
     assert path.name.startswith("live-stills-")
-    kept = Choice.model_validate_json(path.read_text())
+    kept = RuntimeChoice.model_validate_json(path.read_text())
     assert kept.milliseconds == {"ONNX Runtime 32-bit": 10.0, "OpenVINO bf16": 5.0}

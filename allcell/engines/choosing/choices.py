@@ -43,7 +43,7 @@ class Contender(BaseModel):
         return f"{name} {bits}"
 
 
-class Choice(BaseModel):
+class RuntimeChoice(BaseModel):
     """What a race ended with.
 
     Attributes:
@@ -94,15 +94,15 @@ def path_of(model: str, purpose: str, *facts: str) -> Path:
     return folder() / f"{model}-{purpose}-{digest}.json"
 
 
-def read(path: Path) -> Choice | None:
+def read(path: Path) -> RuntimeChoice | None:
     """A kept choice; None if there is none, or it cannot be read."""
     try:
-        return Choice.model_validate_json(path.read_bytes())
+        return RuntimeChoice.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def keep(path: Path, choice: Choice) -> None:
+def keep(path: Path, choice: RuntimeChoice) -> None:
     """Write a choice, whole or not at all; where nothing can be written, it is not kept."""
     with contextlib.suppress(OSError):
         write_whole(path, choice.model_dump_json(indent=1).encode())
@@ -120,7 +120,7 @@ def forget_all() -> None:
         forget(path)
 
 
-def all_kept() -> list[Choice]:
+def all_kept() -> list[RuntimeChoice]:
     """All choices that hold for this machine and what is installed, newest first."""
     try:
         found = sorted(folder().glob("*.json"), key=lambda path: -path.stat().st_mtime)
@@ -129,7 +129,7 @@ def all_kept() -> list[Choice]:
     return [choice for choice in map(read, found) if choice is not None and _holds(choice)]
 
 
-def _holds(choice: Choice) -> bool:
+def _holds(choice: RuntimeChoice) -> bool:
     versions = installed_versions()
     return choice.machine == machine_name() and all(
         choice.versions.get(name) == versions.get(name) for name in DECIDING

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from allcell.engines.base import Engine
 from allcell.engines.choosing import choices
-from allcell.engines.choosing.choices import Choice, Contender
+from allcell.engines.choosing.choices import Contender, RuntimeChoice
 from allcell.engines.choosing.race import NotedEngine, Open, race
 from allcell.environment.versions import installed_versions, machine_name, processor_features
 from allcell.errors import AllcellError
@@ -106,7 +106,7 @@ def open_fastest(
     return _noted(engine, f"{_note(choice)}, measured in {choice.seconds:.1f} s")
 
 
-def _note(choice: Choice) -> str:
+def _note(choice: RuntimeChoice) -> str:
     measured = len(choice.milliseconds)
     if measured > 1:
         return f"fastest of {measured}"

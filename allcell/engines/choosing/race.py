@@ -14,7 +14,7 @@ from allcell.boxes import suppress
 from allcell.detections import Detections
 from allcell.engines.base import Engine
 from allcell.engines.choosing.agreement import LIVE, STILLS, difference
-from allcell.engines.choosing.choices import Choice, Contender, Mark
+from allcell.engines.choosing.choices import Contender, Mark, RuntimeChoice
 from allcell.engines.decode import decode
 from allcell.environment.versions import installed_versions, machine_name
 from allcell.errors import AllcellError
@@ -90,7 +90,7 @@ def race(
     stream: bool,
     mark: Mark,
     clock: Callable[[], float] = time.perf_counter,
-) -> tuple[Choice, NotedEngine]:
+) -> tuple[RuntimeChoice, NotedEngine]:
     """Measure the contenders on a golden field, and open the fastest.
 
     One whose boxes differ from those of the 32-bit graph by more than the tolerance is left out
@@ -148,7 +148,7 @@ def race(
     first = next(one for one in runners if one.who == those[0])
     if best.best_s > _MARGIN * first.best_s:
         best = first
-    choice = Choice(
+    choice = RuntimeChoice(
         model=spec.name,
         purpose="live" if stream else "stills",
         chosen=best.who,

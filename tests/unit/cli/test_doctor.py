@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from allcell.__main__ import app
 from allcell.cli import doctor
 from allcell.engines.choosing import choices
-from allcell.engines.choosing.choices import Choice, Contender
+from allcell.engines.choosing.choices import Contender, RuntimeChoice
 from allcell.environment import machine
 from allcell.environment.versions import installed_versions, machine_name
 from allcell.settings import Settings
@@ -141,7 +141,7 @@ def test_a_machine_in_order_is_told_so(monkeypatch):
 
 
 def kept(**changes):
-    return Choice(
+    return RuntimeChoice(
         **(
             {
                 "model": "live",
