@@ -92,7 +92,7 @@ clean-all: clean ## remove caches and both environments
 LISTS := pyproject.toml constraints.txt requirements-lite.txt
 
 $(SMALL)/.ready: $(LISTS)
-	@[ -e $@ ] || echo "allcell: setting up $(SMALL), without torch: about 1.2 GB, a minute or two."
+	@[ -e $@ ] || echo "allcell: setting up $(SMALL), without torch: about 1.5 GB, a minute or two."
 	$(call create_venv,$(SMALL))
 	$(SMALL)/bin/python -m pip install -r requirements-lite.txt
 	$(call system_libraries,$(SMALL))

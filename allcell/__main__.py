@@ -2,6 +2,7 @@
 
 from allcell.cli import (  # noqa: F401  (they register commands)
     detect,
+    doctor,
     evaluate,
     make_data,
     measure,

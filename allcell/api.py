@@ -74,7 +74,7 @@ def open_detector(
     *,
     device: str | None = None,
     runtime: Runtime = "auto",
-    precision: Precision = "full",
+    precision: Precision = "auto",
     threads: int | None = None,
 ) -> Detector:
     """Load a model once, to pass to `detect` again and again.
@@ -82,9 +82,11 @@ def open_detector(
     Args:
         model: Name of a model in the registry (`allcell models` lists them); the settings' default
             if None.
-        device: auto, cpu or cuda; the settings' if None.
-        runtime: auto, onnx or torch.
-        precision: full, or int8 for the 8-bit graph on a CPU where a model has one.
+        device: auto, cpu, cuda, intel-gpu or intel-npu; the settings' if None.
+        runtime: auto, onnx, openvino or torch; auto is the settings', or what was measured to be
+            fastest on this CPU.
+        precision: auto, the fastest that sees what the 32-bit graph sees; full; bf16; int8 for the
+            8-bit graph where a model has one; or live, the fastest of all.
         threads: CPU threads, 0 = all cores; the settings' if None.
 
     Returns:
@@ -160,8 +162,8 @@ def detect(
             path stands for all images in it and its subfolders; a type checker, which cannot tell
             it from a file's, expects a single `Result`.
         model: Name of a model, or one kept by `open_detector`; the settings' default if None.
-        device: auto, cpu or cuda; only if `model` is not an open detector.
-        runtime: auto, onnx or torch; only if `model` is not an open detector.
+        device: As of `open_detector`; only if `model` is not an open detector.
+        runtime: As of `open_detector`; only if `model` is not an open detector.
         red_cell_px: Diameter of the red cells in pixels of the image; measured if None.
         confidence: Lowest confidence (0 to 1); the model's operating threshold if None.
         iou: Overlap (0 to 1) above which two boxes are one cell; the model's if None.

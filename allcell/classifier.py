@@ -15,7 +15,7 @@ from allcell.cautions import Cautioned
 from allcell.detector import Timing
 from allcell.engines.base import Network
 from allcell.engines.opening import Runtime, require_torch, resolve_device, resolve_runtime
-from allcell.errors import ModelError
+from allcell.errors import DeviceError, ModelError
 from allcell.models.registry import FIELD_CLASSES, ClassifierSpec, get_classifier
 from allcell.models.weights import (
     WeightFile,
@@ -125,7 +125,12 @@ class FieldClassifier:
         where = resolve_device(device)
         checkpoint = _checkpoint(spec)
         size = (spec.height_px, spec.width_px)
-        if resolve_runtime(runtime, where) == "torch":
+        chosen = resolve_runtime(runtime, where)
+        if chosen == "openvino":
+            raise DeviceError(
+                "Whole-field models do not run in OpenVINO.", "Choose the device cpu or cuda."
+            )
+        if chosen == "torch":
             require_torch("The torch runtime")
             from allcell.models.cnn import CnnEngine
 

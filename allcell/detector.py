@@ -89,15 +89,16 @@ class Detector:
         *,
         device: str = "auto",
         runtime: Runtime = "auto",
-        precision: Precision = "full",
+        precision: Precision = "auto",
         threads: int | None = None,
     ) -> Detector:
         """Load a model from the registry, with the limits of the settings.
 
         Args:
             name: Its name.
-            device: auto, cpu or cuda.
-            runtime: auto, onnx or torch.
+            device: auto, cpu, cuda, intel-gpu or intel-npu.
+            runtime: auto, onnx, openvino or torch; auto is the settings', or what was measured to
+                be fastest on this CPU.
             precision: See `allcell.engines.opening.open_engine`.
             threads: CPU threads, 0 = all cores; the settings' if None.
 

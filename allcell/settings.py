@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=_cache)
     default_model: str = "live"
     device: str = "auto"
+    runtime: Literal["auto", "onnx", "openvino", "torch"] = Field(
+        "auto", description="what runs the models; auto = what was measured to be fastest here"
+    )
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 = all cores")
 
     max_upload_bytes: int = Field(200 * 2**20, gt=0)

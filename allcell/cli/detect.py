@@ -12,7 +12,18 @@ from allcell.analysis import analyse, file_cautions, picture_cautions
 from allcell.cautions import WITHHELD, Cautioned
 from allcell.classifier import FieldClass, FieldClassifier
 from allcell.cli.annotated import AnnotatedFolder
-from allcell.cli.base import app, default_device, default_model, explained, in_words, say
+from allcell.cli.base import (
+    DEVICE_HELP,
+    RUNTIME_HELP,
+    app,
+    default_device,
+    default_model,
+    default_runtime,
+    explained,
+    in_words,
+    runtime_named,
+    say,
+)
 from allcell.cli.batch import Batch, CsvRows, warn
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
@@ -39,7 +50,8 @@ def detect(
     red_cell_px: float | None = typer.Option(
         None, min=1, help="Red-cell diameter in pixels; measured by default."
     ),
-    device: str = typer.Option(default_device, help="auto, cpu or cuda."),
+    device: str = typer.Option(default_device, help=DEVICE_HELP),
+    runtime: str = typer.Option(default_runtime, help=RUNTIME_HELP),
     as_json: bool = typer.Option(False, "--json", help="One JSON object per line."),
     as_csv: bool = typer.Option(
         False,
@@ -59,7 +71,12 @@ def detect(
     if classes and onnx is None:
         raise typer.BadParameter("--class names the classes of an --onnx file: give --onnx too")
     if onnx is not None:
-        refuse_with_onnx(context, model="the file is the model", device="the file runs on the CPU")
+        refuse_with_onnx(
+            context,
+            model="the file is the model",
+            device="the file runs on the CPU",
+            runtime="the file runs in ONNX Runtime",
+        )
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
     batch = Batch.at(paths)
@@ -75,7 +92,7 @@ def detect(
         _classify(classifier, batch, names, as_json, as_csv, insist)
         return
     if onnx is None:
-        detector = Detector.open(model, device=device)
+        detector = Detector.open(model, device=device, runtime=runtime_named(runtime))
     else:
         detector, _ = open_user_model(onnx, classes)
     pictures = AnnotatedFolder(annotated, names) if annotated else None

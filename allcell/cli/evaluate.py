@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from allcell.cli.base import app, default_device, default_model, explained, say
+from allcell.cli.base import DEVICE_HELP, app, default_device, default_model, explained, say
 from allcell.cli.labelled_set import read_set
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.data.labelled_sets import LABEL_FORMATS
@@ -61,7 +61,7 @@ def evaluate_command(
     conf: float | None = typer.Option(
         None, min=0, max=1, help="Operating threshold; the model's own by default."
     ),
-    device: str = typer.Option(default_device, help="auto, cpu or cuda."),
+    device: str = typer.Option(default_device, help=DEVICE_HELP),
     int8: bool = typer.Option(False, help="Use the 8-bit graph for live video."),
     checkpoint: Path | None = typer.Option(
         None, help="A .pt that you trained, instead of the shipped weights. Never a stranger's."
@@ -158,7 +158,7 @@ def compare_command(
     model: list[str] = typer.Option([], help="Once per model; by default all that have weights."),
     split: str = typer.Option("test", help="Which split of it."),
     mapping: list[str] = typer.Option([], "--map", help="As for `evaluate`."),
-    device: str = typer.Option(default_device, help="auto, cpu or cuda."),
+    device: str = typer.Option(default_device, help=DEVICE_HELP),
 ) -> None:
     """Run several models on a labelled set, compare all pairs and save everything in one ZIP."""
     judges = {spec.name for spec in CLASSIFIERS}

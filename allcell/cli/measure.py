@@ -9,7 +9,17 @@ from datetime import UTC, datetime
 import typer
 
 from allcell.benchmark import FRAME_SIZE_PX, BenchmarkResult, benchmark, race
-from allcell.cli.base import app, default_device, default_model, explained, say
+from allcell.cli.base import (
+    DEVICE_HELP,
+    RUNTIME_HELP,
+    app,
+    default_device,
+    default_model,
+    default_runtime,
+    explained,
+    runtime_named,
+    say,
+)
 from allcell.detector import Detector
 from allcell.engines.opening import require_torch, resolve_device
 from allcell.environment.installation import weights_to_write
@@ -19,6 +29,7 @@ from allcell.models.weights import model_files, read_manifest
 from allcell.report.documents.cards import render_card
 from allcell.report.documents.classifier_card import render_classifier_card
 from allcell.report.documents.readme import fill
+from allcell.runs.runtimes import compare, table, ways
 from allcell.settings import PROJECT_ROOT
 from allcell.stream.model_worker import ModelWorker
 from allcell.stream.pipeline import benchmark_pipeline, pan
@@ -70,9 +81,13 @@ def benchmark_command(
         None, min=64, max=4096, help="Long side of the network's input; the live size by default."
     ),
     frames: int = typer.Option(200, min=1, help="Frames to measure."),
-    device: str = typer.Option(default_device, help="auto, cpu or cuda."),
+    device: str = typer.Option(default_device, help=DEVICE_HELP),
+    runtime: str = typer.Option(default_runtime, help=RUNTIME_HELP),
+    all_runtimes: bool = typer.Option(
+        False, help="Measure every runtime and precision of this machine side by side."
+    ),
     full_precision: bool = typer.Option(
-        False, help="Use the 32-bit graph even where an 8-bit one is shipped for live video."
+        False, help="The fastest that sees what the 32-bit graph sees, not the fastest of all."
     ),
     against_paper: bool = typer.Option(
         False, help="Race it against ultralytics with the paper's YOLOv5s at 1024 px (torch, CPU)."
@@ -86,9 +101,17 @@ def benchmark_command(
     """Measure the speed of a model on a synthetic 1280x720 frame."""
     if save:
         weights_to_write()  # fails before minutes of measuring, not after
+    if all_runtimes:
+        _compare(model, frames, as_json, save)
+        return
     device = "cpu" if against_paper else resolve_device(device)
+    detector = Detector.open(
+        model,
+        device=device,
+        runtime=runtime_named(runtime),
+        precision="auto" if full_precision else "live",
+    )
     small = device == "cpu" and model_files(model).onnx_int8 is not None and not full_precision
-    detector = Detector.open(model, device=device, precision="int8" if small else "full")
     width, height = FRAME_SIZE_PX
     long_side = imgsz or detector.spec.default_long_side_px
     red_cell_px = detector.spec.red_cell_px * width / long_side
@@ -123,6 +146,15 @@ def benchmark_command(
         )
     if pipeline and not as_json:
         typer.echo(streamed.summary())
+
+
+def _compare(model: str, frames: int, as_json: bool, save: bool) -> None:
+    """Measure every runtime of this machine side by side."""
+    compared = compare(model, ways(model), frames=frames, say=say)
+    report = {**asdict(compared), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    if save:
+        _keep(f"{model}_runtimes", json.dumps(report, indent=1))
+    typer.echo(json.dumps(report, indent=1) if as_json else table(compared))
 
 
 def _speeds(result: BenchmarkResult) -> str:

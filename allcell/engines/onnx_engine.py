@@ -60,9 +60,10 @@ class OnnxEngine:
         path: The ONNX file, or its content, which is never written to disk.
         device: cpu or cuda.
         threads: CPU threads; 0 = ONNX Runtime's default (all cores).
-        note: Added to the description.
+        precision: Of the graph, as shown in the description; empty for floats.
 
     Attributes:
+        note: Added to the description.
         signature: Types and shapes of the graph's input and output.
 
     Raises:
@@ -71,7 +72,7 @@ class OnnxEngine:
     """
 
     def __init__(
-        self, path: Path | bytes, *, device: str = "cpu", threads: int = 0, note: str = ""
+        self, path: Path | bytes, *, device: str = "cpu", threads: int = 0, precision: str = ""
     ) -> None:
         available = ort.get_available_providers()
         provider = "CUDAExecutionProvider" if device == "cuda" else "CPUExecutionProvider"
@@ -84,7 +85,8 @@ class OnnxEngine:
         self._model = path if isinstance(path, bytes) else str(path)
         self._provider = provider
         self._threads = threads
-        self._note = note
+        self._precision = precision
+        self.note = ""
         self._sessions: OrderedDict[tuple[int, int], ort.InferenceSession] = OrderedDict()
         #: Options of the run in progress; each run has its own, so a late interrupt hits no other.
         self._under_way: ort.RunOptions | None = None
@@ -112,8 +114,8 @@ class OnnxEngine:
     def description(self) -> str:
         """Runtime, version and device, as shown to users."""
         device = "CUDA" if self._provider.startswith("CUDA") else "CPU"
-        note = f" · {self._note}" if self._note else ""
-        return f"ONNX Runtime {ort.__version__} · {device}{note}"
+        parts = [f"ONNX Runtime {ort.__version__}", device, self._precision, self.note]
+        return " · ".join(filter(None, parts))
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:

@@ -25,11 +25,11 @@ def get_packages(extra: str) -> str:
     """How to install what an optional part of allcell needs.
 
     Args:
-        extra: Its name in pyproject.toml: app or train.
+        extra: Its name in pyproject.toml: app, openvino or train.
     """
     if settings.INSTALLED:
         return f'Install it with `pip install "allcell[{extra}]"`.'
-    if extra == "app":
+    if extra in ("app", "openvino"):
         return "Install it with `make app LITE=1`."
     return "Install everything with `make app` (without LITE=1)."
 

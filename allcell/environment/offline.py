@@ -5,6 +5,7 @@ in the commands, in a program that imports allcell, and in the child processes o
 """
 
 import os
+import sys
 import tempfile
 
 #: "~" for a user whom nobody has registered, as in a container.
@@ -29,3 +30,6 @@ os.environ.setdefault(
     os.environ.get("ALLCELL_CACHE_DIR")
     or os.path.join(_HOME if _HOME != "~" else tempfile.gettempdir(), ".cache", "allcell"),
 )
+# OpenVINO's tools send usage statistics, without asking, unless this package is missing; nothing
+# else switches them off. This makes it missing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
@@ -12,6 +13,7 @@ _PACKAGES = (
     "numpy",
     "onnxruntime",
     "opencv-python",
+    "openvino",
     "torch",
     "ultralytics",
 )
@@ -30,11 +32,39 @@ def installed_versions() -> dict[str, str]:
 
 def machine_name() -> str:
     """Processor and cores, as far as the operating system tells."""
-    name = platform.processor() or platform.machine()
+    name = _cpuinfo().get("model name") or platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+#: What makes networks fast on a processor: Linux's name, and ours.
+_FEATURES = {
+    "avx2": "AVX2",
+    "avx_vnni": "AVX-VNNI",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "amx_int8": "AMX 8-bit",
+    "amx_bf16": "AMX BF16",
+    "asimddp": "NEON dot product",
+    "i8mm": "NEON 8-bit matrices",
+    "bf16": "NEON BF16",
+}
+
+
+def processor_features() -> tuple[str, ...]:
+    """Instructions of this processor that make networks fast; empty where nothing tells (Linux)."""
+    said = _cpuinfo()
+    flags = set((said.get("flags") or said.get("Features") or "").split())
+    return tuple(title for flag, title in _FEATURES.items() if flag in flags)
+
+
+@lru_cache(maxsize=1)
+def _cpuinfo() -> dict[str, str]:
+    """What Linux says of the first core; empty elsewhere."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if "model name" in line]
-        name = names[0] if names else name
-    except OSError:  # not Linux
-        pass
-    return f"{name}, {os.cpu_count()} cores"
+            first = file.read().split("\n\n", 1)[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

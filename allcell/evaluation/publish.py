@@ -9,7 +9,7 @@ from pathlib import Path
 from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
-from allcell.engines.opening import Precision, open_checkpoint
+from allcell.engines.opening import Precision, Runtime, open_checkpoint
 from allcell.evaluation.bootstrap import compared_draws, compared_scores
 from allcell.evaluation.compare import Comparison, compare_fields
 from allcell.evaluation.evaluate import RESAMPLES, score
@@ -130,6 +130,7 @@ def answer(
     data: str,
     split: str,
     *,
+    runtime: Runtime = "auto",
     precision: Precision = "full",
     device: str = "cpu",
     confidence: float | None = None,
@@ -143,6 +144,8 @@ def answer(
         images: From `yolo_sets.read_yolo`.
         data: What the data set is called.
         split: Part of the data set that the images are from.
+        runtime: See `Detector.open`; with full precision auto is ONNX Runtime, unless the settings
+            fix another.
         precision: See `Detector.open`.
         device: auto, cpu or cuda.
         confidence: Operating threshold; the model's own if None.
@@ -156,7 +159,7 @@ def answer(
         detector, used = Detector(spec, engine), describe(checkpoint)
     else:
         files = model_files(spec.name)
-        detector = Detector.open(spec.name, device=device, precision=precision)
+        detector = Detector.open(spec.name, device=device, runtime=runtime, precision=precision)
         used = (files.onnx_int8 if precision == "int8" else None) or files.checkpoint
     setting = Setting(
         model=spec.name,

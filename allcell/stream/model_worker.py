@@ -11,8 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from allcell.detector import Detector
-from allcell.engines.opening import resolve_device
-from allcell.models.weights import model_files
 
 log = logging.getLogger(__name__)
 
@@ -139,16 +137,14 @@ class ModelWorker:
 
 
 def open_live(model: str, *, device: str = "auto") -> ModelWorker:
-    """Load a model of the registry for live video: its 8-bit graph where that is shipped.
+    """Load a model of the registry for live video: the fastest way, its 8-bit graph included.
 
     Args:
         model: Its name.
-        device: auto, cpu or cuda.
+        device: See `Detector.open`.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device is not there.
     """
-    where = resolve_device(device)
-    small = where == "cpu" and model_files(model).onnx_int8 is not None
-    return ModelWorker(Detector.open(model, device=where, precision="int8" if small else "full"))
+    return ModelWorker(Detector.open(model, device=device, precision="live"))
