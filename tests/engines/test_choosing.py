@@ -115,7 +115,7 @@ def open_it(opener, those=STILL_ONES, **how):
 @pytest.mark.parametrize(
     ("stream", "has_int8", "has_openvino", "expected"),
     [
-        pytest.param(False, True, True, STILL_ONES, id="stills: never 8 bits"),
+        pytest.param(False, True, True, (ONNX, FULL), id="stills: 32 bits alone"),
         pytest.param(True, True, True, LIVE_ONES, id="live: everything"),
         pytest.param(True, False, True, STILL_ONES, id="live, no 8-bit graph"),
         pytest.param(False, True, False, (ONNX,), id="no OpenVINO: nothing to choose"),

@@ -36,7 +36,10 @@ def contenders(*, stream: bool, has_int8: bool, has_openvino: bool) -> tuple[Con
     small = stream and has_int8
     names = [("onnx", "int8")] * small + [("onnx", "full")]
     if has_openvino:
-        names += [("openvino", "bf16")] + [("openvino", "int8")] * small + [("openvino", "full")]
+        # bfloat16 changed the number of blasts in three of 38 validation fields, and cost yolov5s
+        # .0041 of AP@0.5:0.95: good enough for a moving picture, not for one that is counted.
+        names += [("openvino", "bf16")] * stream + [("openvino", "int8")] * small
+        names += [("openvino", "full")]
     return tuple(Contender(runtime=runtime, precision=bits) for runtime, bits in names)
 
 

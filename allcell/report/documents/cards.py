@@ -96,8 +96,8 @@ interval is given, read it. $no_width
 - Patients' fields and healthy persons' fields of ALL-IDB1 differ in size, colour and the other \
 cells in view, and all blasts that it learned come from $blasts. The held-out fields of healthy \
 laboratories (above) come from where other fields, all healthy, are in training, if it has seen \
-them: the absence of false blasts there does not rule out that a model takes a laboratory's colours \
-as a sign of health.
+them: the absence of false blasts there does not rule out that a model takes a laboratory's \
+colours as a sign of health.
 - One rule of the scale estimate (use a weak measurement rather than the default) was chosen after \
 seeing false blasts on the held-out PBC fields.
 - Smudge cells, dark lymphocytes and platelet clumps are the usual mistakes.
