@@ -190,7 +190,7 @@ def test_a_row_shows_its_cell_in_all_panes(three: Page) -> None:
     assert together(three)
     with three.expect_download() as waiting:
         three.get_by_role("button", name="Download the cells (CSV)").click()
-    text = Path(waiting.value.path()).read_text(encoding="utf-8")
+    text = Path(waiting.value.path()).read_text(encoding="utf-8-sig")
     assert "patient" not in text, "no file name"
     rows = list(csv.DictReader(io.StringIO(text)))
     assert RESEARCH_USE in rows[0]

@@ -182,7 +182,7 @@ def test_it_is_used_on_the_detect_page(app: AppTest, answer: object) -> None:
     outcome = desk.outcome(next(iter(desk.pictures.values())), name)
     assert isinstance(outcome, Finished)
     result = outcome.analysis.result()
-    assert f",{name},blast," in boxes_csv([result])
+    assert f",{name},1,blast," in boxes_csv([result])
     assert [c["name"] for c in json.loads(to_coco([result]))["categories"]] == ["blast", "healthy"]
     assert f",{name}," in to_summary_csv([result])
     # Leaving and coming back keeps the choice.

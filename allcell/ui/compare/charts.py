@@ -195,6 +195,8 @@ def speed_against_score(
     figure.update_layout(
         height=460,
         margin={"l": 10, "r": 10, "t": 20, "b": 130},
+        # Of one model alone, its name would be missing.
+        showlegend=True,
         legend=LEGEND,
         xaxis={
             "title": {"text": "Speed here (frames a second, logarithmic)"},
