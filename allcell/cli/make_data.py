@@ -20,6 +20,7 @@ from allcell.data.synthetic import make_synthetic
 from allcell.data.taleqani import SPLITS as TALEQANI_SPLITS
 from allcell.data.taleqani import import_taleqani
 from allcell.imaging.familiarity.reference import REFERENCE_FILE
+from allcell.training.packed import QUALITY, pack_recipes
 
 
 @contextmanager
@@ -98,11 +99,9 @@ def pack_command(
     recipes: list[str] = typer.Argument(..., help="Recipes whose datasets are wanted."),
     data: Path = typer.Option(..., help="Folder that holds them."),
     out: Path = typer.Option(..., help="Folder to write; not inside a repository."),
-    quality: int = typer.Option(92, min=1, max=100, help="WebP quality of the pictures."),
+    quality: int = typer.Option(QUALITY, min=1, max=100, help="WebP quality of the pictures."),
 ) -> None:
     """Write what recipes train and validate on at the size that training needs."""
-    from allcell.training.packed import pack_recipes
-
     for name, split, count in pack_recipes(recipes, data, out, quality):
         say(f"{name}: {count} fields of {split} in {out / name}")
 

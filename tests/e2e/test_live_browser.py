@@ -290,8 +290,8 @@ _MIDDLE = "e => { const r = e.getBoundingClientRect(); return [r.x, r.y, r.width
 def press(page: Page, what: Locator, *, in_video: bool = False) -> None:
     """Click with the mouse where something is.
 
-    Playwright waits for the next drawn frames first. While a large model keeps both cores busy
-    these are late by more than its patience, though a click is answered at once.
+    Playwright waits for the next drawn frames first. After a change of model these are late by more
+    than its patience, though a click is answered at once; why is not known.
     """
     x, y, width, height = what.evaluate(_MIDDLE)
     if in_video:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 from allcell.detector import Detector
 from allcell.engines import kept_graphs
-from allcell.engines.base import RunInterrupted
 from allcell.engines.choosing import choices
 from allcell.engines.choosing.agreement import LIVE, STILLS, Tolerance, difference
 from allcell.engines.opening import open_engine
@@ -19,6 +17,7 @@ from allcell.models.registry import get_spec
 from allcell.models.weights import model_files, read_manifest
 from allcell.settings import Settings, settings
 from allcell.synth import random_spec, render
+from tests.engine_stubs import check_giving_up
 
 pytestmark = pytest.mark.slow
 ov = pytest.importorskip("openvino")
@@ -174,26 +173,7 @@ def test_the_oldest_graphs_go_when_there_are_too_many(cache, monkeypatch):
 
 
 def test_a_run_can_be_given_up_and_the_next_one_is_whole():
-    engine = opened(name="yolov5s")
-    image = np.full((640, 640, 3), 200, np.uint8)
-    whole = engine.run(image)
-    outcome = []
-
-    def run():
-        try:
-            outcome.append(engine.run(image))
-        except RunInterrupted:
-            outcome.append("given up")
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():
-        time.sleep(0.003)
-        engine.interrupt()
-    assert outcome == ["given up"]
-    assert np.array_equal(engine.run(image), whole)
-    engine.interrupt()  # nothing runs: the next one is not harmed
-    assert engine.run(image).shape == whole.shape
+    check_giving_up(opened(name="yolov5s"), np.array_equal)
 
 
 def test_what_it_says_of_itself():

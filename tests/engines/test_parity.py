@@ -3,21 +3,20 @@
 import json
 import subprocess
 import sys
-import threading
-import time
+from functools import partial
 
 import numpy as np
 import pytest
 
 from allcell.boxes import iou
 from allcell.detector import Detector
-from allcell.engines.base import RunInterrupted
 from allcell.engines.opening import open_engine, resolve_device
 from allcell.errors import DeviceError, ModelError
 from allcell.models.registry import MODELS, get_spec
 from allcell.models.weights import read_manifest, sha256
 from allcell.settings import Settings, settings
 from allcell.synth import random_spec, render
+from tests.engine_stubs import check_giving_up
 
 WITH_WEIGHTS = [s.name for s in MODELS if s.name in read_manifest(settings().weights_dir)]
 
@@ -59,25 +58,7 @@ def test_a_run_can_be_given_up_and_the_next_one_is_whole(runtime):
     if runtime == "torch":
         pytest.importorskip("torch")
     engine = open_engine(get_spec("yolov5s"), device="cpu", runtime=runtime)
-    image = np.full((640, 640, 3), 200, np.uint8)
-    whole = engine.run(image)
-    outcome = []
-
-    def run():
-        try:
-            outcome.append(engine.run(image))
-        except RunInterrupted:
-            outcome.append("given up")
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():
-        time.sleep(0.003)
-        engine.interrupt()
-    assert outcome == ["given up"]
-    assert np.allclose(engine.run(image), whole, atol=1e-3)
-    engine.interrupt()  # nothing runs: the next one is not harmed
-    assert engine.run(image).shape == whole.shape
+    check_giving_up(engine, partial(np.allclose, atol=1e-3))
 
 
 def test_the_8_bit_graph_sees_the_same_cells(golden):

@@ -3,7 +3,6 @@
 import threading
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -13,16 +12,7 @@ from allcell.engines.base import RunInterrupted
 from allcell.imaging.preprocess import empty_input, place
 from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec
-
-SPEC = ModelSpec(
-    name="stub",
-    title="Stub",
-    summary="",
-    output="end_to_end",
-    red_cell_px=20,
-    max_input_px=256,
-    default_long_side_px=128,
-)
+from tests.engine_stubs import SPEC, bright_spots, picture
 
 
 class BrightSpots:
@@ -31,10 +21,7 @@ class BrightSpots:
     description = "stub"
 
     def run(self, image):
-        mask = (image.min(axis=2) > 200).astype(np.uint8)
-        _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-        rows = [(x, y, x + w, y + h, 0.9, 0) for x, y, w, h, n in stats[1:] if n >= 9]
-        return np.array(rows, np.float32).reshape(-1, 6)
+        return bright_spots(image)
 
     def interrupt(self):
         return False
@@ -61,13 +48,6 @@ class Card(BrightSpots):
             place(buffer, image, fit)
             answers.append(self.run(buffer))
         return answers
-
-
-def picture(width, height, *squares):
-    image = np.zeros((height, width, 3), np.uint8)
-    for x, y, side in squares:
-        image[y : y + side, x : x + side] = 255
-    return image
 
 
 IMAGES = [

@@ -9,18 +9,8 @@ import pytest
 from allcell.detector import MAX_IOU, Detector, choose
 from allcell.engines.base import RunInterrupted
 from allcell.errors import ModelError
-from allcell.models.registry import ModelSpec
 from allcell.synth import FieldSpec, render
-
-SPEC = ModelSpec(
-    name="stub",
-    title="Stub",
-    summary="",
-    output="end_to_end",
-    red_cell_px=20,
-    max_input_px=256,
-    default_long_side_px=128,
-)
+from tests.engine_stubs import SPEC, bright_spots, picture
 
 
 class BrightSpots:
@@ -37,20 +27,9 @@ class BrightSpots:
         self.busy += 1
         self.most_busy = max(self.most_busy, self.busy)
         self.sizes.append(image.shape[:2])
-        import cv2
-
-        mask = (image.min(axis=2) > 200).astype(np.uint8)
-        _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
-        rows = [(x, y, x + w, y + h, 0.9, 0) for x, y, w, h, n in stats[1:] if n >= 9]
+        found = bright_spots(image)
         self.busy -= 1
-        return np.array(rows, np.float32).reshape(-1, 6)
-
-
-def picture(width, height, *squares):
-    image = np.zeros((height, width, 3), np.uint8)
-    for x, y, side in squares:
-        image[y : y + side, x : x + side] = 255
-    return image
+        return found
 
 
 def found_in(detector, image, **how):
