@@ -33,3 +33,11 @@ class DataError(AllcellError):
 
 class SettingError(AllcellError):
     """A setting in the environment has a value that cannot be used."""
+
+
+class ReviewError(AllcellError):
+    """A correction, a class of one's own or a signature cannot be taken."""
+
+
+class RecordError(AllcellError):
+    """A case cannot be kept, found or changed."""

@@ -1,0 +1,1 @@
+"""What a person says of suggested cells: pure types and functions, no database, no page."""
