@@ -64,7 +64,11 @@ class ReviewedCell:
     state: CellState = "suggested"
 
     def __post_init__(self) -> None:
-        x1, y1, x2, y2 = self.xyxy
+        # Whole numbers become floats: a record gives these back, and hashes compare the two.
+        x1, y1, x2, y2 = (float(side) for side in self.xyxy)
+        object.__setattr__(self, "xyxy", (x1, y1, x2, y2))
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", float(self.confidence))
         if self.number < 1 or not np.isfinite(self.xyxy).all() or x2 <= x1 or y2 <= y1:
             raise ReviewError(
                 f"Cell {self.number}: expected a number from 1 and a box with left < right and "
@@ -112,6 +116,12 @@ class FieldOrigin:
     runtime: str = ""
     red_cell_px: float | None = None
     um_per_px: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "overlap", "red_cell_px", "um_per_px"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, float(value))
 
     @property
     def made(self) -> Provenance:

@@ -22,6 +22,7 @@ from allcell.review.cells import (
     FieldReview,
     ReviewedCell,
 )
+from allcell.text.words import one_line
 
 #: Suggestions that overlap more than this (intersection over union) with a cell that a person has
 #: judged are that cell.
@@ -166,7 +167,7 @@ def leave_out(review: CaseReview, field: str, reason: str, by: str, at: datetime
     Raises:
         ReviewError: If the field is not in the case.
     """
-    said = " ".join(reason.split()) or "Left out by the reviewer."
+    said = one_line(reason) or "Left out by the reviewer."
     return _field_edit(review, "leave out", field, by, at, left_out=said)
 
 
@@ -185,7 +186,7 @@ def rename_field(review: CaseReview, field: str, title: str, by: str, at: dateti
     Raises:
         ReviewError: If the field is not in the case.
     """
-    said = " ".join(title.split())[:200]
+    said = one_line(title)
     if not said:
         return review
     return _field_edit(review, "rename field", field, by, at, title=said)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from allcell.errors import ReviewError
 from allcell.models.classes import CELL_CLASSES, LineStyle
+from allcell.text.words import one_line
 
 #: What a label counts as. `white cell` and `blast` make up the differential, `smudge` and `other`
 #: are given per 100 of these, the last two count as nothing.
@@ -103,11 +104,11 @@ def own_label(name: str, key: str, role: LabelRole = "white cell", *, place: int
     Raises:
         ReviewError: If name, key or role cannot be used.
     """
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    cleaned = one_line(name, MAX_LABEL_LENGTH + 1)
     letter = key.strip().upper()
     if not 0 < len(cleaned) <= MAX_LABEL_LENGTH:
         raise ReviewError(
-            f"A class is called by 1 to {MAX_LABEL_LENGTH} characters, got {len(cleaned)}.",
+            f"A class is called by 1 to {MAX_LABEL_LENGTH} characters, got {len(name.strip())}.",
             "Choose a shorter name, or any name at all.",
         )
     if len(letter) != 1 or not (letter.isascii() and letter.isalnum()):

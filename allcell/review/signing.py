@@ -12,6 +12,7 @@ from allcell.errors import ReviewError
 from allcell.review.case_review import CaseReview
 from allcell.review.cells import FieldReview
 from allcell.review.labels import LabelSet
+from allcell.text.words import one_line
 
 #: What a signature can mean (21 CFR 11.50 asks for a meaning; compliance is not claimed).
 MEANINGS = ("Reviewed", "Approved", "Authored")
@@ -84,7 +85,7 @@ def signature(
     Raises:
         ReviewError: If cells are unreviewed (it says which), or name or meaning are missing.
     """
-    name = " ".join(printed_name.split())
+    name = one_line(printed_name)
     if not name:
         raise ReviewError("A signature needs a printed name.", "Type your name.")
     if meaning not in MEANINGS:

@@ -37,3 +37,13 @@ def in_words(names: Sequence[str], last: str = "or") -> str:
         last: The word before the last one.
     """
     return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def one_line(text: str, longest: int = 200) -> str:
+    """A text from outside on one line: no control or direction characters, no half characters.
+
+    Args:
+        text: Anything.
+        longest: Characters that are kept.
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest].strip()
