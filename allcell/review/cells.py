@@ -12,9 +12,7 @@ import numpy as np
 
 from allcell.environment.provenance import Provenance
 from allcell.errors import ReviewError
-from allcell.imaging.images import RGBImage
-from allcell.result import Result
-from allcell.review.labels import FIXED_LABELS, NOT_A_CELL, UNIDENTIFIED
+from allcell.review.labels import NOT_A_CELL, UNIDENTIFIED
 
 #: `suggested`: nobody has said anything of it. `confirmed`: a person gave it its label, or agreed.
 #: `removed`: a person took it away; it is kept so that it can be restored and shows in the trail.
@@ -23,14 +21,13 @@ Box = tuple[float, float, float, float]
 
 #: Least side of a box that a person draws, in pixels of the image.
 MIN_SIDE_PX = 3.0
-_KNOWN = frozenset(label.name for label in FIXED_LABELS)
 
 
 class CellRef(NamedTuple):
     """Which cell is meant.
 
     Attributes:
-        field: SHA-256 of its picture's pixels or file (`FieldReview.sha256`).
+        field: SHA-256 of its picture's pixels (`FieldReview.sha256`).
         number: Its number in that picture, as shown on the screen.
     """
 
@@ -136,7 +133,7 @@ class FieldReview:
     """One picture of a case with its cells.
 
     Attributes:
-        sha256: Of the picture as the reviewer saw it (see `picture_hash`), hexadecimal.
+        sha256: Of the picture's pixels, hexadecimal (see `suggestions.picture_hash`).
         width_px: Width of the picture.
         height_px: Height of the picture.
         title: What it is called: `Field 1` unless the user says otherwise. Never the file's name by
@@ -225,83 +222,6 @@ class FieldReview:
                 "Draw it around a cell of the picture.",
             )
         return box
-
-
-def picture_hash(image: RGBImage) -> str:
-    """SHA-256 of a picture's size and pixels, hexadecimal.
-
-    Of the pixels and not of the file: two files of one picture are one field, and a file's bytes
-    hold metadata that does not belong into a record.
-
-    Args:
-        image: RGB uint8 (H, W, 3).
-    """
-    import hashlib
-
-    digest = hashlib.sha256(f"{image.shape[1]}x{image.shape[0]} RGB8\n".encode())
-    digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()
-
-
-def field_of(
-    result: Result,
-    sha256: str,
-    title: str,
-    *,
-    runtime: str = "",
-    um_per_px: float | None = None,
-) -> FieldReview:
-    """A field to review from what a model found, with the numbers of its cells on the screen.
-
-    While its numbers are withheld, its cells are unidentified and the model's classes not held.
-
-    Args:
-        result: The boxes, at the threshold that the user chose.
-        sha256: See `picture_hash`.
-        title: See `FieldReview.title`.
-        runtime: What ran the model, as shown to people.
-        um_per_px: Micrometres per pixel, if known.
-
-    Raises:
-        ReviewError: If the result does not say how it came about.
-    """
-    made = result.made
-    if made is None:
-        raise ReviewError(
-            "This result does not say which settings and weights it was made with.",
-            "Analyse the picture again.",
-        )
-    origin = FieldOrigin(
-        result.model,
-        made.weights_sha256,
-        made.confidence,
-        made.iou,
-        made.analysed_at,
-        made.version,
-        runtime,
-        result.red_cell_px,
-        um_per_px,
-    )
-    bare = FieldReview(
-        sha256,
-        result.width_px,
-        result.height_px,
-        title,
-        origin,
-        withheld=" ".join(caution.message for caution in result.withholding),
-        insisted=result.insisted,
-        cautions=tuple(str(caution) for caution in result.cautions),
-    )
-    return replace(bare, cells=tuple(_cells(result)))
-
-
-def _cells(result: Result) -> list[ReviewedCell]:
-    cells = []
-    for number, (kind, confidence, x1, y1, x2, y2) in enumerate(result.rows(), 1):
-        suggested = None if result.withheld else kind
-        label = kind if suggested in _KNOWN else UNIDENTIFIED
-        cells.append(ReviewedCell(number, (x1, y1, x2, y2), label, suggested, confidence))
-    return cells
 
 
 @dataclass(frozen=True)
