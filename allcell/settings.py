@@ -34,6 +34,14 @@ def _cache() -> Path:
     return Path(tempfile.gettempdir() if home == "~" else home, ".cache", "allcell")
 
 
+def _data() -> Path:
+    """Where what is to last is kept: below the home folder, or as `_cache`."""
+    home = os.path.expanduser("~")
+    if home == "~":
+        return Path(tempfile.gettempdir(), ".local", "share", "allcell")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path(home, ".local", "share"), "allcell")
+
+
 class Settings(BaseSettings):
     """Everything that a person who runs allcell can set."""
 
@@ -41,6 +49,15 @@ class Settings(BaseSettings):
 
     weights_dir: Path = PROJECT_ROOT / "weights"
     cache_dir: Path = Field(default_factory=_cache)
+    data_dir: Path = Field(
+        default_factory=_data, description="cases that users keep, and their pictures"
+    )
+    database_url: str = Field(
+        "",
+        repr=False,
+        description="PostgreSQL for the cases, as postgresql://user:password@host/name; if not "
+        "set, they are in SQLite in data_dir",
+    )
     default_model: str = "live"
     device: str = "auto"
     runtime: Literal["auto", "onnx", "openvino", "torch"] = Field(

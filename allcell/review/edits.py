@@ -22,6 +22,7 @@ from allcell.review.cells import (
     FieldReview,
     ReviewedCell,
 )
+from allcell.review.labels import LabelSet
 from allcell.text.words import one_line
 
 #: Suggestions that overlap more than this (intersection over union) with a cell that a person has
@@ -211,6 +212,22 @@ def take_out_field(review: CaseReview, field: str, by: str, at: datetime) -> Cas
     cells = tuple(CellChange(field, cell, None) for cell in one.cells)
     whole = FieldChange(replace(one, cells=()), None)
     return review.apply(Edit("take out field", by, at, cells, (whole,)))
+
+
+def set_labels(review: CaseReview, labels: LabelSet) -> CaseReview:
+    """Give a case other classes of one's own. It is no edit: undo does not take it back.
+
+    Raises:
+        ReviewError: If a class is taken away that a cell has, or had in an edit that can be undone.
+    """
+    used = {cell.label for _, cell in review.cells()}
+    for edit in review.log:
+        used |= {c.label for change in edit.cells for c in (change.before, change.after) if c}
+    if gone := sorted(used & set(review.labels.by_name) - set(labels.by_name)):
+        raise ReviewError(
+            f"The class {gone[0]} is in use in this case.", "Keep it, or start a new case."
+        )
+    return replace(review, labels=labels)
 
 
 def suggest_again(review: CaseReview, fresh: FieldReview, by: str, at: datetime) -> CaseReview:

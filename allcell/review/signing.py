@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from allcell.errors import ReviewError
 from allcell.review.case_review import CaseReview
@@ -19,8 +19,21 @@ MEANINGS = ("Reviewed", "Approved", "Authored")
 #: How many cells a refusal names.
 _NAMED = 8
 
-_FIELDS: TypeAdapter[tuple[FieldReview, ...]] = TypeAdapter(tuple[FieldReview, ...])
-_LABELS: TypeAdapter[LabelSet] = TypeAdapter(LabelSet)
+
+@dataclass(frozen=True)
+class ReviewContent:
+    """What a signature covers.
+
+    Attributes:
+        labels: The classes of the case.
+        fields: Its fields with their cells.
+    """
+
+    labels: LabelSet
+    fields: tuple[FieldReview, ...]
+
+
+_CONTENT: TypeAdapter[ReviewContent] = TypeAdapter(ReviewContent)
 
 
 @dataclass(frozen=True)
@@ -44,15 +57,33 @@ class ReviewSignature:
     by: str = ""
 
 
+def content_json(review: CaseReview) -> bytes:
+    """The cells, fields and classes of a case as JSON, always the same for the same content."""
+    return _CONTENT.dump_json(ReviewContent(review.labels, review.fields))
+
+
+def content_of(content: bytes | str) -> CaseReview:
+    """A case from its `content_json`, with an empty log.
+
+    Raises:
+        ReviewError: If it is not that.
+    """
+    try:
+        read = _CONTENT.validate_json(content)
+    except ValidationError as error:
+        raise ReviewError(
+            f"This is no case of allcell: {error.error_count()} entries do not fit.",
+            "Export the case again.",
+        ) from None
+    return CaseReview(read.labels, read.fields)
+
+
 def content_hash(review: CaseReview) -> str:
-    """SHA-256 of the cells, fields and classes of a case, hexadecimal: what a signature covers.
+    """SHA-256 of `content_json`, hexadecimal: what a signature covers.
 
     The same content gives the same hash on every machine, by whichever edits it came about.
     """
-    digest = hashlib.sha256()
-    digest.update(_LABELS.dump_json(review.labels))
-    digest.update(_FIELDS.dump_json(review.fields))
-    return digest.hexdigest()
+    return hashlib.sha256(content_json(review)).hexdigest()
 
 
 def signing_obstacles(review: CaseReview) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Alembic's migrations of the case database: one file a version, in order."""
