@@ -24,6 +24,8 @@ from allcell.records.upgrading import upgrade
 
 #: How long a writer waits for its turn.
 BUSY_S = 10
+#: The rewriting of the files after a deletion waits less: somebody sits before it.
+_REWRITE_S = 2
 FILE_NAME = "cases.sqlite3"
 #: Any number, as long as all versions of allcell use this one.
 _TURN = 0xA11CE11
@@ -101,10 +103,11 @@ class Database:
             connection = plain.execution_options(isolation_level="AUTOCOMMIT")
             try:
                 if self.is_sqlite:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_REWRITE_S * 1000}")
                     connection.exec_driver_sql("VACUUM")
                     row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").first()
                     return row is not None and row[0] == 0
-                connection.exec_driver_sql(f"SET lock_timeout = '{BUSY_S}s'")
+                connection.exec_driver_sql(f"SET lock_timeout = '{_REWRITE_S}s'")
                 for table in ("cases", "people", "fields", "cells", "edits", "signatures"):
                     connection.exec_driver_sql(f"VACUUM (FULL) {table}")
                 return True
@@ -112,6 +115,12 @@ class Database:
                 if _said(error.orig) in (_BUSY, _FULL):
                     return False
                 raise
+            finally:
+                # The connection goes back to the others, who wait as long as always.
+                if self.is_sqlite:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+                else:
+                    connection.exec_driver_sql("RESET lock_timeout")
 
     def close(self) -> None:
         """Give up all connections."""
@@ -192,6 +201,11 @@ _FULL = (
     "The disk with the case database is full.",
     "Nothing of this step was saved; what was saved before is kept. Make room, then save again.",
 )
+_BROKEN = (
+    "The disk with the case database cannot be read or written.",
+    "Nothing of this step was saved. Check the disk; if the folder is on a network drive, move it "
+    "to a disk of this machine, or use PostgreSQL.",
+)
 _READ_ONLY = (
     "The case database cannot be written to.",
     "Nothing was saved. Let the user that runs allcell write to its folder and file.",
@@ -220,7 +234,7 @@ _SAYINGS = (
     ("disk is full", _FULL),
     ("no space left", _FULL),
     ("could not extend file", _FULL),
-    ("disk i/o error", _FULL),
+    ("disk i/o error", _BROKEN),
     ("readonly database", _READ_ONLY),
     ("read-only", _READ_ONLY),
     ("permission denied", _READ_ONLY),

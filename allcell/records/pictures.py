@@ -24,7 +24,7 @@ class PictureFolder:
     """The pictures of all cases.
 
     Args:
-        folder: Created when the first picture is kept.
+        folder: Created when the first picture is kept, with the one above it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,9 @@ class PictureFolder:
                 "The picture to be kept is not the one that was reviewed.",
                 "Analyse the picture again.",
             )
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.folder.parent, self.folder, file.parent):
+            folder.mkdir(mode=0o700, exist_ok=True)
         part = file.with_name(f".{uuid.uuid4().hex}.part")
         try:
             with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as sink:

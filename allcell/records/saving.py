@@ -34,12 +34,7 @@ def pictures_for(
     What is given is called within the transaction, while nobody else can delete any: it makes
     sure of them. If the transaction fails, those that no case has go again.
     """
-    written = []
-    with faults(str(folder.folder)):
-        for one in new:
-            if one.sha256 in images and not folder.path(one.sha256).exists():
-                folder.put(one.sha256, images[one.sha256])
-                written.append(one.sha256)
+    written: list[str] = []
 
     def make_sure(connection: Connection) -> None:
         hashes = [one.sha256 for one in new]
@@ -54,19 +49,29 @@ def pictures_for(
                 )
 
     try:
+        with faults(str(folder.folder)):
+            for one in new:
+                if one.sha256 in images and not folder.path(one.sha256).exists():
+                    folder.put(one.sha256, images[one.sha256])
+                    written.append(one.sha256)
         yield make_sure
     except BaseException:
-        if not written:
-            raise
-        with suppress(RecordError), database.write() as connection:
-            used = set(
-                connection.execute(
-                    select(fields.c.sha256).where(fields.c.sha256.in_(written))
-                ).scalars()
-            )
-            for sha256 in set(written) - used:
-                folder.drop(sha256)
+        if written:
+            with suppress(RecordError):
+                _drop_unused(database, folder, written)
         raise
+
+
+def _drop_unused(database: Database, folder: PictureFolder, written: Sequence[str]) -> None:
+    """Delete those of some pictures that no case has."""
+    with database.write() as connection:
+        used = set(
+            connection.execute(
+                select(fields.c.sha256).where(fields.c.sha256.in_(written))
+            ).scalars()
+        )
+        for sha256 in set(written) - used:
+            folder.drop(sha256)
 
 
 def check_names(done: tuple[Edit, ...], actor: Actor) -> None:
