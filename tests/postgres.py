@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from importlib.util import find_spec
 from pathlib import Path
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
@@ -23,6 +24,8 @@ def binaries() -> Path | None:
 
 def why_none() -> str:
     """Why no server can be started here; empty if one can."""
+    if find_spec("psycopg") is None:
+        return "no psycopg here: pip install psycopg[binary]"
     if binaries() is None:
         return "no PostgreSQL here: apt-get install postgresql"
     if os.name == "posix" and os.geteuid() == 0:

@@ -15,12 +15,12 @@ IGNORED, LEFT_OUT = "ignore", ""
 #: Names that need no confirmation: our own, the paper's, those of our importers and exports.
 _SURE: dict[str, tuple[str, ...]] = {
     **{cell.name: (cell.name, *cell.sure_names) for cell in CELL_CLASSES},
-    IGNORED: ("cut", WITHHELD),
+    IGNORED: ("cut", WITHHELD, "unidentified"),
 }
 #: Names for the user to confirm, in lower case with single spaces.
 _LIKELY: dict[str, tuple[str, ...]] = {
     **{cell.name: cell.likely_names for cell in CELL_CLASSES},
-    IGNORED: ("ignore", "ignored", "cut cell", "unknown", "unidentified", "unclear"),
+    IGNORED: ("ignore", "ignored", "cut cell", "unknown", "unclear"),
     LEFT_OUT: (
         "rbc", "rbcs", "red blood cell", "red blood cells", "red cell", "erythrocyte", "platelet",
         "platelets", "thrombocyte", "artefact", "artifact", "background", "stain",
