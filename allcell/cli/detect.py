@@ -27,6 +27,7 @@ from allcell.cli.base import (
 from allcell.cli.batch import Batch, CsvRows, warn
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
+from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance
 from allcell.imaging import images
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import CLASSIFIERS
@@ -35,7 +36,10 @@ from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text, telling_names
 
 #: Columns of the table of a model that classifies whole fields.
-FIELD_COLUMNS = ("image", "suggested_field_class", "probability", "model", "reservation")
+FIELD_COLUMNS = (
+    *("image", "suggested_field_class", "probability", "model", "reservation"),
+    *PROVENANCE_COLUMNS,
+)
 
 
 @app.command()
@@ -141,11 +145,12 @@ def _classify(
         field = replace(field, warnings=(*about, *file_cautions(path)), insisted=insist)
         warn(path, field)
         model = classifier.spec.name
+        made = Provenance(classifier.spec.threshold, None, classifier.weights_sha256)
         suggested, probability = field.answer or (WITHHELD, None)
         if table:
             number = "" if probability is None else f"{probability:.4f}"
-            values = (names[place], suggested, number, model, field.reservation)
-            table.write([[spreadsheet_text(value) for value in values]])
+            said = (names[place], suggested, number, model, field.reservation)
+            table.write([[*map(spreadsheet_text, said), *made.values]])
         elif as_json:
             row = {
                 "image": str(path),
@@ -153,6 +158,7 @@ def _classify(
                 "suggested_field_class": suggested,
                 "probability": None if probability is None else round(probability, 4),
                 "total_ms": round(timing.total_ms, 1),
+                "provenance": made.record,
                 "notice": RESEARCH_USE,
                 "warnings": [str(caution) for caution in field.warnings],
                 "withheld": field.withheld,

@@ -44,7 +44,7 @@ class Database:
     """
 
     def __init__(self, folder: Path, url: str = "") -> None:
-        self.url = _url(folder, url)
+        self.url = address(folder, url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         with faults(self.place):
             if self.is_sqlite:
@@ -58,9 +58,7 @@ class Database:
     @property
     def place(self) -> str:
         """Where the cases are, for people; without a password."""
-        if self.is_sqlite:
-            return str(self.url.database)
-        return f"PostgreSQL, {self.url.host or 'this machine'}, database {self.url.database}"
+        return place_of(self.url)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -127,7 +125,23 @@ class Database:
         self._engine.dispose()
 
 
-def _url(folder: Path, url: str) -> URL:
+def place_of(url: URL) -> str:
+    """Where a database is, for people; without a password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"PostgreSQL, {url.host or 'this machine'}, database {url.database}"
+
+
+def address(folder: Path, url: str) -> URL:
+    """The full address of a database.
+
+    Args:
+        folder: Where SQLite's file is.
+        url: See `Database`.
+
+    Raises:
+        RecordError: If it is no address of a database that allcell can use.
+    """
     if not url:
         return URL.create("sqlite", database=str(folder.expanduser() / FILE_NAME))
     try:

@@ -71,6 +71,16 @@ def note_export(store: CaseStore, kept: KeptCase, what: str, actor: Actor) -> No
         trail.append(connection, [draft], at)
 
 
+def trail_head(store: CaseStore) -> tuple[int, str]:
+    """How many entries the trail has, and the hash of the last (see `verifying.verify`).
+
+    Raises:
+        RecordError: If the database cannot be used.
+    """
+    with store.database.read() as connection:
+        return trail.head(connection)
+
+
 def trail_of(store: CaseStore, case_id: str, actor: Actor) -> list[trail.TrailEntry]:
     """What happened to a case, in order.
 

@@ -19,7 +19,7 @@ from allcell.environment.provenance import now
 from allcell.errors import RecordError
 from allcell.imaging.images import RGBImage
 from allcell.records import access, rows, trail
-from allcell.records.database import Database
+from allcell.records.database import Database, address, place_of
 from allcell.records.kept import Actor, KeptCase
 from allcell.records.pictures import PictureFolder
 from allcell.records.saving import (
@@ -58,7 +58,7 @@ class CaseStore:
     @property
     def place(self) -> str:
         """Where the cases and their pictures are, for people; without a password."""
-        return f"{self.database.place}; pictures in {self.pictures.folder}"
+        return f"{self.database.place}; pictures in {self.pictures.folder.parent}"
 
     def keep(
         self,
@@ -240,6 +240,27 @@ def _label(label: str) -> str:
     if not said:
         raise RecordError("A case needs a label.", "Type any text, such as a number.")
     return said
+
+
+def records_place() -> str:
+    """Where cases are, or would be, kept, for people; nothing is opened or made.
+
+    Raises:
+        RecordError: If the settings name no database that allcell can use.
+    """
+    folder = settings().data_dir.expanduser()
+    there = place_of(address(folder, settings().database_url))
+    return f"{there}; pictures in {folder / 'pictures'}"
+
+
+def records_exist() -> bool:
+    """Whether a case was ever kept here: until then there is no file.
+
+    Raises:
+        RecordError: If the settings name no database that allcell can use.
+    """
+    url = address(settings().data_dir, settings().database_url)
+    return url.get_backend_name() != "sqlite" or Path(str(url.database)).exists()
 
 
 @lru_cache(maxsize=1)

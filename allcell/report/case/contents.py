@@ -10,6 +10,9 @@ from typing import Any
 
 from allcell.environment.provenance import record_of
 from allcell.formats.pixels import RGBImage
+from allcell.records.kept import KeptCase
+from allcell.records.sharing import trail_head
+from allcell.records.store import CaseStore
 from allcell.review.case_review import CaseReview
 from allcell.review.cells import FieldReview, ReviewedCell
 from allcell.review.signing import ReviewSignature, content_hash, signing_obstacles
@@ -69,6 +72,29 @@ class CaseContents:
             return f"Version {self.version}, {names}."
         waiting = signing_obstacles(self.review)
         return f"Draft of version {self.version}, not signed. {' '.join(waiting)}".strip()
+
+
+def contents_of(store: CaseStore, kept: KeptCase, *, named: bool = True) -> CaseContents:
+    """What the files of a kept case are made from.
+
+    Args:
+        store: The records.
+        kept: The case, with nothing unsaved.
+        named: Whether the files have its label.
+
+    Raises:
+        RecordError: If the database cannot be used.
+    """
+    return CaseContents(
+        kept.review,
+        store.picture,
+        store.clock(),
+        kept.label if named else "",
+        kept.id,
+        kept.version,
+        kept.signed,
+        trail_head(store),
+    )
 
 
 def provenance(one: FieldReview) -> dict[str, Any]:
