@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from allcell import __version__
 from allcell.__main__ import app
 from allcell.cautions import Caution
 from allcell.classifier import FieldClassifier
@@ -454,6 +455,26 @@ def test_the_whole_field_model_is_under_the_same_gate(folder, monkeypatch, form)
     again = run(*command, "--insist")
     assert "cancerous" in again.stdout
     assert MARK in again.stdout
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_the_answer_on_a_whole_field_says_how_it_came_about(folder, monkeypatch, form):
+    class Cancerous:
+        def run(self, picture):
+            return np.array([0.0, 4.0], np.float32)
+
+    classifier = FieldClassifier(get_classifier("cnn"), Cancerous(), "ab" * 32)
+    monkeypatch.setattr(FieldClassifier, "open", lambda name, device: classifier)
+    done = run("detect", folder, "--model", "cnn", form)
+    if form == "--json":
+        made = json.loads(done.stdout.splitlines()[0])["provenance"]
+    else:
+        made = next(csv.DictReader(io.StringIO(done.stdout)))
+    assert made["weights_sha256"] == "ab" * 32
+    assert float(made["lowest_confidence"]) == 0.5
+    assert made["largest_overlap"] in (None, "")
+    assert made["allcell_version"] == __version__
+    assert made["analysed_at_utc"].endswith("Z")
 
 
 def test_a_sample_is_written_once_and_can_be_detected(tmp_path):
