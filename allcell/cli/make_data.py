@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,10 +17,14 @@ from allcell.data.allidb1_import import import_allidb1
 from allcell.data.dataset import OnImage
 from allcell.data.laboratories import LABORATORIES
 from allcell.data.open_smears import OPEN_SMEARS, import_open_smears
+from allcell.data.single_cells import import_single_cells
 from allcell.data.synthetic import make_synthetic
 from allcell.data.taleqani import SPLITS as TALEQANI_SPLITS
 from allcell.data.taleqani import import_taleqani
+from allcell.environment.installation import weights_to_write
 from allcell.imaging.familiarity.reference import REFERENCE_FILE
+from allcell.report.documents.gate import FILE as GATE_FILE
+from allcell.report.documents.gate import gate_section
 from allcell.training.packed import QUALITY, pack_recipes
 
 
@@ -80,6 +85,18 @@ def import_taleqani_command(
         )
 
 
+@data_app.command("import-cnmc")
+@explained
+def import_cnmc(
+    source: Path = typer.Argument(..., help="Folder with leukemia/ and healthy/ of C-NMC."),
+    destination: Path = typer.Argument(..., help="Folder to write."),
+) -> None:
+    """Lay single cells of C-NMC on a slide, to train with; nothing is scored on them."""
+    with _progress("laying on a slide") as on_image:
+        done = import_single_cells(source, destination, on_image=on_image)
+    say(f"{done.blasts} blasts and {done.healthy} healthy cells in {destination}")
+
+
 @data_app.command("make-synthetic")
 @explained
 def synthetic(
@@ -125,6 +142,25 @@ def familiarity(
     fit(traced).write(REFERENCE_FILE)
     smears = sum(one.role != "other" for one in traced)
     say(f"{smears} smears and {len(traced) - smears} other pictures in {REFERENCE_FILE}")
+
+
+@data_app.command("check-familiarity")
+@explained
+def check_familiarity(
+    data: Path = typer.Option(..., help="Folder that holds the laboratories' YOLO folders."),
+    fitted_to: Path | None = typer.Option(
+        None, help="The photographs that `data familiarity --others` was given."
+    ),
+    photographs: Path | None = typer.Option(None, help="Others that it was not given."),
+) -> None:
+    """Judge test pictures by what they are judged by, also as if their laboratory were unknown."""
+    from allcell.training.gate_check import check_gate
+
+    with _progress("judging") as on_picture:
+        found = check_gate(data, fitted_to, photographs, on_picture=on_picture)
+    target = weights_to_write() / "metrics" / GATE_FILE
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    say(gate_section(target.parent.parent))
 
 
 @data_app.command("import-allidb1")

@@ -135,7 +135,7 @@ def pictures(
             raise DataError(f"There is no picture in {others}.", "Check --others.")
         for path in paths:
             for n in range(CROPS):
-                make = partial(_piece_of, path, seed + n)
+                make = partial(piece_of, path, seed + n)
                 yield f"{PHOTOGRAPH} {path.stem}", "other", make
                 if n % _GREY_EVERY == 0:
                     yield f"{PHOTOGRAPH} {path.stem}", "other", partial(_grey, make)
@@ -168,7 +168,8 @@ def _grey(make: Callable[[], RGBImage]) -> RGBImage:
     )
 
 
-def _piece_of(path: Path, seed: int) -> RGBImage:
+def piece_of(path: Path, seed: int) -> RGBImage:
+    """Some part of a photograph in a file, see `piece`."""
     return piece(decode(path, name=path.name), _dice(seed, path.name))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS, PAPER_CLASSES, ModelSpec
 from allcell.models.weights import read_manifest
+from allcell.report.documents.gate import gate_section
 from allcell.report.documents.gpu_check import card_section
 from allcell.report.laboratories.scores import model_with_twins
 from allcell.report.laboratories.tables import readme_section
@@ -33,7 +34,7 @@ def fill(readme: str, weights_dir: Path) -> str:
     _, end, tail = rest.partition(END)
     if not (begin and end):
         raise DataError("The README has lost its markers.", f"Restore {BEGIN} and {END}.")
-    parts = [readme_section(weights_dir, model_with_twins())]
+    parts = [readme_section(weights_dir, model_with_twins()), gate_section(weights_dir)]
     parts += [part(weights_dir) for part in (_accuracy, _table_1, _fields, _speed, card_section)]
     return f"{head}{BEGIN}\n\n" + "\n\n".join(p for p in parts if p) + f"\n\n{END}{tail}"
 
