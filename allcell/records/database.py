@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from allcell.errors import RecordError
 from allcell.records.tables import about
@@ -283,8 +284,11 @@ def faults(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except DatabaseError as error:
-        meaning = _said(error.orig)
+    except PoolTimeout:
+        raise RecordError(_BUSY[0], f"{_BUSY[1]} ({place})") from None
+    except DBAPIError as error:
+        # A connection that broke before, under a transaction that was still open.
+        meaning = _AWAY if error.connection_invalidated else _said(error.orig)
         if meaning is None:
             raise
         # No cause: SQLAlchemy's message repeats the values of the statement.

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from allcell.errors import RecordError
+from allcell.errors import RecordError, ReviewError
 from allcell.imaging.images import RGBImage
 from allcell.records import access, rows
 from allcell.records.database import Database, faults
@@ -126,15 +126,21 @@ def read_case(connection: Connection, case_id: str, actor: Actor) -> KeptCase:
     """A case as it is in the records.
 
     Raises:
-        RecordError: If there is none, or it is not theirs.
+        RecordError: If there is none, it is not theirs, or its rows cannot be read.
     """
     role = access.require(connection, case_id, actor, "read")
     row = connection.execute(select(cases).where(cases.c.id == case_id)).one()
-    return KeptCase(
-        *(case_id, row.label, row.owner, role),
-        datetime.fromisoformat(row.created_at),
-        datetime.fromisoformat(row.changed_at),
-        row.revision,
-        rows.read_review(connection, case_id),
-        tuple(given for given, _ in rows.read_signatures(connection, case_id)),
-    )
+    try:
+        return KeptCase(
+            *(case_id, row.label, row.owner, role),
+            datetime.fromisoformat(row.created_at),
+            datetime.fromisoformat(row.changed_at),
+            row.revision,
+            rows.read_review(connection, case_id),
+            tuple(given for given, _ in rows.read_signatures(connection, case_id)),
+        )
+    except (ReviewError, ValueError):
+        raise RecordError(
+            f"The case {case_id} cannot be read: its rows were changed or are damaged.",
+            "`allcell cases verify` says more. Put back the last backup.",
+        ) from None

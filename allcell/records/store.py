@@ -80,6 +80,7 @@ class CaseStore:
         """
         if actor.reader:
             raise RecordError("You may read cases, not keep new ones.", "Ask for another role.")
+        check_names(review.log, actor)
         at, case_id = self.clock(), uuid.uuid4().hex
         values = rows.case_values(review)
         with (

@@ -20,9 +20,6 @@ _DARK = (20, 20, 20)
 _OTHER = (240, 240, 240)
 #: Lengths of a scale bar in micrometres.
 _BARS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-#: Margin around a cell in its crop, as a share of its longer side.
-_MARGIN = 0.25
-_GREY = 128
 
 
 @lru_cache(maxsize=64)
@@ -152,19 +149,6 @@ def _strip(text: str, width: int, height: int) -> RGBImage:
     for number, words in enumerate(lines):
         pen.text((pad, pad + number * step), words, fill=(70, 70, 70), font=letters)
     return np.asarray(strip)
-
-
-def crop(image: RGBImage, xyxy: Box, side_px: int) -> RGBImage:
-    """A square around a cell, (side_px, side_px, 3); grey outside the picture."""
-    x1, y1, x2, y2 = xyxy
-    side = max(4, round((1 + 2 * _MARGIN) * max(x2 - x1, y2 - y1)))
-    left, top = round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2)
-    inner = image[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
-    square = np.full((side, side, 3), _GREY, np.uint8)
-    y, x = max(0, -top), max(0, -left)
-    square[y : y + inner.shape[0], x : x + inner.shape[1]] = inner
-    resized = Image.fromarray(square).resize((side_px, side_px), Image.Resampling.LANCZOS)
-    return np.asarray(resized)
 
 
 def gallery(

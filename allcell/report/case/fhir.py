@@ -134,7 +134,10 @@ def _observation(
         return made
     per_100 = after.per_100(label.name) if label.role in ("smudge", "other") else None
     if per_100 is not None:
-        made["valueQuantity"] = {"value": round(per_100, 1), "unit": "per 100 white cells"}
+        made["valueQuantity"] = {
+            **{"value": round(per_100, 1), "unit": "per 100 white cells"},
+            **{"system": _UCUM, "code": "/100{WBC}"},
+        }
     else:
         made["valueInteger"] = after.by_label.get(label.name, 0)
     return made

@@ -11,6 +11,7 @@ from PIL import Image
 
 from allcell import __version__
 from allcell.formats.pixels import RGBImage
+from allcell.imaging.crop import crop
 from allcell.report.case import drawings, pdf_tables
 from allcell.report.case.contents import CaseContents, provenance
 from allcell.review.cells import FieldReview
@@ -221,7 +222,7 @@ def _gallery(pdf: CasePdf) -> None:
             # The cells of a class come field by field: one picture is in memory at a time.
             if loaded is None or loaded[0] != one.sha256:
                 loaded = (one.sha256, contents.pictures(one.sha256))
-            pdf.image(_jpeg(drawings.crop(loaded[1], cell.xyxy, _CROP_PX)), x=x, y=y, w=_CROP_MM)
+            pdf.image(_jpeg(crop(loaded[1], *cell.xyxy, _CROP_PX)), x=x, y=y, w=_CROP_MM)
             pdf.set_font(_FAMILY, "", 6)
             pdf.set_xy(x, y + _CROP_MM)
             field = int(contents.stems[one.sha256][-3:])

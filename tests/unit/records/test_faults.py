@@ -260,6 +260,30 @@ def test_a_picture_that_cannot_be_written_leaves_no_case_and_no_part(
     assert store.keep("Case", review, pictures, me).revision == 1
 
 
+@pytest.mark.child
+@pytest.mark.slow
+def test_a_connection_that_breaks_says_so_and_the_next_try_works(
+    postgres_server, tmp_path, me, two_fields, clock
+):
+    review, pictures = two_fields
+    store = CaseStore(tmp_path, postgres_server(), clock=clock)
+    kept = store.keep("Case", review, pictures, me)
+    with pytest.raises(RecordError, match="cannot be reached"), store.database.write() as broken:
+        broken.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    # Restarted, the server has closed the connection that waits in the pool.
+    with store.database.write() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        )
+    done = edits.confirm(kept.review, refs(review.fields[0], 1), WHO, at())
+    assert store.save(kept, done, me).revision == 2
+    assert verify(store).faults == ()
+    store.database.close()
+
+
 def test_a_fault_within_a_save_leaves_nothing_of_it(store, me, two_fields, monkeypatch):
     review, pictures = two_fields
     kept = store.keep("Case", review, pictures, me)

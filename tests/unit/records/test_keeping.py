@@ -210,6 +210,23 @@ def test_with_a_login_a_case_belongs_to_its_owner(store, two_fields, me):
     assert store.open(kept.id, me).owner == "ada"
 
 
+def test_nobody_who_is_logged_in_keeps_corrections_of_another(store, two_fields):
+    review, pictures = two_fields
+    done = edits.confirm(review, refs(review.fields[0], 1), "bo", at())
+    with pytest.raises(RecordError, match="signed as bo, and ada is logged in"):
+        store.keep("Case", done, pictures, ADA)
+    assert list(store.pictures.all()) == []
+
+
+def test_a_case_whose_rows_were_changed_is_no_crash(store, me, two_fields):
+    review, pictures = two_fields
+    kept = store.keep("Case", review, pictures, me)
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE cells SET x2 = -1"))
+    with pytest.raises(RecordError, match="its rows were changed or are damaged"):
+        store.open(kept.id, me)
+
+
 def test_a_reader_reads_and_a_reviewer_reviews(store, two_fields):
     review, pictures = two_fields
     kept = store.keep("Case", review, pictures, ADA)
