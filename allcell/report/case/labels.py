@@ -108,7 +108,7 @@ def to_geojson(contents: CaseContents, one: FieldReview) -> str:
     """The cells of one field as QuPath's detections: drag the file onto the picture in QuPath.
 
     Coordinates are pixels of the picture, y downwards, as QuPath has them.
-    Source: https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
+    Source: QuPath 0.4 and later, `qupath.lib.io.PathObjectTypeAdapters`, which reads it.
     """
     table = contents.review.labels.by_name
     features = []
