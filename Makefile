@@ -44,14 +44,17 @@ ifneq ($(strip $(ARGS)),)
 	$(PYTEST) $(ARGS)
 else
 # All tiers run, whatever fails. Tests in Chromium run one at a time and leave most of two cores idle:
-# the quick tier runs meanwhile with what is left of them. What is held to the clock is marked slow.
-	@status=0; log=$$(mktemp); \
+# the quick tier and that with torch run meanwhile with what is left of them. What is held to the clock
+# is marked slow.
+	@status=0; log=$$(mktemp); torch_log=$$(mktemp); \
 	$(PYTEST) --tier slow $(SPREAD) || status=$$?; \
 	nice -n 19 $(PYTEST) --tier quick -n 1 >$$log 2>&1 & quick=$$!; \
-	trap 'kill $$quick 2>/dev/null; rm -f $$log; exit 130' INT TERM; \
+	nice -n 19 $(PYTEST) --tier torch -n 1 >$$torch_log 2>&1 & torch=$$!; \
+	trap 'kill $$quick $$torch 2>/dev/null; rm -f $$log $$torch_log; exit 130' INT TERM; \
 	$(PYTEST) --tier browser || status=$$?; \
 	wait $$quick || status=$$?; \
-	cat $$log; rm -f $$log; exit $$status
+	wait $$torch || status=$$?; \
+	cat $$log $$torch_log; rm -f $$log $$torch_log; exit $$status
 endif
 
 quick: $(FULL)/.ready-dev ## set up and run the tests without browser, torch or child process

@@ -58,7 +58,8 @@ LOCAL_HOSTS = {"127.0.0.1", "localhost"}
 #: Each tier is a run of pytest (`--tier`, see the Makefile), which imports no file of another.
 TIERS = {
     "quick": "not browser and not torch and not child and not slow",
-    "slow": "not browser and (torch or child or slow)",
+    "torch": "not browser and torch and not child and not slow",
+    "slow": "not browser and (child or slow)",
     "browser": "browser",
 }
 #: With this line a file says that all of it is slow: the quick tier does not even import it.
@@ -141,7 +142,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         is_left_out = collection_path.parent.name != "e2e"
     else:
         text = collection_path.read_text(encoding="utf-8")
-        is_left_out = tier == "quick" and ALL_SLOW.search(text) is not None
+        is_left_out = (tier == "quick" and ALL_SLOW.search(text) is not None) or (
+            tier == "torch" and "mark.torch" not in text
+        )
     return True if is_left_out else None
 
 

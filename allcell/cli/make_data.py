@@ -17,7 +17,6 @@ from allcell.data.allidb1_import import import_allidb1
 from allcell.data.dataset import OnImage
 from allcell.data.laboratories import LABORATORIES
 from allcell.data.open_smears import OPEN_SMEARS, import_open_smears
-from allcell.data.single_cells import import_single_cells
 from allcell.data.synthetic import make_synthetic
 from allcell.data.taleqani import SPLITS as TALEQANI_SPLITS
 from allcell.data.taleqani import import_taleqani
@@ -83,18 +82,6 @@ def import_taleqani_command(
             f"{split}: {done.images[split]} fields, {done.reviewed[split]} of them reviewed; "
             f"{_counted(done.cells[split])}"
         )
-
-
-@data_app.command("import-cnmc")
-@explained
-def import_cnmc(
-    source: Path = typer.Argument(..., help="Folder with leukemia/ and healthy/ of C-NMC."),
-    destination: Path = typer.Argument(..., help="Folder to write."),
-) -> None:
-    """Lay single cells of C-NMC on a slide, to train with; nothing is scored on them."""
-    with _progress("laying on a slide") as on_image:
-        done = import_single_cells(source, destination, on_image=on_image)
-    say(f"{done.blasts} blasts and {done.healthy} healthy cells in {destination}")
 
 
 @data_app.command("make-synthetic")

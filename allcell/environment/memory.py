@@ -1,8 +1,10 @@
-"""How much memory this process may take: the machine's, or less where a container limits it."""
+"""How much memory this process may take, and how it gives back what it no longer needs."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +15,8 @@ _LIMITS = (
 )
 #: Where neither can be asked, as on Windows.
 _UNKNOWN_BYTES = 4 * 2**30
+#: glibc's `M_ARENA_MAX` (malloc.h), and how many we allow.
+_M_ARENA_MAX, _ARENAS = -8, 2
 
 
 def memory_bytes(limits: Sequence[Path] = _LIMITS) -> int:
@@ -33,3 +37,26 @@ def memory_bytes(limits: Sequence[Path] = _LIMITS) -> int:
         if 0 < limit < machine:
             return limit
     return machine
+
+
+def share_heaps() -> None:
+    """Let the threads of this process share two of glibc's heaps; called before there are threads.
+
+    By default each new thread may begin a heap of its own, up to eight a core, and what one thread
+    has freed is of no use to another. Each connection of live video brings new threads: with every
+    start some heap would grow.
+    """
+    _ask_glibc("mallopt", _M_ARENA_MAX, _ARENAS)
+
+
+def give_back() -> None:
+    """Return freed memory to the system: glibc keeps what lies between small things in use."""
+    _ask_glibc("malloc_trim", 0)
+
+
+def _ask_glibc(function: str, *arguments: int) -> None:
+    if sys.platform == "linux":
+        try:
+            getattr(ctypes.CDLL(None), function)(*arguments)
+        except AttributeError:  # another C library
+            return

@@ -19,6 +19,7 @@ from streamlit.web import bootstrap
 
 from allcell.environment.leftovers import remove_leftovers
 from allcell.environment.logs import handler, set_up_logs
+from allcell.environment.memory import share_heaps
 from allcell.errors import AllcellError
 from allcell.settings import settings
 
@@ -87,6 +88,7 @@ def _end() -> None:
 
 def main() -> None:
     """Run Streamlit's command line with all of this."""
+    share_heaps()
     ask_nobody()
     try:
         write_logs()

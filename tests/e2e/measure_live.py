@@ -59,8 +59,8 @@ if slow_s:
         interrupt(self)
         return True
     OnnxEngine.run, OnnxEngine.interrupt = slowly, give_up
-from streamlit.web import cli
-cli.main()
+from allcell.ui import server
+server.main()
 """
 REMEMBER = """
   const Connection = window.RTCPeerConnection;

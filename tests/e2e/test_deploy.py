@@ -22,7 +22,7 @@ from websockets.exceptions import InvalidStatus
 from allcell.settings import Settings
 from tests.app_client import AppClient
 from tests.e2e.test_server import smear
-from tests.served import free_port, served
+from tests.served import Served, free_port, served
 from tests.soak import sessions
 
 pytestmark = pytest.mark.child
@@ -121,31 +121,38 @@ def running(command: list[str], folder: Path, port: int) -> Iterator[None]:
         process.wait(20)
 
 
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app under the path that the examples give it, for all proxies."""
+    log = tmp_path_factory.mktemp("app") / "log"
+    with served(log, ["--server.baseUrlPath=cells"], path="/cells") as behind:
+        yield behind
+
+
 @pytest.mark.parametrize("proxy", [nginx, caddy])
 def test_the_app_works_behind_the_proxy(
-    tmp_path: Path, proxy: Callable[[Path, str, int, int], list[str]]
+    app: Served, tmp_path: Path, proxy: Callable[[Path, str, int, int], list[str]]
 ) -> None:
     certificate(tmp_path)
     https, plain = free_port(), free_port()
-    with served(tmp_path / "log", ["--server.baseUrlPath=cells"], path="/cells") as app:
-        command = proxy(tmp_path, urlsplit(app.url).netloc, https, plain)
-        with running(command, tmp_path, https):
-            address = f"https://localhost:{https}/cells"
-            with AppClient(address) as tab:
-                tab.run()
-                large = sessions.bitmap(LARGE_SIDE_PX)
-                assert tab.upload({"smear.png": smear(), "large.bmp": large}) == [204, 204]
-                assert any("smear.png" in text for text in tab.texts)
-            with pytest.raises(InvalidStatus) as refused:
-                AppClient(address, origin="https://elsewhere.example.org")
-            assert refused.value.response.status_code == 403
-            first = _get(https, "/")
-            assert (first.status, first.getheader("Location")) in [
-                (302, "/cells/"),
-                (302, f"https://localhost:{https}/cells/"),
-                (302, "https://localhost/cells/"),
-            ]
-            assert _get(https, "/cells/").status == 200
+    command = proxy(tmp_path, urlsplit(app.url).netloc, https, plain)
+    with running(command, tmp_path, https):
+        address = f"https://localhost:{https}/cells"
+        with AppClient(address) as tab:
+            tab.run()
+            large = sessions.bitmap(LARGE_SIDE_PX)
+            assert tab.upload({"smear.png": smear(), "large.bmp": large}) == [204, 204]
+            assert any("smear.png" in text for text in tab.texts)
+        with pytest.raises(InvalidStatus) as refused:
+            AppClient(address, origin="https://elsewhere.example.org")
+        assert refused.value.response.status_code == 403
+        first = _get(https, "/")
+        assert (first.status, first.getheader("Location")) in [
+            (302, "/cells/"),
+            (302, f"https://localhost:{https}/cells/"),
+            (302, "https://localhost/cells/"),
+        ]
+        assert _get(https, "/cells/").status == 200
     assert not [path for path in tmp_path.rglob("*") if path.name.encode()[:2] == b"BM"]
 
 

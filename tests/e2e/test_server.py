@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 from allcell.imaging.images import encode_png
 from allcell.synth import FieldSpec, render
 from tests.app_client import AppClient
-from tests.served import free_port, served
+from tests.served import Served, free_port, served
 from tests.soak import sessions
 from tests.traced import ROOT, Traced, why_not
 from tests.user_sets import coco_files, packed
@@ -137,31 +137,38 @@ def test_closed_sessions_leave_nothing_and_the_budget_holds(tmp_path: Path) -> N
     assert found["refused"] == 4, "eight files of 7 MB and a decoded one are more than 40 MB"
 
 
-def test_a_broken_connection_is_taken_up_again_with_all_pictures(tmp_path: Path) -> None:
-    with served(tmp_path / "log", environment={"ALLCELL_SESSION_KEPT_S": "30"}) as app:
-        tab = AppClient(app.url)
-        tab.run()
-        tab.upload({"smear.png": smear()})
-        tab.vanish()
-        time.sleep(2)
-        again = AppClient(app.url, session=tab.session_id)
-        again.run()
-        assert again.session_id == tab.session_id
-        assert any("3 Blasts" in text for text in again.texts)
-        again.close()
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app for tests that neither end it nor give it settings."""
+    environment = {"ALLCELL_SESSION_KEPT_S": "30"}
+    with served(tmp_path_factory.mktemp("app") / "log", environment=environment) as running:
+        yield running
 
 
-def test_the_log_of_a_fault_names_no_file(tmp_path: Path) -> None:
-    with served(tmp_path / "log") as app, AppClient(app.url) as tab:
+def test_a_broken_connection_is_taken_up_again_with_all_pictures(app: Served) -> None:
+    tab = AppClient(app.url)
+    tab.run()
+    tab.upload({"smear.png": smear()})
+    tab.vanish()
+    time.sleep(2)
+    again = AppClient(app.url, session=tab.session_id)
+    again.run()
+    assert again.session_id == tab.session_id
+    assert any("3 Blasts" in text for text in again.texts)
+    again.close()
+
+
+def test_the_log_of_a_fault_names_no_file(app: Served) -> None:
+    with AppClient(app.url) as tab:
         tab.run()
         tab.upload({f"{PATIENT}.jpg": b"\xff\xd8\xff broken"})
-    said = (tmp_path / "log").read_text()
+    said = app.log.read_text()
     assert "could not be decoded" in said
     assert BORN not in said
 
 
-def test_two_tabs_are_answered_while_a_third_uploads(tmp_path: Path) -> None:
-    with served(tmp_path / "log") as app, app.watched():
+def test_two_tabs_are_answered_while_a_third_uploads(app: Served) -> None:
+    with app.watched():
         data = sessions.bitmap(3000)
         with AppClient(app.url) as busy:
             busy.run()

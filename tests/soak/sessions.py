@@ -1,5 +1,10 @@
 """Do sessions give back their memory? Many uploads at the size limit, one session after the other.
 
+All files are of one size, and so are their pixels. In the first of a session cells are as small as
+usual, which keeps the model busy for some seconds; the others are enlarged, as by a scanner with
+more pixels than its lens has detail, and go through the model as one small picture: it would look
+at small cells in each of them for most of an hour, which has nothing to do with memory.
+
 Run from the repository's root: `make soak`, or python tests/soak/sessions.py
 """
 
@@ -27,17 +32,26 @@ from tests.soak.kept import keep, usual_machine
 MOST_HEALTH_S = 1.0
 #: A session that is closed has let go of everything after this time.
 _LET_GO_S = 15.0
+#: Cells of all files but the first are enlarged this often: red cells of some 200 pixels.
+_ENLARGED = 7
 #: Files of a session that are on their way at a time.
 AT_ONCE = 4
 #: What Python, Streamlit and the model themselves may grow by over the sessions.
 MOST_GROWTH_MB = 150.0
 
 
-def bitmap(side_px: int) -> bytes:
-    """A square field of cells as a BMP, which takes three bytes a pixel."""
+def bitmap(side_px: int, enlarged: int = 1) -> bytes:
+    """A square field of cells as a BMP, which takes three bytes a pixel.
+
+    Args:
+        side_px: Its side.
+        enlarged: How many times larger than usual its cells are.
+    """
     spec = FieldSpec(640, 640, red_cell_px=28, seed=11, blasts=5, neutrophils=2)
-    tile = render(spec).image
-    times = -(-side_px // 640)
+    tile = cv2.cvtColor(render(spec).image, cv2.COLOR_RGB2BGR)
+    if enlarged > 1:
+        tile = cv2.resize(tile, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_CUBIC)
+    times = -(-side_px // len(tile))
     picture = np.tile(tile, (times, times, 1))[:side_px, :side_px]
     done, data = cv2.imencode(".bmp", picture)
     assert done
@@ -52,18 +66,22 @@ def soak(
     app: Served, *, sessions: int, files: int, side_px: int, budget_mb: float
 ) -> tuple[dict[str, Any], list[str]]:
     """Sessions that upload, one after the other: what was measured, and what is wrong with it."""
-    data = bitmap(side_px)
+    small, data = bitmap(side_px), bitmap(side_px, _ENLARGED)
     wrong: list[str] = []
     refused = 0
     with AppClient(app.url) as first:
         first.run()
-        first.upload({"warm.bmp": data})
+        first.upload({"warm.bmp": small})
     time.sleep(_LET_GO_S / 5)
     before = app.held()
     with app.watched():
         for n in range(sessions):
             # Each file differs in its last bytes, and so in what is known of it.
-            sent = {f"field-{n}-{k}.bmp": partial(_numbered, data, n, k) for k in range(files)}
+            sent = {
+                f"field-{n}-{k}.bmp": partial(_numbered, data if k else small, n, k)
+                for k in range(files)
+            }
+            begun = time.monotonic()
             with AppClient(app.url) as tab:
                 tab.run()
                 statuses = tab.upload(sent, at_once=AT_ONCE)
@@ -71,7 +89,11 @@ def soak(
             if set(statuses) != {204}:
                 wrong.append(f"session {n}: the server answered {set(statuses)}")
             refused += "was not taken" in said
-            print(f"session {n + 1}: {app.held().memory_mb:.0f} MB, peak {app.peak_mb:.0f} MB")
+            print(
+                f"session {n + 1}: {app.held().memory_mb:.0f} MB, peak {app.peak_mb:.0f} MB, "
+                f"slowest answer {app.slowest_s:.2f} s; {time.monotonic() - begun:.0f} s",
+                flush=True,
+            )
         end = time.monotonic() + _LET_GO_S
         while app.held().memory_mb > before.memory_mb + MOST_GROWTH_MB and time.monotonic() < end:
             time.sleep(0.2)

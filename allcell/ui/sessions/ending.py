@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import ctypes
+import gc
 import logging
-import sys
 import threading
 import time
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from allcell.environment.memory import give_back
 from allcell.settings import settings
 from allcell.ui.sessions import budget, uploads
 
@@ -69,7 +69,7 @@ def _look() -> None:
         time.sleep(_LOOK_EVERY_S)
         if time.monotonic() > give_back_s:
             give_back_s = time.monotonic() + _GIVE_BACK_EVERY_S
-            _give_back()
+            give_back()
         try:
             _notice()
             now_s = time.monotonic()
@@ -124,7 +124,9 @@ def _end(session_id: str) -> None:
     budget.ledger().leave(session_id)
     uploads.forget(session_id)
     log.info("A session has ended.")
-    _give_back()
+    # Connections of video and the page's callbacks are in cycles.
+    gc.collect()
+    give_back()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -144,12 +146,3 @@ def _close(server: Any, session_id: str) -> bool:
         found.session.session_state.clear()
         found.session._fragment_storage.clear()
     return True
-
-
-def _give_back() -> None:
-    """Return freed memory to the system: glibc keeps what lies between small things in use."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL(None).malloc_trim(0)
-        except AttributeError:  # another C library
-            return
