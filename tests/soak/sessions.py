@@ -26,10 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from allcell.synth import FieldSpec, render
 from tests.app_client import AppClient
 from tests.served import Served, served
-from tests.soak.kept import keep, usual_machine
+from tests.soak.kept import MOST_HEALTH_S, keep, usual_machine
 
-#: The server goes on answering within this time.
-MOST_HEALTH_S = 1.0
 #: A session that is closed has let go of everything after this time.
 _LET_GO_S = 15.0
 #: Cells of all files but the first are enlarged this often: red cells of some 200 pixels.

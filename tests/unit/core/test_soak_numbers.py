@@ -30,6 +30,20 @@ def test_readme_says_whether_the_memory_grew_too_much(after_mb: float, said: str
     assert said in with_soaks(marks, {"starts": found})
 
 
+@pytest.mark.parametrize(
+    ("slowest_s", "said"),
+    [
+        pytest.param(0.4, "took 0.40 s where at most 1 s is asked: met", id="at once"),
+        pytest.param(1.48, "took 1.48 s where at most 1 s is asked: **not met**", id="too late"),
+    ],
+)
+def test_readme_says_whether_the_server_answered_in_time(slowest_s: float, said: str) -> None:
+    numbers = ("sessions", "files", "file_mb", "budget_mb", "before_mb", "peak_mb", "after_mb")
+    found = dict.fromkeys(numbers, 1) | {"slowest_health_s": slowest_s, "machine": "", "date": ""}
+    marks = "<!-- soak: written by `make soak` -->\n<!-- end of soak -->"
+    assert said in with_soaks(marks, {"sessions": found})
+
+
 @pytest.mark.parametrize("text", ["", "<!-- soak: written by `make soak` -->\n"])
 def test_a_readme_without_the_marks_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="README lacks"):
