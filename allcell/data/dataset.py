@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,3 +215,26 @@ def _same_labels(one: LabelledImage, other: LabelledImage) -> bool:
         return sorted(np.round(np.vstack([known, ignored]).astype(np.float64), 1).tolist())
 
     return one is other or rows(one) == rows(other)
+
+
+def data_sha256(
+    images: Sequence[LabelledImage], on_image: Callable[[int, int], None] | None = None
+) -> str:
+    """SHA-256 over the images' names, bytes and labels, in the given order.
+
+    Args:
+        images: The images.
+        on_image: Called with the number of images done and the total; may raise to stop.
+    """
+    digest = hashlib.sha256()
+    for done, item in enumerate(images, 1):
+        digest.update(item.path.name.encode())
+        digest.update(hashlib.sha256(item.path.read_bytes()).digest())
+        # Boxes to a tenth of a pixel: the last bits of a division are not data.
+        for values in (item.truth.xyxy, item.ignore, item.centroids):
+            rounded = None if values is None else np.round(values, 1).tolist()
+            digest.update(json.dumps(rounded).encode())
+        digest.update(json.dumps(item.truth.class_id.tolist()).encode())
+        if on_image:
+            on_image(done, len(images))
+    return digest.hexdigest()

@@ -178,7 +178,8 @@ def _red_cells(smooth: FloatArray, unit_px: float) -> BoolArray | None:
     # Where the camera's blue is saturated, only the density is left.
     places = np.flatnonzero(inner)
     inside, blue = green.ravel()[places], smooth[..., 2].ravel()[places]
-    sign = -inside if _blue_is_dead(blue) else blue / np.maximum(inside, 0.05)
+    share = np.asarray(blue / np.maximum(inside, 0.05), np.float32)
+    sign = -inside if _blue_is_dead(blue) else share
     paler = sign > _two_groups(sign)
     if paler.any() and not paler.all():
         ratio = float(np.median(inside[~paler]) / max(float(np.median(inside[paler])), 1e-3))

@@ -97,9 +97,7 @@ def judge(
         found = [no_smear, *found]
     else:
         # Without colour it is unlike all laboratories, which needs no second sentence.
-        found += [
-            _grey(image) or _swapped(image, distance, known) or _unlike(distance)
-        ]
+        found += [_grey(image) or _swapped(image, distance, known) or _unlike(distance)]
     listed = [finding for finding in found if finding is not None]
     return tuple(sorted(listed, key=lambda finding: not finding.severe))
 
@@ -210,9 +208,7 @@ def _implausible(image: npt.NDArray[np.uint8], scale: Scale) -> Finding | None:
     return None
 
 
-def _swapped(
-    image: npt.NDArray[np.uint8], distance: float, known: Reference
-) -> Finding | None:
+def _swapped(image: npt.NDArray[np.uint8], distance: float, known: Reference) -> Finding | None:
     if distance <= _UNLIKE:
         return None
     other = measure_colours(image[..., ::-1])
