@@ -47,8 +47,9 @@ def in_order(
         items: What to work on; taken in the caller's thread.
         work: Called in a thread, in the caller's own if there is only one worker.
         workers: Threads.
-        cost: What an item takes of `most` from its beginning until its answer has been taken.
-        most: No item begins that would make it more, unless it is alone.
+        cost: What an item takes of `most`, from its beginning until the answer after its own has
+            been taken: until then its own may be in use.
+        most: No item begins that would make it more, unless no other is under way.
         give_up: Called again and again in the caller's thread until what runs has ended, when the
             iterator is closed early.
 
@@ -65,6 +66,7 @@ def in_order(
     coming = iter(items)
     begun: deque[tuple[Item, float, Future[Answer | AllcellError]]] = deque()
     waiting: list[tuple[Item, float]] = []
+    in_use = 0.0
     pool = ThreadPoolExecutor(workers, thread_name_prefix="allcell-ahead")
     try:
         while True:
@@ -75,17 +77,16 @@ def in_order(
                         break
                     else:
                         break
-                if begun and sum(taken for _, taken, _ in begun) + waiting[0][1] > most:
+                held = in_use + sum(taken for _, taken, _ in begun)
+                if begun and held + waiting[0][1] > most:
                     break
                 item, taken = waiting.pop()
                 begun.append((item, taken, pool.submit(_attempt, work, item)))
             if not begun:
                 return
-            item, _, future = begun[0]
-            answer = future.result()
-            # Its cost counts until the caller comes back for the next one.
+            answer = begun[0][2].result()
+            item, in_use, _ = begun.popleft()
             yield item, answer
-            begun.popleft()
     finally:
         left = [future for _, _, future in begun if not future.cancel()]
         while not all(future.done() for future in left):
