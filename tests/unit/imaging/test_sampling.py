@@ -23,6 +23,7 @@ DENSITIES = RANDOM.normal(0.3, 0.2, (97, 151, 3)).astype(np.float32)
         pytest.param(PICTURE, 6, id="divides both sides, too"),
         pytest.param(PICTURE, 4, id="divides the height only"),
         pytest.param(PICTURE, 7, id="divides neither"),
+        pytest.param(PICTURE, 100, id="more than the height"),
         pytest.param(PICTURE[::-1], 2, id="mirrored"),
         pytest.param(PICTURE[:, 10:130], 2, id="a part"),
     ],
