@@ -215,6 +215,7 @@ def predict(
         images,
         lambda item: Seen.of(detector.spec, item.pixels()),
         Wish(FLOOR_CONFIDENCE, setting.iou, every_class=True),
+        pixels=LabelledImage.pixel_count,
         own_streams=False,
     )
     with closing(found_in):
