@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.analysis import analyse_many, file_cautions, judged
+from allcell.analysis.finding import Seen
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime
 from allcell.errors import AllcellError, ImageError
-from allcell.finding import Seen
 from allcell.imaging import images
 from allcell.imaging.folders import find_pictures
 from allcell.imaging.images import RGBImage

@@ -10,6 +10,7 @@ import typer
 
 from allcell.ahead import in_order, worker_count
 from allcell.analysis import Analysis, analyse_many, file_cautions, judged, picture_cautions
+from allcell.analysis.finding import AHEAD_PX, Seen
 from allcell.cautions import WITHHELD, Cautioned
 from allcell.classifier import FieldClass, FieldClassifier
 from allcell.cli.annotated import AnnotatedFolder
@@ -29,7 +30,6 @@ from allcell.cli.batch import Batch, CsvRows, Place, warn
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
 from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance
-from allcell.finding import AHEAD_PX, Seen
 from allcell.imaging import images
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import CLASSIFIERS

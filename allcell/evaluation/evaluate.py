@@ -8,6 +8,7 @@ from statistics import median
 
 import numpy as np
 
+from allcell.analysis.finding import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import Array, Evidence
@@ -37,7 +38,6 @@ from allcell.evaluation.results import (
     IgnoredCells,
 )
 from allcell.evaluation.spread import Spread
-from allcell.finding import ImageDetector
 from allcell.models.registry import CLASSES, HEALTHY
 from allcell.statistics import Proportion, percentile_interval, too_few_images
 

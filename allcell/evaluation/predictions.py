@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from allcell.analysis.finding import Found, ImageDetector, Seen, Wish, find_many
 from allcell.data.dataset import LabelledImage, data_sha256
 from allcell.detections import Detections, FloatArray
 from allcell.environment.versions import installed_versions
 from allcell.errors import AllcellError, DataError, ModelError
-from allcell.finding import Found, ImageDetector, Seen, Wish, find_many
 from allcell.models.registry import CLASSES, TRAINED_CLASSES
 
 #: The curves need low-confidence predictions too: YOLOv5 validates from here up.

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 from allcell.ahead import worker_count
 from allcell.analysis import analyse, analyse_many, file_cautions, judged
+from allcell.analysis.finding import Seen
 from allcell.benchmark import resident_mb
 from allcell.detector import Detector
 from allcell.environment.versions import machine_name
 from allcell.errors import AllcellError
-from allcell.finding import Seen
 from allcell.imaging.familiarity import judge
 from allcell.imaging.images import decode, encode_jpeg, encode_png, pixel_count
 from allcell.imaging.preprocess import stain_for

@@ -29,7 +29,7 @@ def analyse_ahead(
     """
     # Imported here: it pulls in the statistics, which the first page need not wait for.
     from allcell.analysis import analyse_many, file_cautions, judged
-    from allcell.finding import Seen
+    from allcell.analysis.finding import Seen
     from allcell.imaging.images import pixel_count
 
     took: dict[str, tuple[float, float]] = {}

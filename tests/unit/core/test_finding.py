@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from allcell import ahead, finding
+from allcell import ahead
+from allcell.analysis import finding
+from allcell.analysis.finding import Seen, find, find_many
 from allcell.detector import Detector
 from allcell.errors import ImageError, ModelError
-from allcell.finding import Seen, find, find_many
 from allcell.imaging.preprocess import empty_input, place
 from allcell.imaging.scale import Scale
 from tests.engine_stubs import SPEC, bright_spots, picture

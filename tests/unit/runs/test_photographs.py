@@ -2,7 +2,7 @@
 
 import pytest
 
-from allcell import finding
+from allcell.analysis import finding
 from allcell.detector import Detector
 from allcell.runs import photographs
 from allcell.runs.photographs import folder_speed, folder_text, photograph, profile, profile_table

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from allcell import finding
+from allcell.analysis import finding
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import AllcellError, ImageError, ModelError

@@ -16,13 +16,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from allcell.analysis.finding import Found, ImageDetector, Seen, Wish, find, find_many
 from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
 from allcell.environment.provenance import Provenance, now
 from allcell.errors import AllcellError
-from allcell.finding import Found, ImageDetector, Seen, Wish, find, find_many
 from allcell.imaging.familiarity import judge
 from allcell.imaging.images import note
 from allcell.imaging.scale import Scale
@@ -174,8 +174,8 @@ def analyse_many(
         see: Reads and judges one, see `judged`; called in threads.
         name: What the user calls one.
         confidence: Lowest confidence of a candidate; the detector's floor if None.
-        pixels: See `allcell.finding.find_many`.
-        own_streams: See `allcell.finding.find_many`.
+        pixels: See `allcell.analysis.finding.find_many`.
+        own_streams: See `allcell.analysis.finding.find_many`.
 
     Yields:
         An item with its picture and the analysis, or with the error that spoilt it.
