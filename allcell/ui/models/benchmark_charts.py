@@ -21,7 +21,7 @@ def frames_chart(speeds: Sequence[Speed], paper_fps: float) -> go.Figure:
         paper_fps: The paper's frames a second.
     """
     named = [(speed.description, speed.fps, _OURS) for speed in speeds]
-    named.append(("the paper: YOLOv5s, 1024 px, Tesla P100", paper_fps, _THEIRS))
+    named.append(("the paper: YOLOv5s · 1024 px, Tesla P100", paper_fps, _THEIRS))
     figure = go.Figure(
         go.Bar(
             x=[fps for _, fps, _ in named],
