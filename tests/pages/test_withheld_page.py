@@ -40,7 +40,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Caution, ...]]:
     """What is said of dark and of bright pictures; change it between runs."""
     said: dict[str, tuple[Caution, ...]] = {"dark": (NO_SMEAR, UNLIKE), "bright": ()}
     monkeypatch.setattr(
-        "allcell.analysis.picture_cautions",
+        "allcell.analysis.answers.picture_cautions",
         lambda image, scale, **_: said["dark" if image.mean() < 100 else "bright"],
     )
     return said
