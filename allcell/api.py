@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -13,7 +14,8 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from allcell.analysis import analyse, file_cautions
+from allcell.analysis import analyse_many, file_cautions, judged
+from allcell.analysis.finding import Seen
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime
 from allcell.errors import AllcellError, ImageError
@@ -191,33 +193,52 @@ def detect(
             f"got {', '.join(unknown)}"
         )
 
-    def one(item: ImageSource, name: str) -> Result:
+    def see(one: tuple[ImageSource, str]) -> Seen:
+        item = one[0]
         image = read_image(item)
-        # Passed on because it may be below the detector's floor.
-        analysis = analyse(
-            detector,
+        return judged(
+            detector.spec,
             image,
-            name,
             scale=resolve_scale(image, red_cell_px),
-            confidence=confidence,
             about=() if isinstance(item, np.ndarray) else file_cautions(_file(item)),
         )
-        result = analysis.result(confidence=confidence, iou=iou, classes=classes, insisted=insist)
-        # The source, not the decoded image: a folder's images would not fit into memory.
-        return result.with_pixels(partial(read_image, item))
 
     several = _several(source, on_error)
-    if several is None:
-        return one(source, _name(source, 1))  # type: ignore[arg-type]
+    single: Any = [(source, _name(source, 1))]
+    named: Iterable[tuple[ImageSource, str]] = single if several is None else several
     results = []
-    for item, name in several:
-        try:
-            results.append(one(item, name))
-        except AllcellError as error:
-            if on_error is None:
-                raise
-            on_error(name, error)
-    return results
+    answers = analyse_many(
+        detector,
+        named,
+        see,
+        lambda one: one[1],
+        # Passed on because it may be below the detector's floor.
+        confidence=confidence,
+        pixels=lambda one: _pixels(one[0]),
+    )
+    with closing(answers):
+        for (item, name), answer in answers:
+            if isinstance(answer, AllcellError):
+                if on_error is None or several is None:
+                    raise answer
+                on_error(name, answer)
+                continue
+            result = answer[1].result(
+                confidence=confidence, iou=iou, classes=classes, insisted=insist
+            )
+            # The source, not the decoded image: a folder's images would not fit into memory.
+            results.append(result.with_pixels(partial(read_image, item)))
+    return results[0] if several is None else results
+
+
+def _pixels(source: ImageSource) -> int:
+    """How many pixels an image has, 0 if it cannot be read."""
+    if isinstance(source, np.ndarray):
+        return source.size // 3
+    try:
+        return images.pixel_count(_file(source))
+    except ImageError:
+        return 0
 
 
 def _check(red_cell_px: float | None, confidence: float | None, iou: float | None) -> None:

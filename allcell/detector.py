@@ -76,7 +76,7 @@ class Detector:
         self.spec = spec
         self.weights_sha256 = weights_sha256
         self.engine = engine
-        self._floor = floor_confidence
+        self.floor_confidence = floor_confidence
         self._batch = engine if isinstance(engine, BatchEngine) else None
         self._turns = Turns(engine)
         #: Not locked: only the thread whose turn it is uses them.
@@ -205,7 +205,7 @@ class Detector:
 
     def _wanted(self, confidence: float | None, iou: float | None, every_class: bool) -> Wanted:
         return Wanted(
-            self._floor if confidence is None else confidence,
+            self.floor_confidence if confidence is None else confidence,
             self.spec.iou if iou is None else iou,
             every_class,
         )

@@ -7,9 +7,11 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
@@ -18,6 +20,10 @@ from allcell.cli.base import STOPPED, say
 from allcell.errors import AllcellError
 from allcell.imaging.folders import Pictures, find_pictures
 from allcell.settings import RESEARCH_USE
+
+Answer = TypeVar("Answer")
+#: A picture's place in the list, from 0, and its path.
+Place = tuple[int, Path]
 
 
 @dataclass
@@ -54,6 +60,11 @@ class Batch:
         return batch
 
     @property
+    def places(self) -> list[Place]:
+        """Each picture's place (from 0) and path."""
+        return list(enumerate(self.found.files))
+
+    @property
     def inputs(self) -> int:
         """How many files and paths there are, those that cannot be read included."""
         return len(self.found.files) + len(self.found.failed)
@@ -63,23 +74,31 @@ class Batch:
         self.failed += 1
         say(f"failed: {path}: {why}")
 
-    def run(self, answer: Callable[[int, Path], Cautioned]) -> None:
-        """Answer one picture after the other, and sum up what went wrong.
+    def run(
+        self,
+        answers: Generator[tuple[Place, Answer | AllcellError], None, None],
+        show: Callable[[int, Path, Answer], Cautioned],
+    ) -> None:
+        """Show one answer after the other, and sum up what went wrong.
 
         Args:
-            answer: Called with a picture's place (from 0) and path; prints the answer. An
+            answers: One for each of `places`, in that order, or the error that spoilt it.
+            show: Called with a picture's place (from 0), path and answer; prints it. An
                 AllcellError of it is said, and the next picture's turn comes.
 
         Raises:
             typer.Exit: If an input failed, or the user stopped the command.
         """
         try:
-            for place, path in enumerate(self.found.files):
-                try:
-                    self.withheld += answer(place, path).withheld
-                except AllcellError as error:
-                    self.fail(path, str(error))
-                self._done += 1
+            with closing(answers):
+                for (place, path), answer in answers:
+                    try:
+                        if isinstance(answer, AllcellError):
+                            raise answer
+                        self.withheld += show(place, path, answer).withheld
+                    except AllcellError as error:
+                        self.fail(path, str(error))
+                    self._done += 1
         except KeyboardInterrupt as error:
             say(f"stopped: {self._done} of {len(self.found.files)} images are done.")
             raise typer.Exit(STOPPED) from error

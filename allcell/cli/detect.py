@@ -8,7 +8,9 @@ from pathlib import Path
 
 import typer
 
-from allcell.analysis import analyse, file_cautions, picture_cautions
+from allcell.ahead import in_order, worker_count
+from allcell.analysis import Analysis, analyse_many, file_cautions, judged, picture_cautions
+from allcell.analysis.finding import AHEAD_PX, Seen
 from allcell.cautions import WITHHELD, Cautioned
 from allcell.classifier import FieldClass, FieldClassifier
 from allcell.cli.annotated import AnnotatedFolder
@@ -24,7 +26,7 @@ from allcell.cli.base import (
     runtime_named,
     say,
 )
-from allcell.cli.batch import Batch, CsvRows, warn
+from allcell.cli.batch import Batch, CsvRows, Place, warn
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.detector import Detector
 from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance
@@ -103,11 +105,13 @@ def detect(
     say(RESEARCH_USE)
     table = CsvRows(BOX_COLUMNS) if as_csv else None
 
-    def answer(place: int, path: Path) -> Result:
-        image = images.decode(path)
+    def see(item: Place) -> Seen:
+        image = images.decode(item[1])
         scale = resolve_scale(image, red_cell_px)
-        about = file_cautions(path)
-        analysis = analyse(detector, image, str(path), scale=scale, confidence=conf, about=about)
+        return judged(detector.spec, image, scale=scale, about=file_cautions(item[1]))
+
+    def show(place: int, path: Path, answer: tuple[Seen, Analysis]) -> Result:
+        seen, analysis = answer
         result = analysis.result(confidence=conf, insisted=insist)
         warn(path, result)
         if as_json:
@@ -118,12 +122,26 @@ def detect(
             typer.echo(_sentence(result, analysis.scale))
         if pictures:
             try:
-                pictures.write(place, path, result, image)
+                pictures.write(place, path, result, seen.image)
             except OSError as error:
                 batch.fail(path, f"its annotated picture cannot be written: {in_words(error)}")
         return result
 
-    batch.run(answer)
+    before = detector.engine.description
+    answers = analyse_many(
+        detector,
+        batch.places,
+        see,
+        lambda item: str(item[1]),
+        confidence=conf,
+        pixels=lambda item: images.pixel_count(item[1]),
+    )
+    try:
+        batch.run(answers, show)
+    finally:
+        # Such as that a card's memory was too small for a whole batch.
+        if (now := detector.engine.description) != before:
+            say(f"note: {now}")
 
 
 def _classify(
@@ -138,11 +156,15 @@ def _classify(
     say(RESEARCH_USE)
     table = CsvRows(FIELD_COLUMNS) if as_csv else None
 
-    def answer(place: int, path: Path) -> FieldClass:
-        image = images.decode(path)
-        field, timing = classifier.classify(image)
-        about = picture_cautions(image, resolve_scale(image), whole_field=True)
-        field = replace(field, warnings=(*about, *file_cautions(path)), insisted=insist)
+    def see(item: Place) -> Seen:
+        image = images.decode(item[1])
+        scale = resolve_scale(image)
+        about = (*picture_cautions(image, scale, whole_field=True), *file_cautions(item[1]))
+        return Seen(image, scale, about=about)
+
+    def show(place: int, path: Path, seen: Seen) -> FieldClass:
+        field, timing = classifier.classify(seen.image)
+        field = replace(field, warnings=seen.about, insisted=insist)
         warn(path, field)
         model = classifier.spec.name
         made = Provenance(classifier.spec.threshold, None, classifier.weights_sha256)
@@ -175,7 +197,14 @@ def _classify(
             )
         return field
 
-    batch.run(answer)
+    ahead = in_order(
+        batch.places,
+        see,
+        workers=min(worker_count(), len(batch.places)),
+        cost=lambda item: images.pixel_count(item[1]),
+        most=AHEAD_PX,
+    )
+    batch.run(ahead, show)
 
 
 def _sentence(result: Result, scale: Scale) -> str:

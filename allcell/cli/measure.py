@@ -29,7 +29,9 @@ from allcell.models.weights import model_files, read_manifest
 from allcell.report.documents.cards import render_card
 from allcell.report.documents.classifier_card import render_classifier_card
 from allcell.report.documents.readme import fill
-from allcell.runs.runtimes import compare, table, ways
+from allcell.runs.photographs import folder_speed, folder_text, profile, profile_table
+from allcell.runs.runtimes import compare, ways
+from allcell.runs.runtimes_text import comparison_json, table
 from allcell.settings import PROJECT_ROOT
 from allcell.stream.model_worker import ModelWorker
 from allcell.stream.pipeline import benchmark_pipeline, pan
@@ -95,6 +97,12 @@ def benchmark_command(
     pipeline: bool = typer.Option(
         False, help="Also measure live video, source frame to drawn frame, without a browser."
     ),
+    photograph: bool = typer.Option(
+        False, help="Measure each stage of a JPEG of 12 megapixels instead, from file to drawing."
+    ),
+    folder: int | None = typer.Option(
+        None, min=20, help="Measure so many photographs of 5 megapixels in a folder instead."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
     save: bool = typer.Option(False, help="Save the JSON in weights/metrics."),
 ) -> None:
@@ -103,6 +111,11 @@ def benchmark_command(
         weights_to_write()  # fails before minutes of measuring, not after
     if all_runtimes:
         _compare(model, frames, as_json, save)
+        return
+    if photograph or folder:
+        # Photographs are stills: never in 8 bits.
+        detector = Detector.open(model, device=device, runtime=runtime_named(runtime))
+        _photographs(detector, folder or 0, as_json, save)
         return
     device = "cpu" if against_paper else resolve_device(device)
     detector = Detector.open(
@@ -150,11 +163,32 @@ def benchmark_command(
 
 def _compare(model: str, frames: int, as_json: bool, save: bool) -> None:
     """Measure every runtime of this machine side by side."""
-    compared = compare(model, ways(model), frames=frames, say=say)
-    report = {**asdict(compared), "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+    said = ""
+
+    def on_step(share: float, words: str) -> None:
+        nonlocal said
+        if words != said:
+            said = words
+            say(f"{share:4.0%} {words}")
+
+    compared = compare(model, ways(model), frames=frames, on_step=on_step)
     if save:
-        _keep(f"{model}_runtimes", json.dumps(report, indent=1))
-    typer.echo(json.dumps(report, indent=1) if as_json else table(compared))
+        _keep(f"{model}_runtimes", comparison_json(compared))
+    typer.echo(comparison_json(compared) if as_json else table(compared))
+
+
+def _photographs(detector: Detector, images: int, as_json: bool, save: bool) -> None:
+    """Measure photographs: a folder of so many, or each stage of one if there are none."""
+    if images:
+        folder = folder_speed(detector, images=images)
+        name, values, text = "folder", asdict(folder), folder_text(folder)
+    else:
+        profiled = profile(detector)
+        name, values, text = "photograph", asdict(profiled), profile_table(profiled)
+    kept = json.dumps({**values, "date": f"{datetime.now(UTC):%Y-%m-%d}"}, indent=1)
+    if save:
+        _keep(f"{detector.spec.name}_{name}", kept)
+    typer.echo(kept if as_json else text)
 
 
 def _speeds(result: BenchmarkResult) -> str:

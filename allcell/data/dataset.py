@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
+from allcell.ahead import in_order, worker_count
 from allcell.data.class_names import IGNORED
 from allcell.data.zipped import DataPath
 from allcell.detections import Detections, FloatArray
-from allcell.errors import DataError, ImageError
-from allcell.imaging.images import Limits, RGBImage, decode, size_px
+from allcell.errors import AllcellError, DataError, ImageError
+from allcell.imaging.images import Limits, RGBImage, decode, pixel_count, size_px
 from allcell.models.registry import BLAST, CLASSES
 
 #: The only split of a set that is not divided.
@@ -24,6 +28,12 @@ _FARTHEST_PX = 2.0**24
 #: Farthest that a label may exceed its picture, as a share of the picture's side: a rounding, or a
 #: hand that slipped, is cut off. Beyond that, it is in other units or of another picture.
 OVERSHOOT = 0.1
+
+#: Python does not promise that threads may read files of one ZIP at the same time.
+_UNPACKING = threading.Lock()
+
+#: Pixels of pictures that are decoded ahead.
+_AHEAD_PX = 64e6
 
 #: Called with the number of images read and their total; may raise to stop.
 OnImage: TypeAlias = Callable[[int, int], None]
@@ -57,6 +67,13 @@ class LabelledImage:
         """
         return decode(_file(self.path), name=self.path.name)
 
+    def pixel_count(self) -> int:
+        """How many pixels the picture has, from its header; 0 if it cannot be read."""
+        try:
+            return pixel_count(_file(self.path))
+        except (ImageError, DataError, OSError):
+            return 0
+
     @property
     def called(self) -> str:
         """What results call it, without suffix: with its folder, if it is in one of its own."""
@@ -89,7 +106,8 @@ def _file(path: DataPath) -> Path | bytes:
     if isinstance(path, Path):
         return path
     Limits.from_settings().check_bytes(path.size_bytes, repr(path.name))
-    return path.read_bytes()
+    with _UNPACKING:
+        return path.read_bytes()
 
 
 def cut_to_picture(
@@ -189,19 +207,30 @@ def check_pictures(images: Sequence[LabelledImage], on_image: OnImage | None = N
     """
     broken: list[ImageError] = []
     known: dict[bytes, LabelledImage] = {}
-    for done, item in enumerate(images, 1):
-        twin = known.setdefault(hashlib.sha256(item.path.read_bytes()).digest(), item)
-        if not _same_labels(twin, item):
-            raise DataError(
-                f"{twin.path.name} and {item.path.name} are the same picture with other labels.",
-                "Keep the one whose labels are right.",
-            )
-        try:
-            item.pixels()
-        except ImageError as error:
-            broken.append(error)
-        if on_image:
-            on_image(done, len(images))
+    decoded = in_order(
+        images,
+        LabelledImage.pixels,
+        workers=min(worker_count(), len(images)),
+        cost=LabelledImage.pixel_count,
+        most=_AHEAD_PX,
+    )
+    with closing(decoded):
+        for done, (item, outcome) in enumerate(decoded, 1):
+            with _UNPACKING:
+                content = item.path.read_bytes()
+            twin = known.setdefault(hashlib.sha256(content).digest(), item)
+            if not _same_labels(twin, item):
+                raise DataError(
+                    f"{twin.path.name} and {item.path.name} are the same picture with other "
+                    "labels.",
+                    "Keep the one whose labels are right.",
+                )
+            if isinstance(outcome, ImageError):
+                broken.append(outcome)
+            elif isinstance(outcome, AllcellError):
+                raise outcome
+            if on_image:
+                on_image(done, len(images))
     if broken:
         count = f"{len(broken)} of {len(images)} images cannot be read. " * (len(broken) > 1)
         raise ImageError(f"{count}{broken[0].message}", broken[0].remedy)
@@ -214,3 +243,26 @@ def _same_labels(one: LabelledImage, other: LabelledImage) -> bool:
         return sorted(np.round(np.vstack([known, ignored]).astype(np.float64), 1).tolist())
 
     return one is other or rows(one) == rows(other)
+
+
+def data_sha256(
+    images: Sequence[LabelledImage], on_image: Callable[[int, int], None] | None = None
+) -> str:
+    """SHA-256 over the images' names, bytes and labels, in the given order.
+
+    Args:
+        images: The images.
+        on_image: Called with the number of images done and the total; may raise to stop.
+    """
+    digest = hashlib.sha256()
+    for done, item in enumerate(images, 1):
+        digest.update(item.path.name.encode())
+        digest.update(hashlib.sha256(item.path.read_bytes()).digest())
+        # Boxes to a tenth of a pixel: the last bits of a division are not data.
+        for values in (item.truth.xyxy, item.ignore, item.centroids):
+            rounded = None if values is None else np.round(values, 1).tolist()
+            digest.update(json.dumps(rounded).encode())
+        digest.update(json.dumps(item.truth.class_id.tolist()).encode())
+        if on_image:
+            on_image(done, len(images))
+    return digest.hexdigest()

@@ -88,3 +88,22 @@ class BatchEngine(Engine, Protocol):
             ModelError: If the device has not enough memory for a single one.
         """
         ...
+
+
+@runtime_checkable
+class StreamEngine(Engine, Protocol):
+    """An engine of which several can run at the same time, one core each."""
+
+    def streams(self, number: int) -> Sequence[Engine]:
+        """The same network so many times, each for a thread of its own and one core.
+
+        They share what they can, and are opened when they first run. Together they do more in a
+        second than one on all cores, and a single run takes longer.
+
+        Args:
+            number: How many, at least 1.
+
+        Returns:
+            None where the device is not the CPU.
+        """
+        ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,10 @@ class OnnxEngine:
         self._precision = precision
         self.note = ""
         self._sessions: OrderedDict[tuple[int, int], ort.InferenceSession] = OrderedDict()
+        #: Twins share the sessions.
+        self._lock = threading.Lock()
+        #: The same on one core.
+        self._alone: OnnxEngine | None = None
         #: Options of the run in progress; each run has its own, so a late interrupt hits no other.
         self._under_way: ort.RunOptions | None = None
         probe = self._open({})
@@ -141,6 +146,19 @@ class OnnxEngine:
         other._under_way = None
         return other
 
+    def streams(self, number: int) -> list[OnnxEngine]:
+        """See `StreamEngine.streams`."""
+        if self._provider != "CPUExecutionProvider":
+            return []
+        if self._alone is None:
+            alone = copy.copy(self)
+            alone._threads, alone._under_way, alone._lock = 1, None, threading.Lock()
+            alone._sessions = OrderedDict()
+            if self.fixed_size:
+                alone._sessions[self.fixed_size] = alone._open({})
+            self._alone = alone
+        return [copy.copy(self._alone) for _ in range(number)]
+
     def _open(self, sizes: dict[str, int]) -> ort.InferenceSession:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
@@ -172,6 +190,10 @@ class OnnxEngine:
         )
 
     def _session(self, height: int, width: int) -> ort.InferenceSession:
+        with self._lock:
+            return self._session_of(height, width)
+
+    def _session_of(self, height: int, width: int) -> ort.InferenceSession:
         session = self._sessions.get((height, width))
         if session is None:
             if self.fixed_size:

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from allcell.analysis import ImageDetector
+from allcell.analysis.finding import ImageDetector
 from allcell.data.dataset import LabelledImage
 from allcell.evaluation.confusion import confusion
 from allcell.evaluation.evidence import Array, Evidence

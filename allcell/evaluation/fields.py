@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from allcell.classifier import centre_crop, turned
-from allcell.data.dataset import LabelledImage
+from allcell.data.dataset import LabelledImage, data_sha256
 from allcell.environment.versions import installed_versions
 from allcell.errors import DataError
 from allcell.evaluation.judged_fields import FieldCounts, ImageClassifier
-from allcell.evaluation.predictions import data_sha256
 from allcell.evaluation.results import to_json
 
 #: Rotations in the paper's notebook `cnn_test.ipynb`; the first leaves the field as it is.

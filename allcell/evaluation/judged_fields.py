@@ -13,10 +13,9 @@ import numpy.typing as npt
 from pydantic import Field, TypeAdapter, ValidationError
 
 from allcell.classifier import FieldClass
-from allcell.data.dataset import LabelledImage
+from allcell.data.dataset import LabelledImage, data_sha256
 from allcell.detector import Timing
 from allcell.errors import DataError
-from allcell.evaluation.predictions import data_sha256
 from allcell.statistics import Proportion
 
 _Share = Annotated[float, Field(ge=0, le=1)]

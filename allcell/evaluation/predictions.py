@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from allcell.analysis import ImageDetector, find
-from allcell.data.dataset import LabelledImage
+from allcell.analysis.finding import Found, ImageDetector, Seen, Wish, find_many
+from allcell.data.dataset import LabelledImage, data_sha256
 from allcell.detections import Detections, FloatArray
 from allcell.environment.versions import installed_versions
-from allcell.errors import DataError, ModelError
+from allcell.errors import AllcellError, DataError, ModelError
 from allcell.models.registry import CLASSES, TRAINED_CLASSES
 
 #: The curves need low-confidence predictions too: YOLOv5 validates from here up.
@@ -68,7 +69,7 @@ class PredictedImage:
         ignore: Boxes (K, 4) of cells that count neither way.
         centroids: Expert blast centroids (M, 2), x and y in source pixels; None if no expert looked
             for blasts.
-        total_ms: Time from decoded image to boxes.
+        total_ms: Time from measured image to boxes; other cores read the next images meanwhile.
     """
 
     name: str
@@ -209,60 +210,49 @@ def predict(
         )
     our_class = np.array([CLASSES.index(name) for name in classes])
     answers = []
-    for done, item in enumerate(images, 1):
-        image = item.pixels()
-        answer = find(
-            detector, image, confidence=FLOOR_CONFIDENCE, iou=setting.iou, every_class=True
-        )
-        found = answer.candidates
-        shown = int(np.count_nonzero(found.confidence >= CALIBRATION_FLOOR))
-        found = found[: max(MAX_BOXES_AN_IMAGE, shown)]
-        height, width = image.shape[:2]
-        # Rounded as in the file, so that scoring a file again gives the same scores.
-        predictions = Detections(
-            _rounded(found.xyxy),
-            _rounded(found.confidence, _DECIMALS_CONFIDENCE),
-            our_class[found.class_id],
-        )
-        answers.append(
-            PredictedImage(
-                item.called,
-                width,
-                height,
-                predictions,
-                Detections.truth(_rounded(item.truth.xyxy), item.truth.class_id),
-                _rounded(item.ignore),
-                None if item.centroids is None else _rounded(item.centroids),
-                round(answer.timing.total_ms, 3),
-            )
-        )
-        if on_image:
-            on_image(done, len(images))
+    found_in = find_many(
+        detector,
+        images,
+        lambda item: Seen.of(detector.spec, item.pixels()),
+        Wish(FLOOR_CONFIDENCE, setting.iou, every_class=True),
+        pixels=LabelledImage.pixel_count,
+        own_streams=False,
+    )
+    with closing(found_in):
+        for done, (item, outcome) in enumerate(found_in, 1):
+            if isinstance(outcome, AllcellError):
+                raise outcome
+            seen, answer = outcome
+            answers.append(_predicted(item, seen, answer, our_class))
+            if on_image:
+                on_image(done, len(images))
     digest = sha256 or data_sha256(images)
     return Predictions(setting, tuple(answers), digest, classes=tuple(classes))
 
 
-def data_sha256(
-    images: Sequence[LabelledImage], on_image: Callable[[int, int], None] | None = None
-) -> str:
-    """SHA-256 over the images' names, bytes and labels, in the given order.
-
-    Args:
-        images: The images.
-        on_image: Called with the number of images done and the total; may raise to stop.
-    """
-    digest = hashlib.sha256()
-    for done, item in enumerate(images, 1):
-        digest.update(item.path.name.encode())
-        digest.update(hashlib.sha256(item.path.read_bytes()).digest())
-        # Boxes to a tenth of a pixel: the last bits of a division are not data.
-        for values in (item.truth.xyxy, item.ignore, item.centroids):
-            rounded = None if values is None else np.round(values, 1).tolist()
-            digest.update(json.dumps(rounded).encode())
-        digest.update(json.dumps(item.truth.class_id.tolist()).encode())
-        if on_image:
-            on_image(done, len(images))
-    return digest.hexdigest()
+def _predicted(
+    item: LabelledImage, seen: Seen, answer: Found, our_class: npt.NDArray[np.intp]
+) -> PredictedImage:
+    found = answer.candidates
+    shown = int(np.count_nonzero(found.confidence >= CALIBRATION_FLOOR))
+    found = found[: max(MAX_BOXES_AN_IMAGE, shown)]
+    height, width = seen.image.shape[:2]
+    # Rounded as in the file, so that scoring a file again gives the same scores.
+    predictions = Detections(
+        _rounded(found.xyxy),
+        _rounded(found.confidence, _DECIMALS_CONFIDENCE),
+        our_class[found.class_id],
+    )
+    return PredictedImage(
+        item.called,
+        width,
+        height,
+        predictions,
+        Detections.truth(_rounded(item.truth.xyxy), item.truth.class_id),
+        _rounded(item.ignore),
+        None if item.centroids is None else _rounded(item.centroids),
+        round(answer.timing.total_ms, 3),
+    )
 
 
 def _classes(content: dict[str, Any]) -> tuple[str, ...]:

@@ -124,10 +124,13 @@ def _centres(
     """Centres (2, N) of the circles of one radius, in pixels of the level, and their strength."""
     height, width = shape[0] // GRID_PX, shape[1] // GRID_PX
     x, y = ((points - radius_px * normals) * (1.0 / GRID_PX)).astype(np.int32)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    votes = np.bincount((y * width + x)[inside], minlength=width * height)
+    # A margin takes the votes from beyond the edges: faster than sorting them out.
+    margin = math.ceil(radius_px / GRID_PX) + 1
+    across, down = width + 2 * margin, height + 2 * margin
+    cast = np.bincount((y + margin) * across + (x + margin), minlength=across * down)
+    votes = cast.reshape(down, across)[margin:-margin, margin:-margin].astype(np.float32)
     blur = VOTE_BLUR * radius_px / GRID_PX
-    field = cv2.GaussianBlur(votes.reshape(height, width).astype(np.float32), (0, 0), blur)
+    field = cv2.GaussianBlur(votes, (0, 0), blur)
     full_circle = 2 * math.pi * radius_px / (2 * math.pi * blur * blur * weight)
     reach = 2 * round(0.7 * radius_px / GRID_PX) + 1
     summit = cv2.dilate(field, np.ones((reach, reach), np.uint8))
@@ -176,7 +179,22 @@ def _light(
     x, y = centre_px[:, None] + where[:, :, None] * radius_px
     x = np.clip(x, 0, width - 1).astype(np.intp)
     y = np.clip(y, 0, height - 1).astype(np.intp)
+    if image.flags.c_contiguous:  # one index is twice as fast as two
+        return np.asarray(_LOG.take(image.reshape(-1, 3).take(y * width + x, axis=0)))
     return np.asarray(_LOG[image[y, x]])
+
+
+def _third_largest(values: FloatArray) -> FloatArray:
+    """The third largest along the first axis of at least three; sorting takes ten times as long."""
+    first = np.full(values.shape[1:], -np.inf, np.float32)
+    second, third = first.copy(), first.copy()
+    for value in values:
+        lower = np.minimum(first, value)
+        np.maximum(first, value, out=first)
+        lowest = np.minimum(second, lower)
+        np.maximum(second, lower, out=second)
+        np.maximum(third, lowest, out=third)
+    return third
 
 
 def _levels(width: int, height: int) -> list[tuple[int, int, FloatArray, FloatArray]]:
@@ -245,7 +263,7 @@ def find_circles(image: npt.NDArray[np.uint8]) -> Circles:
     outside = _light(image, centre_px, size, _OUTSIDE)
     inside = _light(image, centre_px, size, _INSIDE)
     # Neighbours lie around most cells; the light between them is the reference.
-    light = np.sort(outside, axis=0)[-3]
+    light = _third_largest(outside)
     density = light - inside.mean(axis=0)
     half = light[:, 1] - 0.5 * density[:, 1]
     apart = outside[:, :, 1] > half

@@ -37,6 +37,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "note",
+    "pixel_count",
     "size_px",
 ]
 
@@ -128,6 +129,19 @@ def decoded_bytes(
     with _explained(found, label):
         size = found.size_px(data, _size_check(limits, label))
     return size and 3 * size[0] * size[1]
+
+
+def pixel_count(source: bytes | Path) -> int:
+    """How many pixels `decode` will return; where only that tells, the most that it may.
+
+    Args:
+        source: The file's bytes, or its path; of what cannot be read, 0.
+    """
+    try:
+        size = decoded_bytes(source)
+    except ImageError:
+        return 0
+    return Limits.from_settings().max_pixels if size is None else size // 3
 
 
 def _identified(

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from allcell.boxes import Letterbox, letterbox
 from allcell.detections import BoolArray
-from allcell.imaging.stain import WHOLE, StainRuler, measure_stain, normalise
+from allcell.imaging.lamp import WHOLE
+from allcell.imaging.stain import StainRuler, measure_stain, normalise
 from allcell.models.registry import ModelSpec
 
 #: Grey level of the padding, the one that YOLOs are trained with.

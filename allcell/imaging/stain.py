@@ -9,13 +9,14 @@ cells', then what is denser by the nuclei's. White cells then look as if all lab
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import BoolArray, FloatArray
+from allcell.imaging.lamp import WHOLE, measure_shade, slide_colour, terms
+from allcell.imaging.sampling import coloured, every_so_many, medians
 
 Image = npt.NDArray[np.uint8]
 
@@ -49,9 +50,6 @@ _GREEN_DENSITY = (0.05, 0.75)
 _LEAST_BLUE = 0.12
 #: Where nineteen in twenty of the stained pixels absorb less blue, the channel tells nothing.
 _DEAD_BLUE = 0.16
-#: A lamp that is so uneven, brightest against darkest part of the slide, is evened out; what is
-#: more uneven, or its colours among each other, is a large cell and no lamp.
-_UNEVEN, _MOST_UNEVEN, _MOST_COLOURED = 1.12, 2.0, 1.7
 #: A picture whose channels differ less than this (median, 0 to 255) has no colour to measure.
 _GREY = 4.0
 
@@ -81,63 +79,10 @@ class StainRuler:
 def is_grey(image: Image) -> bool:
     """Whether a picture, RGB uint8 (H, W, 3), has no colour."""
     step = max(1, max(image.shape[:2]) // 256)
-    part = image[::step, ::step].astype(np.int16)
-    spread = part.max(axis=2) - part.min(axis=2)
+    red, green, blue = (image[::step, ::step, c] for c in range(3))
+    least = np.minimum(np.minimum(red, green), blue)
+    spread = np.maximum(np.maximum(red, green), blue) - least
     return bool(np.percentile(spread, 90) < _GREY)
-
-
-def slide_colour(bright: npt.NDArray[Any]) -> FloatArray:
-    """Colour (3,) of the empty slide: the median of the brighter half of bright pixels (N, 3)."""
-    luminance = bright.sum(axis=1, dtype=np.float32)
-    return np.asarray(np.median(bright[luminance >= np.median(luminance)], axis=0), np.float32)
-
-
-def _terms(width: int, height: int, box: tuple[float, float, float, float]) -> FloatArray:
-    """Values (height, width, 6) of 1, x, y, x^2, xy, y^2 in a part of the picture."""
-    left, top, right, bottom = box
-    x = (left + (np.arange(width, dtype=np.float32) + 0.5) / width * (right - left)) * 2 - 1
-    y = (top + (np.arange(height, dtype=np.float32) + 0.5) / height * (bottom - top)) * 2 - 1
-    x, y = np.broadcast_arrays(x[None, :], y[:, None])
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float32)
-
-
-WHOLE = (0.0, 0.0, 1.0, 1.0)
-
-
-def _shade(small: Image, ground: BoolArray) -> FloatArray | None:
-    """Coefficients (3, 6) of an uneven lamp; None if it is even or cannot be told."""
-    height, width = ground.shape
-    # Blocks, so that a part with much empty slide does not outweigh the others.
-    side = max(4, max(height, width) // 12)
-    rows, columns = height // side, width // side
-    if rows < 3 or columns < 3:
-        return None
-    terms, values, blocks = [], [], 0
-    every = _terms(width, height, WHOLE)
-    for r in range(rows):
-        for c in range(columns):
-            place = np.s_[r * side : (r + 1) * side, c * side : (c + 1) * side]
-            # The brighter part of a block is slide, wherever the lamp puts the whole block.
-            block = small[place].reshape(-1, 3)
-            luminance = block.astype(np.float32).sum(axis=1)
-            bright = luminance >= np.percentile(luminance, 80)
-            values.append(np.median(block[bright], axis=0))
-            terms.append(every[place].reshape(-1, 6).mean(axis=0))
-            blocks += 1
-    log = np.log(np.asarray(values, np.float64) + 1)
-    matrix = np.asarray(terms, np.float64)
-    weight = np.ones(blocks)
-    for _ in range(6):
-        scaled = matrix * weight[:, None]
-        fit, *_rest = np.linalg.lstsq(scaled, log * weight[:, None], rcond=None)
-        # A block without empty slide is darker than its neighbours: it counts less and less.
-        below = np.minimum((log - matrix @ fit).mean(axis=1), 0)
-        weight = np.exp(below / 0.03)
-    surface = matrix @ fit
-    span = np.exp(np.percentile(surface, 95, axis=0) - np.percentile(surface, 5, axis=0))
-    if not _UNEVEN <= span.mean() <= _MOST_UNEVEN or span.max() > _MOST_COLOURED * span.min():
-        return None
-    return np.asarray(fit.T, np.float32)
 
 
 def _two_groups(values: FloatArray) -> float:
@@ -165,20 +110,18 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
     small = image
     if factor < 1:
         # Every so-many-th pixel is enough before the last step.
-        step = max(1, int(0.5 / factor))
+        some = every_so_many(image, max(1, int(0.5 / factor)))
         size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-        small = np.asarray(
-            cv2.resize(image[::step, ::step], size, interpolation=cv2.INTER_AREA), np.uint8
-        )
+        small = np.asarray(cv2.resize(some, size, interpolation=cv2.INTER_AREA), np.uint8)
     if min(small.shape[:2]) < 24 or is_grey(small):
         return None
     green = np.ascontiguousarray(small[..., 1])
     level, _ = cv2.threshold(green, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    shade = _shade(small, green > level)
+    shade = measure_shade(small)
     if shade is None:
         even = small.astype(np.float32) + 1
     else:
-        surface = _terms(small.shape[1], small.shape[0], WHOLE) @ shade.T
+        surface = terms(small.shape[1], small.shape[0], WHOLE) @ shade.T
         middle = shade[:, 0]
         even = (small.astype(np.float32) + 1) * np.exp(middle - surface)
         green = np.clip(even[..., 1], 0, 255).astype(np.uint8)
@@ -187,7 +130,7 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
     ground = green > level
     if ground.mean() < _LEAST_GROUND:
         return None
-    light = slide_colour(even[ground])
+    light = slide_colour(coloured(even, ground))
     if light.min() < 20:
         return None
     density = np.log(light / even).astype(np.float32)
@@ -195,9 +138,10 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
     found = _red_cells(smooth, unit)
     if found is None:
         return None
-    red = np.median(density[found], axis=0)
+    inside = coloured(density, found)
+    red = medians(inside)
     low, high = _GREEN_DENSITY
-    lets_blue_pass = red[2] < _LEAST_BLUE * red[1] and not _blue_is_dead(density[found])
+    lets_blue_pass = red[2] < _LEAST_BLUE * red[1] and not _blue_is_dead(inside[:, 2])
     if not low <= red[1] <= high or lets_blue_pass or red[0] < 0.01:
         return None
     if shade is not None:
@@ -213,8 +157,8 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
 
 
 def _blue_is_dead(density: FloatArray) -> bool:
-    """Whether nothing of what is stained, densities (N, 3), absorbs blue: the camera saturates."""
-    return float(np.percentile(density[:, 2], 95)) < _DEAD_BLUE
+    """Whether what is stained, densities (N,), does not absorb blue: the camera saturates."""
+    return float(np.percentile(density, 95)) < _DEAD_BLUE
 
 
 def _inner(mask: BoolArray, margin_px: float) -> BoolArray:
@@ -225,24 +169,26 @@ def _inner(mask: BoolArray, margin_px: float) -> BoolArray:
 
 def _red_cells(smooth: FloatArray, unit_px: float) -> BoolArray | None:
     """Mask (h, w) of the inner parts of red cells in a smoothed optical density (h, w, 3)."""
-    green = smooth[..., 1]
+    green = np.ascontiguousarray(smooth[..., 1])
     stained = green > 0.5 * max(0.08, min(0.3, float(np.percentile(green, 70))))
     inner = _inner(stained, 0.1 * unit_px)
     if inner.mean() < _LEAST_RED_CELLS:
         return None
     # Nuclei let blue light pass, haemoglobin does not: its share tells them apart in every stain.
     # Where the camera's blue is saturated, only the density is left.
-    dead = _blue_is_dead(smooth[inner])
-    sign = -green if dead else smooth[..., 2] / np.maximum(green, 0.05)
-    cut = _two_groups(np.asarray(sign[inner], np.float32))
-    paler, denser = inner & (sign > cut), inner & (sign <= cut)
-    if paler.any() and denser.any():
-        ratio = float(np.median(green[denser]) / max(float(np.median(green[paler])), 1e-3))
+    places = np.flatnonzero(inner)
+    inside, blue = green.ravel()[places], smooth[..., 2].ravel()[places]
+    share = np.asarray(blue / np.maximum(inside, 0.05), np.float32)
+    sign = -inside if _blue_is_dead(blue) else share
+    paler = sign > _two_groups(sign)
+    if paler.any() and not paler.all():
+        ratio = float(np.median(inside[~paler]) / max(float(np.median(inside[paler])), 1e-3))
         if ratio > _NUCLEUS_FACTOR:
-            inner = paler
+            places, inside = places[paler], inside[paler]
     # What is left of nuclei and clumps is denser than most.
-    inner &= green <= 1.6 * np.median(green[inner])
-    return inner if inner.mean() >= _LEAST_RED_CELLS else None
+    found = np.zeros(green.shape, bool)
+    found.ravel()[places[inside <= 1.6 * np.median(inside)]] = True
+    return found if found.mean() >= _LEAST_RED_CELLS else None
 
 
 def _nuclei(
@@ -254,10 +200,10 @@ def _nuclei(
     inner = _inner((green > _NUCLEUS_FACTOR * red[1]) & less_blue, 0.2 * unit_px)
     if inner.sum() < _LEAST_NUCLEI * unit_px * unit_px:
         return None
-    inside = density[inner]
+    inside = coloured(density, inner)
     # Cytoplasm that stains strongly is the paler part.
     darker = inside[inside[:, 1] >= np.percentile(inside[:, 1], 40)]
-    middle = np.median(darker, axis=0)
+    middle = medians(darker)
     return float(middle[0]), float(middle[1])
 
 
@@ -293,7 +239,7 @@ def normalise(
     if ruler.shade is not None:
         height, width = image.shape[:2]
         # The lamp changes slowly: a coarse grid, enlarged, is the same to a tenth of a grey value.
-        coarse = np.exp(-(_terms(32, 32, box) @ ruler.shade.T))
+        coarse = np.exp(-(terms(32, 32, box) @ ruler.shade.T))
         even = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
         image = np.asarray(cv2.multiply(image, even, dtype=cv2.CV_8U), np.uint8)
     return np.asarray(cv2.LUT(image, stain_table(ruler)[None]), np.uint8)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from allcell.classifier import FieldClassifier
-from allcell.data.dataset import LabelledImage, check_pictures
+from allcell.data.dataset import LabelledImage, check_pictures, data_sha256
 from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
 from allcell.errors import AllcellError, DataError, DeviceError, ModelError
 from allcell.evaluation.compare import Comparison
 from allcell.evaluation.judged_fields import JudgedFields, judge_fields
-from allcell.evaluation.predictions import Setting, data_sha256, predict
+from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.scored import Scored, compare_scored
 from allcell.models.registry import ClassifierSpec, ModelSpec
 from allcell.runs.guard import BackgroundRun, StoppedError

@@ -5,26 +5,33 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
-from allcell.benchmark import resident_mb
+from allcell.analysis import analyse_many, judged
+from allcell.benchmark import FRAME_SIZE_PX, resident_mb
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime, has_openvino, has_torch
 from allcell.environment.versions import installed_versions, machine_name, processor_features
 from allcell.errors import AllcellError
-from allcell.imaging.images import RGBImage, decode, encode_jpeg
+from allcell.imaging.images import RGBImage, decode
 from allcell.imaging.preprocess import network_input
 from allcell.models.registry import get_spec
 from allcell.models.weights import model_files
+from allcell.runs.photographs import PHOTO_PX, PHOTO_RED_CELL_PX, photograph
 from allcell.statistics import Milliseconds
 from allcell.synth.field import random_spec, render
 
 #: Frames a second of the paper's YOLOv5s at 1024 px on a Tesla P100.
 PAPER_FPS = 80.0
-_FRAME_PX, _PHOTO_PX = (1280, 720), (2592, 1944)
-_PHOTO_RED_CELL_PX = 40.0
+_FRAME_PX, _PHOTO_PX = FRAME_SIZE_PX, PHOTO_PX
 _WARM_UP = 20
 _VIEWERS = (1, 4, 16)
+#: Shares of the whole at which each stage begins, after the opening.
+_FRAMES_FROM, _VIEWERS_FROM, _PHOTOS_FROM = 0.25, 0.4, 0.75
+#: How often somebody who may stop it is asked.
+_STEP_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Speed:
         bare_engine: The runtime's call alone, alternating likewise.
         fps: Frames a second: 1000 over the median of `frame_to_boxes`.
         times_first: How many times as fast as the first way, by the medians of `frame_to_boxes`.
-        images_per_s: Photographs of 5 megapixels a second, decoded and searched one after another.
+        images_per_s: Photographs of 5 megapixels a second as in a folder, from file to boxes.
         viewers_fps: Frames a second for each viewer, by the number of viewers who look at once.
         failed: Why it cannot run here; then nothing else is known.
     """
@@ -126,10 +133,10 @@ def compare(
     those: Sequence[Way],
     *,
     frames: int = 100,
-    photos: int = 8,
+    photos: int = 12,
     viewing_s: float = 2.0,
     threads: int | None = None,
-    say: Callable[[str], None] = lambda _: None,
+    on_step: Callable[[float, str], None] = lambda share, words: None,
 ) -> RuntimeComparison:
     """Measure ways to run a model in turn, frame by frame, so that noise disturbs all of them.
 
@@ -140,7 +147,8 @@ def compare(
         photos: Measured photographs of each; 0 measures none.
         viewing_s: How long viewers look; 0 measures none.
         threads: See `Detector.open`.
-        say: Called with a line of text before each stage.
+        on_step: Called with the share that is done (0 to 1) and what comes next, several times a
+            second and whenever that changes; may raise to stop.
 
     Raises:
         ModelError: If there is no such model.
@@ -152,13 +160,15 @@ def compare(
     speeds = [Speed(way) for way in those]
     detectors: dict[int, Detector] = {}
     for place, speed in enumerate(speeds):
-        say(f"opening {speed.way.runtime}, {speed.way.precision}, {speed.way.device}")
+        way = speed.way
+        words = f"opening {way.runtime}, {way.precision}, {way.device}"
+        on_step(_FRAMES_FROM * place / len(speeds), words)
         try:
             detector = Detector.open(
                 model,
-                device=speed.way.device,
-                runtime=speed.way.runtime,
-                precision=speed.way.precision,
+                device=way.device,
+                runtime=way.runtime,
+                precision=way.precision,
                 threads=threads,
             )
             for _ in range(_WARM_UP):
@@ -168,29 +178,29 @@ def compare(
             continue
         speed.description = detector.engine.description
         detectors[place] = detector
-    say("frames")
     whole: dict[int, list[float]] = {place: [] for place in detectors}
     bare: dict[int, list[float]] = {place: [] for place in detectors}
-    for _ in range(frames):
+    for n in range(frames):
+        on_step(_between(_FRAMES_FROM, _VIEWERS_FROM, n / frames), "frames")
         for place, detector in detectors.items():
             bare[place].append(_ms(lambda: detector.run_bare(ready)))  # noqa: B023
             whole[place].append(_ms(lambda: _find(detector, frame, red_cell_px)))  # noqa: B023
-    for place, detector in detectors.items():
+    for n, (place, detector) in enumerate(detectors.items()):
         speed = speeds[place]
         speed.frame_to_boxes = Milliseconds.of(whole[place])
         speed.bare_engine = Milliseconds.of(bare[place])
         speed.fps = 1e3 / speed.frame_to_boxes.median
         first = Milliseconds.of(whole[min(detectors)])
         speed.times_first = first.median / speed.frame_to_boxes.median
-        if viewing_s:
-            say(f"viewers, {speed.description}")
-            for viewers in _VIEWERS:
-                speed.viewers_fps[viewers] = _viewed(
-                    detector, frame, red_cell_px, viewers, viewing_s
-                )
+        share = _between(_VIEWERS_FROM, _PHOTOS_FROM, n / len(detectors))
+        for viewers in _VIEWERS if viewing_s else ():
+            words = f"{viewers} viewers" if viewers > 1 else "1 viewer"
+            step = partial(on_step, share, f"{words}, {speed.description}")
+            speed.viewers_fps[viewers] = _viewed(
+                detector, frame, red_cell_px, viewers, viewing_s, step
+            )
     if photos:
-        say("photographs")
-        _photographs(speeds, detectors, photos)
+        _photographs(speeds, detectors, photos, on_step)
     return RuntimeComparison(
         model,
         machine_name(),
@@ -206,6 +216,10 @@ def compare(
     )
 
 
+def _between(low: float, high: float, share: float) -> float:
+    return low + (high - low) * share
+
+
 def _find(detector: Detector, image: RGBImage, red_cell_px: float) -> None:
     detector.detect(image, red_cell_px=red_cell_px, confidence=detector.spec.confidence)
 
@@ -216,70 +230,66 @@ def _ms(call: Callable[[], object]) -> float:
     return 1e3 * (time.perf_counter() - start)
 
 
-def _photographs(speeds: Sequence[Speed], detectors: dict[int, Detector], photos: int) -> None:
-    photo = encode_jpeg(render(random_spec(3, *_PHOTO_PX, _PHOTO_RED_CELL_PX)).image, quality=90)
-    taken: dict[int, list[float]] = {place: [] for place in detectors}
-    for n in range(photos + 1):  # the first is a warm-up
-        for place, detector in detectors.items():
-            ms = _ms(lambda: _find(detector, decode(photo), _PHOTO_RED_CELL_PX))  # noqa: B023
-            if n:
-                taken[place].append(ms)
-    for place, times in taken.items():
-        speeds[place].images_per_s = 1e3 * len(times) / sum(times)
+def _photographs(
+    speeds: Sequence[Speed],
+    detectors: dict[int, Detector],
+    photos: int,
+    on_step: Callable[[float, str], None],
+) -> None:
+    photo = photograph(3, _PHOTO_PX, PHOTO_RED_CELL_PX)
+    for n, (place, detector) in enumerate(detectors.items()):
+        speed = speeds[place]
+        step = partial(
+            on_step,
+            _between(_PHOTOS_FROM, 1.0, n / len(detectors)),
+            f"photographs, {speed.description}",
+        )
+        step()
+        took = 0.0
+        for measured in (False, True):  # first a warm-up, in which the cores' graphs are opened
+            start = time.perf_counter()
+            answers = analyse_many(
+                detector,
+                [photo] * photos,
+                lambda data: judged(detector.spec, decode(data)),  # noqa: B023
+                lambda data: "photograph",
+            )
+            with closing(answers):
+                for _, answer in answers:
+                    if isinstance(answer, AllcellError):
+                        speed.failed = str(answer)
+                    step()
+            took = time.perf_counter() - start if measured else 0.0
+        speed.images_per_s = photos / took
 
 
 def _viewed(
-    detector: Detector, frame: RGBImage, red_cell_px: float, viewers: int, seconds: float
+    detector: Detector,
+    frame: RGBImage,
+    red_cell_px: float,
+    viewers: int,
+    seconds: float,
+    step: Callable[[], None],
 ) -> float:
     """Frames a second for each of several viewers who look at once."""
     done = [0] * viewers
-    start = time.perf_counter()
+    over = threading.Event()
 
     def look(viewer: int) -> None:
-        while time.perf_counter() - start < seconds:
+        while not over.is_set():
             _find(detector, frame, red_cell_px)
             done[viewer] += 1
 
     threads = [threading.Thread(target=look, args=(viewer,)) for viewer in range(viewers)]
+    start = time.perf_counter()
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        while (left := start + seconds - time.perf_counter()) > 0:
+            step()
+            over.wait(min(left, _STEP_S))
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
     return sum(done) / viewers / (time.perf_counter() - start)
-
-
-def table(comparison: RuntimeComparison) -> str:
-    """The comparison as text, with bars of frames a second beside the paper's."""
-    rows = [
-        f"{comparison.model} on {comparison.machine}; frame "
-        f"{comparison.frame_px[0]}x{comparison.frame_px[1]}, input "
-        f"{comparison.input_px[0]}x{comparison.input_px[1]}, {comparison.frames} frames in turn",
-    ]
-    works = [speed for speed in comparison.speeds if speed.frame_to_boxes is not None]
-    width = max([len(speed.description) for speed in works] + [28])
-    most = max([speed.fps for speed in works] + [comparison.paper_fps])
-
-    def bar(fps: float) -> str:
-        return "#" * max(1, round(24 * fps / most))
-
-    rows.append(
-        f"  {'':{width}}  frame  bare   faster  photos/s  frames/s for 1, 4, 16 viewers  frames/s"
-    )
-    for speed in works:
-        assert speed.frame_to_boxes is not None
-        assert speed.bare_engine is not None
-        seen = " ".join(f"{fps:7.1f}" for fps in speed.viewers_fps.values())
-        rows.append(
-            f"  {speed.description:{width}} {speed.frame_to_boxes.median:6.2f} "
-            f"{speed.bare_engine.median:6.2f}  {speed.times_first:5.2f}x  {speed.images_per_s:8.1f}"
-            f"  {seen:29}  {speed.fps:6.0f} {bar(speed.fps)}"
-        )
-    paper = "the paper, Tesla P100"
-    rows.append(f"  {paper:{width + 57}}  {comparison.paper_fps:6.0f} {bar(comparison.paper_fps)}")
-    rows += [
-        f"  not here: {way.runtime}, {way.precision}, {way.device}: {speed.failed}"
-        for speed in comparison.speeds
-        for way in [speed.way]
-        if speed.failed
-    ]
-    return "\n".join(rows)

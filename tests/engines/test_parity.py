@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from functools import partial
 
 import numpy as np
@@ -50,6 +51,29 @@ def test_onnx_and_torch_agree(name, golden):
         assert overlap[i, j] > 0.95
         assert a.class_id[i] == b.class_id[j]
         assert abs(a.confidence[i] - b.confidence[j]) < 0.02
+
+
+def test_one_a_core_gives_what_all_cores_give(golden):
+    spec = get_spec("live")
+    engine = open_engine(spec, device="cpu", runtime="onnx")
+    streams = [Detector(spec, each) for each in engine.streams(2)]
+    together: dict[int, tuple] = {}
+
+    def look(place):
+        together[place] = streams[place].detect(golden.image, red_cell_px=40)
+
+    threads = [threading.Thread(target=look, args=(place,)) for place in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected, _ = Detector(spec, engine).detect(golden.image, red_cell_px=40)
+    assert len(expected) > 0
+    for found, _ in together.values():
+        assert np.allclose(found.xyxy, expected.xyxy, atol=1e-2)
+        assert np.allclose(found.confidence, expected.confidence, atol=1e-4)
+        assert np.array_equal(found.class_id, expected.class_id)
+    assert streams[0].engine._sessions is streams[1].engine._sessions, "one graph in memory"
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.imaging.familiarity.reference import Reference, reference
-from allcell.imaging.familiarity.traits import Traits, measure
+from allcell.imaging.familiarity.traits import Traits, measure, measure_colours
 from allcell.imaging.quality import DARK
 from allcell.imaging.scale import Scale
 from allcell.imaging.stain import is_grey
@@ -97,9 +97,7 @@ def judge(
         found = [no_smear, *found]
     else:
         # Without colour it is unlike all laboratories, which needs no second sentence.
-        found += [
-            _grey(image) or _swapped(image, red_cell_px, distance, known) or _unlike(distance)
-        ]
+        found += [_grey(image) or _swapped(image, distance, known) or _unlike(distance)]
     listed = [finding for finding in found if finding is not None]
     return tuple(sorted(listed, key=lambda finding: not finding.severe))
 
@@ -210,12 +208,10 @@ def _implausible(image: npt.NDArray[np.uint8], scale: Scale) -> Finding | None:
     return None
 
 
-def _swapped(
-    image: npt.NDArray[np.uint8], red_cell_px: float | None, distance: float, known: Reference
-) -> Finding | None:
+def _swapped(image: npt.NDArray[np.uint8], distance: float, known: Reference) -> Finding | None:
     if distance <= _UNLIKE:
         return None
-    other = measure(np.ascontiguousarray(image[..., ::-1]), red_cell_px)
+    other = measure_colours(image[..., ::-1])
     exchanged = float(known.strangeness(other.values[None])[0])
     if exchanged > _FAMILIAR or distance < _CLOSER * exchanged:
         return None

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import FloatArray
+from allcell.imaging.lamp import slide_colour
 from allcell.imaging.quality import lighting, sharpness
-from allcell.imaging.stain import slide_colour
 
 #: Diameter of a red cell in the copy that shapes are measured on.
 COPY_RED_CELL_PX = 20.0
@@ -80,6 +80,18 @@ def measure(image: npt.NDArray[np.uint8], red_cell_px: float | None) -> Traits:
     """
     values = [*_colours(image), *_shapes(image, red_cell_px), *_pixels(image)]
     return Traits(np.nan_to_num(np.array(values, np.float64), posinf=50.0, neginf=-50.0))
+
+
+def measure_colours(image: npt.NDArray[np.uint8]) -> Traits:
+    """What `measure` says of the colours, among them all of `LABORATORY_TRAITS`; the rest is 0.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+    """
+    values = np.zeros(len(NAMES))
+    colours = _colours(image)
+    values[: len(colours)] = np.nan_to_num(colours, posinf=50.0, neginf=-50.0)
+    return Traits(values)
 
 
 def _log(value: float) -> float:
@@ -206,9 +218,10 @@ def _discs(
     dx: FloatArray, dy: FloatArray, strength: FloatArray, high: float, unit: float
 ) -> tuple[float, float]:
     """How far edges meet in the middle of discs of a red cell's size: dark ones, bright ones."""
-    y, x = np.nonzero((strength > 0.25 * high) & (strength > 6))
-    every = max(1, len(x) // 8000)
-    x, y = x[::every], y[::every]
+    # In one dimension: numpy takes ten times as long to find them in two.
+    at = np.flatnonzero((strength > 0.25 * high) & (strength > 6))
+    every = max(1, len(at) // 8000)
+    y, x = np.divmod(at[::every], strength.shape[1])
     height, width = (side // 2 for side in strength.shape)
     if len(x) < 20 or min(height, width) < 8:
         return 0.0, 0.0

@@ -35,7 +35,7 @@ def fill(readme: str, weights_dir: Path) -> str:
     if not (begin and end):
         raise DataError("The README has lost its markers.", f"Restore {BEGIN} and {END}.")
     parts = [readme_section(weights_dir, model_with_twins()), gate_section(weights_dir)]
-    parts += [part(weights_dir) for part in (_accuracy, _table_1, _fields, _speed, card_section)]
+    parts += [part(weights_dir) for part in _PARTS]
     return f"{head}{BEGIN}\n\n" + "\n\n".join(p for p in parts if p) + f"\n\n{END}{tail}"
 
 
@@ -198,3 +198,51 @@ def _speed(weights_dir: Path) -> str:
             *notes,
         ]
     )
+
+
+def _photographs(weights_dir: Path) -> str:
+    """Folders of photographs, and where the time of a large one goes."""
+    paragraphs = []
+    for spec in MODELS:
+        folder = _kept(weights_dir, f"{spec.name}_folder")
+        if folder is not None:
+            early_mb, late_mb = folder["resident_mb"]
+            paragraphs.append(
+                f"**Folders** (`python -m allcell benchmark --folder {folder['images']}`): of "
+                f"{folder['images']} rendered JPEGs of {_size(folder)}, from file to boxes with "
+                f"`{spec.name}`, their scale measured, {folder['ahead_per_s']:.1f} a second, "
+                f"{folder['threads']} at once; one by one in the same run "
+                f"{folder['one_by_one_per_s']:.1f}. Memory {early_mb:.0f} MB after a tenth of them "
+                f"and {late_mb:.0f} MB at the end. {_where(folder)}"
+            )
+        one = _kept(weights_dir, f"{spec.name}_photograph")
+        if one is not None:
+            stages = ", ".join(
+                f"{name} {stage['median']:.0f}" for name, stage in one["stages"].items()
+            )
+            paragraphs.append(
+                f"**A photograph** (`python -m allcell benchmark --photograph`): a JPEG of "
+                f"{_size(one)} takes {one['whole']['median']:.0f} ms from file to result; by "
+                f"stage, medians in ms: {stages}. {_where(one)}"
+            )
+    return "\n\n".join(paragraphs)
+
+
+def _kept(weights_dir: Path, name: str) -> dict[str, Any] | None:
+    path = weights_dir / "metrics" / f"{name}.json"
+    found: dict[str, Any] | None = None
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _size(measured: dict[str, Any]) -> str:
+    return "x".join(map(str, measured["size_px"]))
+
+
+def _where(measured: dict[str, Any]) -> str:
+    return f"({measured['machine']}, {measured['runtime']}, {measured['date']})"
+
+
+#: The parts of the results after those of the laboratories, in order; empty ones are left out.
+_PARTS = (_accuracy, _table_1, _fields, _speed, _photographs, card_section)

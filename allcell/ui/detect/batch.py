@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import streamlit as st
@@ -13,6 +14,7 @@ from allcell.models.registry import MODELS, WHITE_CELLS
 from allcell.report.disagreement import models_disagree
 from allcell.result import Result
 from allcell.statistics import Proportion
+from allcell.ui.field.ahead import analyse_ahead
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture, Refused
 from allcell.ui.field.table import pick_picture, rounded
@@ -36,7 +38,7 @@ def _waiting(desk: Bench, model: str) -> list[Picture]:
 
 
 def process(desk: Bench, detector: Detector) -> None:
-    """Analyse what has not been analysed with this model yet; one picture at a time."""
+    """Analyse what has not been analysed with this model yet, in order."""
     model = detector.spec.name
     everything = list(desk.pictures.values())
     waiting = _waiting(desk, model)
@@ -58,11 +60,12 @@ def process(desk: Bench, detector: Detector) -> None:
         left, right = st.columns([4, 1], vertical_alignment="center")
         right.button("Stop", on_click=_set_stopped, args=(desk, True), width="stretch")
         bar = left.progress(0.0)
-    for n, picture in enumerate(waiting, done + 1):
-        bar.progress(
-            (n - 1) / len(everything), f"File {n} of {len(everything)}: {plain(picture.name)}"
-        )
-        desk.memory.analyse(picture, model, lambda: detector)
+    with closing(analyse_ahead(desk.memory, waiting, detector)) as answered:
+        for n, picture in enumerate(waiting, done + 1):
+            bar.progress(
+                (n - 1) / len(everything), f"File {n} of {len(everything)}: {plain(picture.name)}"
+            )
+            next(answered)
     place.empty()
 
 

@@ -3,7 +3,7 @@
 Detect, Live's frozen picture and Compare's side by side all keep theirs here, so that a picture is
 decoded, measured and analysed once, wherever it is shown. All of it is in the session's memory and
 freed with it; nothing is written to disk. For the script's own thread only, except what `Holder`
-asks.
+asks, and `image` and `scale`, which threads of that script may call that read ahead.
 """
 
 from __future__ import annotations
@@ -212,7 +212,12 @@ class PictureMemory:
             )
         except AllcellError as error:
             outcome = Refused(picture.name, error.message, error.remedy)
-        return self._outcomes.put(self._key(picture, model), outcome)
+        self.keep(picture, model, outcome)
+        return outcome
+
+    def keep(self, picture: Picture, model: str, outcome: Finished | Refused) -> None:
+        """Keep what a detector, by the name of its model, found at the picture's present scale."""
+        self._outcomes.put(self._key(picture, model), outcome)
 
     def judge(
         self, picture: Picture, model: str, open_classifier: Callable[[], FieldClassifier]

@@ -20,9 +20,11 @@ from typer.testing import CliRunner
 import allcell
 from allcell.__main__ import app, main
 from allcell.cli import base
+from allcell.detector import Detector
 from allcell.environment.files import write_whole
 from allcell.imaging import images
 from allcell.imaging.images import encode_png
+from allcell.models.registry import get_spec
 from allcell.settings import Settings, settings
 from allcell.synth import random_spec, render
 
@@ -251,3 +253,31 @@ def test_a_pipe_gets_no_mark(tmp_path):
 def test_black_pictures_are_called_dark(tmp_path):
     (tmp_path / "a.png").write_bytes(encode_png(np.full((480, 640, 3), 3, np.uint8)))
     assert "dark" in run("detect", tmp_path).stderr
+
+
+class FullCard:
+    """A card that notices at its first batch that it holds fewer pictures than it was given."""
+
+    description = "CUDA"
+
+    def batch_size(self, fit):
+        return 8
+
+    def run_batch(self, pictures, fit, floor, iou=None):
+        self.description = "CUDA · its memory holds 4 pictures at once"
+        return [np.zeros((7, 1), np.float32) for _ in pictures]
+
+    def run(self, image):
+        return np.zeros((7, 1), np.float32)
+
+    def interrupt(self):
+        return False
+
+
+def test_that_a_card_was_too_small_for_a_batch_is_said(tmp_path, monkeypatch):
+    card = Detector(get_spec("live"), FullCard())
+    monkeypatch.setattr(Detector, "open", lambda *_, **__: card)
+    done = run("detect", smears(tmp_path, "a.png", "b.png"))
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 2
+    assert "note: CUDA · its memory holds 4 pictures at once" in done.stderr

@@ -415,7 +415,9 @@ MARK = "Not to be trusted: these numbers are shown because the user insisted. It
     ],
 )
 def test_numbers_that_are_not_to_be_trusted_need_insisting(folder, monkeypatch, form, told):
-    monkeypatch.setattr("allcell.analysis.picture_cautions", lambda image, scale, **_: (NO_SMEAR,))
+    monkeypatch.setattr(
+        "allcell.analysis.answers.picture_cautions", lambda image, scale, **_: (NO_SMEAR,)
+    )
     file = folder / "field1.png"
     done = run("detect", file, *form)
     assert done.exit_code == 0, "the picture was read, and answered"

@@ -225,7 +225,9 @@ def test_a_snapshot_of_a_frozen_picture_keeps_what_speaks_against_it() -> None:
 def test_a_program_has_to_insist(
     insist: bool, blasts: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allcell.analysis.picture_cautions", lambda image, scale, **_: (NO_SMEAR,))
+    monkeypatch.setattr(
+        "allcell.analysis.answers.picture_cautions", lambda image, scale, **_: (NO_SMEAR,)
+    )
     blank = np.full((200, 300, 3), 225, np.uint8)
     found = allcell.detect(blank, insist=insist)
     assert (found.counts.blasts, found.withheld, found.overruled) == (blasts, not insist, insist)

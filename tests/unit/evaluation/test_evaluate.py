@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from allcell.data.dataset import LabelledImage
+from allcell.data.dataset import LabelledImage, data_sha256
 from allcell.detections import Detections
 from allcell.errors import DataError, ModelError
 from allcell.evaluation.evaluate import evaluate, score, suggest_confidence
@@ -17,7 +17,6 @@ from allcell.evaluation.predictions import (
     FLOOR_CONFIDENCE,
     Predictions,
     Setting,
-    data_sha256,
     predict,
 )
 from allcell.models.registry import BLAST, CLASSES, HEALTHY, SMUDGE, get_spec

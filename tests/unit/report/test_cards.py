@@ -251,6 +251,31 @@ def test_what_raced_is_named(weights_dir, reference, text):
     assert ours in said
 
 
+def test_photographs_stand_in_the_readme_once_they_are_measured(weights_dir):
+    assert "**Folders**" not in fill(f"{BEGIN}\n{END}", weights_dir)
+    known = {"machine": "two cores", "runtime": "ONNX Runtime", "date": "2026-01-02"}
+    folder = {
+        "size_px": [2592, 1944],
+        "images": 200,
+        "threads": 2,
+        "ahead_per_s": 8.04,
+        "one_by_one_per_s": 5.02,
+        "resident_mb": [700.4, 701.6],
+    }
+    stages = {"decode": {"median": 70.4}, "size ruler": {"median": 30.2}}
+    one = {"size_px": [4000, 3000], "stages": stages, "whole": {"median": 400.4}}
+    for name, values in (("folder", folder), ("photograph", one)):
+        path = weights_dir / "metrics" / f"live_{name}.json"
+        path.write_text(json.dumps(values | known))
+    said = fill(f"{BEGIN}\n{END}", weights_dir)
+    assert "of 200 rendered JPEGs of 2592x1944" in said
+    assert "8.0 a second, 2 at once; one by one in the same run 5.0." in said
+    assert "Memory 700 MB after a tenth of them and 702 MB at the end." in said
+    assert "4000x3000 takes 400 ms from file to result" in said
+    assert "medians in ms: decode 70, size ruler 30." in said
+    assert said.count("(two cores, ONNX Runtime, 2026-01-02)") == 2
+
+
 def test_the_card_follows_the_json(weights_dir):
     changed = metrics()
     changed["classes"]["blast"]["ap50"] = 0.4321

@@ -1,14 +1,20 @@
 """Runtimes side by side: each is measured, or says why it cannot be."""
 
+import csv
+import io
+import json
+import threading
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from allcell.detector import Detector
-from allcell.errors import DeviceError
+from allcell.errors import DeviceError, ModelError
 from allcell.runs import runtimes
-from allcell.runs.runtimes import Way, compare, table, ways
+from allcell.runs.runtimes import Way, compare, ways
+from allcell.runs.runtimes_run import RuntimesRun
+from allcell.runs.runtimes_text import COLUMNS, comparison_csv, comparison_json, table
 from tests.held_engine import SPEC, Engine
 
 ONNX, CARD = Way("cpu", "onnx", "full"), Way("intel-gpu", "openvino", "full")
@@ -91,3 +97,90 @@ def test_a_table_of_nothing_still_names_the_paper(opened):
     found = compare("live", [CARD], frames=1, photos=0, viewing_s=0)
     assert np.isfinite(found.paper_fps)
     assert "the paper" in table(found)
+
+
+def test_the_files_name_everything(opened):
+    found = compare("live", [ONNX, CARD], frames=2, photos=0, viewing_s=0.01)
+    first, failed = csv.DictReader(io.StringIO(comparison_csv(found)))
+    assert set(COLUMNS) <= set(first)
+    assert first["runtime"] == "onnx"
+    assert float(first["frames_per_s"]) == pytest.approx(found.speeds[0].fps, abs=0.01)
+    assert float(first["times_paper"]) == pytest.approx(found.speeds[0].fps / 80, abs=0.01)
+    assert float(first["viewers_4_frames_per_s"]) > 0
+    assert first["photos_per_s"] == "", "not measured is not 0"
+    assert failed["not_here_because"] == "There is no Intel GPU. Choose the device cpu."
+    assert failed["frames_per_s"] == ""
+    content = json.loads(comparison_json(found))
+    assert content["paper_fps"] == 80
+    assert content["speeds"][0]["description"] == "onnx of the test"
+    assert "P100" in content["paper"]
+    assert "Research Use" in content["notice"]
+
+
+class Stop(Exception):  # noqa: N818 (nothing went wrong)
+    """As a user's stop."""
+
+
+@pytest.mark.parametrize("at", ["opening", "frames", "viewer", "photographs"])
+def test_it_can_be_stopped_at_every_stage(opened, at):
+    shares = []
+
+    def on_step(share, words):
+        shares.append(share)
+        if words.startswith(at) or (at == "viewer" and "viewers" in words):
+            raise Stop
+
+    with pytest.raises(Stop):
+        compare("live", [ONNX], frames=2, photos=2, viewing_s=0.01, on_step=on_step)
+    assert shares == sorted(shares)
+    assert all(0 <= share <= 1 for share in shares)
+    assert not [t for t in threading.enumerate() if t.name.startswith("allcell-ahead")]
+
+
+def test_a_run_shows_its_progress_and_its_result(opened):
+    seen = []
+
+    def measure(model, on_step):
+        on_step(0.5, "frames")
+        seen.append((run.share, run.words, run.done))
+        return compare(model, [ONNX], frames=1, photos=0, viewing_s=0)
+
+    run = RuntimesRun("live", measure)
+    run.start()
+    run.wait(30)
+    assert seen == [(0.5, "frames", 0)]
+    assert (run.done, run.failed, run.running) == (1, "", False)
+    assert run.comparison.speeds[0].fps > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        pytest.param(ModelError("It failed.", "Try."), "It failed. Try.", id="ours"),
+        pytest.param(KeyError("x"), "Measuring failed (KeyError).", id="any other"),
+    ],
+)
+def test_a_run_that_fails_says_why(error, said):
+    def measure(model, on_step):
+        raise error
+
+    run = RuntimesRun("live", measure)
+    run.start()
+    run.wait(30)
+    assert (run.failed, run.comparison, run.running) == (said, None, False)
+
+
+def test_a_run_can_be_stopped():
+    begun = threading.Event()
+
+    def measure(model, on_step):
+        while True:
+            begun.set()
+            on_step(0.1, "frames")
+
+    run = RuntimesRun("live", measure)
+    run.start()
+    assert begun.wait(10)
+    run.stop()
+    run.wait(10)
+    assert (run.running, run.failed, run.comparison) == (False, "", None)

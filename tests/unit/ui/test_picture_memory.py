@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.analysis import finding
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.errors import AllcellError, ImageError, ModelError
 from allcell.imaging.images import encode_png
 from allcell.models.registry import get_classifier, get_spec
 from allcell.ui.field import pictures
+from allcell.ui.field.ahead import analyse_ahead
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Judged, Picture, PictureMemory, Refused
 
@@ -152,3 +154,27 @@ def _page(problem) -> None:
 def test_a_problem_is_shown_in_one_way(problem: Any, first: str, second: str) -> None:
     app = AppTest.from_function(_page, args=(problem,)).run()
     assert [error.value for error in app.error] == [first, second]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_pictures_read_ahead_are_kept_in_order_with_their_errors(
+    monkeypatch: pytest.MonkeyPatch, decoded: list[str], workers: int
+) -> None:
+    monkeypatch.setattr(finding, "worker_count", lambda: workers)
+    memory, engine = PictureMemory(), Nothing()
+    some = [
+        Picture.of(f"{n}.png", encode_png(np.full((64, 80, 3), 190 + n, np.uint8)))
+        for n in range(5)
+    ]
+    some.insert(2, Picture.of("bad.png", PNG[:50]))
+    detector = Detector(get_spec("live"), engine)
+    assert list(analyse_ahead(memory, some, detector)) == some
+    outcomes = [memory.outcome(picture, "live") for picture in some]
+    assert [type(outcome) for outcome in outcomes] == [
+        *(Finished, Finished, Refused, Finished, Finished, Finished)
+    ]
+    assert [outcome.analysis.name for outcome in outcomes if isinstance(outcome, Finished)] == [
+        f"{n}.png" for n in range(5)
+    ]
+    assert engine.runs == 5
+    assert sorted(decoded) == sorted(picture.name for picture in some)

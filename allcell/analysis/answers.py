@@ -6,99 +6,31 @@ the detector. The model runs once; confidence, overlap and classes can be change
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from allcell.analysis.finding import Found, ImageDetector, Seen, Wish, find, find_many
 from allcell.cautions import Caution
 from allcell.detections import Detections
-from allcell.detector import MAX_IOU, Detector, Timing, choose
+from allcell.detector import Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
 from allcell.environment.provenance import Provenance, now
+from allcell.errors import AllcellError
 from allcell.imaging.familiarity import judge
 from allcell.imaging.images import note
-from allcell.imaging.preprocess import stain_for
-from allcell.imaging.scale import Scale, resolve_scale
+from allcell.imaging.scale import Scale
 from allcell.imaging.stain import StainRuler
 from allcell.models.registry import ModelSpec
 from allcell.result import Result
 
-
-class ImageDetector(Protocol):
-    """What `allcell.detector.Detector` and the test stubs have in common."""
-
-    spec: ModelSpec
-
-    def detect(
-        self,
-        image: npt.NDArray[np.uint8],
-        *,
-        red_cell_px: float | None = None,
-        confidence: float | None = None,
-        iou: float | None = None,
-        every_class: bool = False,
-        stain: StainRuler | None = None,
-    ) -> tuple[Detections, Timing]:
-        """Boxes in an RGB uint8 image (H, W, 3); see `allcell.detector.Detector.detect`."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What one run of a detector found in an image.
-
-    Attributes:
-        candidates: Its boxes, in pixels of the image.
-        scale: The red-cell size used, and where it came from.
-        timing: Where the time went.
-        stain: The colour of the red cells; None if it was not measured.
-    """
-
-    candidates: Detections
-    scale: Scale
-    timing: Timing
-    stain: StainRuler | None = None
-
-
-def find(
-    detector: ImageDetector,
-    image: npt.NDArray[np.uint8],
-    *,
-    scale: Scale | None = None,
-    confidence: float | None = None,
-    iou: float = MAX_IOU,
-    every_class: bool = False,
-) -> Found:
-    """Measure the size and colour of an image's red cells and run a detector once.
-
-    Args:
-        detector: The model.
-        image: RGB uint8 (H, W, 3).
-        scale: How large its red cells are; measured if None.
-        confidence: Lowest confidence of a candidate; the detector's floor if None.
-        iou: Overlap (0 to 1) above which two boxes are one cell.
-        every_class: See `Detector.detect`.
-
-    Raises:
-        ModelError: If the network fails.
-    """
-    if scale is None:
-        scale = resolve_scale(image)
-    stain = stain_for(detector.spec, image, scale.red_cell_px)
-    candidates, timing = detector.detect(
-        image,
-        red_cell_px=scale.red_cell_px,
-        confidence=confidence,
-        iou=iou,
-        every_class=every_class,
-        stain=stain,
-    )
-    return Found(candidates, scale, timing, stain)
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +109,7 @@ class Analysis:
 
 
 def analyse(
-    detector: Detector,
+    detector: ImageDetector,
     image: npt.NDArray[np.uint8],
     name: str,
     *,
@@ -198,8 +130,70 @@ def analyse(
     Raises:
         ModelError: If the network fails.
     """
-    found = find(detector, image, scale=scale, confidence=confidence)
-    height, width = image.shape[:2]
+    seen = judged(detector.spec, image, scale=scale, about=about)
+    return _assembled(detector, name, seen, find(detector, seen, Wish(confidence)))
+
+
+def judged(
+    spec: ModelSpec,
+    image: npt.NDArray[np.uint8],
+    *,
+    scale: Scale | None = None,
+    about: Sequence[Caution] = (),
+) -> Seen:
+    """Measure and judge an image, as `analyse` does before the model runs.
+
+    Args:
+        spec: The model that it is for.
+        image: RGB uint8 (H, W, 3).
+        scale: How large its red cells are; measured if None.
+        about: What is known of its file: see `file_cautions`.
+    """
+    seen = Seen.of(spec, image, scale)
+    whole_field = spec.fixed_input_px is not None
+    return replace(
+        seen, about=(*picture_cautions(image, seen.scale, whole_field=whole_field), *about)
+    )
+
+
+def analyse_many(
+    detector: ImageDetector,
+    items: Iterable[Item],
+    see: Callable[[Item], Seen],
+    name: Callable[[Item], str],
+    *,
+    confidence: float | None = None,
+    pixels: Callable[[Item], float] = lambda _: 0.0,
+    own_streams: bool = True,
+) -> Generator[tuple[Item, tuple[Seen, Analysis] | AllcellError], None, None]:
+    """Analyse many images, read ahead in threads; each is answered or has its error, in order.
+
+    Args:
+        detector: The model.
+        items: What stands for the images, such as their paths.
+        see: Reads and judges one, see `judged`; called in threads.
+        name: What the user calls one.
+        confidence: Lowest confidence of a candidate; the detector's floor if None.
+        pixels: See `allcell.analysis.finding.find_many`.
+        own_streams: See `allcell.analysis.finding.find_many`.
+
+    Yields:
+        An item with its picture and the analysis, or with the error that spoilt it.
+    """
+    found = find_many(
+        detector, items, see, Wish(confidence), pixels=pixels, own_streams=own_streams
+    )
+    with closing(found):
+        for item, answer in found:
+            if isinstance(answer, AllcellError):
+                yield item, answer
+            else:
+                seen, boxes = answer
+                yield item, (seen, _assembled(detector, name(item), seen, boxes))
+
+
+def _assembled(detector: ImageDetector, name: str, seen: Seen, found: Found) -> Analysis:
+    height, width = seen.image.shape[:2]
     return Analysis(
         name,
         width,
@@ -209,13 +203,8 @@ def analyse(
         found.scale,
         found.timing,
         found.stain,
-        (
-            *picture_cautions(
-                image, found.scale, whole_field=detector.spec.fixed_input_px is not None
-            ),
-            *about,
-        ),
-        detector.weights_sha256,
+        seen.about,
+        detector.weights_sha256 if isinstance(detector, Detector) else "",
     )
 
 
