@@ -18,7 +18,7 @@ from allcell.counts import Counts
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import CLASSES, MODELS, TRAINED_CLASSES
 
-NAMES = ("blast", "healthy", "smudge", "unidentified")
+NAMES = ("blast", "healthy", "smudge", "erythroblast")
 #: A picture of 640x480 with a row of boxes, by class: 2 blasts, 3 healthy, 1 smudge, 2 others.
 FOUND = (0, 0, 1, 1, 1, 2, 3, 3)
 COLOUR = (10, 250, 240)
@@ -50,16 +50,16 @@ def four():
         table = importlib.import_module("allcell.models.classes")
         table.CELL_CLASSES += (
             table.CellClass(
-                name="unidentified",
-                title="Unidentified",
-                heading="Unidentified",
-                plural="unidentified cells",
-                brief="unidentified",
-                row="Unidentified cells",
+                name="erythroblast",
+                title="Erythroblast",
+                heading="Erythroblast",
+                plural="erythroblasts",
+                brief="erythroblast",
+                row="Erythroblasts",
                 role="other",
                 colour=COLOUR,
                 line="dashed",
-                column="unidentified",
+                column="erythroblast",
                 sure_names=("unclassified",),
             ),
         )
@@ -67,7 +67,7 @@ def four():
             **{
                 name.rpartition(".")[2]: importlib.import_module(f"allcell.{name}")
                 for name in (
-                    *("__main__", "analysis", "data.class_names", "detector", "imaging.draw"),
+                    *("__main__", "analysis", "analysis.answers", "data.class_names", "detector", "imaging.draw"),
                     *("evaluation.predictions", "evaluation.evaluate", "imaging.images"),
                     *(
                         "models.registry",
@@ -80,7 +80,7 @@ def four():
             }
         )
         # A white picture with boxes is no smear, which is not the subject.
-        parts.analysis.judge = lambda image, scale: ()
+        parts.answers.judge = lambda image, scale: ()
         spec = replace(parts.registry.get_spec("live"), classes=NAMES)
         parts.detector_of_four = parts.detector.Detector(spec, Engine())
         parts.picture = np.full((480, 640, 3), 255, np.uint8)
@@ -99,7 +99,7 @@ def four():
 
 def test_it_is_counted_and_changes_no_other_count(four):
     counts = four.result.counts
-    assert dict(counts.by_class) == {"blast": 2, "healthy": 3, "smudge": 1, "unidentified": 2}
+    assert dict(counts.by_class) == {"blast": 2, "healthy": 3, "smudge": 1, "erythroblast": 2}
     assert (counts.blasts, counts.white_cells, counts.smudges) == (2, 5, 1)
     assert (counts.blast_share.k, counts.blast_share.n) == (2, 5)
     assert counts.smudges_per_100 == 20
@@ -108,17 +108,17 @@ def test_it_is_counted_and_changes_no_other_count(four):
 def test_it_is_drawn_in_its_colour_and_line(four):
     shown = four.draw.draw(four.picture, four.result.detections, NAMES, notice=False)
     assert (shown == COLOUR).all(axis=2).any()
-    assert four.draw.CLASS_COLOURS_HEX["unidentified"] == "#0afaf0"
-    assert four.draw.CLASS_LINES["unidentified"] == "dashed"
+    assert four.draw.CLASS_COLOURS_HEX["erythroblast"] == "#0afaf0"
+    assert four.draw.CLASS_LINES["erythroblast"] == "dashed"
 
 
 def test_it_is_in_the_exports(four):
     boxes = list(
         csv.DictReader(io.StringIO(sys.modules["allcell.result"].boxes_csv([four.result])))
     )
-    assert [row["suggested_class"] for row in boxes].count("unidentified") == 2
+    assert [row["suggested_class"] for row in boxes].count("erythroblast") == 2
     [row] = csv.DictReader(io.StringIO(four.exports.to_summary_csv([four.result])))
-    names = ("blasts", "white_cells", "smudges", "unidentified", "error")
+    names = ("blasts", "white_cells", "smudges", "erythroblast", "error")
     assert [row[name] for name in names] == ["2", "5", "1", "2", ""]
     coco = json.loads(four.exports.to_coco([four.result]))
     assert [category["name"] for category in coco["categories"]] == list(NAMES)
@@ -132,7 +132,7 @@ def test_the_command_line_says_it(four, tmp_path, monkeypatch):
     done = CliRunner().invoke(sys.modules["allcell.__main__"].app, ["detect", str(path)])
     assert done.exit_code == 0, done.output
     assert (
-        "2 suggested blasts (surest 0.90), 3 healthy white cells, 1 smudges, 2 unidentified cells;"
+        "2 suggested blasts (surest 0.90), 3 healthy white cells, 1 smudges, 2 erythroblasts;"
     ) in done.stdout
 
 
@@ -149,7 +149,7 @@ def test_the_page_shows_it(four):
         ("Blasts", "2"),
         ("Healthy WBC", "3"),
         ("Smudges", "1"),
-        ("Unidentified", "2"),
+        ("Erythroblast", "2"),
     ]
 
 
@@ -158,8 +158,8 @@ def test_the_tally_of_a_stream_has_it(four):
 
 
 def test_data_sets_may_have_it(four):
-    assert four.class_names.suggested_target("Unclassified") == "unidentified"
-    assert four.class_names.class_targets(["unidentified"], None) == ("unidentified",)
+    assert four.class_names.suggested_target("Unclassified") == "erythroblast"
+    assert four.class_names.class_targets(["erythroblast"], None) == ("erythroblast",)
     assert four.class_names.suggested_target("unclear") == four.class_names.IGNORED
 
 
@@ -174,8 +174,8 @@ def test_a_model_is_scored_on_it(four):
     replicates = four.evaluate.Evidence.of(made).replicates(20)
     scored = four.evaluate.score(made, replicates=replicates)
     assert list(scored.classes) == list(NAMES)
-    assert scored.classes["unidentified"].ap50 == pytest.approx(1)
-    assert scored.classes["unidentified"].precision == 1
+    assert scored.classes["erythroblast"].ap50 == pytest.approx(1)
+    assert scored.classes["erythroblast"].precision == 1
     assert scored.white_cells == four.evaluate.MatchCounts.of(1, 0, 0)
     again = four.predictions.Predictions.from_json(made.to_json())
     assert again.images[0].truth.class_id.tolist() == [0, 3]
