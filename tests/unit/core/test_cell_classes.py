@@ -67,7 +67,14 @@ def four():
             **{
                 name.rpartition(".")[2]: importlib.import_module(f"allcell.{name}")
                 for name in (
-                    *("__main__", "analysis", "analysis.answers", "data.class_names", "detector", "imaging.draw"),
+                    *(
+                        "__main__",
+                        "analysis",
+                        "analysis.answers",
+                        "data.class_names",
+                        "detector",
+                        "imaging.draw",
+                    ),
                     *("evaluation.predictions", "evaluation.evaluate", "imaging.images"),
                     *(
                         "models.registry",
