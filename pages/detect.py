@@ -25,6 +25,9 @@ with choice:
     spec = controls.choose_model(catalog())
 
 if not desk.pictures:
+    if "allcell.review" in st.session_state:
+        # The next pictures are another case: they never become part of one that is kept.
+        st.session_state["allcell.review"].keep_only(())
     with intro:
         st.title("Find leukemic cells in blood smears", anchor=False)
         st.markdown(

@@ -13,8 +13,7 @@ from allcell.detector import Detector, choose
 from allcell.models.registry import get_spec
 from allcell.runs.evaluation import EvaluationRun, UserSet
 from allcell.stream.snapshots import Strip
-from allcell.ui.detect import slot, workspace
-from allcell.ui.field import viewer
+from allcell.ui.detect import correct, slot, workspace
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture, PictureMemory
 from allcell.ui.live.desk import LiveDesk
@@ -155,16 +154,19 @@ def test_the_browser_can_count_at_any_threshold(
 ) -> None:
     """The slider tells the server its value only when it is let go."""
     drawn: list[dict[str, Any]] = []
-    payload = viewer._payload
-    monkeypatch.setattr(viewer, "_payload", lambda field: drawn.append(payload(field)) or drawn[-1])
+    monkeypatch.setattr(correct, "show_desk", lambda session, data, **more: drawn.append(data))
     app = upload(("a.png", smear))
     app.button_group(key="detect.classes.live").set_value(["healthy"]).run()
     field = drawn[-1]
     assert (field["lowest"], field["slider"]) == (get_spec("live").confidence, THRESHOLD)
     counted = {title: np.round(scores, 2).tolist() for title, scores in field["counted"].items()}
     assert counted == {"Blasts": [0.9, 0.6], "Healthy WBC": [0.7, 0.15], "Smudges": [0.5]}
-    boxes = [(box["number"], box["kind"], round(box["confidence"], 2)) for box in field["boxes"]]
-    assert boxes == [(1, "healthy", 0.7), (2, "healthy", 0.15)], "hidden ones are not drawn"
+    [shown] = field["fields"]
+    cells = [(number, kind, round(score, 2)) for number, kind, score, *_ in shown["cells"]]
+    assert cells == [(1, "blast", 0.9), (2, "healthy", 0.7), (3, "blast", 0.6), (4, "smudge", 0.5)]
+    below = [(kind, round(score, 2)) for kind, score, *_ in field["below"]]
+    assert below == [("healthy", 0.15)], "waits for the slider"
+    assert field["hidden"] == ["blast", "smudge"], "hidden ones are not drawn"
 
 
 def test_a_higher_threshold_only_leaves_boxes_out() -> None:
@@ -178,7 +180,7 @@ def test_a_higher_threshold_only_leaves_boxes_out() -> None:
     low = choose(spec, found, confidence=0.05)
     for threshold in (0.07, 0.35, 0.4, 0.7, 0.95):
         expected = choose(spec, found, confidence=threshold)
-        # What assets/viewer.js does; float32, as Math.fround gives it.
+        # What assets/review/desk.js does; float32, as Math.fround gives it.
         cut = low[low.confidence >= np.float32(threshold)]
         assert np.array_equal(cut.xyxy, expected.xyxy)
         assert np.array_equal(cut.class_id, expected.class_id)

@@ -19,7 +19,7 @@ from allcell.detector import Detector
 from allcell.imaging.images import encode_png
 from allcell.models.registry import get_classifier, get_spec
 from allcell.ui.compare.side import runs as side_runs
-from allcell.ui.detect import batch, whole_fields, workspace
+from allcell.ui.detect import batch, correct, whole_fields, workspace
 from allcell.ui.field import viewer
 from allcell.ui.live import camera
 from allcell.ui.live.camera import Link
@@ -115,9 +115,11 @@ def test_no_number_why_and_what_to_do(
 
 
 def test_the_user_may_insist_and_every_number_says_so(
-    upload: Any, engine: Any, drawn: list[dict[str, Any]]
+    upload: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = upload(("dark.png", DARK))
+    desks: list[dict[str, Any]] = []
+    monkeypatch.setattr(correct, "show_desk", lambda session, data, **more: desks.append(data))
     app.button(key=INSIST).click().run()
     assert not app.exception
     assert "Blasts suggested: yes (not to be trusted)" in [s.value for s in app.subheader]
@@ -131,8 +133,9 @@ def test_the_user_may_insist_and_every_number_says_so(
         "**It is no smear.**",
     ):
         assert part in words(app)
-    assert {box["kind"] for box in drawn[-1]["boxes"]} == {"blast", "healthy", "smudge"}
-    assert drawn[-1]["badge"] == "Not to be trusted"
+    [field] = desks[-1]["fields"]
+    assert {label for _, _, _, label, *_ in field["cells"]} == {"blast", "healthy", "smudge"}
+    assert field["badge"] == "Not to be trusted"
     assert MARK in words(app).replace("\\", ""), "above the table of cells"
     assert len(app.dataframe) == 1
     assert engine.runs == 1, "no model runs for it"

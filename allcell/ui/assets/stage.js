@@ -89,6 +89,7 @@ class BoxStage {
       this.element,
       (place) => this.moved(place),
       (x, y) => this.click(x, y),
+      (event) => this.press(event),
     );
     this.element.addEventListener("pointerdown", () => this.hideTip());
     this.arrived = () => this.showPicture();
@@ -136,13 +137,17 @@ class BoxStage {
     const ordered = [...boxes].sort((a, b) => area(b) - area(a));
     this.cells.replaceChildren(...ordered.map((box) => this.makeBox(box, box.id === selected)));
     this.labels = (labels ? boxes : []).map((box) => {
-      const { title, colour } = styles[box.kind];
-      const score = scores ? ` ${box.confidence.toFixed(2)}` : "";
-      const text = svg("text", { class: "label", fill: colour });
-      return { box, text, long: title + score, short: title[0] + score };
+      const text = svg("text", { class: "label", fill: styles[box.kind].colour });
+      return { box, text, ...this.wordsOf(box, styles[box.kind], scores) };
     });
     if (spot && !boxes.some((box) => box.id === selected)) this.makeSpot(spot);
     this.texts.replaceChildren(...this.labels.map(({ text }) => text));
+  }
+
+  // The label of a box where there is room, and where there is little.
+  wordsOf(box, { title }, scores) {
+    const score = scores ? ` ${box.confidence.toFixed(2)}` : "";
+    return { long: title + score, short: title[0] + score };
   }
 
   makeBox(box, chosen) {
@@ -230,8 +235,7 @@ class BoxStage {
     if (event.pointerType === "touch" || event.buttons) return this.hideTip();
     const bounds = this.element.getBoundingClientRect();
     const { styles, scores = true } = this.data;
-    const score = scores ? `, confidence ${box.confidence.toFixed(2)}` : "";
-    this.tip.textContent = `${box.number}  ${styles[box.kind].title}${score}`;
+    this.tip.textContent = this.tipOf(box, styles[box.kind], scores);
     this.tip.style.display = "block";
     const x = event.clientX - bounds.left;
     const y = event.clientY - bounds.top;
@@ -241,15 +245,28 @@ class BoxStage {
     this.tip.style.transform = `translate(${left}px, ${top}px)`;
   }
 
+  tipOf(box, { title }, scores) {
+    const score = scores ? `, confidence ${box.confidence.toFixed(2)}` : "";
+    return `${box.number}  ${title}${score}`;
+  }
+
   hideTip() {
     this.tip.style.display = "none";
   }
 
-  click(clientX, clientY) {
-    // A captured pointer reports the frame as its target: ask what lies below it instead.
+  // A view that does something else with a press than moving the picture says so here.
+  press() {
+    return null;
+  }
+
+  // What of a kind lies at a place of the screen. A captured pointer reports the frame as its target.
+  at(clientX, clientY, kind) {
     const below = this.element.getRootNode().elementsFromPoint(clientX, clientY);
-    const group = below.map((element) => element.closest?.(".box")).find(Boolean);
-    const id = group ? group.box.id : null;
+    return below.map((element) => element.closest?.(kind)).find(Boolean) ?? null;
+  }
+
+  click(clientX, clientY) {
+    const id = this.at(clientX, clientY, ".box")?.box.id ?? null;
     if (id !== (this.data.selected ?? null)) this.onPick(id);
   }
 }

@@ -1,4 +1,5 @@
-// A field of view with boxes on its cells; a click picks one. Comes after zoom.js and stage.js.
+// A field of view with boxes on its cells; a click picks one. Comes after zoom.js,
+// stage.js and slider.js.
 
 const CARD_PX = 104; // side of the enlarged cell below the field
 const CARD_MARGIN = 0.25; // around the cell, as in ui/field/crops.py
@@ -16,20 +17,11 @@ class FieldView {
     this.root.append(this.stage.element, this.card, foot);
     parent.append(this.root);
     this.data = {};
-    this.moves = new MutationObserver(() => this.follow());
-    // The slider may come later than the field, and Streamlit may replace it.
-    this.touched = () => this.listen();
-    for (const name of ["pointerdown", "focusin"]) {
-      document.addEventListener(name, this.touched, true);
-    }
+    this.slider = new SliderFollower((lowest) => this.show(lowest));
   }
 
   close() {
-    this.moves.disconnect();
-    for (const name of ["pointerdown", "focusin"]) {
-      document.removeEventListener(name, this.touched, true);
-    }
-    this.outdate("");
+    this.slider.close();
     this.stage.close();
     this.root.remove();
   }
@@ -41,7 +33,7 @@ class FieldView {
     this.badge.textContent = data.badge;
     this.badge.hidden = !data.badge;
     this.show(data.lowest);
-    this.listen();
+    this.slider.update(data);
     const chosen = data.boxes.find((box) => box.id === data.selected);
     if (chosen && data.picture === before.picture && data.focus !== before.focus) {
       this.stage.show(chosen);
@@ -52,45 +44,8 @@ class FieldView {
   show(lowest) {
     const boxes = this.data.boxes.filter((box) => box.confidence >= Math.fround(lowest));
     this.stage.update({ ...this.data, boxes });
-    this.outdate(lowest === this.data.lowest ? "" : this.counted(lowest));
+    this.slider.say(this.data, lowest);
     this.showCard(boxes.find((box) => box.id === this.data.selected));
-  }
-
-  // --- the slider, which tells the server its value only when it is let go ----------------------
-
-  get slider() {
-    const place = this.data.slider && `.st-key-${this.data.slider.replace(/[^\w-]/g, "-")}`;
-    return place ? document.querySelector(place) : null;
-  }
-
-  listen() {
-    const { slider } = this;
-    if (slider === this.listened) return;
-    this.moves.disconnect();
-    this.listened = slider;
-    const attributeFilter = ["aria-valuenow", "value"];
-    if (slider) this.moves.observe(slider, { attributes: true, attributeFilter, subtree: true });
-  }
-
-  follow() {
-    const thumb = this.slider?.querySelector("[role=slider], input[type=range]");
-    const value = Number(thumb?.getAttribute("aria-valuenow") ?? thumb?.value);
-    if (thumb && Number.isFinite(value)) this.show(Math.round(value * 100) / 100);
-  }
-
-  counted(lowest) {
-    const counts = Object.entries(this.data.counted).map(
-      ([title, scores]) => `${title} ${scores.filter((s) => s >= Math.fround(lowest)).length}`,
-    );
-    return counts.length ? `At ${lowest.toFixed(2)}: ${counts.join(", ")}` : "";
-  }
-
-  // The numbers beside the field are those of the last value that the server knows: while the slider
-  // is moved, these words stand over them (see frame.css).
-  outdate(words) {
-    const card = document.querySelector(".st-key-allcell-answer");
-    if (words) card?.setAttribute("data-outdated", words);
-    else card?.removeAttribute("data-outdated");
   }
 
   // --- the chosen cell, large, where the eye is -------------------------------------------------

@@ -13,11 +13,13 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 class ZoomPane {
   // frame: the element; onMove(place): draw it there; onClick(clientX, clientY): a press that did
-  // not move.
-  constructor(frame, onMove, onClick) {
+  // not move; onPress(event): may take a press for itself by returning { move(event), end(), cancel() }.
+  constructor(frame, onMove, onClick, onPress = () => null) {
     this.frame = frame;
     this.onMove = onMove;
     this.onClick = onClick;
+    this.onPress = onPress;
+    this.gesture = null;
     this.width = this.height = 1;
     this.pointers = new Map();
     this.moved = 0;
@@ -160,9 +162,11 @@ class ZoomPane {
 
   down(event) {
     if (event.button !== 0) return;
-    if (!this.pointers.size) this.moved = 0;
+    // A second finger makes it a pinch.
+    if (this.pointers.size) this.dropGesture();
+    else [this.moved, this.gesture] = [0, this.onPress(event) ?? null];
     this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
-    if (this.fitted && this.pointers.size < 2) return;
+    if (this.fitted && !this.gesture && this.pointers.size < 2) return;
     for (const id of this.pointers.keys()) {
       try {
         this.frame.setPointerCapture(id);
@@ -179,6 +183,7 @@ class ZoomPane {
     const [dx, dy] = [next[0] - last[0], next[1] - last[1]];
     this.moved += Math.hypot(dx, dy);
     this.pointers.set(event.pointerId, next);
+    if (this.gesture) return void (this.moved > CLICK_TOLERANCE_PX && this.gesture.move(event));
     const other = [...this.pointers].find(([id]) => id !== event.pointerId);
     if (!other) return this.fitted ? undefined : this.panBy(dx, dy);
     const anchor = other[1];
@@ -194,8 +199,19 @@ class ZoomPane {
   up(event) {
     if (!this.pointers.delete(event.pointerId)) return;
     const pinched = this.pointers.size > 0;
+    const { gesture } = this;
+    const kept = gesture && event.type === "pointerup" && this.moved > CLICK_TOLERANCE_PX;
+    if (kept) this.gesture = null;
+    else this.dropGesture();
+    if (kept) return gesture.end();
     if (event.type !== "pointerup" || pinched || this.moved > CLICK_TOLERANCE_PX) return;
     this.onClick(event.clientX, event.clientY);
+  }
+
+  dropGesture() {
+    const { gesture } = this;
+    this.gesture = null;
+    gesture?.cancel();
   }
 
   key(event) {

@@ -8,6 +8,7 @@ import streamlit as st
 
 from allcell.analysis import Analysis
 from allcell.result import Result
+from allcell.ui.detect.correct import correct
 from allcell.ui.field.answer import boxes_of
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture
@@ -25,7 +26,7 @@ def field(
     below: Result,
     view: ViewChoice,
 ) -> None:
-    """The field with its boxes; a click on one selects it, a click outside them selects none.
+    """The field with its boxes: to be corrected, or only to be looked at while they are withheld.
 
     Args:
         desk: The pictures of the session.
@@ -36,7 +37,11 @@ def field(
             classes: the browser shows and counts it while the slider moves.
         view: The controls.
     """
-    cells = [box for box in boxes_of(below) if shown.withheld or box.kind in view.classes]
+    if not shown.withheld:
+        with st.container(key="allcell-desk"):
+            correct(desk, picture, analysis.spec, shown, below, view)
+        return
+    cells = boxes_of(below)
 
     def pick(box_id: str | None) -> None:
         desk.selected = box_id
@@ -48,16 +53,11 @@ def field(
             width_px=shown.width_px,
             height_px=shown.height_px,
             boxes=[replace(box, number=n) for n, box in enumerate(cells, 1)],
-            classes=[n for n in shown.shown_classes if shown.withheld or n in view.classes],
-            labels=view.labels and not shown.withheld,
-            scores=not shown.withheld,
+            classes=shown.shown_classes,
+            labels=False,
+            scores=False,
             lowest=view.confidence,
             slider=confidence_key(analysis.spec, "detect"),
-            counted={
-                cell.heading: below.named(cell.name).confidence.tolist()
-                for cell, count in shown.counts.listed()
-                if count is not None
-            },
             red_cell_px=shown.red_cell_px,
             overruled=shown.overruled,
             synthetic=picture.synthetic,

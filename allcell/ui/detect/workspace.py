@@ -15,6 +15,8 @@ from allcell.ui.field import table
 from allcell.ui.field.answer import answer, boxes_of, said_text
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Refused
+from allcell.ui.reviewing.pictures import hold, picture_of
+from allcell.ui.reviewing.session import review_session
 from allcell.ui.shell import controls
 from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import ready
@@ -42,7 +44,7 @@ def _answers(desk: Bench, spec: ModelSpec) -> None:
     picture = desk.pictures[desk.shown or next(iter(desk.pictures))]
     outcome = desk.outcome(picture, spec.name)
     overview = st.container()
-    left, right = st.columns([2, 1], gap="large")
+    left, right = st.columns([3, 1], gap="medium")
     with right:
         # On a phone it comes before the picture (see assets/frame.css).
         counts = st.container(key="allcell-answer")
@@ -66,7 +68,12 @@ def _answers(desk: Bench, spec: ModelSpec) -> None:
     # Hiding a class would tell which boxes are of it.
     if not shown.withheld:
         shown = batch.result_of(desk, picture, outcome, view, classes=view.classes)
-    boxes = boxes_of(shown)
+    # By the same numbers wherever the cells are shown, whichever classes are hidden.
+    numbers = {box.id: box.number for box in boxes_of(found[picture.id])}
+    boxes = [replace(box, number=numbers[box.id]) for box in boxes_of(shown)]
+    session = review_session()
+    hold(session, desk, picture, found[picture.id], outcome.runtime)
+    session.pictures = picture_of(session, desk)
     image = desk.memory.image(picture)
 
     def insist(wanted: bool) -> None:

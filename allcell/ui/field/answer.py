@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
@@ -25,10 +25,18 @@ def boxes_of(result: Result) -> list[Box]:
         zip(found.xyxy.tolist(), found.confidence, found.class_id, strict=True), 1
     ):
         kind = result.shown_classes[class_id]
-        # A box keeps this name when the threshold moves and its number changes.
-        name = f"{kind}:{','.join(f'{side:.1f}' for side in xyxy)}"
-        boxes.append(Box(name, n, kind, float(confidence), *xyxy))
+        boxes.append(Box(box_name(kind, xyxy), n, kind, float(confidence), *xyxy))
     return boxes
+
+
+def box_name(kind: str | None, xyxy: Iterable[float]) -> str:
+    """What a box is known by, which stays when the threshold moves and its number changes.
+
+    Args:
+        kind: Its suggested class.
+        xyxy: Left, top, right, bottom in pixels of the source image.
+    """
+    return f"{kind}:{','.join(f'{side:.1f}' for side in xyxy)}"
 
 
 def said_text(result: Result) -> str:
@@ -76,7 +84,7 @@ def _numbers(result: Result) -> None:
                 f"Highest confidence {result.highest_blast_confidence:.2f}{mark}. A suggested "
                 "class, not a diagnosis."
             )
-    columns = st.columns(len(CELL_CLASSES), wrap=False)
+    columns = st.columns(len(CELL_CLASSES), gap="xsmall", wrap=False)
     for column, cell in zip(columns, CELL_CLASSES, strict=True):
         column.metric(cell.heading, counts.by_class.get(cell.name, "n/a"))
     if mark:

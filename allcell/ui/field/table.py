@@ -16,9 +16,8 @@ from allcell.ui.field.viewer import Box
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.wording import plain
 
-#: Sides of the pictures in the table and next to it, in pixels.
+#: Side of the pictures in the table, in pixels.
 SMALL_CROP_PX = 80
-LARGE_CROP_PX = 360
 _ROW_PX = 52
 _HEADER_PX = 40
 _MOST_ROWS = 8
@@ -32,7 +31,7 @@ def cells(
     *,
     reservation: str = "",
 ) -> None:
-    """The table and, next to it, the selected cell.
+    """The table of cells; the field shows the one that is picked.
 
     Args:
         desk: Holds the selection; picking a row selects its cell and moves the view to it.
@@ -45,15 +44,7 @@ def cells(
         st.caption(plain(reservation))
     # The table's own buttons appear above its corner.
     st.space("xsmall")
-    left, right = st.columns([3, 1], gap="medium")
-    with left:
-        _table(desk, image, boxes, red_cell_px)
-    with right:
-        chosen = next((box for box in boxes if box.id == desk.selected), None)
-        if chosen is None:
-            st.caption("Click a row of the table, or a cell in the field, to enlarge that cell.")
-        else:
-            _card(image, chosen, red_cell_px)
+    _table(desk, image, boxes, red_cell_px)
 
 
 def _table(desk: Bench, image: RGBImage, boxes: Sequence[Box], red_cell_px: float | None) -> None:
@@ -197,13 +188,3 @@ def rounded(value: float | None, decimals: int) -> float | None:
 
 def _size_px(box: Box) -> float:
     return (box.x2 - box.x1 + box.y2 - box.y1) / 2
-
-
-def _card(image: RGBImage, box: Box, red_cell_px: float | None) -> None:
-    picture = crop(image, box.x1, box.y1, box.x2, box.y2, LARGE_CROP_PX)
-    st.image(picture, width="stretch", output_format="JPEG", alt=f"Cell {box.number}")
-    st.markdown(f"**No. {box.number}: {title_of(box.kind)}**, confidence {box.confidence:.2f}")
-    size = f"{box.x2 - box.x1:.0f} x {box.y2 - box.y1:.0f} px"
-    if red_cell_px:
-        size += f", {_size_px(box) / red_cell_px:.1f} red-cell diameters"
-    st.caption(f"{size}. A suggested class, not confirmed by anyone.")

@@ -118,16 +118,17 @@ def listen_for_files() -> None:
     st.components.v2.component("allcell_intake", js=asset("intake.js"))(key="allcell-intake")
 
 
-def send_picture(name: str, jpeg: bytes) -> None:
+def send_picture(name: str, jpeg: bytes, *, place: str = "") -> None:
     """Send the browser a picture for a viewer that is shown afterwards.
 
     Args:
         name: Up to 64 ASCII characters, by which the viewer knows it.
         jpeg: The picture as a JPEG file.
+        place: Tells several pictures of one page apart.
     """
     head = name.encode("ascii").ljust(_NAME_BYTES)
     st.components.v2.component("allcell_picture", js=asset("picture.js"))(
-        key="allcell-picture", data=head[:_NAME_BYTES] + jpeg
+        key=f"allcell-picture{place and '-'}{place}", data=head[:_NAME_BYTES] + jpeg
     )
 
 
@@ -160,7 +161,7 @@ def show_field(field: FieldView, on_pick: Callable[[str | None], None]) -> None:
 
     viewer = st.components.v2.component(
         "allcell_viewer",
-        js=asset("zoom.js") + asset("stage.js") + asset("viewer.js"),
+        js=asset("zoom.js") + asset("stage.js") + asset("slider.js") + asset("viewer.js"),
         css=asset("viewer.css"),
     )
     viewer(key=_VIEWER_KEY, data=_payload(field), on_picked_change=picked)
