@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
@@ -58,6 +59,22 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
         show_problem(error)
         st.stop()
     watch_session()
+    require_login()
+
+
+def require_login() -> None:
+    """Where `[auth]` is in Streamlit's secrets, show no page to who has not logged in."""
+    try:
+        wanted = "auth" in st.secrets
+    except (FileNotFoundError, StreamlitSecretNotFoundError):
+        return
+    # Without a login the user has no such attribute.
+    if not wanted or getattr(st.user, "is_logged_in", False):
+        return
+    st.title("Log in", anchor=False)
+    st.markdown("This allcell is for people whom its operator knows.")
+    st.button("Log in", type="primary", on_click=st.login, key="allcell.login")
+    st.stop()
 
 
 def page_stays() -> bool:
@@ -75,6 +92,7 @@ def require_frame() -> None:
     if _FRAMED not in st.session_state:
         PagesManager.uses_pages_directory = False
         st.rerun()
+    require_login()
 
 
 @runtime_checkable
