@@ -1,0 +1,170 @@
+"""Cases: keep one, open one, export and delete it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from allcell.errors import AllcellError
+from allcell.records.deleting import delete_case
+from allcell.records.kept import CaseLine
+from allcell.records.listing import list_cases
+from allcell.records.store import case_store
+from allcell.report.case.case_zip import read_case_zip
+from allcell.settings import settings
+from allcell.ui.review.opened import close_case, open_case, open_contents, opened_case
+from allcell.ui.reviewing.session import ReviewSession
+from allcell.ui.reviewing.who import actor
+from allcell.ui.shell.problems import show_problem
+from allcell.ui.shell.wording import plain
+
+_SEARCH, _PROBLEM = "review.search", "review.case_problem"
+
+
+def standing(session: ReviewSession) -> None:
+    """What is kept of this review, and the button that keeps it."""
+    kept = session.kept
+    if kept is None:
+        st.markdown("**Not kept.** All of this is in memory only.")
+        with st.popover("Keep this case", type="primary", key="review.keep_menu"):
+            st.text_input(
+                "Label",
+                key="review.label",
+                placeholder="For example a number",
+                help="Shown in the list of cases. Pictures are kept without their file names and "
+                "metadata.",
+            )
+            st.button("Keep", type="primary", key="review.keep", on_click=_keep, args=(session,))
+            _place()
+    else:
+        saved = kept.review.log == session.review.log
+        state = f"saved {kept.changed_at:%H:%M:%S} UTC" if saved else "**not saved**"
+        signed = f", signed as version {kept.version}" if saved and kept.signed else ""
+        st.markdown(f"Case **{plain(kept.label)}**, {state}{signed}.")
+    if opened_case() is session:
+        st.button("Close this case", key="review.close", on_click=close_case)
+    if problem := st.session_state.pop(_PROBLEM, ""):
+        show_problem(problem)
+
+
+def case_menu(session: ReviewSession) -> None:
+    """The list of cases."""
+    with st.popover("Cases", key="review.cases"):
+        choose_case(session)
+
+
+def choose_case(session: ReviewSession | None = None) -> None:
+    """Search, open and delete kept cases, and read one from a file.
+
+    Args:
+        session: The review that is shown, which opening another one leaves.
+    """
+    try:
+        search = st.session_state.get(_SEARCH, "")
+        lines = [] if _none_yet() else list_cases(case_store(), actor(), search)
+    except AllcellError as error:
+        show_problem(error)
+        return
+    searched = bool(st.session_state.get(_SEARCH))
+    if lines or searched:
+        st.text_input("Search", key=_SEARCH, placeholder="Label, number or hash")
+    for line in lines[:20]:
+        _case(line, session)
+    if not lines:
+        st.caption("No case is kept here." if not searched else "No case is called that.")
+    elif len(lines) > 20:
+        st.caption(f"{len(lines) - 20} more: search for them.")
+    file = st.file_uploader("Read a case from a ZIP", type="zip", key="review.case_file")
+    if file is not None:
+        st.button("Open this file", key="review.open_file", on_click=_read, args=(file,))
+    _place()
+
+
+def _case(line: CaseLine, session: ReviewSession | None) -> None:
+    open_now = session is not None and session.kept is not None and session.kept.id == line.id
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        said = "signed" if line.signed else f"{line.unreviewed} of {line.cells} cells to review"
+        st.markdown(
+            f"**{plain(line.label)}**  \n{line.changed_at:%d %b %Y, %H:%M} UTC, "
+            f"{line.fields} {'picture' if line.fields == 1 else 'pictures'}, {said}"
+        )
+        st.button(
+            "Open", key=f"review.open.{line.id}", on_click=_open, args=(line.id,), disabled=open_now
+        )
+        if line.role == "owner":
+            with st.popover("Delete", key=f"review.ask.{line.id}", type="tertiary"):
+                st.markdown("Delete it with its pictures? It cannot be brought back.")
+                st.button(
+                    "Delete this case",
+                    type="primary",
+                    key=f"review.delete.{line.id}",
+                    on_click=_delete,
+                    args=(line.id, session),
+                )
+
+
+def offer_reopening(session: ReviewSession) -> None:
+    """After someone else saved the case: their version in place of ours."""
+    if session.kept is not None:
+        st.button(
+            "Open it as it is kept now",
+            key="review.reopen",
+            on_click=_open,
+            args=(session.kept.id,),
+            help="What you did since it was last saved is not in it.",
+        )
+
+
+def _none_yet() -> bool:
+    """Whether no case was ever kept: then nothing is made on the disk to look for some."""
+    chosen = settings()
+    return not chosen.database_url and not chosen.data_dir.expanduser().exists()
+
+
+def _place() -> None:
+    if _none_yet():
+        st.caption(f"Cases would be kept in {plain(str(settings().data_dir))}.")
+        return
+    try:
+        st.caption(f"Cases are kept in {plain(case_store().place)}.")
+    except AllcellError as error:
+        show_problem(error)
+
+
+def _keep(session: ReviewSession) -> None:
+    _try(lambda: session.keep(st.session_state["review.label"]))
+
+
+def _open(case_id: str) -> None:
+    _try(lambda: open_case(case_id))
+
+
+def _delete(case_id: str, session: ReviewSession | None) -> None:
+    def delete() -> None:
+        delete_case(case_store(), case_id, actor())
+        if session is not None and session.kept is not None and session.kept.id == case_id:
+            session.kept = None
+            close_case()
+
+    _try(delete)
+
+
+def _read(file: UploadedFile) -> None:
+    def read() -> None:
+        with tempfile.NamedTemporaryFile(suffix=".zip", delete=False) as kept:
+            kept.write(file.getvalue())
+        # The pictures are read when they are shown: the file stays until the server ends.
+        open_contents(read_case_zip(Path(kept.name)))
+
+    _try(read)
+
+
+def _try(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except AllcellError as error:
+        st.session_state[_PROBLEM] = str(error)

@@ -1,0 +1,500 @@
+"""A review in Chromium, by keyboard and by touch: corrections, counts, signature, files, restart.
+
+The field is rendered and every model finds cells in it at places that are known, so that the counts
+are worked out by hand here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from allcell.imaging.images import encode_png
+from allcell.settings import RESEARCH_USE
+from allcell.statistics import Proportion
+from allcell.synth import FieldSpec, SyntheticField, render
+from tests.served import Served, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+WAIT_MS = 30_000
+FILE_INPUT = "[data-testid=stFileUploader] input[type=file]"
+CROPS = "[...window.allcellReview.fields.values()].every((field) => field.crops)"
+SPEC = FieldSpec(1600, 1200, red_cell_px=40, seed=7, blasts=22, neutrophils=14, lymphocytes=4)
+
+
+@pytest.fixture(scope="module")
+def field() -> SyntheticField:
+    """Forty white cells at places that are known."""
+    return render(SPEC)
+
+
+@pytest.fixture(scope="module")
+def smear(field: SyntheticField, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file."""
+    path = tmp_path_factory.mktemp("review") / "patient name.png"
+    path.write_bytes(encode_png(field.image))
+    return path
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> dict[str, str]:
+    """The environment of a server that keeps its cases in a folder of this test."""
+    return {"ALLCELL_DATA_DIR": str(tmp_path / "records"), "ALLCELL_RUNTIME": "onnx"}
+
+
+@pytest.fixture
+def app(tmp_path: Path, records: dict[str, str]) -> Iterator[Served]:
+    """A server of its own."""
+    with served(tmp_path / "app.log", environment=records) as running:
+        yield running
+
+
+def upload(page: Page, url: str, smear: Path) -> None:
+    page.goto(url)
+    page.locator(FILE_INPUT).wait_for(state="attached", timeout=WAIT_MS)
+    page.locator(FILE_INPUT).set_input_files(smear)
+    page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
+    heard(page)
+
+
+def to_review(page: Page) -> None:
+    page.get_by_role("link", name="Review", exact=True).first.focus()
+    page.keyboard.press("Enter")
+    page.locator(".desk[data-page=review] .box").first.wait_for(timeout=WAIT_MS)
+    # The last thing that comes by itself: the crops of the gallery.
+    page.wait_for_function(CROPS, timeout=WAIT_MS)
+    heard(page)
+
+
+def heard(page: Page) -> None:
+    """Wait until the server has heard of every edit and has nothing to do."""
+    page.wait_for_function("window.allcellReview?.pending.length === 0", timeout=WAIT_MS)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=WAIT_MS)
+
+
+def cells(page: Page) -> list[dict[str, Any]]:
+    """The cells of the picture that is shown, as the browser knows them."""
+    found: list[dict[str, Any]] = page.evaluate(
+        "[...window.allcellReview.fields.values()].flatMap((f) => [...f.cells.values()])"
+    )
+    return found
+
+
+def keys(page: Page, *pressed: str) -> None:
+    for key in pressed:
+        page.keyboard.press(key)
+
+
+def choose(page: Page, number: int) -> None:
+    """Go to a cell by the keyboard alone: to the list, to its head, and down."""
+    page.locator(".desk .list").focus()
+    keys(page, "Home", *["ArrowDown"] * (number - 1))
+    assert page.locator(".box.chosen").get_attribute("data-number") == str(number)
+
+
+def push(page: Page, name: str) -> None:
+    """A button, by the keyboard."""
+    page.get_by_role("button", name=name, exact=True).focus()
+    page.keyboard.press("Enter")
+
+
+def write(page: Page, label: str, text: str) -> None:
+    """Into a field, by the keyboard."""
+    page.get_by_role("textbox", name=label, exact=True).focus()
+    page.keyboard.type(text)
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(300)
+    heard(page)
+
+
+def counts_said(page: Page) -> str:
+    return page.locator(".desk .countline .after").inner_text().replace("\u00a0", " ")
+
+
+def expected(k: int, n: int) -> str:
+    share = Proportion.of(k, n)
+    return (
+        f"Confirmed blasts: {k} of {n} = {100 * k / n:.1f} % "
+        f"({100 * share.low:.1f} to {100 * share.high:.1f} %)"
+    )
+
+
+def download(page: Page, name: str) -> bytes:
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_role("button", name=name).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def test_the_whole_review_by_keyboard(
+    page: Page, app: Served, smear: Path, tmp_path: Path, records: dict[str, str]
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    upload(page, app.url, smear)
+    stage, card = (page.locator(f".desk .{part}").bounding_box() for part in ("stage", "card"))
+    assert stage is not None
+    assert card is not None
+    for place in (stage, card):
+        assert place["y"] > 60, "below the menu"
+        assert place["y"] + place["height"] < 775, "above the notice, without any scrolling"
+    assert page.locator(".desk .box .line.dashed").count() == len(cells(page)) > 30
+
+    to_review(page)
+    before = cells(page)
+    n = len(before)
+    blasts = sum(cell["label"] == "blast" for cell in before)
+    healthy = sum(cell["label"] == "healthy" for cell in before)
+    assert n == blasts + healthy, "no smudge is suggested in this field"
+    first = next(cell["number"] for cell in before if cell["label"] == "blast")
+    second = next(cell["number"] for cell in before if cell["label"] == "healthy")
+    third = next(
+        cell["number"] for cell in before if cell["label"] == "blast" and cell["number"] != first
+    )
+
+    choose(page, first)
+    name = page.locator(".box.chosen").get_attribute("aria-label")
+    assert re.match(
+        rf"Cell {first}: Blast, suggested, confidence 0\.\d\d, not confirmed", str(name)
+    )
+    keys(page, "h")
+    assert "1 of 1" not in counts_said(page)
+    assert counts_said(page) == expected(0, 1)
+    assert expected(0, 1).split(": ")[1].split(" (")[0] in page.locator(
+        ".said-aloud"
+    ).inner_text().replace("\u00a0", " ")
+    choose(page, second)
+    keys(page, "b")
+    assert counts_said(page) == expected(1, 2)
+    choose(page, third)
+    keys(page, "Delete")
+    assert page.locator(f".box[data-number='{third}']").count() == 0
+    assert counts_said(page) == expected(1, 2), "a removed cell counts as nothing"
+    # Arrow keys still work after a pick, and keep working.
+    chosen = page.locator(".box.chosen").get_attribute("data-number")
+    page.locator(".desk .stage").focus()
+    keys(page, "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowUp")
+    assert page.locator(".box.chosen").get_attribute("data-number") != chosen
+    # A missed one, placed by arrow keys: it begins in the middle of the picture.
+    keys(page, "Insert", "ArrowRight", "ArrowUp", "]", "Enter", "b")
+    added = max(cells(page), key=lambda cell: cell["number"])
+    assert (added["number"], added["label"], added["state"]) == (n + 1, "blast", "confirmed")
+    assert added["suggested"] is None
+    assert counts_said(page) == expected(2, 3)
+    # Undo without end, and redo.
+    keys(page, *["Control+z"] * 5)
+    assert counts_said(page) == "Confirmed blasts: 0 of 0"
+    assert len([c for c in cells(page) if c["state"] == "suggested"]) == n
+    keys(page, *["Control+Shift+z"] * 5)
+    assert counts_said(page) == expected(2, 3)
+    heard(page)
+
+    # Too early: it says what is missing.
+    push(page, "Keep this case")
+    write(page, "Label", "<b>Case</b> *7*")
+    push(page, "Keep")
+    page.get_by_text("saved", exact=False).first.wait_for(timeout=WAIT_MS)
+    assert page.get_by_text("<b>Case</b> *7*").count() > 0, "a label is text"
+    write(page, "Printed name", "Dr A. Reviewer")
+    push(page, "Sign")
+    page.get_by_text("cannot be signed yet").wait_for(timeout=WAIT_MS)
+
+    # Finish by keys alone: every cell that is left is confirmed, doubt first.
+    page.locator(".desk .stage").focus()
+    keys(page, " ", *["Enter"] * (n - 3))
+    after_k, after_n = blasts - 2 + 2, n - 1 + 1
+    assert counts_said(page) == expected(after_k, after_n)
+    assert page.locator(".desk .box .line.dashed").count() == 0, "confirmed is solid"
+    heard(page)
+    page.get_by_text("Every cell is reviewed.").wait_for(timeout=WAIT_MS)
+    push(page, "Sign")
+    page.get_by_text("Version 1: Reviewed by").wait_for(timeout=WAIT_MS)
+
+    pdf = download(page, "Report (PDF)")
+    assert pdf.startswith(b"%PDF")
+    (tmp_path / "report.pdf").write_bytes(pdf)
+    if shutil.which("pdftotext"):
+        said = ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"]
+        text = subprocess.run(said, capture_output=True, text=True, check=True).stdout
+        assert RESEARCH_USE.split(".")[0] in text
+        assert "Dr A. Reviewer" in text
+        assert f"{after_k} of {after_n}" in " ".join(text.split())
+        assert "patient" not in text
+    coco = json.loads(download(page, "COCO (JSON)"))
+    now = [cell for cell in cells(page) if cell["state"] != "removed"]
+    assert len(coco["annotations"]) == len(now) == n
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    assert sorted(names[a["category_id"]] for a in coco["annotations"]) == sorted(
+        cell["label"] for cell in now
+    )
+    shapes = json.loads(download(page, "GeoJSON for QuPath"))
+    assert len(shapes["features"]) == n
+
+    # The server ends; another one opens the case, and all is there.
+    app.end()
+    with served(tmp_path / "again.log", environment=records) as again:
+        page.goto(f"{again.url}/review")
+        push(page, "Open")
+        page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
+        assert counts_said(page) == expected(after_k, after_n)
+        page.get_by_text("Version 1: Reviewed by").wait_for(timeout=WAIT_MS)
+        page.locator(".desk .stage").focus()
+        keys(page, "Control+z")
+        heard(page)
+        left = [cell for cell in cells(page) if cell["state"] == "suggested"]
+        assert len(left) == 1, "what was done before the restart can be undone, too"
+        page.get_by_text("an earlier version").wait_for(timeout=WAIT_MS)
+
+
+def test_the_same_by_touch_on_a_phone(
+    browser: Any, app: Served, smear: Path, field: SyntheticField
+) -> None:
+    phone = browser.new_context(
+        viewport={"width": 390, "height": 844},
+        has_touch=True,
+        accept_downloads=True,
+        reduced_motion="reduce",
+    )
+    page = phone.new_page()
+    try:
+        upload(page, app.url, smear)
+        page.locator(".st-key-allcell-phone-menu").get_by_role("link", name="Review").tap()
+        page.locator(".desk[data-page=review] .box").first.wait_for(timeout=WAIT_MS)
+        heard(page)
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert wide <= 390, "nothing sticks out"
+        before = cells(page)
+        n, blasts = len(before), sum(cell["label"] == "blast" for cell in before)
+        first, second = tappable(page, before)
+        bar = page.locator(".thumbbar")
+
+        tap(page, first["number"])
+        assert bar.bounding_box()["y"] > 600, "at the thumb"
+        other = "healthy" if first["label"] == "blast" else "blast"
+        bar.locator(f"[data-label={other}]").tap()
+        tap(page, second["number"])
+        bar.get_by_role("button", name="Remove").tap()
+        k = blasts + (1 if other == "blast" else -1) - (second["label"] == "blast")
+        # A missed one: the button, then the place.
+        bar.get_by_role("button", name="Add a box").tap()
+        stage = page.locator(".desk .stage").bounding_box()
+        page.touchscreen.tap(stage["x"] + 30, stage["y"] + stage["height"] / 2)
+        bar.locator("[data-label=blast]").tap()
+        added = max(cells(page), key=lambda cell: cell["number"])
+        assert (added["number"], added["label"]) == (n + 1, "blast")
+        k += 1
+        bar.get_by_role("button", name="Undo").tap()
+        bar.get_by_role("button", name="Redo").tap()
+        for _ in range(n - 2):
+            bar.get_by_role("button", name="Next uncertain").tap()
+            bar.get_by_role("button", name="Confirm").tap()
+            if not any(cell["state"] == "suggested" for cell in cells(page)):
+                break
+        assert counts_said(page) == expected(k, n)
+        heard(page)
+        coco = json.loads(download(page, "COCO (JSON)"))
+        assert len(coco["annotations"]) == n
+    finally:
+        phone.close()
+
+
+def tappable(page: Page, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Two cells whose middle lies under no other box."""
+    free = page.locator(".desk .box").evaluate_all(
+        """groups => groups.filter(g => {
+          const at = g.getBoundingClientRect();
+          const [x, y] = [at.x + at.width / 2, at.y + at.height / 2];
+          const hit = others => others.filter(o => {
+            const r = o.getBoundingClientRect();
+            return r.left <= x && x <= r.right && r.top <= y && y <= r.bottom;
+          }).length;
+          return hit(groups) === 1;
+        }).map(g => Number(g.dataset.number))"""
+    )
+    return [cell for cell in found if cell["number"] in free][:2]
+
+
+def tap(page: Page, number: int) -> None:
+    box = page.locator(f".desk .box[data-number='{number}']")
+    page.locator(".desk .stage").evaluate("e => e.scrollIntoView({block: 'center'})")
+    place = box.bounding_box()
+    assert place is not None
+    page.touchscreen.tap(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    assert page.locator(".box.chosen").get_attribute("data-number") == str(number)
+
+
+SUGGESTED = """(n) => {
+  const store = window.allcellReview;
+  const [field] = store.fields.values();
+  const cells = [];
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [20 + 50 * (i % 30), 20 + 60 * Math.floor(i / 30)];
+    const kind = i % 3 ? "healthy" : "blast";
+    const score = 0.4 + 0.55 * i / n;
+    cells.push([i + 1, kind, score, kind, "suggested", x, y, x + 40, y + 40, null]);
+  }
+  // As if another review came: nothing of it is told to the server.
+  store.send = null;
+  store.adopt({epoch: "made-up", seen: 0, undo: 0, redo: 0, labels: store.labels, all: true,
+               fields: [{...field, cells, crops: null}]});
+}"""
+
+
+def test_a_hundred_cells_take_under_a_minute_and_a_half(
+    page: Page, app: Served, smear: Path
+) -> None:
+    """Three keys a second, ten of the cells wrong, no waiting."""
+    upload(page, app.url, smear)
+    to_review(page)
+    page.evaluate(SUGGESTED, 100)
+    page.locator(".desk .stage").focus()
+    start = time.monotonic()
+    keys(page, " ")
+    pressed = 1
+    for n in range(100):
+        key = "s" if n % 10 == 5 else "Enter"
+        page.keyboard.press(key)
+        pressed += 1
+        time.sleep(max(0.0, start + pressed / 3 - time.monotonic()))
+    took_s = time.monotonic() - start
+    assert took_s < 90, f"{took_s:.0f} s"
+    now = cells(page)
+    assert sum(cell["state"] == "confirmed" for cell in now) == 100
+    assert sum(cell["label"] == "smudge" for cell in now) == 10
+
+
+def test_five_hundred_cells_open_and_change_at_once(page: Page, app: Served, smear: Path) -> None:
+    upload(page, app.url, smear)
+    to_review(page)
+    page.evaluate(SUGGESTED, 500)
+    opened_ms = page.evaluate(
+        """async () => {
+          const start = performance.now();
+          const find = (root) => {
+            for (const e of root.querySelectorAll("*")) {
+              if (e.matches("[data-view=gallery]")) return e;
+              const inner = e.shadowRoot && find(e.shadowRoot);
+              if (inner) return inner;
+            }
+          };
+          find(document).click();
+          const seen = () => new Promise(r => requestAnimationFrame(() => setTimeout(r)));
+          await seen();
+          await seen();
+          return performance.now() - start;
+        }"""
+    )
+    assert page.locator(".gallery .tile").count() == 500
+    assert opened_ms < 2000, f"{opened_ms:.0f} ms"
+    scores = page.locator(".bin[data-label=blast] .tile .score").all_inner_texts()
+    assert scores == sorted(scores), "doubt first"
+    page.locator(".gallery .tile").first.click()
+    changed_ms = page.evaluate(
+        """() => new Promise(done => {
+          const start = performance.now();
+          document.body.focus();
+          window.allcellReview.reclassify([...window.allcellReview.marked], "smudge");
+          requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
+        })"""
+    )
+    assert page.locator(".bin[data-label=smudge] .tile").count() == 1
+    assert changed_ms < 300, f"{changed_ms:.0f} ms"
+    print(f"500 cells: opened in {opened_ms:.0f} ms, reclassified in {changed_ms:.0f} ms")
+
+
+def test_gallery_selects_drags_and_leads_to_the_field(page: Page, app: Served, smear: Path) -> None:
+    upload(page, app.url, smear)
+    to_review(page)
+    page.get_by_role("button", name="Gallery").click()
+    blasts = page.locator(".bin[data-label=blast] .tile")
+    many = blasts.count()
+    blasts.nth(0).click()
+    page.keyboard.down("Shift")
+    blasts.nth(3).click()
+    page.keyboard.up("Shift")
+    assert page.locator(".tile.marked").count() == 4
+    from_, to = (
+        blasts.nth(1).bounding_box(),
+        page.locator(".bin[data-label=healthy]").bounding_box(),
+    )
+    assert from_ is not None
+    assert to is not None
+    page.mouse.move(from_["x"] + 20, from_["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(to["x"] + 60, to["y"] + 12, steps=6)
+    page.mouse.up()
+    assert blasts.count() == many - 4
+    page.keyboard.press("Control+z")
+    assert blasts.count() == many, "one edit, one undo"
+    # A frame around the first two.
+    place = blasts.nth(0).bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] - 6, place["y"] - 6)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 120, place["y"] + 60, steps=6)
+    page.mouse.up()
+    assert page.locator(".tile.marked").count() == 2
+    page.keyboard.press("u")
+    assert page.locator(".bin[data-label=unidentified] .tile").count() == 2
+    # Into the field and back.
+    chosen = blasts.nth(0).get_attribute("data-key")
+    blasts.nth(0).dblclick()
+    page.locator(".desk .box.chosen").wait_for(timeout=WAIT_MS)
+    assert page.evaluate("window.allcellReview.chosen") == chosen
+    page.keyboard.press("Escape")
+    assert page.locator(".gallery").is_visible()
+    page.get_by_label("Confirm all from confidence").fill("0.5")
+    page.locator(".gallerytools button").click()
+    assert not [c for c in cells(page) if c["state"] == "suggested" and c["confidence"] >= 0.5]
+    heard(page)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, from npm, at test time."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm here to fetch axe-core with")
+    folder = tmp_path_factory.mktemp("axe")
+    done = subprocess.run(
+        [npm, "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, timeout=120
+    )
+    [*packed] = folder.glob("axe-core-*.tgz")
+    if done.returncode or not packed:
+        pytest.skip("axe-core cannot be fetched from npm here")
+    shutil.unpack_archive(packed[0], folder)
+    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']} ({each['impact']}): {node['target']} {node['html'][:160]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, app: Served, smear: Path, axe: str, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    upload(page, app.url, smear)
+    to_review(page)
+    page.locator(".desk .stage").focus()
+    keys(page, " ", "Enter", "h")
+    heard(page)
+    seen = violations(page, axe)
+    page.get_by_role("button", name="Gallery").click()
+    page.wait_for_timeout(500)
+    heard(page)
+    seen += violations(page, axe)
+    assert seen == []
