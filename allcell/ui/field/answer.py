@@ -63,9 +63,10 @@ def answer(result: Result, insist: Callable[[bool], None], key: str) -> None:
         key: Prefix of the keys of its widgets.
     """
     show_standing(result, insist, key)
+    # Before the numbers that they qualify: below them they would be read too late.
+    show_cautions(result.notes)
     if not result.withheld:
         _numbers(result)
-    show_cautions(result.notes)
 
 
 def _numbers(result: Result) -> None:
