@@ -84,10 +84,14 @@ class Cautioned:
     def notes(self) -> tuple[Caution, ...]:
         """The others of `warnings`, the most severe first, without those on the red cells' size.
 
-        The line on that size, which stands beside every result, says them already.
+        The line on that size, which stands beside every result, says them already. What is no
+        smear has no stain to be spoken of.
         """
         others = self._by_severity(withholds=False)
-        return tuple(caution for caution in others if caution.kind not in _SAID_WITH_SCALE)
+        idle = set(_SAID_WITH_SCALE)
+        if any(caution.kind == "not_a_smear" for caution in self.warnings):
+            idle.add("stain_unknown")
+        return tuple(caution for caution in others if caution.kind not in idle)
 
     @property
     def cautions(self) -> tuple[Caution, ...]:

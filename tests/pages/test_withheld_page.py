@@ -99,8 +99,7 @@ def test_no_number_why_and_what_to_do(
     notes = [i.value.split("  \n")[0] for i in app.info]
     assert notes == [
         "**The stain is new to the model.**",
-        "**The colour of the red cells could not be measured, so the stain is taken as it is.**",
-    ], "a note is less than a warning"
+    ], "a note is less than a warning, and what is no smear has no stain to speak of"
     assert "neither that there are some, nor that there are none" in words(app)
     assert not app.dataframe, "the table of cells names their classes"
     field = drawn[-1]
@@ -286,7 +285,7 @@ def test_models_that_disagree_on_a_picture_are_noted_on_detect(
     app = upload(("a.png", BRIGHT))
 
     def disagreements() -> list[str]:
-        return [i.value for i in app.info if "YOLOv6n" in i.value]
+        return [w.value for w in app.warning if "YOLOv6n" in w.value]
 
     assert not disagreements()
     app.selectbox[0].set_value("yolov6").run()

@@ -64,7 +64,7 @@ def answer(result: Result, insist: Callable[[bool], None], key: str) -> None:
     """
     show_standing(result, insist, key)
     # Before the numbers that they qualify: below them they would be read too late.
-    show_cautions(result.notes)
+    show_cautions(result.notes, with_numbers=not result.withheld)
     if not result.withheld:
         _numbers(result)
 

@@ -49,12 +49,14 @@ def show_problem(
     (st if place is None else place).error(words.rstrip())
 
 
-def show_cautions(cautions: Iterable[Caution]) -> None:
+def show_cautions(cautions: Iterable[Caution], *, with_numbers: bool = False) -> None:
     """Show reasons not to trust an answer: one that withholds numbers as a warning, else as a note.
 
     Args:
         cautions: In the order they are to be shown (see `Cautioned.cautions`).
+        with_numbers: Whether numbers are shown. Doubt about every class is then a warning, too.
     """
     for caution in cautions:
         words = f"**{plain(caution.message)}**  \n{plain(caution.remedy)}"
-        (st.warning if caution.withholds else st.info)(words.rstrip())
+        doubtful = with_numbers and caution.kind in ("unlike", "models_disagree")
+        (st.warning if caution.withholds or doubtful else st.info)(words.rstrip())
