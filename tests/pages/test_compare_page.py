@@ -283,6 +283,12 @@ def test_an_interval_without_width_is_not_shown(app: AppTest, weights: Path) -> 
     first |= {"value": 0.0, "interval": [0.0, 0.0], "p_adjusted": 1.0, "decisive": False}
     second |= {"value": 0.2, "interval": None, "p": None, "p_adjusted": None, "decisive": False}
     path.write_text(json.dumps(comparison))
+    one = weights / "metrics" / "live_allidb1_test.json"
+    metrics = json.loads(one.read_text())
+    every = {"tp": 29, "fp": 3, "fn": 0, "precision": 29 / 32, "recall": 1.0}
+    metrics["classes"]["healthy"] |= {"recall": 1.0, "at_best_f1": every}
+    metrics["intervals"]["healthy.recall"] = [1.0, 1.0]
+    one.write_text(json.dumps(metrics))
     table = show(app, "Real differences?").dataframe[0].value
     titles = {spec.name: spec.title for spec in MODELS}
     for d, words in ((first, "+0.000 (no width)"), (second, "+0.200 (n/a)")):
