@@ -3,7 +3,7 @@
 >>> import allcell
 >>> result = allcell.detect("smear.png")
 >>> result.counts.blasts
-6
+5
 
 Everything here is loaded on first use: `import allcell` itself takes almost no time.
 """

@@ -157,7 +157,7 @@ def detect(
     >>> import allcell
     >>> result = allcell.detect("smear.png")
     >>> result.counts.blasts, result.counts.white_cells
-    (6, 9)
+    (5, 8)
 
     Args:
         source: One image (a path, the bytes of a file, or pixels), or a list of them. A folder's

@@ -79,7 +79,7 @@ MODELS: tuple[ModelSpec, ...] = (
         summary="Small and fast, made for two laptop cores and a moving stage.",
         output="anchor_free",
         normalise_stain=True,
-        confidence=0.35,
+        confidence=0.45,
         architecture="live.yaml",
     ),
     ModelSpec(
