@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ MOST_TABS = 200
 HALF_A_DIGIT_PX = 0.11
 
 
-def upload(page: Page, url: str, smear: Path) -> None:
+def upload(page: Page, url: str, smear: Path | Sequence[Path]) -> None:
     page.goto(url)
     page.locator(FILE_INPUT).wait_for(state="attached", timeout=WAIT_MS)
     page.locator(FILE_INPUT).set_input_files(smear)
@@ -177,6 +177,7 @@ def check_pdf(pdf: bytes, k: int, n: int, reviewer: str) -> None:
         "model live",
         "lowest confidence",
         "Runtime: ",
+        "The audit trail had",
         f"page {len(pages)} of {len(pages)}",
     ):
         assert said in whole, said

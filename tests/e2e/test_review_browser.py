@@ -7,8 +7,6 @@ are worked out by hand here.
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -416,46 +414,3 @@ def test_gallery_selects_drags_and_leads_to_the_field(page: Page, app: Served, s
     page.locator(".gallerytools button").click()
     assert not [c for c in cells(page) if c["state"] == "suggested" and c["confidence"] >= 0.5]
     heard(page)
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of axe-core, from npm, at test time."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm here to fetch axe-core with")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, timeout=120
-    )
-    [*packed] = folder.glob("axe-core-*.tgz")
-    if done.returncode or not packed:
-        pytest.skip("axe-core cannot be fetched from npm here")
-    shutil.unpack_archive(packed[0], folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{each['id']} ({each['impact']}): {node['target']} {node['html'][:160]}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page: Page, app: Served, smear: Path, axe: str, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
-    upload(page, app.url, smear)
-    to_review(page)
-    page.locator(".desk .stage").focus()
-    keys(page, " ", "Enter", "h")
-    heard(page)
-    seen = violations(page, axe)
-    page.get_by_role("button", name="Gallery").click()
-    page.wait_for_timeout(500)
-    heard(page)
-    seen += violations(page, axe)
-    assert seen == []

@@ -24,6 +24,7 @@ from allcell.ui.review import reviewed
 from allcell.ui.reviewing import wire
 from allcell.ui.reviewing.session import ReviewSession
 from allcell.ui.reviewing.who import actor
+from allcell.ui.shell import frame
 
 BLASTS, HEALTHY, SMUDGE = (1, 3), 2, 4
 
@@ -309,7 +310,10 @@ LOGIN = {"redirect_uri": "http://localhost/oauth2callback", "cookie_secret": "x"
 
 
 @pytest.mark.parametrize("name", ["detect", "live", "review", "compare", "models"])
-def test_with_auth_every_page_needs_a_login(app: AppTest, name: str) -> None:
+def test_with_auth_every_page_needs_a_login(
+    app: AppTest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "find_spec", lambda package: package)
     app.secrets["auth"] = LOGIN
     app.run()
     assert [title.value for title in app.title] == ["Log in"]
@@ -317,6 +321,17 @@ def test_with_auth_every_page_needs_a_login(app: AppTest, name: str) -> None:
     assert not app.exception
     assert [title.value for title in app.title] == ["Log in"]
     assert [button.key for button in app.button] == ["allcell.login"]
+
+
+def test_without_the_package_for_logins_nobody_gets_in_and_the_page_says_why(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "find_spec", lambda package: None)
+    app.secrets["auth"] = LOGIN
+    app.run()
+    assert not app.exception
+    assert not app.button
+    assert "Logins need authlib and httpx" in app.error[0].value
 
 
 def test_undo_leads_to_the_picture_that_it_changes(
