@@ -18,8 +18,11 @@ from tests.served import Served, served
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-#: Rules that Streamlit's own elements break, each with the reason why it is not ours to mend.
-STREAMLITS_OWN: dict[str, str] = {}
+#: Rules that Streamlit's own elements break, each with what tells these elements from ours.
+STREAMLITS_OWN = {
+    # Minor: the area to drop files on has a name and no role; the button in it is read out.
+    "presentation-role-conflict": "stFileUploaderDropzone",
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +69,8 @@ def violations(page: Page, axe: str, where: str) -> list[str]:
     return [
         f"{where}: {each['id']} ({each['impact']}): {node['target']} {node['html'][:200]}"
         for each in found["violations"]
-        if each["id"] not in STREAMLITS_OWN
         for node in each["nodes"]
+        if each["id"] not in STREAMLITS_OWN or STREAMLITS_OWN[each["id"]] not in node["html"]
     ]
 
 
@@ -107,4 +110,4 @@ def test_axe_finds_nothing(
         seen += violations(page, axe, menu)
         page.keyboard.press("Escape")
         page.locator("[data-testid=stPopoverBody]").wait_for(state="hidden", timeout=WAIT_MS)
-    assert seen == []
+    assert not seen, "\n".join(seen)

@@ -19,7 +19,7 @@ from allcell.review.case_review import CaseReview
 from allcell.review.counting import counts
 from allcell.settings import settings
 from allcell.synth import FieldSpec, render
-from allcell.ui.detect import correct
+from allcell.ui.detect import cleared, correct
 from allcell.ui.review import reviewed
 from allcell.ui.reviewing import wire
 from allcell.ui.reviewing.session import ReviewSession
@@ -301,9 +301,65 @@ def test_cleared_pictures_leave_the_kept_case(
     review.switch_page("pages/detect.py").run()
     assert "Case 7 is kept" in words(review)
     review.button(key="detect.clear").click().run()
-    assert session.kept is None
-    assert not session.review.fields
+    assert session_of(review).kept is None
+    assert not session_of(review).review.fields
     assert len(case_store().open(kept.id, actor()).review.fields) == 1
+
+
+def test_cleared_pictures_come_back_with_their_corrections(
+    upload: Callable[..., AppTest], engine: Any, smear: bytes
+) -> None:
+    app = upload(("a.png", smear))
+    session = session_of(app)
+    sent(session, {"what": "confirm", "cells": [1]})
+    runs = engine.runs
+    app.button(key="detect.clear").click().run()
+    assert not app.exception
+    assert not session_of(app).review.fields
+    app.button(key="detect.undo_clear").click().run()
+    assert not app.exception
+    assert session_of(app) is session
+    assert [cell.state for cell in session.review.fields[0].cells].count("confirmed") == 1
+    assert [picture.name for picture in app.session_state["allcell.bench"].pictures.values()] == [
+        "a.png"
+    ]
+    assert engine.runs == runs, "what was found is not looked for again"
+    assert "allcell.cleared" not in app.session_state
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param(lambda held: held.close(), id="a minute is over"),
+        pytest.param(lambda held: held.spare(), id="its memory is needed"),
+    ],
+)
+def test_after_that_they_are_gone_and_nothing_is_held(
+    upload: Callable[..., AppTest], engine: Any, smear: bytes, ends: Callable[[Any], None]
+) -> None:
+    app = upload(("a.png", smear))
+    app.button(key="detect.clear").click().run()
+    held = app.session_state["allcell.cleared"]
+    assert held.holds()
+    ends(held)
+    assert not held.holds()
+    app.button(key="detect.undo_clear").click().run()
+    assert not app.exception
+    assert not app.session_state["allcell.bench"].pictures
+    assert "they are gone" in app.info[0].value
+
+
+def test_the_minute_ends_by_itself(
+    upload: Callable[..., AppTest], engine: Any, smear: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleared, "UNDO_S", 0.0)
+    app = upload(("a.png", smear))
+    app.button(key="detect.clear").click().run()
+    if "allcell.cleared" in app.session_state:
+        app.session_state["allcell.cleared"]._timer.join(5)
+    app.run()
+    assert "allcell.cleared" not in app.session_state
+    assert not [button for button in app.button if button.key == "detect.undo_clear"]
 
 
 LOGIN = {"redirect_uri": "http://localhost/oauth2callback", "cookie_secret": "x" * 32}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 import streamlit as st
 
@@ -83,6 +83,18 @@ class Bench:
             self.memory.hold(_OWNER, picture)
         self.show(picture.id)
         self.stopped = False
+
+    def put_back(self, pictures: Mapping[str, Picture], shown: str | None) -> None:
+        """Put pictures by their ids back that were cleared.
+
+        Args:
+            pictures: What `pictures` was.
+            shown: What `shown` was.
+        """
+        self.pictures = dict(pictures)
+        for picture in pictures.values():
+            self.memory.hold(_OWNER, picture)
+        self.shown = shown
 
     @property
     def would_be_lost(self) -> bool:
