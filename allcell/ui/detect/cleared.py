@@ -7,7 +7,7 @@ import threading
 import streamlit as st
 
 from allcell.review.case_review import CaseReview
-from allcell.ui.field.bench import Bench
+from allcell.ui.field.bench import CLEARED, Bench
 from allcell.ui.field.pictures import Picture, PictureMemory
 from allcell.ui.reviewing.session import ReviewSession, replace_session, review_session
 from allcell.ui.sessions import budget
@@ -17,7 +17,6 @@ from allcell.ui.shell.frame import announce
 #: How long it can be brought back.
 UNDO_S = 60.0
 _KEY, _LATE = "allcell.cleared", "detect.cleared_late"
-_OWNER = "cleared"
 
 
 class Cleared:
@@ -42,7 +41,7 @@ class Cleared:
         self.review: ReviewSession | None = review
         self.memory = memory
         for picture in pictures.values():
-            memory.hold(_OWNER, picture)
+            memory.hold(CLEARED, picture)
         self._timer = threading.Timer(UNDO_S, self.close)
         self._timer.daemon = True
         self._timer.start()
@@ -83,8 +82,10 @@ def clear(desk: Bench) -> None:
 def undo(desk: Bench) -> None:
     """Bring back what `clear` took, if that is still possible."""
     cleared = st.session_state.get(_KEY)
-    held = (cleared.pictures, cleared.review) if isinstance(cleared, Cleared) else ({}, None)
-    pictures, review = held  # read once: the minute may end meanwhile
+    if not isinstance(cleared, Cleared):
+        return
+    # Read once: the minute may end meanwhile.
+    pictures, review = cleared.pictures, cleared.review
     if not pictures or review is None:
         st.session_state[_LATE] = True
         return
@@ -98,7 +99,7 @@ def forget() -> None:
     cleared = st.session_state.pop(_KEY, None)
     if isinstance(cleared, Cleared):
         cleared.close()
-        cleared.memory.let_go(_OWNER)
+        cleared.memory.let_go(CLEARED)
 
 
 def offer_undo(desk: Bench) -> None:

@@ -13,6 +13,8 @@ from allcell.ui.sessions.ledger import Held
 
 _KEY = "allcell.bench"
 _OWNER = "detect"
+#: Owns what is known of pictures that were cleared, as long as they can be brought back.
+CLEARED = "cleared"
 
 
 class Bench:
@@ -76,6 +78,9 @@ class Bench:
         Raises:
             ImageError: If it would exceed the limit on pictures, or there is no memory for it.
         """
+        if not self.pictures:
+            # One that was cleared and is added again is a new one: nothing is known of it.
+            self.memory.let_go(CLEARED)
         if picture.id not in self.pictures:
             check_count(len(self.pictures) + 1)
             budget.check_file(self._session, picture.data, f"'{picture.name}'")
