@@ -97,6 +97,8 @@ Press = Callable[["Page", "Locator"], None]
 
 
 def by_keyboard(page: Page, button: Locator) -> None:
+    button.wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(300)  # as long as anybody takes; what is drawn anew loses the focus
     tab_to(page, button)
     page.keyboard.press("Enter")
 
