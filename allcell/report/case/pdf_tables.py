@@ -46,10 +46,8 @@ def counts_note(contents: CaseContents) -> str:
     """What has to be said with the counts."""
     after = counts(contents.review, "confirmed")
     n = after.white_cells
-    short = [f"{target - n} to {target}" for target in TARGETS if n < target]
-    left = (
-        f"Missing: {', '.join(short)} white cells." if short else f"At least {TARGETS[-1]} counted."
-    )
+    short = [f"{target - n} short of {target}" for target in TARGETS if n < target]
+    left = f"{n} counted: {', '.join(short)}." if short else f"At least {TARGETS[-1]} counted."
     waiting = f" {after.unreviewed} cells are not reviewed yet." if after.unreviewed else ""
     counted, fields = len(contents.review.counted), len(contents.review.fields)
     of_all = f"{counted} of {fields} fields" if fields > 1 else "one field"
