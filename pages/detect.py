@@ -3,7 +3,7 @@
 import streamlit as st
 
 from allcell.models.registry import ModelSpec
-from allcell.ui.detect import intake, preload
+from allcell.ui.detect import cleared, intake, preload
 from allcell.ui.detect.actions import clear_all
 from allcell.ui.field.bench import bench
 from allcell.ui.shell import controls
@@ -29,6 +29,7 @@ if not desk.pictures:
         # The next pictures are another case: they never become part of one that is kept.
         st.session_state["allcell.review"].keep_only(())
     with intro:
+        cleared.offer_undo(desk)
         st.title("Find leukemic cells in blood smears", anchor=False)
         st.markdown(
             "1. Drop photographs of a stained smear anywhere on this page, or paste one.\n"
@@ -37,11 +38,12 @@ if not desk.pictures:
         )
     with start:
         intake.use_camera(desk)
-        st.subheader("No image at hand? Open a synthetic sample", anchor=False)
+        st.header("No image at hand? Open a synthetic sample", anchor=False)
         intake.samples(desk)
     preload.start()
     st.stop()
 
+cleared.forget()
 more, clear = st.columns([4, 1], gap="medium")
 with more.expander("Camera and samples", type="compact"):
     intake.use_camera(desk)

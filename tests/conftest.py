@@ -156,10 +156,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     allidb1 = Path(os.environ.get("ALLCELL_ALLIDB1") or "/nonexistent")
     for item in items:
-        is_browser = "page" in getattr(item, "fixturenames", ())
+        is_browser = "browser" in getattr(item, "fixturenames", ())  # `page` asks for it, too
         if is_browser and item.path.parent.name != "e2e":
             raise pytest.UsageError(
-                f"{item.nodeid} has the fixture `page`: it belongs in tests/e2e, where the tier "
+                f"{item.nodeid} has the fixture `browser`: it belongs in tests/e2e, where the tier "
                 "`browser` looks for tests."
             )
         if is_browser:

@@ -98,6 +98,7 @@ def served(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     path: str = "",
+    port: int | None = None,
 ) -> Iterator[Served]:
     """Start the app and wait until it answers; it is ended afterwards.
 
@@ -106,8 +107,9 @@ def served(
         arguments: Further ones of `allcell app`.
         environment: Further variables.
         path: The base path that it is given.
+        port: Where it listens; a free port if None.
     """
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "allcell", "app", f"--port={port}", "--host=127.0.0.1"]
     chosen = os.environ | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
     with log.open("wb") as sink:

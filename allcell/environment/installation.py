@@ -25,8 +25,10 @@ def get_packages(extra: str) -> str:
     """How to install what an optional part of allcell needs.
 
     Args:
-        extra: Its name in pyproject.toml: app, openvino or train.
+        extra: Its name in pyproject.toml.
     """
+    if extra == "login" and not settings.INSTALLED:
+        return "Install it with `pip install -c constraints.txt authlib httpx`."
     if settings.INSTALLED:
         return f'Install it with `pip install "allcell[{extra}]"`.'
     if extra in ("app", "openvino"):

@@ -6,10 +6,7 @@ are worked out by hand here.
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,17 +15,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from allcell.imaging.images import encode_png
-from allcell.settings import RESEARCH_USE
-from allcell.statistics import Proportion
 from allcell.synth import FieldSpec, SyntheticField, render
+from tests.review_browser import (
+    WAIT_MS,
+    by_keyboard,
+    by_touch,
+    cells,
+    check_files,
+    counts_said,
+    crops_made,
+    expected,
+    heard,
+    keys,
+    present,
+    tab_to,
+    to_review,
+    upload,
+)
 from tests.served import Served, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
-WAIT_MS = 30_000
-FILE_INPUT = "[data-testid=stFileUploader] input[type=file]"
-CROPS = "[...window.allcellReview.fields.values()].every((field) => field.crops)"
 SPEC = FieldSpec(1600, 1200, red_cell_px=40, seed=7, blasts=22, neutrophils=14, lymphocytes=4)
 
 
@@ -59,87 +67,41 @@ def app(tmp_path: Path, records: dict[str, str]) -> Iterator[Served]:
         yield running
 
 
-def upload(page: Page, url: str, smear: Path) -> None:
-    page.goto(url)
-    page.locator(FILE_INPUT).wait_for(state="attached", timeout=WAIT_MS)
-    page.locator(FILE_INPUT).set_input_files(smear)
-    page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
-    heard(page)
-
-
-def to_review(page: Page) -> None:
-    page.get_by_role("link", name="Review", exact=True).first.focus()
-    page.keyboard.press("Enter")
-    page.locator(".desk[data-page=review] .box").first.wait_for(timeout=WAIT_MS)
-    # The last thing that comes by itself: the crops of the gallery.
-    page.wait_for_function(CROPS, timeout=WAIT_MS)
-    heard(page)
-
-
-def heard(page: Page) -> None:
-    """Wait until the server has heard of every edit and has nothing to do."""
-    page.wait_for_function("window.allcellReview?.pending.length === 0", timeout=WAIT_MS)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=WAIT_MS)
-
-
-def cells(page: Page) -> list[dict[str, Any]]:
-    """The cells of the picture that is shown, as the browser knows them."""
-    found: list[dict[str, Any]] = page.evaluate(
-        "[...window.allcellReview.fields.values()].flatMap((f) => [...f.cells.values()])"
-    )
-    return found
-
-
-def keys(page: Page, *pressed: str) -> None:
-    for key in pressed:
-        page.keyboard.press(key)
-
-
 def choose(page: Page, number: int) -> None:
     """Go to a cell by the keyboard alone: to the list, to its head, and down."""
-    page.locator(".desk .list").focus()
+    tab_to(page, page.locator(".desk .list"))
     keys(page, "Home", *["ArrowDown"] * (number - 1))
     assert page.locator(".box.chosen").get_attribute("data-number") == str(number)
 
 
-def push(page: Page, name: str) -> None:
-    """A button, by the keyboard."""
-    page.get_by_role("button", name=name, exact=True).focus()
-    page.keyboard.press("Enter")
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def field_called(page: Page, label: str) -> Locator:
+    return page.get_by_role("textbox", name=label, exact=True)
 
 
 def write(page: Page, label: str, text: str) -> None:
     """Into a field, by the keyboard."""
-    page.get_by_role("textbox", name=label, exact=True).focus()
+    tab_to(page, field_called(page, label))
     page.keyboard.type(text)
     page.keyboard.press("Tab")
     page.wait_for_timeout(300)
     heard(page)
 
 
-def counts_said(page: Page) -> str:
-    return page.locator(".desk .countline .after").inner_text().replace("\u00a0", " ")
-
-
-def expected(k: int, n: int) -> str:
-    share = Proportion.of(k, n)
-    return (
-        f"Confirmed blasts: {k} of {n} = {100 * k / n:.1f} % "
-        f"({100 * share.low:.1f} to {100 * share.high:.1f} %)"
-    )
-
-
-def download(page: Page, name: str) -> bytes:
-    with page.expect_download(timeout=60_000) as waiting:
-        page.get_by_role("button", name=name).click()
-    return Path(waiting.value.path()).read_bytes()
-
-
 def test_the_whole_review_by_keyboard(
     page: Page, app: Served, smear: Path, tmp_path: Path, records: dict[str, str]
 ) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
-    upload(page, app.url, smear)
+    page.goto(app.url)
+    page.locator(".st-key-allcell-start").wait_for(timeout=WAIT_MS)
+    with page.expect_file_chooser() as chooser:
+        by_keyboard(page, page.locator("[data-testid=stFileUploaderDropzone] button"))
+    chooser.value.set_files(smear)
+    page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
+    heard(page)
     stage, card = (page.locator(f".desk .{part}").bounding_box() for part in ("stage", "card"))
     assert stage is not None
     assert card is not None
@@ -148,7 +110,9 @@ def test_the_whole_review_by_keyboard(
         assert place["y"] + place["height"] < 775, "above the notice, without any scrolling"
     assert page.locator(".desk .box .line.dashed").count() == len(cells(page)) > 30
 
-    to_review(page)
+    by_keyboard(page, page.get_by_role("link", name="Review", exact=True).first)
+    page.locator(".desk[data-page=review] .box").first.wait_for(timeout=WAIT_MS)
+    crops_made(page)
     before = cells(page)
     n = len(before)
     blasts = sum(cell["label"] == "blast" for cell in before)
@@ -180,7 +144,7 @@ def test_the_whole_review_by_keyboard(
     assert counts_said(page) == expected(1, 2), "a removed cell counts as nothing"
     # Arrow keys still work after a pick, and keep working.
     chosen = page.locator(".box.chosen").get_attribute("data-number")
-    page.locator(".desk .stage").focus()
+    tab_to(page, page.locator(".desk .stage"))
     keys(page, "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowLeft", "ArrowUp")
     assert page.locator(".box.chosen").get_attribute("data-number") != chosen
     # A missed one, placed by arrow keys: it begins in the middle of the picture.
@@ -198,55 +162,39 @@ def test_the_whole_review_by_keyboard(
     heard(page)
 
     # Too early: it says what is missing.
-    push(page, "Keep this case")
+    by_keyboard(page, button(page, "Keep this case"))
     write(page, "Label", "<b>Case</b> *7*")
-    push(page, "Keep")
+    by_keyboard(page, button(page, "Keep"))
     page.get_by_text("saved", exact=False).first.wait_for(timeout=WAIT_MS)
     assert page.get_by_text("<b>Case</b> *7*").count() > 0, "a label is text"
     write(page, "Printed name", "Dr A. Reviewer")
-    push(page, "Sign")
+    by_keyboard(page, button(page, "Sign"))
     page.get_by_text("cannot be signed yet").wait_for(timeout=WAIT_MS)
 
     # Finish by keys alone: every cell that is left is confirmed, doubt first.
-    page.locator(".desk .stage").focus()
+    tab_to(page, page.locator(".desk .stage"))
     keys(page, " ", *["Enter"] * (n - 3))
     after_k, after_n = blasts - 2 + 2, n - 1 + 1
     assert counts_said(page) == expected(after_k, after_n)
     assert page.locator(".desk .box .line.dashed").count() == 0, "confirmed is solid"
     heard(page)
     page.get_by_text("Every cell is reviewed.").wait_for(timeout=WAIT_MS)
-    push(page, "Sign")
+    by_keyboard(page, button(page, "Sign"))
     page.get_by_text("Version 1: Reviewed by").wait_for(timeout=WAIT_MS)
 
-    pdf = download(page, "Report (PDF)")
-    assert pdf.startswith(b"%PDF")
-    (tmp_path / "report.pdf").write_bytes(pdf)
-    if shutil.which("pdftotext"):
-        said = ["pdftotext", "-layout", str(tmp_path / "report.pdf"), "-"]
-        text = subprocess.run(said, capture_output=True, text=True, check=True).stdout
-        assert RESEARCH_USE.split(".")[0] in text
-        assert "Dr A. Reviewer" in text
-        assert f"{after_k} of {after_n}" in " ".join(text.split())
-        assert "patient" not in text
-    coco = json.loads(download(page, "COCO (JSON)"))
-    now = [cell for cell in cells(page) if cell["state"] != "removed"]
-    assert len(coco["annotations"]) == len(now) == n
-    names = {category["id"]: category["name"] for category in coco["categories"]}
-    assert sorted(names[a["category_id"]] for a in coco["annotations"]) == sorted(
-        cell["label"] for cell in now
-    )
-    shapes = json.loads(download(page, "GeoJSON for QuPath"))
-    assert len(shapes["features"]) == n
+    check_files(page, by_keyboard, after_k, after_n, "Dr A. Reviewer", tmp_path / "report.pdf")
+    done = present(page)
 
     # The server ends; another one opens the case, and all is there.
     app.end()
     with served(tmp_path / "again.log", environment=records) as again:
         page.goto(f"{again.url}/review")
-        push(page, "Open")
+        by_keyboard(page, button(page, "Open"))
         page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
         assert counts_said(page) == expected(after_k, after_n)
+        assert counted(present(page)) == counted(done)
         page.get_by_text("Version 1: Reviewed by").wait_for(timeout=WAIT_MS)
-        page.locator(".desk .stage").focus()
+        tab_to(page, page.locator(".desk .stage"))
         keys(page, "Control+z")
         heard(page)
         left = [cell for cell in cells(page) if cell["state"] == "suggested"]
@@ -254,8 +202,16 @@ def test_the_whole_review_by_keyboard(
         page.get_by_text("an earlier version").wait_for(timeout=WAIT_MS)
 
 
+def counted(found: dict[int, dict[str, Any]]) -> dict[int, tuple[Any, ...]]:
+    """Of each cell what people see; `crop` is only where its picture lies."""
+    return {
+        number: (cell["label"], cell["suggested"], cell["confidence"], cell["state"], cell["box"])
+        for number, cell in found.items()
+    }
+
+
 def test_the_same_by_touch_on_a_phone(
-    browser: Any, app: Served, smear: Path, field: SyntheticField
+    browser: Any, app: Served, smear: Path, tmp_path: Path, records: dict[str, str]
 ) -> None:
     phone = browser.new_context(
         viewport={"width": 390, "height": 844},
@@ -280,9 +236,11 @@ def test_the_same_by_touch_on_a_phone(
         assert bar.bounding_box()["y"] > 600, "at the thumb"
         other = "healthy" if first["label"] == "blast" else "blast"
         bar.locator(f"[data-label={other}]").tap()
+        k = blasts + (1 if other == "blast" else -1)
+        assert counts_said(page) == expected(int(other == "blast"), 1)
         tap(page, second["number"])
         bar.get_by_role("button", name="Remove").tap()
-        k = blasts + (1 if other == "blast" else -1) - (second["label"] == "blast")
+        k -= second["label"] == "blast"
         # A missed one: the button, then the place.
         bar.get_by_role("button", name="Add a box").tap()
         stage = page.locator(".desk .stage").bounding_box()
@@ -290,9 +248,28 @@ def test_the_same_by_touch_on_a_phone(
         bar.locator("[data-label=blast]").tap()
         added = max(cells(page), key=lambda cell: cell["number"])
         assert (added["number"], added["label"]) == (n + 1, "blast")
+        assert added["suggested"] is None
         k += 1
-        bar.get_by_role("button", name="Undo").tap()
-        bar.get_by_role("button", name="Redo").tap()
+        said = counts_said(page)
+        for _ in range(4):
+            bar.get_by_role("button", name="Undo").tap()
+        assert counts_said(page) == "Confirmed blasts: 0 of 0"
+        assert sum(cell["state"] == "suggested" for cell in cells(page)) == n
+        for _ in range(4):
+            bar.get_by_role("button", name="Redo").tap()
+        assert counts_said(page) == said
+        heard(page)
+
+        # Too early: it says what is missing.
+        button(page, "Keep this case").tap()
+        type_by_touch(page, "Label", "Phone 7")
+        button(page, "Keep").tap()
+        page.get_by_text("saved", exact=False).first.wait_for(timeout=WAIT_MS)
+        type_by_touch(page, "Printed name", "Dr B. Thumb")
+        button(page, "Sign").tap()
+        page.get_by_text("cannot be signed yet").wait_for(timeout=WAIT_MS)
+
+        page.locator(".desk .stage").evaluate("e => e.scrollIntoView({block: 'center'})")
         for _ in range(n - 2):
             bar.get_by_role("button", name="Next uncertain").tap()
             bar.get_by_role("button", name="Confirm").tap()
@@ -300,10 +277,30 @@ def test_the_same_by_touch_on_a_phone(
                 break
         assert counts_said(page) == expected(k, n)
         heard(page)
-        coco = json.loads(download(page, "COCO (JSON)"))
-        assert len(coco["annotations"]) == n
+        button(page, "Sign").tap()
+        page.get_by_text("Version 1: Reviewed by").wait_for(timeout=WAIT_MS)
+        check_files(page, by_touch, k, n, "Dr B. Thumb", tmp_path / "report.pdf")
+        done = present(page)
+
+        app.end()
+        with served(tmp_path / "again.log", environment=records) as again:
+            page.goto(f"{again.url}/review")
+            button(page, "Open").tap()
+            page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
+            heard(page)
+            assert counts_said(page) == expected(k, n)
+            assert counted(present(page)) == counted(done)
+            page.get_by_text("Version 1: Reviewed by").wait_for(timeout=WAIT_MS)
     finally:
         phone.close()
+
+
+def type_by_touch(page: Page, label: str, text: str) -> None:
+    field_called(page, label).tap()
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")  # of the keyboard on the screen
+    page.wait_for_timeout(300)
+    heard(page)
 
 
 def tappable(page: Page, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -323,6 +320,7 @@ def tappable(page: Page, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def tap(page: Page, number: int) -> None:
+    heard(page)  # the server's answer draws the boxes anew
     box = page.locator(f".desk .box[data-number='{number}']")
     page.locator(".desk .stage").evaluate("e => e.scrollIntoView({block: 'center'})")
     place = box.bounding_box()
@@ -371,45 +369,6 @@ def test_a_hundred_cells_take_under_a_minute_and_a_half(
     assert sum(cell["label"] == "smudge" for cell in now) == 10
 
 
-def test_five_hundred_cells_open_and_change_at_once(page: Page, app: Served, smear: Path) -> None:
-    upload(page, app.url, smear)
-    to_review(page)
-    page.evaluate(SUGGESTED, 500)
-    opened_ms = page.evaluate(
-        """async () => {
-          const start = performance.now();
-          const find = (root) => {
-            for (const e of root.querySelectorAll("*")) {
-              if (e.matches("[data-view=gallery]")) return e;
-              const inner = e.shadowRoot && find(e.shadowRoot);
-              if (inner) return inner;
-            }
-          };
-          find(document).click();
-          const seen = () => new Promise(r => requestAnimationFrame(() => setTimeout(r)));
-          await seen();
-          await seen();
-          return performance.now() - start;
-        }"""
-    )
-    assert page.locator(".gallery .tile").count() == 500
-    assert opened_ms < 2000, f"{opened_ms:.0f} ms"
-    scores = page.locator(".bin[data-label=blast] .tile .score").all_inner_texts()
-    assert scores == sorted(scores), "doubt first"
-    page.locator(".gallery .tile").first.click()
-    changed_ms = page.evaluate(
-        """() => new Promise(done => {
-          const start = performance.now();
-          document.body.focus();
-          window.allcellReview.reclassify([...window.allcellReview.marked], "smudge");
-          requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
-        })"""
-    )
-    assert page.locator(".bin[data-label=smudge] .tile").count() == 1
-    assert changed_ms < 300, f"{changed_ms:.0f} ms"
-    print(f"500 cells: opened in {opened_ms:.0f} ms, reclassified in {changed_ms:.0f} ms")
-
-
 def test_gallery_selects_drags_and_leads_to_the_field(page: Page, app: Served, smear: Path) -> None:
     upload(page, app.url, smear)
     to_review(page)
@@ -455,46 +414,3 @@ def test_gallery_selects_drags_and_leads_to_the_field(page: Page, app: Served, s
     page.locator(".gallerytools button").click()
     assert not [c for c in cells(page) if c["state"] == "suggested" and c["confidence"] >= 0.5]
     heard(page)
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of axe-core, from npm, at test time."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm here to fetch axe-core with")
-    folder = tmp_path_factory.mktemp("axe")
-    done = subprocess.run(
-        [npm, "pack", "axe-core@4", "--silent"], cwd=folder, capture_output=True, timeout=120
-    )
-    [*packed] = folder.glob("axe-core-*.tgz")
-    if done.returncode or not packed:
-        pytest.skip("axe-core cannot be fetched from npm here")
-    shutil.unpack_archive(packed[0], folder)
-    return (folder / "package" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{each['id']} ({each['impact']}): {node['target']} {node['html'][:160]}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page: Page, app: Served, smear: Path, axe: str, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
-    upload(page, app.url, smear)
-    to_review(page)
-    page.locator(".desk .stage").focus()
-    keys(page, " ", "Enter", "h")
-    heard(page)
-    seen = violations(page, axe)
-    page.get_by_role("button", name="Gallery").click()
-    page.wait_for_timeout(500)
-    heard(page)
-    seen += violations(page, axe)
-    assert seen == []

@@ -357,7 +357,7 @@ def test_pictures_and_settings_survive_a_change_of_page(
 def test_clear_forgets_everything(upload: Any, engine: Any, smear: bytes) -> None:
     app = upload(("smear.png", smear))
     assert bench_of(app).would_be_lost
-    assert "cannot be brought back" in words(app), "it asks first"
+    assert "You can undo it for a minute" in words(app), "it asks first"
     next(button for button in app.button if button.label == "Remove 1 image").click().run()
     assert not app.exception
     assert not app.metric

@@ -19,11 +19,12 @@ from allcell.review.case_review import CaseReview
 from allcell.review.counting import counts
 from allcell.settings import settings
 from allcell.synth import FieldSpec, render
-from allcell.ui.detect import correct
+from allcell.ui.detect import cleared, correct
 from allcell.ui.review import reviewed
 from allcell.ui.reviewing import wire
 from allcell.ui.reviewing.session import ReviewSession
 from allcell.ui.reviewing.who import actor
+from allcell.ui.shell import frame
 
 BLASTS, HEALTHY, SMUDGE = (1, 3), 2, 4
 
@@ -300,16 +301,75 @@ def test_cleared_pictures_leave_the_kept_case(
     review.switch_page("pages/detect.py").run()
     assert "Case 7 is kept" in words(review)
     review.button(key="detect.clear").click().run()
-    assert session.kept is None
-    assert not session.review.fields
+    assert session_of(review).kept is None
+    assert not session_of(review).review.fields
     assert len(case_store().open(kept.id, actor()).review.fields) == 1
+
+
+def test_cleared_pictures_come_back_with_their_corrections(
+    upload: Callable[..., AppTest], engine: Any, smear: bytes
+) -> None:
+    app = upload(("a.png", smear))
+    session = session_of(app)
+    sent(session, {"what": "confirm", "cells": [1]})
+    runs = engine.runs
+    app.button(key="detect.clear").click().run()
+    assert not app.exception
+    assert not session_of(app).review.fields
+    app.button(key="detect.undo_clear").click().run()
+    assert not app.exception
+    assert session_of(app) is session
+    assert [cell.state for cell in session.review.fields[0].cells].count("confirmed") == 1
+    assert [picture.name for picture in app.session_state["allcell.bench"].pictures.values()] == [
+        "a.png"
+    ]
+    assert engine.runs == runs, "what was found is not looked for again"
+    assert "allcell.cleared" not in app.session_state
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param(lambda held: held.close(), id="a minute is over"),
+        pytest.param(lambda held: held.spare(), id="its memory is needed"),
+    ],
+)
+def test_after_that_they_are_gone_and_nothing_is_held(
+    upload: Callable[..., AppTest], engine: Any, smear: bytes, ends: Callable[[Any], None]
+) -> None:
+    app = upload(("a.png", smear))
+    app.button(key="detect.clear").click().run()
+    held = app.session_state["allcell.cleared"]
+    assert held.holds()
+    ends(held)
+    assert not held.holds()
+    app.button(key="detect.undo_clear").click().run()
+    assert not app.exception
+    assert not app.session_state["allcell.bench"].pictures
+    assert "they are gone" in app.info[0].value
+
+
+def test_the_minute_ends_by_itself(
+    upload: Callable[..., AppTest], engine: Any, smear: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleared, "UNDO_S", 0.0)
+    app = upload(("a.png", smear))
+    app.button(key="detect.clear").click().run()
+    if "allcell.cleared" in app.session_state:
+        app.session_state["allcell.cleared"]._timer.join(5)
+    app.run()
+    assert "allcell.cleared" not in app.session_state
+    assert not [button for button in app.button if button.key == "detect.undo_clear"]
 
 
 LOGIN = {"redirect_uri": "http://localhost/oauth2callback", "cookie_secret": "x" * 32}
 
 
 @pytest.mark.parametrize("name", ["detect", "live", "review", "compare", "models"])
-def test_with_auth_every_page_needs_a_login(app: AppTest, name: str) -> None:
+def test_with_auth_every_page_needs_a_login(
+    app: AppTest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "find_spec", lambda package: package)
     app.secrets["auth"] = LOGIN
     app.run()
     assert [title.value for title in app.title] == ["Log in"]
@@ -317,6 +377,17 @@ def test_with_auth_every_page_needs_a_login(app: AppTest, name: str) -> None:
     assert not app.exception
     assert [title.value for title in app.title] == ["Log in"]
     assert [button.key for button in app.button] == ["allcell.login"]
+
+
+def test_without_the_package_for_logins_nobody_gets_in_and_the_page_says_why(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame, "find_spec", lambda package: None)
+    app.secrets["auth"] = LOGIN
+    app.run()
+    assert not app.exception
+    assert not app.button
+    assert "Logins need authlib and httpx" in app.error[0].value
 
 
 def test_undo_leads_to_the_picture_that_it_changes(

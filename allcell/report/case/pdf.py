@@ -85,6 +85,7 @@ class CasePdf(FPDF):
 
     def rows(self, rows: list[tuple[str, ...]], widths: tuple[int, ...]) -> None:
         """A table; the first row is its head."""
+        self.ln(1)
         self.set_font(_FAMILY, "", 8)
         with self.table(
             col_widths=widths, headings_style=_HEAD, text_align="LEFT", line_height=5
@@ -93,7 +94,7 @@ class CasePdf(FPDF):
                 row = table.row()
                 for value in values:
                     row.cell(self.printable(value))
-        self.ln(1)
+        self.ln(2)
 
 
 def to_pdf(contents: CaseContents) -> bytes:

@@ -17,7 +17,7 @@ def counts_rows(contents: CaseContents) -> list[tuple[str, ...]]:
     ]
     for label, count in after.listed():
         first = before.by_label.get(label.name, 0)
-        if not (count or first or not label.own):
+        if not (count or first) and (label.own or label.role == "not a cell"):
             continue
         # The model knows no class of the user's: it did not count none of them.
         suggested = ("", "") if label.own else (str(first), _share(before, label))
@@ -46,15 +46,14 @@ def counts_note(contents: CaseContents) -> str:
     """What has to be said with the counts."""
     after = counts(contents.review, "confirmed")
     n = after.white_cells
-    short = [f"{target - n} to {target}" for target in TARGETS if n < target]
-    left = (
-        f"Missing: {', '.join(short)} white cells." if short else f"At least {TARGETS[-1]} counted."
-    )
+    short = [f"{target - n} short of {target}" for target in TARGETS if n < target]
+    left = f"{n} counted: {', '.join(short)}." if short else f"At least {TARGETS[-1]} counted."
     waiting = f" {after.unreviewed} cells are not reviewed yet." if after.unreviewed else ""
-    fields = len(contents.review.counted)
+    counted, fields = len(contents.review.counted), len(contents.review.fields)
+    of_all = f"{counted} of {fields} fields" if fields > 1 else "one field"
     return (
-        f"Fractions of the white cells that were detected or added in {fields} of "
-        f"{len(contents.review.fields)} fields. The exact 95 % intervals (Clopper-Pearson) cover "
+        f"Fractions of the white cells that were detected or added in {of_all}. "
+        f"The exact 95 % intervals (Clopper-Pearson) cover "
         f"the error of sampling only, not that of model or reviewer. {left}{waiting}"
     )
 
@@ -65,12 +64,19 @@ def agreement_text(contents: CaseContents) -> str:
     if not found.agreed.n:
         return "No suggested cell is reviewed yet."
     kappa = "not defined" if found.kappa is None else f"{found.kappa:.2f}"
-    missed = ", ".join(f"{count} {label}" for label, count in found.missed) or "none"
+    missed = ", ".join(f"{count} {_title(contents, name)}" for name, count in found.missed)
+    kept = f"the reviewer left {found.agreed.k} as they were: {percent(found.agreed)}."
     return (
-        f"Of {found.agreed.n} suggested cells, the reviewer left {found.agreed.k} as they were: "
-        f"{percent(found.agreed)}. Cohen's kappa: {kappa}. Added by the reviewer: {missed}. Boxes "
-        f"moved: {found.moved}. A reviewer who sees the suggestion first agrees more often."
+        f"Of {found.agreed.n} suggested cells, {kept} Cohen's kappa: {kappa}. "
+        f"Added by the reviewer: {missed or 'none'}. Boxes moved: {found.moved}. "
+        "A reviewer who sees the suggestion first agrees more often."
     )
+
+
+def _title(contents: CaseContents, name: str) -> str:
+    """A class as people read it; another model's by its name."""
+    label = contents.review.labels.by_name.get(name)
+    return label.title if label else name
 
 
 def agreement_rows(contents: CaseContents) -> list[tuple[str, ...]]:
@@ -78,10 +84,11 @@ def agreement_rows(contents: CaseContents) -> list[tuple[str, ...]]:
     found = model_against_reviewer(contents.review)
     rows: list[tuple[str, ...]] = [
         (
-            one.suggested,
+            _title(contents, one.suggested),
             f"{one.edited.k} of {one.edited.n}",
             percent(one.edited),
-            ", ".join(f"{count} {label}" for label, count in one.became) or "nothing",
+            ", ".join(f"{count} {_title(contents, name)}" for name, count in one.became)
+            or "nothing",
         )
         for one in found.by_class
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from allcell.ui.detect.cleared import clear
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.handover import show_side_by_side
 from allcell.ui.field.pictures import Picture
@@ -35,7 +36,7 @@ def actions(desk: Bench, picture: Picture) -> None:
 
 
 def clear_all(desk: Bench) -> None:
-    """Remove every image, after a question: they cannot be brought back.
+    """Remove every image, after a question.
 
     Args:
         desk: The pictures of the session, at least one.
@@ -44,7 +45,9 @@ def clear_all(desk: Bench) -> None:
     images = "1 image" if n == 1 else f"all {n} images"
     with st.popover("Clear all images", type="tertiary", key="detect.ask_to_clear"):
         st.markdown(
-            f"Remove {images}, what was found and the red-cell sizes you set? They are kept "
-            "nowhere else in allcell and cannot be brought back."
+            f"Remove {images}, what was found, your corrections and the red-cell sizes you set? "
+            "You can undo it for a minute. After that, only a kept case has them."
         )
-        st.button(f"Remove {images}", on_click=desk.clear, type="primary", key="detect.clear")
+        st.button(
+            f"Remove {images}", on_click=clear, args=(desk,), type="primary", key="detect.clear"
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 import streamlit as st
 
@@ -13,6 +13,8 @@ from allcell.ui.sessions.ledger import Held
 
 _KEY = "allcell.bench"
 _OWNER = "detect"
+#: Owns what is known of pictures that were cleared, as long as they can be brought back.
+CLEARED = "cleared"
 
 
 class Bench:
@@ -76,6 +78,9 @@ class Bench:
         Raises:
             ImageError: If it would exceed the limit on pictures, or there is no memory for it.
         """
+        if not self.pictures:
+            # One that was cleared and is added again is a new one: nothing is known of it.
+            self.memory.let_go(CLEARED)
         if picture.id not in self.pictures:
             check_count(len(self.pictures) + 1)
             budget.check_file(self._session, picture.data, f"'{picture.name}'")
@@ -83,6 +88,18 @@ class Bench:
             self.memory.hold(_OWNER, picture)
         self.show(picture.id)
         self.stopped = False
+
+    def put_back(self, pictures: Mapping[str, Picture], shown: str | None) -> None:
+        """Put pictures by their ids back that were cleared.
+
+        Args:
+            pictures: What `pictures` was.
+            shown: What `shown` was.
+        """
+        self.pictures = dict(pictures)
+        for picture in pictures.values():
+            self.memory.hold(_OWNER, picture)
+        self.shown = shown
 
     @property
     def would_be_lost(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from allcell.environment.provenance import now
-from allcell.records.sharing import note_export
+from allcell.records.sharing import note_export, trail_head
 from allcell.records.store import case_store
 from allcell.report.bundle import ZIP_TIME
 from allcell.report.case import labels, tables
@@ -27,6 +27,7 @@ def contents_of(session: ReviewSession) -> CaseContents:
     """The case as its files are made from it now."""
     kept = session.kept
     labelled = kept is not None and st.session_state.get(_LABELLED, False)
+    signed = kept.signed if kept and kept.review.log == session.review.log else ()
     return CaseContents(
         session.review,
         session.pictures,
@@ -34,7 +35,8 @@ def contents_of(session: ReviewSession) -> CaseContents:
         label=kept.label if kept is not None and labelled else "",
         case_id=kept.id if kept else "",
         version=kept.version if kept else 1,
-        signatures=kept.signed if kept and kept.review.log == session.review.log else (),
+        signatures=signed,
+        trail=trail_head(case_store()) if signed else None,
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 from allcell.review.cells import FieldReview
 from allcell.review.concordance import model_against_reviewer
 from allcell.ui.field.crops import display_jpeg
@@ -11,6 +14,9 @@ from allcell.ui.reviewing.desk import show_desk
 from allcell.ui.reviewing.session import ReviewSession
 from allcell.ui.reviewing.wire import field_row
 from allcell.ui.shell.wording import interval_text, percent
+
+#: Pictures that are read at a time to cut their cells out; each may have 120 million pixels.
+_READERS = 2
 
 
 def reviewed(session: ReviewSession) -> None:
@@ -24,7 +30,7 @@ def reviewed(session: ReviewSession) -> None:
         (one for one in fields if one.counted), fields[0]
     )
     send_picture(shown.sha256[:24], _jpeg(session, shown))
-    made = [_sheet(session, one) for one in fields] if session.crops else [None] * len(fields)
+    made = _sheets(session, fields) if session.crops else [None] * len(fields)
     for place, sheet in enumerate(made):
         if sheet is not None:
             send_picture(sheet.name, sheet.jpeg, place=f"crops-{place}")
@@ -92,6 +98,12 @@ def agreement(session: ReviewSession) -> list[str]:
 
 def _jpeg(session: ReviewSession, one: FieldReview) -> bytes:
     return session.jpegs.get_or(one.sha256, lambda: display_jpeg(session.pictures(one.sha256)))
+
+
+def _sheets(session: ReviewSession, fields: Sequence[FieldReview]) -> list[sheets.Sheet]:
+    """Of each picture its own; reading a picture takes longer than cutting its cells out."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(lambda one: _sheet(session, one), fields))
 
 
 def _sheet(session: ReviewSession, one: FieldReview) -> sheets.Sheet:

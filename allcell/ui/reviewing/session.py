@@ -207,3 +207,9 @@ def review_session() -> ReviewSession:
         found = st.session_state[_KEY] = ReviewSession()
         budget.join(found)
     return found
+
+
+def replace_session(session: ReviewSession) -> None:
+    """Work on another review of the pictures on Detect from now on."""
+    st.session_state[_KEY] = session
+    budget.join(session)

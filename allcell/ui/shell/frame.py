@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Protocol, runtime_checkable
 
 import streamlit as st
@@ -10,6 +11,7 @@ from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from allcell.environment.installation import get_packages
 from allcell.errors import AllcellError
 from allcell.settings import RESEARCH_USE, settings
 from allcell.ui.server import ask_nobody
@@ -17,6 +19,7 @@ from allcell.ui.sessions.ending import watch_session
 from allcell.ui.shell.assets import ASSETS, asset
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_models import user_models
+from allcell.ui.shell.wording import plain
 
 #: A cell with its nucleus, in a teal that suits both themes.
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 118 28" width="118" height="28">
@@ -60,6 +63,7 @@ def frame(pages: Sequence[StreamlitPage], current: StreamlitPage) -> None:
         st.stop()
     watch_session()
     require_login()
+    _who_is_here()
 
 
 def require_login() -> None:
@@ -68,13 +72,29 @@ def require_login() -> None:
         wanted = "auth" in st.secrets
     except (FileNotFoundError, StreamlitSecretNotFoundError):
         return
+    if not wanted:
+        return
     # Without a login the user has no such attribute.
-    if not wanted or getattr(st.user, "is_logged_in", False):
+    if getattr(st.user, "is_logged_in", False):
         return
     st.title("Log in", anchor=False)
     st.markdown("This allcell is for people whom its operator knows.")
+    if missing := [name for name in ("authlib", "httpx") if find_spec(name) is None]:
+        show_problem(AllcellError(f"Logins need {' and '.join(missing)}.", get_packages("login")))
+        st.stop()
     st.button("Log in", type="primary", on_click=st.login, key="allcell.login")
     st.stop()
+
+
+def _who_is_here() -> None:
+    """Who has logged in, and the way out; nothing where nobody has to log in."""
+    if not getattr(st.user, "is_logged_in", False):
+        return
+    with st.container(
+        key="allcell-login", horizontal=True, horizontal_alignment="right", gap="small"
+    ):
+        st.caption(plain(str(st.user.get("email") or st.user.get("name") or "")))
+        st.button("Log out", type="tertiary", on_click=st.logout, key="allcell.logout")
 
 
 def page_stays() -> bool:

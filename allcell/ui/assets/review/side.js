@@ -22,8 +22,8 @@ function labelButton(label, act, brief = false) {
   const button = html("button", { type: "button", title: label.title, ...shortcut });
   button.append(keyCap(label.key, label));
   const short = label.title.length > 12 ? label.title.split(" ")[0] : label.title;
-  if (brief) button.setAttribute("aria-label", `${label.key}: ${label.title}`);
   button.append(span("named", brief ? short : label.title));
+  if (brief) button.append(span("unseen", label.title.slice(short.length)));
   button.onclick = act;
   return button;
 }
