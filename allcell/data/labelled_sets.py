@@ -13,7 +13,8 @@ from allcell.data.coco import coco_counts, coco_splits, is_coco, read_coco
 from allcell.data.dataset import WHOLE, LabelledImage, OnImage
 from allcell.data.folders import inside
 from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
-from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_splits
+from allcell.data.yolo_parts import PART_NAMES, yolo_splits
+from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts
 from allcell.data.zipped import DataPath, ZipLimits, open_zip, shown
 from allcell.errors import DataError
 from allcell.text.words import in_words
@@ -81,13 +82,6 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         read=read_voc,
         counts=voc_counts,
     ),
-)
-
-#: Names of the same part of a set.
-_SAME_PART = (
-    ("train", "training"),
-    ("val", "valid", "validation"),
-    ("test", "testing"),
 )
 
 #: What can be read, as a sentence lists it.
@@ -256,7 +250,7 @@ def _format_of(data_dir: DataPath, split: str) -> tuple[LabelFormat, str]:
         return known, split
     if parts == {WHOLE}:
         return known, WHOLE
-    wanted = next((same for same in _SAME_PART if split.lower() in same), (split.lower(),))
+    wanted = next((same for same in PART_NAMES if split.lower() in same), (split.lower(),))
     found = [part for part in parts if part.lower() in wanted]
     if len(found) != 1:
         there = sorted(parts)

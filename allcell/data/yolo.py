@@ -101,48 +101,18 @@ def _name_lists(data_dir: DataPath) -> list[DataPath]:
     return [path for path in lists if path.is_file()]
 
 
-def listed_pictures(data_dir: DataPath, split: str) -> list[tuple[str, str]] | None:
-    """The pictures of a split whose `data.yaml` names a text with one picture a line.
+def read_entries(data_dir: DataPath) -> dict[str, Any]:
+    """What the file that `find_names` finds says, by its own keys; empty if it says nothing.
 
     Args:
         data_dir: Folder of the set.
-        split: Name of the split.
-
-    Returns:
-        For each, file and line for messages, and the picture's path as it stands there; None if
-        the split is no such list.
 
     Raises:
         DataError: As in `read_class_names`.
     """
-    path = _split_lists(data_dir).get(split)
-    if path is None:
-        return None
-    lines = enumerate(read_words(path, data_dir).splitlines(), 1)
-    return [
-        (f"{shown(path, data_dir)}, line {n}", line.strip()) for n, line in lines if line.strip()
-    ]
-
-
-def listed_splits(data_dir: DataPath) -> set[str]:
-    """The splits that `listed_pictures` can list; none if `data.yaml` cannot be read."""
-    try:
-        return set(_split_lists(data_dir))
-    except DataError:
-        return set()
-
-
-def _split_lists(data_dir: DataPath) -> dict[str, DataPath]:
     content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
     said = content if isinstance(content, dict) else {}
-    found = {}
-    for split, name in said.items():
-        if isinstance(split, str) and isinstance(name, str) and name.lower().endswith(".txt"):
-            # Often with the place where the set once lay; the list is in the set's own folder.
-            path = child(data_dir, name.replace("\\", "/").rpartition("/")[2])
-            if path.is_file():
-                found[split] = path
-    return found
+    return {key: value for key, value in said.items() if isinstance(key, str)}
 
 
 def has_key_points(data_dir: DataPath) -> bool:
@@ -151,8 +121,7 @@ def has_key_points(data_dir: DataPath) -> bool:
     Raises:
         DataError: As in `read_class_names`.
     """
-    content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
-    return isinstance(content, dict) and "kpt_shape" in content
+    return "kpt_shape" in read_entries(data_dir)
 
 
 def read_class_names(data_dir: DataPath) -> list[str]:
