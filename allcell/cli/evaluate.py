@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -20,7 +21,7 @@ from allcell.evaluation.laboratories import publish_laboratories, publish_left_o
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish
 from allcell.evaluation.published_sets import write
-from allcell.evaluation.results import EvaluationResult
+from allcell.evaluation.results import EvaluationResult, to_json
 from allcell.evaluation.scored import evaluate_all
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
@@ -113,7 +114,7 @@ def evaluate_command(
         if done % 20 == 0 or done == of:
             say(f"{done} of {of} images")
 
-    name, split, images = read_set(data, split, mapping)
+    name, split, images, notes = read_set(data, split, mapping)
     if onnx is not None:
         detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
@@ -147,7 +148,9 @@ def evaluate_command(
         name = f"{save_as}_{result.data}_{result.split}.json"
         write(weights_to_write() / "metrics" / name, result.to_json())
         say(f"saved in {name}")
-    typer.echo(result.to_json() if as_json else f"{_table(result)}\n{BOTH_APS}")
+    # Of the set, not of the model: what is saved and published does not hold it.
+    noted = to_json({**asdict(result), "notes": notes})
+    typer.echo(noted if as_json else f"{_table(result)}\n{BOTH_APS}")
 
 
 @app.command("compare")
@@ -175,7 +178,7 @@ def compare_command(
         raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
     if not bundle.resolve().parent.is_dir():
         raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
-    data_name, split, images = read_set(data, split, mapping)
+    data_name, split, images, _ = read_set(data, split, mapping)
     answers, fields = [], []
     for name in names:
         say(f"{name} on {len(images)} images")

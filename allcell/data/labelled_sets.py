@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from allcell.data.coco import coco_counts, coco_splits, is_coco, read_coco
+from allcell.data.coco import coco_counts, coco_notes, coco_splits, is_coco, read_coco
 from allcell.data.dataset import WHOLE, LabelledImage, OnImage
 from allcell.data.folders import inside
-from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
+from allcell.data.voc import is_voc, read_voc, voc_counts, voc_notes, voc_splits
 from allcell.data.yolo_parts import PART_NAMES, yolo_splits
-from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts
+from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_notes
 from allcell.data.zipped import DataPath, ZipLimits, open_zip, shown
 from allcell.errors import DataError
 from allcell.text.words import in_words
@@ -46,6 +46,7 @@ class LabelFormat:
             folder is not of this format.
         read: Reads one split.
         counts: Number of labelled cells of each class in one split, by the set's own class names.
+        notes: What is to be known of one split's pictures without labels, and the reverse.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LabelFormat:
     splits: Callable[[DataPath], set[str] | None]
     read: Reader
     counts: Callable[[DataPath, str], dict[str, int]]
+    notes: Callable[[DataPath, str], list[str]] = lambda data_dir, split: []
 
 
 #: The first one that recognises a folder reads it.
@@ -65,6 +67,7 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         splits=yolo_splits,
         read=read_yolo,
         counts=yolo_counts,
+        notes=yolo_notes,
     ),
     LabelFormat(
         name="COCO",
@@ -73,6 +76,7 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         splits=coco_splits,
         read=read_coco,
         counts=coco_counts,
+        notes=coco_notes,
     ),
     LabelFormat(
         name="Pascal VOC",
@@ -81,6 +85,7 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         splits=voc_splits,
         read=read_voc,
         counts=voc_counts,
+        notes=voc_notes,
     ),
 )
 
@@ -217,6 +222,19 @@ def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     """
     known, part = _format_of(data_dir, split)
     return known.counts(data_dir, part)
+
+
+def set_notes(data_dir: DataPath, split: str) -> list[str]:
+    """What a reader of scores must know of a split: pictures without labels, and the reverse.
+
+    Returns:
+        Sentences without a full stop; none if every picture has labels and all labels a picture.
+
+    Raises:
+        DataError: As in `class_counts`.
+    """
+    known, part = _format_of(data_dir, split)
+    return known.notes(data_dir, part)
 
 
 def _recognised(data_dir: DataPath) -> tuple[LabelFormat, set[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allcell.data.dataset import WHOLE
-from allcell.data.folders import child, inside, read_words
+from allcell.data.folders import Tree, child, inside, read_words
 from allcell.data.yolo import find_names, read_entries
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
@@ -59,7 +59,8 @@ def yolo_splits(data_dir: DataPath) -> set[str] | None:
         found |= listed_splits(data_dir)
     if found or not _is_there(whole):
         return found
-    return {WHOLE} if inside(whole.labels) else set()
+    texts = (name for name in Tree(whole.labels).files if name.lower().endswith(".txt"))
+    return {WHOLE} if any(texts) else set()
 
 
 def yolo_places(data_dir: DataPath, split: str) -> list[Place]:
@@ -105,6 +106,22 @@ def yolo_places(data_dir: DataPath, split: str) -> list[Place]:
     if len(places) == 1:
         return [Place(places[0].images, places[0].labels)]
     return list(dict.fromkeys(places))
+
+
+def said_otherwise(data_dir: DataPath, split: str, places: Sequence[Place]) -> list[str]:
+    """A note if `data.yaml` puts a split elsewhere than in the folder that is called so.
+
+    Args:
+        data_dir: Folder of the set.
+        split: Name of the split.
+        places: From `yolo_places`.
+    """
+    usual = _usual_place(data_dir, split)
+    if not _is_there(usual) or usual.images in [place.images for place in places]:
+        return []
+    source = (find_names(data_dir) or data_dir).name
+    where = ", ".join(shown(place.images, data_dir) for place in places)
+    return [f"{split} is {where}, as {source} says, not {shown(usual.images, data_dir)}"]
 
 
 def listed_pictures(data_dir: DataPath, split: str) -> list[tuple[str, str]] | None:

@@ -20,6 +20,7 @@ from allcell.data.dataset import (
     picture_size_px,
 )
 from allcell.data.folders import Tree, child
+from allcell.data.unpaired import counted_as_empty, left_out_labels
 from allcell.data.yolo import (
     find_names,
     has_key_points,
@@ -27,7 +28,7 @@ from allcell.data.yolo import (
     malformed,
     read_class_names,
 )
-from allcell.data.yolo_parts import Place, listed_pictures, yolo_places
+from allcell.data.yolo_parts import Place, listed_pictures, said_otherwise, yolo_places
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
 from allcell.imaging.images import SUFFIXES, SUPPORTED
@@ -138,13 +139,32 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     return {name: counts[name] for name in dict.fromkeys(names) if counts[name]}
 
 
+def yolo_notes(data_dir: DataPath, split: str) -> list[str]:
+    """What is to be known of a split's pictures without labels, and labels without a picture.
+
+    Also where `data.yaml` put the split, if a folder of its name is there too.
+
+    Raises:
+        DataError: As in `read_yolo`.
+    """
+    places = yolo_places(data_dir, split)
+    pictures = _pictures(places, data_dir, split)
+    lonely = [path.name for place in places for path in _pair(place, data_dir)[1]]
+    bare = [picture.path.name for picture in pictures if picture.labels is None]
+    return [
+        *said_otherwise(data_dir, split, places),
+        *counted_as_empty(bare, len(pictures)),
+        *left_out_labels(lonely, len(pictures) - len(bare) + len(lonely)),
+    ]
+
+
 def _pictures(places: Sequence[Place], data_dir: DataPath, split: str) -> list[_Picture]:
     """The pictures of a part by name, each with its labels.
 
     Raises:
         DataError: If it is not clear which labels are whose.
     """
-    found = [picture for place in places for picture in _pictures_at(place, data_dir)]
+    found = [picture for place in places for picture in _pair(place, data_dir)[0]]
     listed = listed_pictures(data_dir, split)
     if listed is None:
         return found
@@ -158,7 +178,8 @@ def _pictures(places: Sequence[Place], data_dir: DataPath, split: str) -> list[_
     return [picture for picture in found if picture.path in chosen]
 
 
-def _pictures_at(place: Place, data_dir: DataPath) -> list[_Picture]:
+def _pair(place: Place, data_dir: DataPath) -> tuple[list[_Picture], list[DataPath]]:
+    """The pictures of a place, each with its labels, and the labels that belong to none."""
     texts, shots = Tree(place.labels), Tree(place.images)
     found: list[_Picture] = []
     owners: dict[DataPath, DataPath] = {}
@@ -184,15 +205,15 @@ def _pictures_at(place: Place, data_dir: DataPath) -> list[_Picture]:
         )
     bare = next((picture for picture in found if picture.labels is None), None)
     left = (path for path in texts.files.values() if path not in owners)
-    lonely = next((path for path in left if _holds_labels(path, data_dir)), None)
+    lonely = [path for path in left if _holds_labels(path, data_dir)]
     # Either alone is usual: a picture without a cell, labels of a picture that was taken out.
-    if bare is not None and lonely is not None:
+    if bare is not None and lonely:
         raise DataError(
-            f"{shown(lonely, data_dir)} belongs to no picture, and {shown(bare.path, data_dir)} "
+            f"{shown(lonely[0], data_dir)} belongs to no picture, and {shown(bare.path, data_dir)} "
             "has no labels.",
             "Give labels the name and the folder of their picture, and take out those without one.",
         )
-    return found
+    return found, lonely
 
 
 def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:

@@ -128,6 +128,15 @@ def test_a_name_that_says_nothing_has_to_be_mapped(app: AppTest) -> None:
     assert not button(app, "Evaluate").disabled
 
 
+def test_a_picture_without_labels_is_said_before_anything_runs(app: AppTest) -> None:
+    files = yolo_files()
+    give(show(app, TAB), packed(files))
+    assert "no label file" not in texts(app)
+    give(app, packed(files | {"images/test/b.png": fields(2)[1][0]}))
+    warned = [item.value.replace("\\", "") for item in app.warning]
+    assert warned == ["1 of 2 pictures has no label file (b.png): counted as without cells."]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
