@@ -7,7 +7,15 @@ from pathlib import Path
 
 import typer
 
-from allcell.cli.base import DEVICE_HELP, app, default_device, default_model, explained, say
+from allcell.cli.base import (
+    DEVICE_HELP,
+    app,
+    check_target,
+    default_device,
+    default_model,
+    explained,
+    say,
+)
 from allcell.cli.labelled_set import read_set
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.data.labelled_sets import LABEL_FORMATS
@@ -107,8 +115,11 @@ def evaluate_command(
         typer.echo(laboratories_text(weights))
         return
 
+    # What is written is checked before the model runs, which takes minutes, not after.
     if save_as:
-        weights_to_write()  # fails before the model runs, not after
+        weights_to_write()
+    if predictions:
+        check_target(predictions, "--predictions")
 
     def progress(done: int, of: int) -> None:
         if done % 20 == 0 or done == of:
@@ -140,17 +151,21 @@ def evaluate_command(
             checkpoint=checkpoint,
             on_image=progress,
         )
+    result = score(answers)
+    if result.unmet:
+        say(f"note: {result.unmet}")
+        notes.append(result.unmet)
+    # Of the set, not of the model: what is saved and published does not hold it. Printed before
+    # anything is written: a full disk does not take the scores with it.
+    noted = to_json({**asdict(result), "notes": notes})
+    typer.echo(noted if as_json else f"{_table(result)}\n{BOTH_APS}")
     if predictions:
         predictions.write_text(answers.to_json() + "\n", encoding="utf-8")
         say(f"wrote {predictions}")
-    result = score(answers)
     if save_as:
         name = f"{save_as}_{result.data}_{result.split}.json"
         write(weights_to_write() / "metrics" / name, result.to_json())
         say(f"saved in {name}")
-    # Of the set, not of the model: what is saved and published does not hold it.
-    noted = to_json({**asdict(result), "notes": notes})
-    typer.echo(noted if as_json else f"{_table(result)}\n{BOTH_APS}")
 
 
 @app.command("compare")
@@ -176,8 +191,7 @@ def compare_command(
         raise DataError("A model is named twice.", "Name each once.")
     if judges.issuperset(names):
         raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
-    if not bundle.resolve().parent.is_dir():
-        raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
+    check_target(bundle, "--bundle")
     data_name, split, images, _ = read_set(data, split, mapping)
     answers, fields = [], []
     for name in names:
@@ -187,11 +201,14 @@ def compare_command(
         else:
             answers.append(answer(name, images, data_name, split, device=device))
     results, comparison = evaluate_all(answers, fields)
-    bundle.write_bytes(pack(answers, results, comparison, fields))
     _print_comparison(results, comparison)
     for judged in fields:
         right = judged.counts.accuracy
         typer.echo(f"{judged.model}: {right.k} of {right.n} fields classified correctly")
+    for result in results:
+        if result.unmet:
+            say(f"note: {result.unmet}")
+    bundle.write_bytes(pack(answers, results, comparison, fields))
 
 
 def _check(path: Path) -> None:

@@ -68,6 +68,8 @@ def read_voc_file(path: DataPath) -> VocAnnotation:
         if root.tag != "annotation":
             raise ValueError(f"it holds <{root.tag}>, not <annotation>")
         objects = [_object(item, number) for number, item in enumerate(root.iter("object"), 1)]
+        if objects and all(max(item.corners[2:]) <= 1 for item in objects):
+            raise ValueError("all its boxes lie within 1 pixel, as fractions of the picture would")
         return VocAnnotation(root.findtext("filename", "").strip(), _size(root), objects)
     # LookupError: an unknown encoding. The message of an OSError contains the whole path.
     except _MALFORMED as error:

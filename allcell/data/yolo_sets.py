@@ -285,7 +285,11 @@ def _corners(values: Sequence[float], where: str) -> list[float]:
     else:
         points = numbers.reshape(-1, 2)
         low, high = points.min(axis=0), points.max(axis=0)
-    low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-    if not (high > low).all():
+    inner = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    if not (inner[1] > inner[0]).all():
         raise malformed(where, "a box with an area, in the image")
-    return [*low.tolist(), *high.tolist()]
+    if low.min() < -OVERSHOOT or high.max() > 1 + OVERSHOOT:
+        raise malformed(
+            where, "class, centre, width and height of a box in the image, not two corners"
+        )
+    return [*inner[0].tolist(), *inner[1].tolist()]

@@ -53,3 +53,53 @@ def test_a_set_in_which_all_have_labels_has_no_notes(evaluate):
     done = evaluate(smears(), "--json")
     assert json.loads(done.stdout)["notes"] == []
     assert "note:" not in done.stderr
+
+
+def test_that_no_box_meets_a_label_is_said(evaluate):
+    done = evaluate(smears("0 0.9 0.9 0.05 0.05\n"), "--json")
+    assert done.exit_code == 0, done.output
+    (note,) = json.loads(done.stdout)["notes"]
+    assert note.startswith("No box of mine meets any label.")
+    assert note in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        pytest.param("nowhere/boxes.json", "There is no folder for", id="no such folder"),
+        pytest.param(".", "is a folder", id="a folder"),
+    ],
+)
+def test_where_boxes_go_is_checked_before_the_model_runs(
+    target, words, evaluate, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("allcell.cli.evaluate.predict", lambda *a, **k: pytest.fail("it ran"))
+    done = evaluate(smears(), "--predictions", tmp_path / target)
+    assert done.exit_code == 1
+    assert words in done.stderr
+
+
+def test_scores_are_printed_though_the_boxes_cannot_be_written(evaluate, tmp_path, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    done = evaluate(smears(), "--predictions", tmp_path / "boxes.json")
+    assert done.exit_code == 1
+    assert "No space left on device" in done.stderr
+    assert done.stdout.startswith("mine on smears/test: 1 images")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["evaluate", "--data", ""], id="evaluate"),
+        pytest.param(["evaluate", "--data="], id="evaluate, in one word"),
+        pytest.param(["detect", ""], id="detect"),
+        pytest.param(["data", "import-allidb1", ""], id="a command of a command"),
+    ],
+)
+def test_an_empty_path_is_not_this_folder(arguments):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "is empty" in done.stderr

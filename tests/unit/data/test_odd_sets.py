@@ -374,6 +374,25 @@ REFUSED = {
         ["no list of classes"],
     ),
     "yolo, far outside": (yolo("\n0 1.2 0.5 0.1 0.1"), ["a.txt, line 2: expected fractions"]),
+    "yolo, two corners instead of centre and size": (
+        yolo("0 0.1 0.1 0.2 0.2\n0 0.6 0.6 0.9 0.9\n"),
+        ["a.txt, line 2: expected class, centre, width and height", "not two corners"],
+    ),
+    "coco, fractions": (
+        coco(annotation={"bbox": [0.4, 0.25, 0.25, 0.5]}),
+        ["all its boxes lie within 1 pixel: they seem to be fractions", "Write them in pixels"],
+    ),
+    "voc, fractions": (
+        {
+            "Annotations/a.xml": xml()
+            .replace("31", "0.4")
+            .replace("16", "0.2")
+            .replace("50", "0.6")
+            .replace("45", "0.8"),
+            "JPEGImages/a.png": PICTURE,
+        },
+        ["a.xml", "all its boxes lie within 1 pixel"],
+    ),
     "yolo, at the edge without a part inside": (
         yolo("0 1.09 0.5 0.1 0.1"),
         ["a.txt, line 1: expected a box with an area, in the image"],
