@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from allcell.data.dataset import is_turned
 from allcell.data.folders import read_words
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
@@ -179,6 +180,10 @@ def _boxes(content: Any) -> Iterable[LabelledBox]:
             raise ValueError(f"{where} is of image {image}, which is not among them")
         if category not in categories:
             raise ValueError(f"{where} is of category {category}, which is not among them")
+        said = item.get("attributes")
+        degrees = said.get("rotation") if isinstance(said, dict) else None
+        if is_turned(degrees):
+            raise ValueError(f"{where} is turned by {str(degrees)[:20]} degrees, expected upright")
         bbox = item.get("bbox") or _around(item.get("segmentation"))
         corners = _corners(_field(item, "bbox", where) if bbox is None else bbox, where)
         yield LabelledBox(where, image, category, _is_crowd(item.get("iscrowd"), where), corners)

@@ -13,8 +13,9 @@ from allcell.data.coco import coco_counts, coco_notes, coco_splits, is_coco, rea
 from allcell.data.dataset import WHOLE, LabelledImage, OnImage
 from allcell.data.folders import inside
 from allcell.data.voc import is_voc, read_voc, voc_counts, voc_notes, voc_splits
-from allcell.data.yolo_parts import PART_NAMES, yolo_splits
+from allcell.data.yolo_parts import PART_NAMES, unnamed_labels, yolo_splits
 from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_notes
+from allcell.data.zip_names import ZIP_START
 from allcell.data.zipped import DataPath, ZipLimits, open_zip, shown
 from allcell.errors import DataError
 from allcell.text.words import in_words
@@ -80,7 +81,7 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
     ),
     LabelFormat(
         name="Pascal VOC",
-        layout="Annotations/*.xml, JPEGImages/",
+        layout="Annotations/*.xml or beside each picture, JPEGImages/",
         recognise=is_voc,
         splits=voc_splits,
         read=read_voc,
@@ -153,7 +154,8 @@ def open_set(path: Path) -> DataPath:
     limits = ZipLimits.from_settings()
     with path.open("rb") as file:
         content = file.read(limits.max_bytes + 1)
-    if not zipfile.is_zipfile(io.BytesIO(content)) and len(content) <= limits.max_bytes:
+    seems_zip = content.startswith(ZIP_START) or zipfile.is_zipfile(io.BytesIO(content))
+    if not seems_zip and len(content) <= limits.max_bytes:
         raise DataError(
             f"{path.name} is neither a folder nor a ZIP.",
             "Name the folder that holds pictures and labels, or a ZIP of it.",
@@ -249,6 +251,11 @@ def _recognised(data_dir: DataPath) -> tuple[LabelFormat, set[str]]:
                 "but not all of it is there.",
                 _what_is_read(),
             )
+    if label := unnamed_labels(data_dir):
+        raise DataError(
+            f"{shown(data_dir, data_dir)}: label files found ({label.name}), but no class names.",
+            "Add classes.txt: one name a line, that of class 0 first.",
+        )
     raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _what_is_read())
 
 

@@ -154,7 +154,11 @@ def voc_notes(data_dir: DataPath, split: str) -> list[str]:
     if not _list_of(data_dir, split).is_file():
         there = pictures_in({image.parent for image in known})
     bare = [name for path, name in there.items() if path not in known]
+    objects = [item for said in paired.said.values() for item in said.objects]
+    difficult = sum(item.difficult for item in objects)
+    every = f"all {difficult}" if difficult == len(objects) else f"{difficult} of {len(objects)}"
     return [
+        *[f"{every} objects are marked difficult: they count neither way"] * (difficult > 0),
         *left_out_pictures(bare, len(there)),
         *left_out_labels(paired.missing, len(known) + len(paired.missing)),
     ]
@@ -212,7 +216,7 @@ def read_voc(
 
 
 @dataclass(frozen=True)
-class _Paired:
+class _PairedFiles:
     """Annotations whose picture is there, these and their names in results; the others' names."""
 
     said: dict[DataPath, VocAnnotation]
@@ -221,9 +225,9 @@ class _Paired:
     missing: list[str]
 
 
-def _paired(data_dir: DataPath, split: str, on_image: OnImage | None = None) -> _Paired:
+def _paired(data_dir: DataPath, split: str, on_image: OnImage | None = None) -> _PairedFiles:
     pictures = VocPictures(data_dir, split)
-    paired = _Paired({}, {}, {}, [])
+    paired = _PairedFiles({}, {}, {}, [])
     missing: list[PictureMissingError] = []
     paths = find_voc(data_dir, split)
     for done, path in enumerate(paths, 1):

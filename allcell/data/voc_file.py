@@ -9,6 +9,7 @@ from typing import Any
 import defusedxml.ElementTree as ElementTree  # refuses entities, which may expand to gigabytes
 from defusedxml.common import DefusedXmlException
 
+from allcell.data.dataset import is_turned
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
 
@@ -92,6 +93,10 @@ def _object(item: Any, number: int) -> VocObject:
     name = _text(item, "name", where)
     difficult = item.findtext("difficult", "0").strip().lower() in ("1", "true")
     box = item.find("bndbox")
+    for one in item.iter("attribute"):
+        degrees = one.findtext("value", "0").strip()[:20]
+        if one.findtext("name", "").strip() == "rotation" and is_turned(degrees):
+            raise ValueError(f"{where} ({name}) is turned by {degrees} degrees, expected upright")
     if box is None:
         raise ValueError(f"{where} ({name}) has no bndbox")
     said = [_text(box, side, f"{where} ({name})") for side in ("xmin", "ymin", "xmax", "ymax")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from allcell.data.dataset import WHOLE
 from allcell.data.folders import Tree, child, inside, read_words
-from allcell.data.yolo import find_names, read_entries
+from allcell.data.yolo import find_names, holds_labels, read_entries
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
 from allcell.imaging.images import SUFFIXES
@@ -61,6 +61,18 @@ def yolo_splits(data_dir: DataPath) -> set[str] | None:
         return found
     texts = (name for name in Tree(whole.labels).files if name.lower().endswith(".txt"))
     return {WHOLE} if any(texts) else set()
+
+
+def unnamed_labels(data_dir: DataPath) -> DataPath | None:
+    """A label file of a folder that names no classes; None if there is none.
+
+    Args:
+        data_dir: A folder that is no set.
+    """
+    if find_names(data_dir) is not None:
+        return None
+    texts = Tree(data_dir).files.values()
+    return next((path for path in texts if holds_labels(path, data_dir)), None)
 
 
 def yolo_places(data_dir: DataPath, split: str) -> list[Place]:

@@ -24,6 +24,7 @@ from allcell.data.unpaired import counted_as_empty, left_out_labels
 from allcell.data.yolo import (
     find_names,
     has_key_points,
+    holds_labels,
     label_lines,
     malformed,
     read_class_names,
@@ -36,6 +37,7 @@ from allcell.models.registry import CLASSES
 
 #: File and line, class, and fractions of one cell in a label file.
 _LabelRow: TypeAlias = tuple[str, int, list[float]]
+_NO_CORNERS = "class, centre, width and height of a box in the image, not two corners"
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def read_yolo(
         if on_image:
             on_image(0, len(pictures))
         cells.append(list(_cells(picture.labels, data_dir, len(names), bare)))
+    _refuse_corners([row for rows in cells for row in rows])
     used = sorted({class_id for rows in cells for _, class_id, _ in rows})
     wanted = class_targets([names[class_id] for class_id in used], mapping)
     targets = dict(zip(used, wanted, strict=True))
@@ -205,7 +208,7 @@ def _pair(place: Place, data_dir: DataPath) -> tuple[list[_Picture], list[DataPa
         )
     bare = next((picture for picture in found if picture.labels is None), None)
     left = (path for path in texts.files.values() if path not in owners)
-    lonely = [path for path in left if _holds_labels(path, data_dir)]
+    lonely = [path for path in left if holds_labels(path, data_dir)]
     # Either alone is usual: a picture without a cell, labels of a picture that was taken out.
     if bare is not None and lonely:
         raise DataError(
@@ -214,16 +217,6 @@ def _pair(place: Place, data_dir: DataPath) -> tuple[list[_Picture], list[DataPa
             "Give labels the name and the folder of their picture, and take out those without one.",
         )
     return found, lonely
-
-
-def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
-    """Whether a text holds labels; beside them may lie lists of classes or of files."""
-    if not path.name.lower().endswith(".txt"):
-        return False
-    try:
-        return any(len(values) >= 5 for _, values in label_lines(path, data_dir))
-    except DataError:
-        return False
 
 
 def _cells(
@@ -238,6 +231,20 @@ def _cells(
         if values[0] not in range(classes):
             raise malformed(where, f"a class from 0 to {classes - 1}")
         yield where, int(values[0]), values[1:5] if sixth else values[1:]
+
+
+def _refuse_corners(rows: Sequence[_LabelRow]) -> None:
+    """Refuse a part whose boxes are two corners each: they would be cells of other sizes elsewhere.
+
+    Then the second number exceeds the first in all, and some reach beyond their picture if they are
+    read as centre and size.
+    """
+    boxes = [(where, values) for where, _, values in rows if len(values) == 4]
+    if len(boxes) < 2 or any(w <= cx or h <= cy for _, (cx, cy, w, h) in boxes):
+        return
+    for where, (cx, cy, w, h) in boxes:
+        if max(cx + w / 2, cy + h / 2) > 1.005:
+            raise malformed(where, _NO_CORNERS)
 
 
 def _read_image(
@@ -289,7 +296,5 @@ def _corners(values: Sequence[float], where: str) -> list[float]:
     if not (inner[1] > inner[0]).all():
         raise malformed(where, "a box with an area, in the image")
     if low.min() < -OVERSHOOT or high.max() > 1 + OVERSHOOT:
-        raise malformed(
-            where, "class, centre, width and height of a box in the image, not two corners"
-        )
+        raise malformed(where, _NO_CORNERS)
     return [*inner[0].tolist(), *inner[1].tolist()]

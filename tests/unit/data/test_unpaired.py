@@ -93,6 +93,20 @@ def test_what_has_no_partner_is_said(files, names, notes, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("difficult", "note"),
+    [
+        pytest.param([1, 1], "all 2 objects are marked difficult", id="all"),
+        pytest.param([0, 1], "1 of 2 objects are marked difficult", id="1"),
+    ],
+)
+def test_objects_that_are_set_aside_as_difficult_are_said(difficult, note):
+    before, cell, after = xml().partition(xml()[xml().index("<object>") : xml().index("</ann")])
+    cells = [cell.replace("<bndbox>", f"<difficult>{n}</difficult><bndbox>") for n in difficult]
+    files = VOC | {"Annotations/a.xml": before + "".join(cells) + after}
+    assert set_notes(open_zip(packed(files), "s.zip"), "all") == [f"{note}: they count neither way"]
+
+
+@pytest.mark.parametrize(
     "files",
     [
         pytest.param({k: v for k, v in VOC.items() if k.endswith("xml")}, id="voc"),
