@@ -137,6 +137,13 @@ def test_a_picture_without_labels_is_said_before_anything_runs(app: AppTest) -> 
     assert warned == ["1 of 2 pictures has no label file (b.png): counted as without cells."]
 
 
+def test_that_no_box_meets_a_label_is_said(app: AppTest, engine: Boxes) -> None:
+    files = yolo_files() | {"labels/test/a.txt": "1 0.95 0.95 0.05 0.05\n"}
+    give(show(app, TAB), packed(files))
+    evaluate(app)
+    assert any("meets any label" in item.value for item in app.warning)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
