@@ -9,13 +9,15 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, cast, get_args
+from pathlib import Path
+from typing import Any, ParamSpec, cast, get_args
 
 import typer
+from typer.core import TyperGroup
 
 from allcell import __version__
 from allcell.engines.opening import Runtime
-from allcell.errors import AllcellError
+from allcell.errors import AllcellError, DataError
 from allcell.settings import settings
 
 P = ParamSpec("P")
@@ -25,7 +27,21 @@ STOPPED, UNREAD = 130, 141
 DEVICE_HELP = "auto, cpu, cuda, intel-gpu or intel-npu."
 RUNTIME_HELP = "auto, onnx, openvino or torch; auto is what was measured to be fastest on this CPU."
 
+
+class _Commands(TyperGroup):
+    """Refuses empty arguments: an empty path would be the folder that the command runs in."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        for before, given in zip(["", *args], args, strict=False):
+            empty = not given or (given.startswith("--") and given.endswith("="))
+            name = (given or (before if before.startswith("-") else "an argument")).rstrip("=")
+            if empty and name != "--class":  # of a network's classes, "" is one to leave out
+                raise typer.BadParameter(f"{name} is empty; give a name, or leave it out")
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -96,6 +112,25 @@ def in_words(error: Exception) -> str:
         name = f"{os.fspath(error.filename)}: " if error.filename else ""
         return f"{name}{error.strerror}."
     return str(error)
+
+
+def check_target(path: Path, option: str) -> None:
+    """Check, before work that takes long, that a file can be written.
+
+    Args:
+        path: The file, which may exist.
+        option: By which it was named.
+
+    Raises:
+        DataError: If it is a folder, its folder is missing, or it may not be written there.
+    """
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise DataError(f"{path} is a folder.", f"Name a file: {option} FILE.")
+    if not folder.is_dir():
+        raise DataError(f"There is no folder for {path}.", f"Check {option}.")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise DataError(f"{path} may not be written.", f"Name another place: {option} FILE.")
 
 
 def runtime_named(name: str) -> Runtime:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from allcell.cli.base import DEVICE_HELP, app, default_device, default_model, explained, say
+from allcell.cli.base import (
+    DEVICE_HELP,
+    app,
+    check_target,
+    default_device,
+    default_model,
+    explained,
+    say,
+)
 from allcell.cli.labelled_set import read_set
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
 from allcell.data.labelled_sets import LABEL_FORMATS
@@ -20,7 +29,7 @@ from allcell.evaluation.laboratories import publish_laboratories, publish_left_o
 from allcell.evaluation.predictions import Setting, predict
 from allcell.evaluation.publish import answer, judge, publish
 from allcell.evaluation.published_sets import write
-from allcell.evaluation.results import EvaluationResult
+from allcell.evaluation.results import EvaluationResult, to_json
 from allcell.evaluation.scored import evaluate_all
 from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS
 from allcell.models.weights import read_manifest
@@ -106,14 +115,17 @@ def evaluate_command(
         typer.echo(laboratories_text(weights))
         return
 
+    # What is written is checked before the model runs, which takes minutes, not after.
     if save_as:
-        weights_to_write()  # fails before the model runs, not after
+        weights_to_write()
+    if predictions:
+        check_target(predictions, "--predictions")
 
     def progress(done: int, of: int) -> None:
         if done % 20 == 0 or done == of:
             say(f"{done} of {of} images")
 
-    name, split, images = read_set(data, split, mapping)
+    name, split, images, notes = read_set(data, split, mapping)
     if onnx is not None:
         detector, digest = open_user_model(onnx, classes)
         spec = detector.spec
@@ -139,15 +151,21 @@ def evaluate_command(
             checkpoint=checkpoint,
             on_image=progress,
         )
+    result = score(answers)
+    if result.unmet:
+        say(f"note: {result.unmet}")
+        notes.append(result.unmet)
+    # Of the set, not of the model: what is saved and published does not hold it. Printed before
+    # anything is written: a full disk does not take the scores with it.
+    noted = to_json({**asdict(result), "notes": notes})
+    typer.echo(noted if as_json else f"{_table(result)}\n{BOTH_APS}")
     if predictions:
         predictions.write_text(answers.to_json() + "\n", encoding="utf-8")
         say(f"wrote {predictions}")
-    result = score(answers)
     if save_as:
         name = f"{save_as}_{result.data}_{result.split}.json"
         write(weights_to_write() / "metrics" / name, result.to_json())
         say(f"saved in {name}")
-    typer.echo(result.to_json() if as_json else f"{_table(result)}\n{BOTH_APS}")
 
 
 @app.command("compare")
@@ -173,9 +191,8 @@ def compare_command(
         raise DataError("A model is named twice.", "Name each once.")
     if judges.issuperset(names):
         raise DataError("Whole-field models cannot be compared alone.", "Add a detector: --model.")
-    if not bundle.resolve().parent.is_dir():
-        raise DataError(f"There is no folder for {bundle}.", "Check --bundle.")
-    data_name, split, images = read_set(data, split, mapping)
+    check_target(bundle, "--bundle")
+    data_name, split, images, _ = read_set(data, split, mapping)
     answers, fields = [], []
     for name in names:
         say(f"{name} on {len(images)} images")
@@ -184,11 +201,14 @@ def compare_command(
         else:
             answers.append(answer(name, images, data_name, split, device=device))
     results, comparison = evaluate_all(answers, fields)
-    bundle.write_bytes(pack(answers, results, comparison, fields))
     _print_comparison(results, comparison)
     for judged in fields:
         right = judged.counts.accuracy
         typer.echo(f"{judged.model}: {right.k} of {right.n} fields classified correctly")
+    for result in results:
+        if result.unmet:
+            say(f"note: {result.unmet}")
+    bundle.write_bytes(pack(answers, results, comparison, fields))
 
 
 def _check(path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from allcell.cli.base import say
 from allcell.data.dataset import WHOLE, LabelledImage, check_pictures
-from allcell.data.labelled_sets import open_set, part_of, read_labelled
+from allcell.data.labelled_sets import open_set, part_of, read_labelled, set_notes
 from allcell.errors import DataError
 
 
 def read_set(
     data: Path, split: str, mapping: Sequence[str]
-) -> tuple[str, str, list[LabelledImage]]:
+) -> tuple[str, str, list[LabelledImage], list[str]]:
     """Read a part of a set, and check that all of its pictures can be decoded.
 
     Args:
@@ -22,7 +22,8 @@ def read_set(
         mapping: `theirs=ours` for each class.
 
     Returns:
-        The name of the set, that of the part as the set calls it, and the images.
+        The name of the set, that of the part as the set calls it, the images, and what is to be
+        known of them (see `set_notes`), which is also printed.
 
     Raises:
         DataError: If it is not a labelled set, or some of it is wrong.
@@ -35,11 +36,14 @@ def read_set(
         say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
     images = read_labelled(folder, part, mapping=targets)
     check_pictures(images)
+    notes = set_notes(folder, part)
     if not any(len(item.truth) for item in images):
-        say("there is no labelled cell: every box is a false alarm")
+        notes.append("there is no labelled cell: every box is a false alarm")
+    for note in notes:
+        say(f"note: {note}")
     # A ZIP is called as the folder was, a set named by its `data.yaml` as its folder is.
     path = data.resolve().parent if data.suffix in (".yaml", ".yml") else data.resolve()
-    return path.name if path.is_dir() else path.stem, part, images
+    return path.name if path.is_dir() else path.stem, part, images, notes
 
 
 def _mapping(pairs: Sequence[str]) -> dict[str, str | None]:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from allcell.data.class_names import IGNORED, class_targets
-from allcell.data.coco_file import MAX_BYTES, LabelledBox, malformed_coco, read_annotations
+from allcell.data.coco_file import (
+    MAX_BYTES,
+    Annotations,
+    LabelledBox,
+    malformed_coco,
+    read_annotations,
+)
 from allcell.data.dataset import (
     WHOLE,
     LabelledImage,
@@ -17,6 +24,12 @@ from allcell.data.dataset import (
     picture_size_px,
 )
 from allcell.data.folders import ANNOTATED, Tree, inside, read_words
+from allcell.data.unpaired import (
+    PictureMissingError,
+    left_out_labels,
+    left_out_pictures,
+    pictures_in,
+)
 from allcell.data.zipped import DataPath, shown, size_bytes
 from allcell.errors import DataError
 
@@ -81,7 +94,26 @@ def coco_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     Raises:
         DataError: If the annotation file is missing or malformed.
     """
-    return read_annotations(_annotation_file(data_dir, split), data_dir).counts()
+    return _paired(data_dir, split).content.counts()
+
+
+def coco_notes(data_dir: DataPath, split: str) -> list[str]:
+    """What is to be known of a split's pictures without labels, and labels without a picture.
+
+    Raises:
+        DataError: As in `read_coco`.
+    """
+    paired = _paired(data_dir, split)
+    known = {image for image, _ in paired.pictures.values()}
+    # Pictures of a set's parts may share one folder.
+    whole = paired.path == find_coco(data_dir, WHOLE)
+    folders = [data_dir] if whole else [data_dir / "images" / split, data_dir / split]
+    there = pictures_in(folders)
+    bare = [name for path, name in there.items() if path not in known]
+    return [
+        *left_out_pictures(bare, len(there)),
+        *left_out_labels(paired.missing, len(known) + len(paired.missing)),
+    ]
 
 
 def read_coco(
@@ -95,7 +127,8 @@ def read_coco(
 
     Image files are looked for next to the annotation file and in `images/<split>`, `<split>`,
     `images` and the folder itself, at last by their name alone in all of it. A crowd (`iscrowd`)
-    counts neither for nor against a model.
+    counts neither for nor against a model. What is said of a picture that is not there is left out,
+    as `coco_notes` says.
 
     Args:
         data_dir: Folder of the data set; its annotation file is where `find_coco` looks.
@@ -107,22 +140,20 @@ def read_coco(
         The images in order of their names.
 
     Raises:
-        DataError: If the annotation file is missing or malformed, an image is missing or a category
-            is not mapped.
+        DataError: If the annotation file is missing or malformed, all images are missing or a
+            category is not mapped.
     """
-    path = _annotation_file(data_dir, split)
-    content = read_annotations(path, data_dir)
+    paired = _paired(data_dir, split)
+    path, content = paired.path, paired.content
     names = list(content.counts())
     targets = dict(zip(names, class_targets(names, mapping), strict=True))
-    boxes: dict[str, list[LabelledBox]] = {number: [] for number in content.images}
+    boxes: dict[str, list[LabelledBox]] = {number: [] for number in paired.pictures}
     for box in content.boxes:
         boxes[box.image].append(box)
-    pictures = _NamedPictures(path, split, data_dir)
     images = []
     owners: dict[DataPath, str] = {}
     for done, (number, rows) in enumerate(boxes.items(), 1):
-        listed = content.images[number]
-        image, called = pictures.find(listed.name)
+        image, called = paired.pictures[number]
         if (other := owners.setdefault(image, number)) != number:
             raise malformed_coco(
                 path,
@@ -130,7 +161,7 @@ def read_coco(
                 "List each file once, with all of its annotations.",
             )
         size = picture_size_px(image)
-        check_said_size(listed.size_px, size, shown(image, data_dir))
+        check_said_size(content.images[number].size_px, size, shown(image, data_dir))
         cells = []
         for box in rows:
             where = f"{path.name}, {box.where}, {shown(image, data_dir)}"
@@ -143,6 +174,33 @@ def read_coco(
     if not images:
         raise DataError(f"{path.name} names no image.", "Check --data and --split.")
     return sorted(images, key=lambda item: item.path.name)
+
+
+@dataclass(frozen=True)
+class _Paired:
+    """An annotation file without what it says of pictures that are not there; those, by name."""
+
+    path: DataPath
+    content: Annotations
+    pictures: dict[str, tuple[DataPath, str]]
+    missing: list[str]
+
+
+def _paired(data_dir: DataPath, split: str) -> _Paired:
+    path = _annotation_file(data_dir, split)
+    content = read_annotations(path, data_dir)
+    places = _NamedPictures(path, split, data_dir)
+    pictures: dict[str, tuple[DataPath, str]] = {}
+    missing: dict[str, PictureMissingError] = {}
+    for number, listed in content.images.items():
+        try:
+            pictures[number] = places.find(listed.name)
+        except PictureMissingError as error:
+            missing[listed.name] = error
+    if missing and not pictures:
+        raise next(iter(missing.values()))
+    boxes = [box for box in content.boxes if box.image in pictures]
+    return _Paired(path, replace(content, boxes=boxes), pictures, list(missing))
 
 
 def _annotation_file(data_dir: DataPath, split: str) -> DataPath:
@@ -187,7 +245,7 @@ class _NamedPictures:
                 return near, near.stem
         last = "".join(c if c.isprintable() else "?" for c in plain.rpartition("/")[2][-80:])
         drawn_on = (self._data_dir / ANNOTATED).is_dir()
-        raise DataError(
+        raise PictureMissingError(
             f"The image {last} is not in {self._data_dir.name}.",
             "Put it in images/ or next to the labels."
             + f" Those in {ANNOTATED}/ do not count: boxes are drawn on them." * drawn_on,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from allcell.data.dataset import is_turned
 from allcell.data.folders import read_words
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
@@ -91,15 +92,21 @@ def read_annotations(path: DataPath, data_dir: DataPath) -> Annotations:
         content = json.loads(read_words(path, data_dir), object_pairs_hook=_object)
         if isinstance(content, list):
             raise ValueError("it is a list, as results are, not labels")
-        return Annotations(
-            dict(_named(content, "categories", "category", "name")),
-            _images(content),
-            list(_boxes(content)),
-        )
+        boxes = list(_boxes(content))
+        categories = dict(_named(content, "categories", "category", "name"))
+        images = _images(content)
     # The last: lists nested too deeply.
     except (ValueError, RecursionError) as error:
         words = str(error)[:300] if isinstance(error, ValueError) else "nested too deeply"
         raise malformed_coco(path, words) from error
+    if boxes and all(max(box.corners) <= 1 for box in boxes):
+        raise malformed_coco(
+            path,
+            "all its boxes lie within 1 pixel: they seem to be fractions of the picture",
+            "Write them in pixels: x and width times the picture's width, y and height times its "
+            "height.",
+        )
+    return Annotations(categories, images, boxes)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -173,6 +180,10 @@ def _boxes(content: Any) -> Iterable[LabelledBox]:
             raise ValueError(f"{where} is of image {image}, which is not among them")
         if category not in categories:
             raise ValueError(f"{where} is of category {category}, which is not among them")
+        said = item.get("attributes")
+        degrees = said.get("rotation") if isinstance(said, dict) else None
+        if is_turned(degrees):
+            raise ValueError(f"{where} is turned by {str(degrees)[:20]} degrees, expected upright")
         bbox = item.get("bbox") or _around(item.get("segmentation"))
         corners = _corners(_field(item, "bbox", where) if bbox is None else bbox, where)
         yield LabelledBox(where, image, category, _is_crowd(item.get("iscrowd"), where), corners)

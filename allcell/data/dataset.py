@@ -137,6 +137,19 @@ def cut_to_picture(
     return [float(value) for value in inside]
 
 
+def is_turned(degrees: object) -> bool:
+    """Whether a labelling program turned a box, so that its sides are not the picture's.
+
+    Args:
+        degrees: What it says, a number or text; anything else is no turn.
+    """
+    try:
+        angle = float(str(degrees)) % 180
+    except ValueError:
+        return False
+    return min(angle, 180 - angle) > 1
+
+
 def check_said_size(said: tuple[int, int] | None, size: tuple[int, int], where: str) -> None:
     """Refuse labels that were made on a picture of another size: none of their boxes would fit.
 

@@ -112,6 +112,21 @@ class Tree:
                 return self._only(found, name)
         return None
 
+    def find_end(self, name: str) -> DataPath | None:
+        """A file by a path that may begin outside the folder: by as much of its end as is there.
+
+        Args:
+            name: Path, also of another computer.
+
+        Raises:
+            DataError: If several files fit equally.
+        """
+        parts = name.replace("\\", "/").split("/")
+        for first in range(len(parts)):
+            if found := self.find("/".join(parts[first:])):
+                return found
+        return self.find_anywhere(name)
+
     def _only(self, found: list[str], name: str) -> DataPath:
         if len(found) > 1:
             raise DataError(

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from allcell.data.coco import coco_counts, coco_splits, is_coco, read_coco
+from allcell.data.coco import coco_counts, coco_notes, coco_splits, is_coco, read_coco
 from allcell.data.dataset import WHOLE, LabelledImage, OnImage
 from allcell.data.folders import inside
-from allcell.data.voc import is_voc, read_voc, voc_counts, voc_splits
-from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_splits
+from allcell.data.voc import is_voc, read_voc, voc_counts, voc_notes, voc_splits
+from allcell.data.yolo_parts import PART_NAMES, unnamed_labels, yolo_splits
+from allcell.data.yolo_sets import is_yolo, read_yolo, yolo_counts, yolo_notes
+from allcell.data.zip_names import ZIP_START
 from allcell.data.zipped import DataPath, ZipLimits, open_zip, shown
 from allcell.errors import DataError
 from allcell.text.words import in_words
@@ -45,6 +47,7 @@ class LabelFormat:
             folder is not of this format.
         read: Reads one split.
         counts: Number of labelled cells of each class in one split, by the set's own class names.
+        notes: What is to be known of one split's pictures without labels, and the reverse.
     """
 
     name: str
@@ -53,6 +56,7 @@ class LabelFormat:
     splits: Callable[[DataPath], set[str] | None]
     read: Reader
     counts: Callable[[DataPath, str], dict[str, int]]
+    notes: Callable[[DataPath, str], list[str]] = lambda data_dir, split: []
 
 
 #: The first one that recognises a folder reads it.
@@ -64,6 +68,7 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         splits=yolo_splits,
         read=read_yolo,
         counts=yolo_counts,
+        notes=yolo_notes,
     ),
     LabelFormat(
         name="COCO",
@@ -72,22 +77,17 @@ LABEL_FORMATS: tuple[LabelFormat, ...] = (
         splits=coco_splits,
         read=read_coco,
         counts=coco_counts,
+        notes=coco_notes,
     ),
     LabelFormat(
         name="Pascal VOC",
-        layout="Annotations/*.xml, JPEGImages/",
+        layout="Annotations/*.xml or beside each picture, JPEGImages/",
         recognise=is_voc,
         splits=voc_splits,
         read=read_voc,
         counts=voc_counts,
+        notes=voc_notes,
     ),
-)
-
-#: Names of the same part of a set.
-_SAME_PART = (
-    ("train", "training"),
-    ("val", "valid", "validation"),
-    ("test", "testing"),
 )
 
 #: What can be read, as a sentence lists it.
@@ -154,7 +154,8 @@ def open_set(path: Path) -> DataPath:
     limits = ZipLimits.from_settings()
     with path.open("rb") as file:
         content = file.read(limits.max_bytes + 1)
-    if not zipfile.is_zipfile(io.BytesIO(content)) and len(content) <= limits.max_bytes:
+    seems_zip = content.startswith(ZIP_START) or zipfile.is_zipfile(io.BytesIO(content))
+    if not seems_zip and len(content) <= limits.max_bytes:
         raise DataError(
             f"{path.name} is neither a folder nor a ZIP.",
             "Name the folder that holds pictures and labels, or a ZIP of it.",
@@ -225,6 +226,19 @@ def class_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     return known.counts(data_dir, part)
 
 
+def set_notes(data_dir: DataPath, split: str) -> list[str]:
+    """What a reader of scores must know of a split: pictures without labels, and the reverse.
+
+    Returns:
+        Sentences without a full stop; none if every picture has labels and all labels a picture.
+
+    Raises:
+        DataError: As in `class_counts`.
+    """
+    known, part = _format_of(data_dir, split)
+    return known.notes(data_dir, part)
+
+
 def _recognised(data_dir: DataPath) -> tuple[LabelFormat, set[str]]:
     """The format of a set, and its parts."""
     for known in LABEL_FORMATS:
@@ -237,6 +251,11 @@ def _recognised(data_dir: DataPath) -> tuple[LabelFormat, set[str]]:
                 "but not all of it is there.",
                 _what_is_read(),
             )
+    if label := unnamed_labels(data_dir):
+        raise DataError(
+            f"{shown(data_dir, data_dir)}: label files found ({label.name}), but no class names.",
+            "Add classes.txt: one name a line, that of class 0 first.",
+        )
     raise DataError(f"{shown(data_dir, data_dir)} holds no labelled set.", _what_is_read())
 
 
@@ -256,7 +275,7 @@ def _format_of(data_dir: DataPath, split: str) -> tuple[LabelFormat, str]:
         return known, split
     if parts == {WHOLE}:
         return known, WHOLE
-    wanted = next((same for same in _SAME_PART if split.lower() in same), (split.lower(),))
+    wanted = next((same for same in PART_NAMES if split.lower() in same), (split.lower(),))
     found = [part for part in parts if part.lower() in wanted]
     if len(found) != 1:
         there = sorted(parts)

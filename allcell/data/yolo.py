@@ -78,7 +78,8 @@ def find_names(data_dir: DataPath) -> DataPath | None:
     """The file that names a YOLO set's classes.
 
     `data.yaml`, or the only one of such a suffix; without one, the list that labelling programs
-    write, one name a line: `classes.txt`, maybe in `labels`, or `obj.names`.
+    write, one name a line: `classes.txt` or `obj.names`, maybe in `labels`, `labels.txt`, or
+    `_darknet.labels`, maybe in the folder of a part.
 
     Args:
         data_dir: Folder of the set.
@@ -97,52 +98,26 @@ def find_names(data_dir: DataPath) -> DataPath | None:
 
 def _name_lists(data_dir: DataPath) -> list[DataPath]:
     folders = (data_dir, child(data_dir, "labels"))
-    lists = (child(folder, name) for folder in folders for name in ("classes.txt", "obj.names"))
+    lists = [child(folder, name) for folder in folders for name in ("classes.txt", "obj.names")]
+    # make-sense's, which could also be labels, and Roboflow's, one in each part.
+    lists += [path for path in [child(data_dir, "labels.txt")] if not holds_labels(path, data_dir)]
+    parts = [data_dir, *(path for path in inside(data_dir) if path.is_dir())]
+    lists += [child(folder, "_darknet.labels") for folder in parts]
     return [path for path in lists if path.is_file()]
 
 
-def listed_pictures(data_dir: DataPath, split: str) -> list[tuple[str, str]] | None:
-    """The pictures of a split whose `data.yaml` names a text with one picture a line.
+def read_entries(data_dir: DataPath) -> dict[str, Any]:
+    """What the file that `find_names` finds says, by its own keys; empty if it says nothing.
 
     Args:
         data_dir: Folder of the set.
-        split: Name of the split.
-
-    Returns:
-        For each, file and line for messages, and the picture's path as it stands there; None if
-        the split is no such list.
 
     Raises:
         DataError: As in `read_class_names`.
     """
-    path = _split_lists(data_dir).get(split)
-    if path is None:
-        return None
-    lines = enumerate(read_words(path, data_dir).splitlines(), 1)
-    return [
-        (f"{shown(path, data_dir)}, line {n}", line.strip()) for n, line in lines if line.strip()
-    ]
-
-
-def listed_splits(data_dir: DataPath) -> set[str]:
-    """The splits that `listed_pictures` can list; none if `data.yaml` cannot be read."""
-    try:
-        return set(_split_lists(data_dir))
-    except DataError:
-        return set()
-
-
-def _split_lists(data_dir: DataPath) -> dict[str, DataPath]:
     content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
     said = content if isinstance(content, dict) else {}
-    found = {}
-    for split, name in said.items():
-        if isinstance(split, str) and isinstance(name, str) and name.lower().endswith(".txt"):
-            # Often with the place where the set once lay; the list is in the set's own folder.
-            path = child(data_dir, name.replace("\\", "/").rpartition("/")[2])
-            if path.is_file():
-                found[split] = path
-    return found
+    return {key: value for key, value in said.items() if isinstance(key, str)}
 
 
 def has_key_points(data_dir: DataPath) -> bool:
@@ -151,8 +126,7 @@ def has_key_points(data_dir: DataPath) -> bool:
     Raises:
         DataError: As in `read_class_names`.
     """
-    content = _content(find_names(data_dir) or data_dir / "data.yaml", data_dir)
-    return isinstance(content, dict) and "kpt_shape" in content
+    return "kpt_shape" in read_entries(data_dir)
 
 
 def read_class_names(data_dir: DataPath) -> list[str]:
@@ -169,6 +143,7 @@ def read_class_names(data_dir: DataPath) -> list[str]:
     content = _content(path, data_dir)
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
+        _refuse_other_start(names, where)
         names = _in_order(names)
     if not isinstance(names, list) or not names:
         raise DataError(
@@ -212,6 +187,15 @@ def _content(path: DataPath, data_dir: DataPath) -> Any:
         ) from error
 
 
+def _refuse_other_start(names: Mapping[object, object], where: str) -> None:
+    numbers = sorted(int(str(key)) for key in names if str(key).isdecimal() and len(str(key)) < 10)
+    if numbers and len(numbers) == len(names) and numbers == [n + 1 for n in range(len(names))]:
+        raise DataError(
+            f"{where} numbers its classes from 1 to {len(names)}; YOLO numbers them from 0.",
+            "Number them from 0, and see that the labels do too: the first number of each line.",
+        )
+
+
 def _in_order(names: Mapping[object, object]) -> list[object] | None:
     """The names of a table whose keys are the numbers 0, 1, ..., maybe in quotes; else None."""
     numbered: dict[object, object] = {
@@ -228,6 +212,21 @@ def _is_name(name: object) -> bool:
         # YAML makes a bool of an unquoted `no`.
         return not isinstance(name, bool) and abs(name) < 10**MAX_NAME_CHARS
     return isinstance(name, str) and len(name) <= MAX_NAME_CHARS
+
+
+def holds_labels(path: DataPath, data_dir: DataPath) -> bool:
+    """Whether a text holds labels; beside them may lie lists of classes or of files.
+
+    Args:
+        path: A file, which may be missing.
+        data_dir: Folder of its set.
+    """
+    if not path.name.lower().endswith(".txt") or not path.is_file():
+        return False
+    try:
+        return any(len(values) >= 5 for _, values in label_lines(path, data_dir))
+    except DataError:
+        return False
 
 
 def label_lines(path: DataPath | None, data_dir: DataPath) -> Iterator[tuple[str, list[float]]]:

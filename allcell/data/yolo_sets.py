@@ -14,22 +14,22 @@ import numpy.typing as npt
 from allcell.data.class_names import IGNORED, class_targets
 from allcell.data.dataset import (
     OVERSHOOT,
-    WHOLE,
     LabelledImage,
     OnImage,
     labelled,
     picture_size_px,
 )
-from allcell.data.folders import Tree, child, inside
+from allcell.data.folders import Tree, child
+from allcell.data.unpaired import counted_as_empty, left_out_labels
 from allcell.data.yolo import (
     find_names,
     has_key_points,
+    holds_labels,
     label_lines,
-    listed_pictures,
-    listed_splits,
     malformed,
     read_class_names,
 )
+from allcell.data.yolo_parts import Place, listed_pictures, said_otherwise, yolo_places
 from allcell.data.zipped import DataPath, shown
 from allcell.errors import DataError
 from allcell.imaging.images import SUFFIXES, SUPPORTED
@@ -37,14 +37,16 @@ from allcell.models.registry import CLASSES
 
 #: File and line, class, and fractions of one cell in a label file.
 _LabelRow: TypeAlias = tuple[str, int, list[float]]
+_NO_CORNERS = "class, centre, width and height of a box in the image, not two corners"
 
 
 @dataclass(frozen=True)
 class _Picture:
-    """One picture of a set: its file, its path in its folder without suffix, its labels if any."""
+    """One picture of a set: file, path in its folder without suffix, name in results, labels."""
 
     path: DataPath
     stem: str
+    called: str
     labels: DataPath | None
 
 
@@ -57,7 +59,8 @@ def read_yolo(
 ) -> list[LabelledImage]:
     """Read one split of a YOLO folder.
 
-    The folder holds `data.yaml` (`names:`), `images/<split>/*`, `labels/<split>/<stem>.txt` (one
+    The folder holds `data.yaml` (`names:`, and where each split lies if it says so; see
+    `yolo_parts.yolo_places`), `images/<split>/*`, `labels/<split>/<stem>.txt` (one
     line per cell: class cx cy w h, maybe with a confidence, or class and a polygon, in fractions of
     the image; an image without such a file has no cells), and optionally
     `ignore/<split>/<stem>.txt` (cx cy w h) and `xyc/<stem>.xyc` (x y in pixels). Images and labels
@@ -80,24 +83,26 @@ def read_yolo(
         DataError: If a folder or file is missing or malformed, or a class is not mapped.
         ImageError: If an image cannot be read.
     """
-    images, labels = yolo_folders(data_dir, split)
-    for folder in (images, labels):
+    places = yolo_places(data_dir, split)
+    for folder in (folder for place in places for folder in (place.images, place.labels)):
         if not folder.is_dir():
             raise DataError(
                 f"There is no folder {shown(folder, data_dir)}.",
                 "A YOLO data set has images/<split> and labels/<split>; check --data and --split.",
             )
     names, bare = read_class_names(data_dir), has_key_points(data_dir)
-    pictures = _pictures(images, labels, data_dir, split)
+    pictures = _pictures(places, data_dir, split)
     if not pictures:
         raise DataError(
-            f"There is no image in {shown(images, data_dir)}.", "Check --data and --split."
+            f"There is no image in {shown(places[0].images, data_dir)}.",
+            "Check --data and --split.",
         )
     cells = []
     for picture in pictures:
         if on_image:
             on_image(0, len(pictures))
         cells.append(list(_cells(picture.labels, data_dir, len(names), bare)))
+    _refuse_corners([row for rows in cells for row in rows])
     used = sorted({class_id for rows in cells for _, class_id, _ in rows})
     wanted = class_targets([names[class_id] for class_id in used], mapping)
     targets = dict(zip(used, wanted, strict=True))
@@ -118,40 +123,6 @@ def is_yolo(data_dir: DataPath, split: str) -> bool:
     return find_names(data_dir) is not None
 
 
-def yolo_splits(data_dir: DataPath) -> set[str] | None:
-    """The splits that have labels, `WHOLE` if the set is not divided; None if it is not YOLO."""
-    if not is_yolo(data_dir, WHOLE):
-        return None
-    folders = (*inside(data_dir), *inside(child(data_dir, "images")))
-    names = {path.name for path in folders if path.is_dir()}
-    found = {n for n in names if all(folder.is_dir() for folder in yolo_folders(data_dir, n))}
-    images, labels = yolo_folders(data_dir, WHOLE)
-    if found or not (images.is_dir() and labels.is_dir()):
-        return found
-    return listed_splits(data_dir) or ({WHOLE} if inside(labels) else set())
-
-
-def _is_mixed(folder: DataPath) -> bool:
-    """Whether pictures lie in a folder with their labels beside them, as darknet has it."""
-    names = {path.name.lower() for path in inside(folder)}
-    stems = {name.removesuffix(".txt") for name in names if name.endswith(".txt")}
-    return any(name.endswith(SUFFIXES) and name.rpartition(".")[0] in stems for name in names)
-
-
-def yolo_folders(data_dir: DataPath, split: str) -> tuple[DataPath, DataPath]:
-    """Folders of one split's images and labels, where the usual tools put them; may be missing."""
-    images, labels = child(data_dir, "images"), child(data_dir, "labels")
-    if (images / split).is_dir():
-        return images / split, labels / split
-    if child(data_dir / split, "images").is_dir():
-        return child(data_dir / split, "images"), child(data_dir / split, "labels")
-    mixed = data_dir if split == WHOLE else data_dir / split
-    if not images.is_dir() and _is_mixed(mixed):
-        return mixed, mixed
-    whole = split == WHOLE or split in listed_splits(data_dir)
-    return (images, labels) if whole else (images / split, labels / split)
-
-
 def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
     """Number of boxes of each class that has any in one split, by the folder's class names.
 
@@ -159,25 +130,60 @@ def yolo_counts(data_dir: DataPath, split: str) -> dict[str, int]:
         DataError: If a file is missing or malformed.
     """
     names, bare = read_class_names(data_dir), has_key_points(data_dir)
-    images, labels = yolo_folders(data_dir, split)
-    if not (images.is_dir() and labels.is_dir()):
+    places = yolo_places(data_dir, split)
+    if not all(place.images.is_dir() and place.labels.is_dir() for place in places):
         return {}
     # By name: two classes may have the same.
     counts = Counter(
         names[class_id]
-        for picture in _pictures(images, labels, data_dir, split)
+        for picture in _pictures(places, data_dir, split)
         for _, class_id, _ in _cells(picture.labels, data_dir, len(names), bare)
     )
     return {name: counts[name] for name in dict.fromkeys(names) if counts[name]}
 
 
-def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath, split: str) -> list[_Picture]:
-    """The pictures of a folder by name, each with its labels.
+def yolo_notes(data_dir: DataPath, split: str) -> list[str]:
+    """What is to be known of a split's pictures without labels, and labels without a picture.
+
+    Also where `data.yaml` put the split, if a folder of its name is there too.
+
+    Raises:
+        DataError: As in `read_yolo`.
+    """
+    places = yolo_places(data_dir, split)
+    pictures = _pictures(places, data_dir, split)
+    lonely = [path.name for place in places for path in _pair(place, data_dir)[1]]
+    bare = [picture.path.name for picture in pictures if picture.labels is None]
+    return [
+        *said_otherwise(data_dir, split, places),
+        *counted_as_empty(bare, len(pictures)),
+        *left_out_labels(lonely, len(pictures) - len(bare) + len(lonely)),
+    ]
+
+
+def _pictures(places: Sequence[Place], data_dir: DataPath, split: str) -> list[_Picture]:
+    """The pictures of a part by name, each with its labels.
 
     Raises:
         DataError: If it is not clear which labels are whose.
     """
-    texts, shots = Tree(labels), Tree(images)
+    found = [picture for place in places for picture in _pair(place, data_dir)[0]]
+    listed = listed_pictures(data_dir, split)
+    if listed is None:
+        return found
+    shots = [Tree(place.images) for place in places]
+    chosen = set()
+    for where, name in listed:
+        image = next((near for tree in shots if (near := tree.find_end(name))), None)
+        if image is None:
+            raise malformed(where, f"a picture in {shown(places[0].images, data_dir)}, not {name}")
+        chosen.add(image)
+    return [picture for picture in found if picture.path in chosen]
+
+
+def _pair(place: Place, data_dir: DataPath) -> tuple[list[_Picture], list[DataPath]]:
+    """The pictures of a place, each with its labels, and the labels that belong to none."""
+    texts, shots = Tree(place.labels), Tree(place.images)
     found: list[_Picture] = []
     owners: dict[DataPath, DataPath] = {}
     other: dict[DataPath, DataPath | None] = {}
@@ -194,7 +200,7 @@ def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath, split: str
                 f"{shown(own, data_dir)}.",
                 "Keep one of the two, or give them names of their own.",
             )
-        found.append(_Picture(path, stem, own))
+        found.append(_Picture(path, stem, f"{place.before}{stem}", own))
     if strange := next((path for path, own in other.items() if own not in owners), None):
         raise DataError(
             f"{shown(strange, data_dir)} has labels, but is not a kind of picture that is read.",
@@ -202,34 +208,15 @@ def _pictures(images: DataPath, labels: DataPath, data_dir: DataPath, split: str
         )
     bare = next((picture for picture in found if picture.labels is None), None)
     left = (path for path in texts.files.values() if path not in owners)
-    lonely = next((path for path in left if _holds_labels(path, data_dir)), None)
+    lonely = [path for path in left if holds_labels(path, data_dir)]
     # Either alone is usual: a picture without a cell, labels of a picture that was taken out.
-    if bare is not None and lonely is not None:
+    if bare is not None and lonely:
         raise DataError(
-            f"{shown(lonely, data_dir)} belongs to no picture, and {shown(bare.path, data_dir)} "
+            f"{shown(lonely[0], data_dir)} belongs to no picture, and {shown(bare.path, data_dir)} "
             "has no labels.",
             "Give labels the name and the folder of their picture, and take out those without one.",
         )
-    listed = None if images.name == split else listed_pictures(data_dir, split)
-    if listed is None:
-        return found
-    chosen = set()
-    for where, name in listed:
-        image = shots.find_anywhere(name)
-        if image is None:
-            raise malformed(where, f"a picture in {shown(images, data_dir)}, not {name}")
-        chosen.add(image)
-    return [picture for picture in found if picture.path in chosen]
-
-
-def _holds_labels(path: DataPath, data_dir: DataPath) -> bool:
-    """Whether a text holds labels; beside them may lie lists of classes or of files."""
-    if not path.name.lower().endswith(".txt"):
-        return False
-    try:
-        return any(len(values) >= 5 for _, values in label_lines(path, data_dir))
-    except DataError:
-        return False
+    return found, lonely
 
 
 def _cells(
@@ -244,6 +231,20 @@ def _cells(
         if values[0] not in range(classes):
             raise malformed(where, f"a class from 0 to {classes - 1}")
         yield where, int(values[0]), values[1:5] if sixth else values[1:]
+
+
+def _refuse_corners(rows: Sequence[_LabelRow]) -> None:
+    """Refuse a part whose boxes are two corners each: they would be cells of other sizes elsewhere.
+
+    Then the second number exceeds the first in all, and some reach beyond their picture if they are
+    read as centre and size.
+    """
+    boxes = [(where, values) for where, _, values in rows if len(values) == 4]
+    if len(boxes) < 2 or any(w <= cx or h <= cy for _, (cx, cy, w, h) in boxes):
+        return
+    for where, (cx, cy, w, h) in boxes:
+        if max(cx + w / 2, cy + h / 2) > 1.005:
+            raise malformed(where, _NO_CORNERS)
 
 
 def _read_image(
@@ -277,7 +278,7 @@ def _read_image(
         picture.path,
         [(name, (np.array(box) * size).tolist()) for name, rows in boxes.items() for box in rows],
         points,
-        name=picture.stem,
+        name=picture.called,
     )
 
 
@@ -291,7 +292,9 @@ def _corners(values: Sequence[float], where: str) -> list[float]:
     else:
         points = numbers.reshape(-1, 2)
         low, high = points.min(axis=0), points.max(axis=0)
-    low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
-    if not (high > low).all():
+    inner = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    if not (inner[1] > inner[0]).all():
         raise malformed(where, "a box with an area, in the image")
-    return [*low.tolist(), *high.tolist()]
+    if low.min() < -OVERSHOOT or high.max() > 1 + OVERSHOOT:
+        raise malformed(where, _NO_CORNERS)
+    return [*inner[0].tolist(), *inner[1].tolist()]

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from allcell.errors import DataError
 
+#: A ZIP's beginning, whole or cut off, and that of its end, of so many bytes at least.
+ZIP_START, _ZIP_END, _END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
+AGAIN = "Pack the folder of the set again with your computer's usual tool."
 _PC = "cp437"
 _UTF_8_FLAG = 0x800
 #: What names may be coded in: macOS and Linux; Windows in Japan, the West, China and Russia.
@@ -68,7 +71,7 @@ def path_of(entry: zipfile.ZipInfo, page: str, archive: str) -> str:
     if ".." in parts or "\0" in name or (parts and name[0] in "\\/") or _DRIVE.match(name):
         raise DataError(
             f"{archive}: {name!r} is a name that could lead out of the set.",
-            "Pack the folder of the set again with your computer's usual tool.",
+            AGAIN,
         )
     return "/".join(parts)
 
@@ -92,3 +95,17 @@ def misread(name: str, page: str) -> Iterator[str]:
             yield name.encode(written).decode(page)
         except UnicodeError:
             continue
+
+
+def no_zip(content: bytes, name: str, reason: str) -> DataError:
+    """The error for content that is no ZIP, or the beginning of one.
+
+    Args:
+        content: Its bytes.
+        name: What messages call it.
+        reason: Why it cannot be read.
+    """
+    end = content.rfind(_ZIP_END)
+    if content.startswith(ZIP_START) and (end < 0 or end + _END_BYTES > len(content)):
+        return DataError(f"{name} is incomplete: its end is missing.", "Copy it again.")
+    return DataError(f"{name} is not a ZIP that can be read ({reason}).", AGAIN)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeAlias
 
-from allcell.data.zip_names import code_page, is_folder, misread, path_of
+from allcell.data.zip_names import AGAIN, code_page, is_folder, misread, no_zip, path_of
 from allcell.errors import DataError
 from allcell.settings import settings
 
@@ -29,7 +29,6 @@ MAX_DEPTH = 32
 #: Most bytes of an archive's own directory per file: it should hold paths, not texts.
 _DIRECTORY_BYTES_A_FILE = 512
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_AGAIN = "Pack the folder of the set again with your computer's usual tool."
 _SMALLER = "Leave out what is not needed, or unpack it: `python -m allcell evaluate --data FOLDER`."
 
 
@@ -158,9 +157,9 @@ class ZipPath:
                 # Up to the size that was checked: an archive may lie about it.
                 content = file.read(entry.file_size) if entry.file_size else b""
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-            raise DataError(f"{self} is damaged ({type(error).__name__}).", _AGAIN) from error
+            raise DataError(f"{self} is damaged ({type(error).__name__}).", AGAIN) from error
         if len(content) != entry.file_size:
-            raise DataError(f"{self} is damaged: it is shorter than it says.", _AGAIN)
+            raise DataError(f"{self} is damaged: it is shorter than it says.", AGAIN)
         return content
 
     def read_text(self, encoding: str = "utf-8") -> str:
@@ -224,7 +223,7 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
     try:
         file = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        raise DataError(f"{name} is not a ZIP that can be read ({error}).", _AGAIN) from error
+        raise no_zip(content, name, str(error)) from error
     entries = file.infolist()
     if len(entries) > limits.max_files:
         raise _too_many(name, limits)
@@ -241,7 +240,7 @@ def open_zip(content: bytes, name: str, limits: ZipLimits | None = None) -> ZipP
             parent = "" if str(child.parent) == "." else str(child.parent)
             folders.setdefault(parent, {})[child.name] = None
     if both := sorted(files.keys() & folders.keys()):
-        raise DataError(f"{name}: {both[0]} is both a file and a folder.", _AGAIN)
+        raise DataError(f"{name}: {both[0]} is both a file and a folder.", AGAIN)
     return ZipPath(Archive(name, file, files, folders, page))
 
 
@@ -265,10 +264,10 @@ def _check(named: list[tuple[str, zipfile.ZipInfo]], name: str, limits: ZipLimit
     for path, entry in named:
         mode, where = entry.external_attr >> 16, f"{name}: {path!r}"
         if path.count("/") >= MAX_DEPTH:
-            raise DataError(f"{name} holds folders more than {MAX_DEPTH} deep.", _AGAIN)
+            raise DataError(f"{name} holds folders more than {MAX_DEPTH} deep.", AGAIN)
         # A folder may be listed twice, by merging, without a doubt about what is in it.
         if path in seen and not is_folder(entry):
-            raise DataError(f"{where} is in it twice.", _AGAIN)
+            raise DataError(f"{where} is in it twice.", AGAIN)
         seen.add(path)
         if stat.S_ISLNK(mode):
             raise DataError(f"{where} is a link.", "Put the file itself in its place.")
@@ -286,7 +285,7 @@ def _check(named: list[tuple[str, zipfile.ZipInfo]], name: str, limits: ZipLimit
         if entry.file_size > max(_SMALL_BYTES, MAX_RATIO * entry.compress_size):
             raise DataError(
                 f"{where} is compressed more than {MAX_RATIO}-fold, unlike any image or label.",
-                _AGAIN,
+                AGAIN,
             )
 
 

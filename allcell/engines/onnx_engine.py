@@ -41,12 +41,14 @@ class Signature:
         input_shape: Four axes.
         output_type: Of the first output.
         output_shape: Of the first output, as far as the graph states it.
+        outputs: Names and shapes of all outputs, likewise.
     """
 
     input_type: str
     input_shape: tuple[int | str | None, ...]
     output_type: str
     output_shape: tuple[int | str | None, ...]
+    outputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
 
 
 class OnnxEngine:
@@ -106,7 +108,11 @@ class OnnxEngine:
         self._input = inputs[0].name
         self._output = outputs[0].name
         self.signature = Signature(
-            inputs[0].type, tuple(inputs[0].shape), outputs[0].type, tuple(outputs[0].shape)
+            inputs[0].type,
+            tuple(inputs[0].shape),
+            outputs[0].type,
+            tuple(outputs[0].shape),
+            tuple((one.name, tuple(one.shape)) for one in outputs),
         )
         self._takes_bytes = inputs[0].type == "tensor(uint8)"
         self._takes_half = inputs[0].type == "tensor(float16)"

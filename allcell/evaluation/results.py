@@ -186,6 +186,23 @@ class EvaluationResult:
         """For each image: whether the model was right about there being a blast."""
         return tuple(field.blast_suggested == field.blast_present for field in self.fields)
 
+    @property
+    def unmet(self) -> str:
+        """A sentence if there are labels and boxes, and no box so much as touches a label; else "".
+
+        Boxes are those at the operating threshold, touching means an IoU of at least 0.1.
+        """
+        *cells, background = self.confusion
+        met = any(mistake.kind not in ("missed", "background") for mistake in self.mistakes)
+        if met or any(sum(row[:-1]) for row in cells):
+            return ""
+        if not sum(background) or not any(row[-1] for row in cells):
+            return ""
+        return (
+            f"No box of {self.model} meets any label. Check that the labels belong to these "
+            "pictures, and in which units their boxes are."
+        )
+
     def to_json(self) -> str:
         """The whole result as JSON, numbers to six decimals so that files compare."""
         return to_json(asdict(self))

@@ -62,7 +62,7 @@ def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
     except (IndexError, TypeError, ValueError) as error:
         raise ModelError(
             "The network does not answer with one table of numbers for each picture.",
-            "Export the detector alone, without further steps.",
+            "Export the detector alone, without further steps such as non-maximum suppression.",
         ) from error
 
 

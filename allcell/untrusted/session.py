@@ -24,6 +24,8 @@ MAX_BYTES = 300 * 2**20
 USUAL_INPUT_PX = (640, 640)
 #: Longest input side: a larger picture would take minutes on a CPU.
 MAX_INPUT_PX = 2048
+#: Numbers of a box that YOLOv7 exports after suppression.
+_SUPPRESSED_COLUMNS = 7
 #: Shortest input side that a file may name, or a user choose: the stride of usual networks.
 MIN_INPUT_PX = 32
 
@@ -109,6 +111,9 @@ def answer_to_noise(engine: OnnxEngine, input_px: tuple[int, int]) -> FloatArray
         0, 256, (height, width, 3), np.uint8
     )
     output = answer(engine, noise)
+    # A box in pixels after the number of its picture: no classifier answers like that.
+    if output.shape == (_SUPPRESSED_COLUMNS,) and output[0] == 0 and output[1:5].max() > 1:
+        raise _suppressed("rows of batch, x1, y1, x2, y2, class and score")
     if output.ndim == 1:
         raise ModelError(
             f"The network answers with {len(output)} numbers per picture and no boxes, as a "
@@ -118,7 +123,33 @@ def answer_to_noise(engine: OnnxEngine, input_px: tuple[int, int]) -> FloatArray
     return output
 
 
+def _check_suppressed(said: Signature) -> None:
+    """Refuse detectors that answer with finished boxes, which would pass for classifiers.
+
+    YOLOv7 exports rows of seven numbers, one for each box of any picture; torchvision, and exports
+    for TensorRT, boxes, scores and classes apart.
+    """
+    names = [name for name, _ in said.outputs]
+    if len(names) > 1 and len(said.output_shape) < 3:
+        boxes = any(len(shape) in (2, 3) and shape[-1] == 4 for _, shape in said.outputs)
+        if boxes or any("box" in name.lower() for name in names):
+            raise _suppressed(f"the outputs {', '.join(names)[:100]}")
+    own_count = said.output_shape[:1] not in ((1,), said.input_shape[:1])
+    if own_count and said.output_shape[1:] == (_SUPPRESSED_COLUMNS,):
+        raise _suppressed("rows of batch, x1, y1, x2, y2, class and score")
+
+
+def _suppressed(found: str) -> ModelError:
+    return ModelError(
+        f"This is a detector with non-maximum suppression inside: it answers with {found}, "
+        "finished boxes.",
+        "Export it without: yolo export with nms=False; YOLOv7's export.py with --grid, without "
+        "--end2end and --include-nms. torchvision's detectors cannot do without.",
+    )
+
+
 def _check_signature(said: Signature) -> None:
+    _check_suppressed(said)
     batch = said.input_shape[0]
     takes_bytes = said.input_type == "tensor(uint8)"
     channels = said.input_shape[3 if takes_bytes else 1]

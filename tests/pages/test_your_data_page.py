@@ -128,6 +128,22 @@ def test_a_name_that_says_nothing_has_to_be_mapped(app: AppTest) -> None:
     assert not button(app, "Evaluate").disabled
 
 
+def test_a_picture_without_labels_is_said_before_anything_runs(app: AppTest) -> None:
+    files = yolo_files()
+    give(show(app, TAB), packed(files))
+    assert "no label file" not in texts(app)
+    give(app, packed(files | {"images/test/b.png": fields(2)[1][0]}))
+    warned = [item.value.replace("\\", "") for item in app.warning]
+    assert warned == ["1 of 2 pictures has no label file (b.png): counted as without cells."]
+
+
+def test_that_no_box_meets_a_label_is_said(app: AppTest, engine: Boxes) -> None:
+    files = yolo_files() | {"labels/test/a.txt": "1 0.95 0.95 0.05 0.05\n"}
+    give(show(app, TAB), packed(files))
+    evaluate(app)
+    assert any("meets any label" in item.value for item in app.warning)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

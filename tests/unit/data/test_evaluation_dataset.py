@@ -81,8 +81,12 @@ def test_classes_by_name(folder, names, mapping, classes):
         pytest.param("[WBC]", {"RBC": None}, "WBC", id="not in the mapping"),
         pytest.param("[WBC]", {"WBC": "white"}, "white", id="mapped to no class of ours"),
         pytest.param("3", None, "no list of classes", id="a number"),
+        pytest.param("{2: blast}", None, "no list of classes", id="a table that begins at 2"),
         pytest.param(
-            "{1: blast}", None, "no list of classes", id="a table that does not begin at 0"
+            "{1: blast}",
+            None,
+            "from 1 to 1; YOLO numbers them from 0",
+            id="a table from 1",
         ),
         pytest.param("{0: blast, x: cut}", None, "no list of classes", id="a table with a word"),
         pytest.param("[blast", None, "cannot be read", id="broken yaml"),

@@ -197,6 +197,23 @@ TAKEN = {
         "Annotations/a.xml": xml().replace("<annotation>", '<annotation xmlns="http://voc">'),
         "JPEGImages/a.png": PICTURE,
     },
+    "coco, turned by nothing": coco(annotation={"attributes": {"rotation": 0.0}}),
+    "voc, beside the pictures, as labelImg has it": {"a.xml": xml(), "a.png": PICTURE},
+    "voc, beside the pictures, capital suffixes": {"A.XML": xml(name="A.JPG"), "A.PNG": PICTURE},
+    "voc, beside other xml": {"a.xml": xml(), "a.png": PICTURE, "settings.xml": "<other/>"},
+    "voc, beside the pictures in a folder": {"images/a.xml": xml(), "images/a.png": PICTURE},
+    "voc, as fiftyone writes it": {"labels/a.xml": xml(), "data/a.png": PICTURE},
+    "yolo, make-sense's list of classes": {
+        "labels.txt": "blast\nhealthy",
+        "a.png": PICTURE,
+        "a.txt": LABEL,
+    },
+    "yolo, roboflow's lists of classes": {
+        "train/_darknet.labels": "blast\nhealthy\n",
+        "test/_darknet.labels": "blast\nhealthy",
+        "test/a.png": PICTURE,
+        "test/a.txt": LABEL,
+    },
     "coco, polygons alone": coco(
         annotation={"bbox": [], "segmentation": [[30, 15, 50, 20, 50, 45, 40, 45]]}
     ),
@@ -236,6 +253,19 @@ def test_labels_are_cut_off_at_the_edge(line, box):
 def test_coco_boxes_are_cut_off_at_the_edge(annotation, box):
     image = only_cell(open_zip(packed(coco(annotation=annotation)), "s.zip"))
     np.testing.assert_allclose(image.truth.xyxy, [box])
+
+
+def test_large_cells_in_the_middle_are_not_taken_for_corners():
+    files = yolo("0 0.5 0.5 0.9 0.8\n0 0.4 0.4 0.8 0.7\n")
+    assert len(read_labelled(open_zip(packed(files), "s.zip"), "test")[0].truth) == 2
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.99])
+def test_a_zip_that_was_cut_off_is_called_incomplete(keep, tmp_path):
+    content = packed(yolo())
+    (tmp_path / "s.zip").write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(DataError, match=r"s\.zip is incomplete.*Copy it again"):
+        open_set(tmp_path / "s.zip")
 
 
 def test_a_label_that_is_there_twice_is_one_cell():
@@ -374,6 +404,61 @@ REFUSED = {
         ["no list of classes"],
     ),
     "yolo, far outside": (yolo("\n0 1.2 0.5 0.1 0.1"), ["a.txt, line 2: expected fractions"]),
+    "yolo, two corners instead of centre and size": (
+        yolo("0 0.1 0.1 0.2 0.2\n0 0.6 0.6 0.9 0.9\n"),
+        ["a.txt, line 2: expected class, centre, width and height", "not two corners"],
+    ),
+    "coco, turned": (
+        coco(annotation={"attributes": {"rotation": 45.0}}),
+        ["annotation 5 is turned by 45.0 degrees"],
+    ),
+    "voc, turned": (
+        {
+            "Annotations/a.xml": xml().replace(
+                "<bndbox>",
+                "<attributes><attribute><name>rotation</name><value>30.5</value></attribute>"
+                "</attributes><bndbox>",
+            ),
+            "JPEGImages/a.png": PICTURE,
+        },
+        ["object 1 (blast) is turned by 30.5 degrees"],
+    ),
+    "yolo, no class names": (
+        {"images/a.png": PICTURE, "labels/a.txt": LABEL},
+        ["label files found (a.txt), but no class names", "Add classes.txt"],
+    ),
+    "yolo, beside its pictures, no class names": (
+        {"a.png": PICTURE, "labels_my-project/a.txt": LABEL},
+        ["label files found (a.txt), but no class names"],
+    ),
+    "yolo, numbered from 1": (
+        yolo("1" + LABEL[1:]) | {"data.yaml": "names: {1: blast, 2: healthy}"},
+        ["data.yaml numbers its classes from 1 to 2; YOLO numbers them from 0"],
+    ),
+    "yolo, lists of parts that differ": (
+        {
+            "train/_darknet.labels": "blast\nhealthy\n",
+            "test/_darknet.labels": "healthy\nblast\n",
+            "test/a.png": PICTURE,
+            "test/a.txt": LABEL,
+        },
+        ["_darknet.labels names the classes", "correct one of the two"],
+    ),
+    "coco, fractions": (
+        coco(annotation={"bbox": [0.4, 0.25, 0.25, 0.5]}),
+        ["all its boxes lie within 1 pixel: they seem to be fractions", "Write them in pixels"],
+    ),
+    "voc, fractions": (
+        {
+            "Annotations/a.xml": xml()
+            .replace("31", "0.4")
+            .replace("16", "0.2")
+            .replace("50", "0.6")
+            .replace("45", "0.8"),
+            "JPEGImages/a.png": PICTURE,
+        },
+        ["a.xml", "all its boxes lie within 1 pixel"],
+    ),
     "yolo, at the edge without a part inside": (
         yolo("0 1.09 0.5 0.1 0.1"),
         ["a.txt, line 1: expected a box with an area, in the image"],

@@ -60,7 +60,7 @@ def encrypted():
     [
         pytest.param(b"", "not a ZIP", id="nothing"),
         pytest.param(b"names: [blast]", "not a ZIP", id="a text file"),
-        pytest.param(coco_zip(1)[:-30], "not a ZIP", id="cut off"),
+        pytest.param(coco_zip(1)[:-30], "is incomplete", id="cut off"),
         pytest.param(b"\0" * (2**20 + 1), "at most 1 MB", id="a large file"),
         pytest.param(encrypted(), "encrypted", id="a password"),
         pytest.param(entry("../a.txt"), "lead out", id="up"),

@@ -337,7 +337,11 @@ def test_a_model_that_cannot_be_opened_does_not_end_the_run():
     ("change", "message"),
     [
         pytest.param({"images/field_1.png": b"no picture"}, "field_1.png", id="no picture"),
-        pytest.param({"images/field_1.png": None}, "field_1.png is not in", id="a missing one"),
+        pytest.param(
+            {f"images/field_{n}.png": None for n in range(IMAGES)},
+            "field_0.png is not in",
+            id="all missing",
+        ),
         pytest.param(
             {"annotations/instances_test.json": "{}"}, "not a COCO", id="no annotation file"
         ),

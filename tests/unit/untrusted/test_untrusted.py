@@ -24,6 +24,7 @@ from tests.untrusted_graphs import (
     breaks_on_light,
     end_to_end,
     endless,
+    finished,
     graph,
     is_valid,
     part,
@@ -195,6 +196,38 @@ def test_a_size_that_a_file_does_not_take_is_said():
         ),
         pytest.param(bytes(MAX_BYTES + 1), ["more than 300 MB", "smaller"], id="huge"),
         pytest.param(graph([0.1, 0.9]), ["2 numbers", "no boxes"], id="classifier"),
+        pytest.param(
+            finished({"output": [[0, 8, 8, 24, 24, 1, 0.9]] * 3}),
+            ["suppression inside", "batch, x1, y1", "nms=False"],
+            id="yolov7's finished boxes",
+        ),
+        pytest.param(
+            finished({"output": np.zeros((0, 7), np.float32)}),
+            ["suppression inside", "batch, x1, y1"],
+            id="yolov7's, none found",
+        ),
+        pytest.param(
+            finished({"boxes": [[8.0, 8, 24, 24]], "labels": [1], "scores": [0.9]}),
+            ["suppression inside", "boxes, labels, scores"],
+            id="torchvision's finished boxes",
+        ),
+        pytest.param(
+            finished(
+                {
+                    "num_dets": [[1]],
+                    "det_boxes": [[[8.0, 8, 24, 24]]],
+                    "det_scores": [[0.9]],
+                    "det_classes": [[1]],
+                }
+            ),
+            ["suppression inside", "det_boxes"],
+            id="an export for tensorrt",
+        ),
+        pytest.param(
+            finished({"logits": [[0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1]], "features": [[0.5] * 9]}),
+            ["7 numbers", "as a classifier does"],
+            id="a classifier of seven classes and two outputs",
+        ),
         pytest.param(
             graph(anchor_free(), metadata={"task": "segment"}), ["segment"], id="another task"
         ),

@@ -17,6 +17,7 @@ from allcell.data.labelled_sets import (
     class_counts,
     find_set,
     find_splits,
+    set_notes,
 )
 from allcell.data.zipped import DataPath, open_zip
 from allcell.errors import AllcellError, DataError
@@ -55,6 +56,7 @@ class _Opened:
         splits: Its parts.
         counts: Labelled cells of each class, by part, counted on demand; an error to show where
             they cannot be counted.
+        notes: What is to be known of a part, see `labelled_sets.set_notes`.
     """
 
     id: str
@@ -62,6 +64,7 @@ class _Opened:
     folder: DataPath
     splits: list[str]
     counts: dict[str, dict[str, int] | AllcellError] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 def choose_set(*, busy: bool) -> UserSet | None:
@@ -88,18 +91,21 @@ def choose_set(*, busy: bool) -> UserSet | None:
         "trained on.",
     )
     if split not in opened.counts:
-        opened.counts[split] = _counts(opened.folder, split)
+        opened.counts[split] = _counts(opened, split)
     counts = opened.counts[split]
     if isinstance(counts, AllcellError):
         show_problem(counts)
         return None
+    for note in opened.notes[split]:
+        st.warning(f"{plain(note)}.", icon=":material/info:")
     mapping = _mapping(opened, split, counts, busy)
     return None if mapping is None else UserSet(opened.name, split, opened.folder, mapping)
 
 
-def _counts(folder: DataPath, split: str) -> dict[str, int] | AllcellError:
+def _counts(opened: _Opened, split: str) -> dict[str, int] | AllcellError:
     try:
-        return class_counts(folder, split)
+        opened.notes[split] = set_notes(opened.folder, split)
+        return class_counts(opened.folder, split)
     # Untrusted files may fail in unforeseen ways; the page must stay usable.
     except Exception as error:
         return _explained(error)

@@ -143,6 +143,9 @@ def _outcome(run: EvaluationRun) -> None:
     finished = run.finished
     if not finished.results:
         return
+    for scored in finished.results.values():
+        if scored.result.unmet:
+            st.warning(scored.result.unmet, icon=":material/warning:")
     done = sorted({**finished.results, **finished.fields})
     titles = ", ".join(run.jobs[n].spec.title for n in done)
     st.success(

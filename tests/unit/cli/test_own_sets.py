@@ -1,0 +1,105 @@
+"""`evaluate` on a set of one's own: what is said of it, and what is checked before it runs."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from allcell.__main__ import app
+from allcell.imaging.images import encode_png
+from allcell.synth import random_spec, render
+from tests.untrusted_graphs import NAMES, anchor_free, graph
+from tests.user_sets import packed
+
+#: Where the network of these tests sees a blast, in a picture of any size.
+FOUND = "0 0.25 0.25 0.125 0.125\n"
+
+
+@pytest.fixture
+def evaluate(tmp_path):
+    """Evaluates a network that answers the same to any picture, on a set of one field or more."""
+    (tmp_path / "mine.onnx").write_bytes(graph(anchor_free(), metadata={"names": NAMES}))
+
+    def run(files, *more):
+        (tmp_path / "smears.zip").write_bytes(packed(files))
+        given = ("--data", tmp_path / "smears.zip", "--onnx", tmp_path / "mine.onnx", *more)
+        return CliRunner().invoke(app, ["evaluate", *map(str, given)])
+
+    return run
+
+
+def field(seed):
+    return encode_png(render(random_spec(seed, 640, 640, 30)).image)
+
+
+def smears(label=FOUND, **more):
+    return {
+        "data.yaml": "names: [blast, healthy]",
+        "images/test/a.png": field(1),
+        "labels/test/a.txt": label,
+        **more,
+    }
+
+
+def test_a_picture_without_labels_is_said_on_both_outputs(evaluate):
+    done = evaluate(smears(**{"images/test/b.png": field(2)}), "--json")
+    assert done.exit_code == 0, done.output
+    note = "1 of 2 pictures has no label file (b.png): counted as without cells"
+    assert f"note: {note}\n" in done.stderr
+    assert json.loads(done.stdout)["notes"] == [note]
+
+
+def test_a_set_in_which_all_have_labels_has_no_notes(evaluate):
+    done = evaluate(smears(), "--json")
+    assert json.loads(done.stdout)["notes"] == []
+    assert "note:" not in done.stderr
+
+
+def test_that_no_box_meets_a_label_is_said(evaluate):
+    done = evaluate(smears("0 0.9 0.9 0.05 0.05\n"), "--json")
+    assert done.exit_code == 0, done.output
+    (note,) = json.loads(done.stdout)["notes"]
+    assert note.startswith("No box of mine meets any label.")
+    assert note in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        pytest.param("nowhere/boxes.json", "There is no folder for", id="no such folder"),
+        pytest.param(".", "is a folder", id="a folder"),
+    ],
+)
+def test_where_boxes_go_is_checked_before_the_model_runs(
+    target, words, evaluate, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("allcell.cli.evaluate.predict", lambda *a, **k: pytest.fail("it ran"))
+    done = evaluate(smears(), "--predictions", tmp_path / target)
+    assert done.exit_code == 1
+    assert words in done.stderr
+
+
+def test_scores_are_printed_though_the_boxes_cannot_be_written(evaluate, tmp_path, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    done = evaluate(smears(), "--predictions", tmp_path / "boxes.json")
+    assert done.exit_code == 1
+    assert "No space left on device" in done.stderr
+    assert done.stdout.startswith("mine on smears/test: 1 images")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["evaluate", "--data", ""], id="evaluate"),
+        pytest.param(["evaluate", "--data="], id="evaluate, in one word"),
+        pytest.param(["detect", ""], id="detect"),
+        pytest.param(["data", "import-allidb1", ""], id="a command of a command"),
+    ],
+)
+def test_an_empty_path_is_not_this_folder(arguments):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "is empty" in done.stderr
