@@ -207,7 +207,7 @@ def test_pandas_has_a_row_a_cell(field: Any) -> None:
     result = allcell.detect(field)
     table = result.to_pandas()
     assert tuple(table.columns) == BOX_COLUMNS
-    assert len(table) == len(result.detections) == 11
+    assert len(table) == len(result.detections) == 10
     assert (table.suggested_class == "blast").sum() == COUNTS[0]
     np.testing.assert_allclose(table[["x1_px", "y2_px"]], result.detections.xyxy[:, [0, 3]])
 
@@ -217,9 +217,9 @@ def test_save_writes_three_files_named_after_the_image(smear: Path, tmp_path: Pa
     assert [path.name for path in written] == ["smear-annotated.png", "smear.csv", "smear.json"]
     picture, table, everything = written
     assert allcell.read_image(picture).shape[1] == 640
-    assert len(pd.read_csv(table)) == 11
+    assert len(pd.read_csv(table)) == 10
     assert RESEARCH_USE in table.read_text(encoding="utf-8")
-    assert len(json.loads(everything.read_text(encoding="utf-8"))["detections"]) == 11
+    assert len(json.loads(everything.read_text(encoding="utf-8"))["detections"]) == 10
 
 
 @pytest.mark.parametrize(

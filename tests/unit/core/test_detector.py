@@ -204,7 +204,7 @@ def test_every_cell_of_a_crowded_field_is_counted():
     detector = Detector.open("live", device="cpu")
     candidates, timing = detector.detect(image, red_cell_px=small.red_cell_px, iou=MAX_IOU)
     assert cells > 330
-    assert len(choose(detector.spec, candidates)) == pytest.approx(cells, rel=0.05)
+    assert len(choose(detector.spec, candidates)) == pytest.approx(cells, rel=0.06)
     assert timing.full_tiles == 0
 
 
