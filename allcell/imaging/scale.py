@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from allcell.detections import FloatArray
 from allcell.imaging.circles import Circles, find_circles
+from allcell.imaging.rim import part_within
 
 #: A red cell absorbs at least and at most so much green light, in natural-log optical density.
 DENSITY_RANGE = (0.05, 0.8)
@@ -158,7 +159,7 @@ def _likeness(circles: Circles, redness: FloatArray, radius_px: float, best: int
 
 
 def estimate_red_cell(image: npt.NDArray[np.uint8]) -> RedCellEstimate:
-    """Measure the red cells of a field.
+    """Measure the red cells of a field, within its dark rim if it has one (`allcell.imaging.rim`).
 
     Args:
         image: RGB, (H, W, 3), uint8, bright field (light background).
@@ -166,7 +167,7 @@ def estimate_red_cell(image: npt.NDArray[np.uint8]) -> RedCellEstimate:
     Returns:
         Diameter in pixels of `image` and a confidence.
     """
-    circles = find_circles(image)
+    circles = find_circles(part_within(image)[0])
     worth = _worth(circles)
     redness = _redness(circles, worth)
     cover = np.asarray(
