@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import ParamSpec, cast, get_args
 
 import typer
@@ -96,6 +97,33 @@ def in_words(error: Exception) -> str:
         name = f"{os.fspath(error.filename)}: " if error.filename else ""
         return f"{name}{error.strerror}."
     return str(error)
+
+
+def given_path(text: str) -> Path:
+    """A path as it was typed. An empty one, as of an unset variable, would be this folder.
+
+    Raises:
+        typer.BadParameter: If it is empty.
+    """
+    if not text:
+        raise typer.BadParameter("the path is empty; give that of an image or folder ('.' is this)")
+    return Path(text)
+
+
+def given_diameter(red_cell_px: float | None) -> float | None:
+    """What `--red-cell-px` says.
+
+    Raises:
+        typer.BadParameter: If it is no diameter.
+    """
+    if red_cell_px is not None:
+        from allcell.imaging.scale import check_diameter  # OpenCV: not for `--help`
+
+        try:
+            check_diameter(red_cell_px)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return red_cell_px
 
 
 def runtime_named(name: str) -> Runtime:

@@ -22,6 +22,8 @@ from allcell.cli.base import (
     default_model,
     default_runtime,
     explained,
+    given_diameter,
+    given_path,
     in_words,
     runtime_named,
     say,
@@ -48,13 +50,15 @@ FIELD_COLUMNS = (
 @explained
 def detect(
     context: typer.Context,
-    paths: list[Path] = typer.Argument(..., metavar="PATH...", help="Images or folders of them."),
+    paths: list[Path] = typer.Argument(
+        ..., metavar="PATH...", parser=given_path, help="Images or folders of them."
+    ),
     model: str = typer.Option(default_model, help="Name of the model."),
     conf: float | None = typer.Option(
         None, min=0, max=1, help="Lowest confidence; the model's operating threshold by default."
     ),
     red_cell_px: float | None = typer.Option(
-        None, min=1, help="Red-cell diameter in pixels; measured by default."
+        None, callback=given_diameter, help="Red-cell diameter in pixels; measured by default."
     ),
     device: str = typer.Option(default_device, help=DEVICE_HELP),
     runtime: str = typer.Option(default_runtime, help=RUNTIME_HELP),
@@ -64,7 +68,9 @@ def detect(
         "--csv",
         help="One row per cell, one that says 0 for an image without; rows come as they are done.",
     ),
-    annotated: Path | None = typer.Option(None, help="Write annotated PNGs into this folder."),
+    annotated: Path | None = typer.Option(
+        None, parser=given_path, help="Write annotated PNGs into this folder."
+    ),
     onnx: Path | None = typer.Option(None, help=ONNX_HELP),
     classes: list[str] = typer.Option([], "--class", help=CLASS_HELP),
     insist: bool = typer.Option(

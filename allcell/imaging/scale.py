@@ -38,8 +38,25 @@ RIM = 1.02
 CONFIDENT = 0.1
 #: Most that is given to things in an arrangement that cells do not take; callers call 0.3 good.
 DOUBTFUL = 0.29
+#: No red cell that somebody gives is larger, in pixels: no picture holds one.
+LARGEST_GIVEN_PX = 10_000
 #: What is certainly no answer, though it is the best there is.
 NONE_OF_IT = 0.05
+
+
+def check_diameter(red_cell_px: object) -> None:
+    """Refuse what cannot be the diameter of a red cell that somebody gives.
+
+    Raises:
+        ValueError: If it is no number from 1 to `LARGEST_GIVEN_PX`.
+    """
+    is_number = isinstance(red_cell_px, (int, float, np.number))
+    # As text, "28" would be compared with numbers; not-a-number is within no range.
+    if not is_number or not 1 <= float(red_cell_px) <= LARGEST_GIVEN_PX:
+        raise ValueError(
+            f"red_cell_px: expected a diameter in pixels, a number from 1 to {LARGEST_GIVEN_PX:,}; "
+            f"got {red_cell_px!r:.40}"
+        )
 
 
 @dataclass(frozen=True)

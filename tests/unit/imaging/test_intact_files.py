@@ -2,16 +2,18 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 import tifffile
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from allcell.analysis import file_cautions
 from allcell.errors import ImageError
 from allcell.imaging.images import decode, size_px
-from tests.picture_files import RGB, pil, png_16, smear
+from tests.picture_files import DEEP_GREY, GREY_RGB, RGB, dicom, pil, png_16, smear
 
 PNG = pil(RGB, "PNG")
 DEEP_PNG = png_16(RGB.astype(np.uint16) * 257)
@@ -139,3 +141,37 @@ def test_the_field_behind_a_flagged_thumbnail_is_read():
 def test_a_thumbnail_before_raw_data_is_refused():
     with pytest.raises(ImageError, match="camera raw"):
         decode(pages((smear(), 1), (smear()[::2, ::2], 1)))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "photometric", "expected"),
+    [
+        pytest.param(RGB, "RGB", RGB, id="colour"),
+        pytest.param(DEEP_GREY, "MONOCHROME2", GREY_RGB, id="16-bit grey"),
+    ],
+)
+def test_deflated_dicom_is_read(pixels, photometric, expected):
+    data = dicom(pixels, photometric, DeflatedExplicitVRLittleEndian)
+    assert np.array_equal(decode(data), expected)
+
+
+def test_deflated_dicom_of_far_more_than_its_picture_is_not_inflated():
+    data = dicom(
+        RGB, syntax=DeflatedExplicitVRLittleEndian, EncapsulatedDocument=bytes(100_000_000)
+    )
+    tracemalloc.start()
+    with pytest.raises(ImageError):
+        decode(data)
+    assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    tracemalloc.stop()
+
+
+def test_damaged_deflated_dicom_is_refused():
+    with pytest.raises(ImageError, match="damaged"):
+        decode(dicom(RGB, syntax=DeflatedExplicitVRLittleEndian)[:-400])
+
+
+def test_a_file_that_cannot_be_read_is_told_once(caplog):
+    with caplog.at_level("WARNING"), pytest.raises(ImageError, match="damaged"):
+        decode(PNG[:200])
+    assert not caplog.records
