@@ -244,7 +244,7 @@ def _pixels(source: ImageSource) -> int:
         return 0
 
 
-def _check(red_cell_px: float | None, confidence: float | None, iou: float | None) -> None:
+def _check(red_cell_px: Any, confidence: Any, iou: Any) -> None:
     if red_cell_px is not None:
         check_diameter(red_cell_px)
     for name, value in (("confidence", confidence), ("iou", iou)):

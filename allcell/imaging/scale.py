@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ LARGEST_GIVEN_PX = 10_000
 NONE_OF_IT = 0.05
 
 
-def check_diameter(red_cell_px: object) -> None:
+def check_diameter(red_cell_px: Any) -> None:
     """Refuse what cannot be the diameter of a red cell that somebody gives.
 
     Raises:
