@@ -85,7 +85,7 @@ class Seen:
     @property
     def to_search(self) -> npt.NDArray[np.uint8]:
         """What a network gets to see, RGB uint8 (H, W, 3)."""
-        # Next to a black border it took healthy cells for blasts in 4 of 12 rendered fields; next
+        # Next to a black border it took healthy cells for blasts in 4 of 8 rendered fields; next
         # to padding, which it knows, in none.
         return self.image if self.rim is None else self.rim.painted(self.image, PADDING)
 
