@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,13 +21,13 @@ from allcell.errors import AllcellError, ImageError
 from allcell.imaging import images
 from allcell.imaging.folders import find_pictures
 from allcell.imaging.images import RGBImage
-from allcell.imaging.scale import resolve_scale
+from allcell.imaging.scale import check_diameter, resolve_scale
 from allcell.result import Result
 from allcell.settings import settings
 
 #: One image: a path, the bytes of a file, or pixels (RGB uint8 (H, W, 3)).
-ImageSource = str | os.PathLike[str] | bytes | npt.NDArray[np.uint8]
-
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[np.uint8]
+_BUFFERS = (bytes, bytearray, memoryview)
 #: The last model that `detect` opened by name, kept for the next call.
 _OPENED: dict[tuple[str, str, Runtime], Detector] = {}
 _LOCK = threading.Lock()
@@ -61,14 +60,18 @@ def read_image(source: ImageSource) -> RGBImage:
 
 def _file(source: Any) -> bytes | Path:
     """The bytes or the path of an image."""
-    if isinstance(source, bytes):
-        return source
+    if isinstance(source, _BUFFERS):
+        return bytes(source)
     if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
         raise ImageError(
             f"Expected an image as a path, the bytes of a file or an array, got {source!r:.80}.",
             "Give the path of a picture, or its pixels as RGB uint8 (H, W, 3).",
         )
-    return Path(source).expanduser()
+    return _path(source)
+
+
+def _path(source: Any) -> Path:
+    return Path(os.path.expanduser(source))  # Path's own has an error for an unknown `~user`
 
 
 def open_detector(
@@ -241,12 +244,12 @@ def _pixels(source: ImageSource) -> int:
         return 0
 
 
-def _check(red_cell_px: float | None, confidence: float | None, iou: float | None) -> None:
-    if red_cell_px is not None and not 0 < red_cell_px < math.inf:
-        raise ValueError(f"red_cell_px: expected a diameter above 0, got {red_cell_px}")
+def _check(red_cell_px: Any, confidence: Any, iou: Any) -> None:
+    if red_cell_px is not None:
+        check_diameter(red_cell_px)
     for name, value in (("confidence", confidence), ("iou", iou)):
-        if value is not None and not 0 <= value <= 1:
-            raise ValueError(f"{name}: expected 0 to 1, got {value}")
+        if value is not None and (isinstance(value, str) or not 0 <= value <= 1):
+            raise ValueError(f"{name}: expected 0 to 1, got {value!r}")
 
 
 def _detector(model: str | Detector | None, device: str | None, runtime: Runtime) -> Detector:
@@ -267,8 +270,9 @@ def _several(
 ) -> Iterator[tuple[ImageSource, str]] | None:
     """The images of a list or folder with their names; None for a single image."""
     if isinstance(source, (str, os.PathLike)):
-        folder = Path(source).expanduser()
-        if not os.fspath(source) or not folder.is_dir():
+        folder = _path(source)
+        # Path.is_dir has an error for a path that no file can have.
+        if not os.fspath(source) or not os.path.isdir(folder):
             return None
         found = find_pictures([folder])
         for path, error in found.failed:
@@ -282,7 +286,7 @@ def _several(
                 f"{' '.join(found.passed_over())}".rstrip(),
             )
         return ((path, str(path)) for path in found.files)
-    if isinstance(source, (bytes, np.ndarray)) or not isinstance(source, Iterable):
+    if isinstance(source, (*_BUFFERS, np.ndarray)) or not isinstance(source, Iterable):
         return None
     if hasattr(source, "read"):  # an open file is iterable, too, line by line
         return None

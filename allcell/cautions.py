@@ -19,6 +19,7 @@ CautionKind = Literal[
     "models_disagree",
     "limit_reached",
     "one_of_several",
+    "cut_off",
     "grey",
     "stain_unknown",
     "scale_unknown",
@@ -36,7 +37,7 @@ class Caution:
     Attributes:
         kind: What it is about, for programs: the picture as a whole, the size or the stain of its
             red cells, a limit that was reached so that cells may be missing, other models, or
-            the page of its file.
+            its file, of which a page was chosen or the end is missing.
         message: The reason, for people.
         remedy: What to do about it.
         withholds: Whether the fraction, its interval and the yes or no are withheld because of it.

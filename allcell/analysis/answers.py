@@ -23,6 +23,8 @@ from allcell.detector import Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
 from allcell.environment.provenance import Provenance, now
 from allcell.errors import AllcellError
+from allcell.formats.raster import CUT_OFF
+from allcell.formats.remedies import COPY_AGAIN
 from allcell.imaging.familiarity import judge
 from allcell.imaging.images import note
 from allcell.imaging.scale import Scale
@@ -209,7 +211,7 @@ def _assembled(detector: ImageDetector, name: str, seen: Seen, found: Found) -> 
 
 
 def file_cautions(source: bytes | Path) -> tuple[Caution, ...]:
-    """What has to be said of a file that was read: which page of it was taken.
+    """What has to be said of a file that was read: which page was taken, that its end is missing.
 
     Args:
         source: Its bytes or path.
@@ -218,6 +220,8 @@ def file_cautions(source: bytes | Path) -> tuple[Caution, ...]:
         ImageError: If it cannot be read.
     """
     said = note(source)
+    if said == CUT_OFF:
+        return (Caution("cut_off", said, COPY_AGAIN),)
     remedy = "If you mean another one, save that as a picture of its own."
     return (Caution("one_of_several", said, remedy),) if said else ()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from allcell.environment.files import write_whole
+from allcell.errors import AllcellError
 from allcell.imaging.folders import ANNOTATED
 from allcell.imaging.images import RGBImage, encode_png
 from allcell.result import Result
@@ -28,11 +30,21 @@ class AnnotatedFolder:
         names: What tells the images apart, in their order; their files are named after it.
 
     Raises:
-        OSError: If the folder cannot be made.
+        AllcellError: If the folder cannot be made.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            if os.path.isfile(folder):  # Path.is_file fails on a name that is too long
+                why = "is a file"
+            else:
+                why = f"cannot be made: {getattr(error, 'strerror', None) or 'invalid path'}"
+            raise AllcellError(
+                f"The folder for annotated pictures, {folder}, {why}.",
+                "Give --annotated a folder that you may write into, or the name of a new one.",
+            ) from error
         self._folder = folder
         self._stems = file_stems(safe_name(name.replace("/", "-")) for name in names)
         self._written: set[Path] = set()

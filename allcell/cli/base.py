@@ -133,6 +133,22 @@ def check_target(path: Path, option: str) -> None:
         raise DataError(f"{path} may not be written.", f"Name another place: {option} FILE.")
 
 
+def given_diameter(red_cell_px: float | None) -> float | None:
+    """What `--red-cell-px` says.
+
+    Raises:
+        typer.BadParameter: If it is no diameter.
+    """
+    if red_cell_px is not None:
+        from allcell.imaging.scale import check_diameter  # OpenCV: not for `--help`
+
+        try:
+            check_diameter(red_cell_px)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return red_cell_px
+
+
 def runtime_named(name: str) -> Runtime:
     """What `--runtime` says.
 

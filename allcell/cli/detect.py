@@ -22,6 +22,7 @@ from allcell.cli.base import (
     default_model,
     default_runtime,
     explained,
+    given_diameter,
     in_words,
     runtime_named,
     say,
@@ -54,7 +55,7 @@ def detect(
         None, min=0, max=1, help="Lowest confidence; the model's operating threshold by default."
     ),
     red_cell_px: float | None = typer.Option(
-        None, min=1, help="Red-cell diameter in pixels; measured by default."
+        None, callback=given_diameter, help="Red-cell diameter in pixels; measured by default."
     ),
     device: str = typer.Option(default_device, help=DEVICE_HELP),
     runtime: str = typer.Option(default_runtime, help=RUNTIME_HELP),

@@ -7,8 +7,9 @@ import platform
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
+from allcell import __version__
+
 _PACKAGES = (
-    "allcell",
     "hotcoco",
     "numpy",
     "onnxruntime",
@@ -20,8 +21,9 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions by package, of those that are installed."""
-    found = {}
+    """Versions by package, allcell's own first, of those that are installed."""
+    # In a checkout the metadata are those of the day it was installed.
+    found = {"allcell": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+import zlib
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.pixels.utils import pixel_array
+from pydicom.tag import BaseTag
 
 from allcell.errors import ImageError
 from allcell.formats.dicom_start import with_preamble
@@ -68,6 +70,12 @@ _PIXEL_ELEMENTS = [
     "BluePaletteColorLookupTableData",
     "PixelData",
 ]
+#: What comes before the pixels of a deflated file, and after them, at most.
+_HEADER_BYTES = 4_000_000
+_EXPLICIT = str(uid.ExplicitVRLittleEndian).encode() + b"\0"
+_EXPLICIT_META = (
+    bytes(128) + b"DICM\x02\x00\x10\x00UI" + len(_EXPLICIT).to_bytes(2, "little") + _EXPLICIT
+)
 # Its messages quote the values of a damaged file, and those may name the patient.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 _EXPORT = "Export the picture from the viewer as PNG, TIFF or uncompressed DICOM."
@@ -99,8 +107,9 @@ def read_dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
 
 def _read(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     syntax = _transfer_syntax(data)
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        return _read(_inflated(data, label, check_size), label, check_size)
     if syntax not in _READABLE:
-        # Deflated files are refused: pydicom would inflate them, unbounded, before any check.
         raise ImageError(
             f"{label} is DICOM compressed in a way that cannot be read: {_name(syntax)}.", _EXPORT
         )
@@ -121,6 +130,31 @@ def _read(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     if photometric in ("MONOCHROME1", "MONOCHROME2"):
         return to_rgb(_grey(pixels, ds, inverted=photometric == "MONOCHROME1"))
     return to_rgb(pixels, depth_bits=_depth(ds), alpha=False)
+
+
+def _inflated(data: bytes, label: str, check_size: SizeCheck) -> bytes:
+    """A deflated file as if it had never been; pydicom would inflate it whole before any check."""
+    meta = io.BytesIO(data)
+    read_preamble(meta, force=False)
+    read_dataset(meta, is_implicit_VR=False, is_little_endian=True, stop_when=_beyond_meta)
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    begin = inflate.decompress(data[meta.tell() :], _HEADER_BYTES)
+    plain = _EXPLICIT_META + begin
+    header = dcmread(
+        io.BytesIO(plain), stop_before_pixels=True, specific_tags=list(_PIXEL_ELEMENTS)
+    )
+    _check_header(header, label, check_size)
+    size = int(header.Rows) * int(header.Columns) * int(header.SamplesPerPixel)
+    rest = inflate.decompress(
+        inflate.unconsumed_tail, size * int(header.BitsAllocated) // 8 + _HEADER_BYTES
+    )
+    if inflate.unconsumed_tail:
+        raise ValueError("far more data than the picture has")
+    return plain + rest
+
+
+def _beyond_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag >> 16 != 2
 
 
 def _depth(ds: Dataset) -> int | None:
@@ -179,7 +213,7 @@ def _transfer_syntax(data: bytes) -> uid.UID:
         stream,
         is_implicit_VR=False,
         is_little_endian=True,
-        stop_when=lambda tag, vr, length: tag >> 16 != 2,
+        stop_when=_beyond_meta,
     )
     return uid.UID(str(meta.get("TransferSyntaxUID", "")))
 

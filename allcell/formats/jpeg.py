@@ -16,7 +16,8 @@ _USUAL, _LOSSLESS, _LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
 #: Lossless and progressive with differences or arithmetic coding: nobody writes them.
 _FRAMES = (*_USUAL, _LOSSLESS, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), _LS)
 _MAX_SEGMENTS = 2000
-_SCAN = 0xDA
+_SCAN, _PROGRESSIVE = 0xDA, 0xC2
+_END = b"\xff\xd9"
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,45 @@ def jpeg_header(data: bytes) -> JpegHeader:
         exif=exif,
         scan=position,
     )
+
+
+def with_end(data: bytes, header: JpegHeader) -> tuple[bytes, bool]:
+    """A JPEG up to its end marker, which is added if only that is missing.
+
+    Args:
+        data: The whole file.
+        header: What `jpeg_header` says of it.
+
+    Returns:
+        The JPEG, and whether the marker was missing: whether pixels are, too, the decoder tells.
+
+    Raises:
+        ValueError: If scans of a progressive picture are missing as well.
+    """
+    end = data.find(_END, header.scan)
+    if end >= 0:
+        return data[: end + len(_END)], False
+    if header.frame not in _USUAL or header.bits != 8:
+        raise ValueError("no end marker")
+    if header.frame == _PROGRESSIVE and not _has_all_scans(data, header):
+        raise ValueError("no end marker, and scans are missing")
+    return data.removesuffix(_END[:1]) + _END, True
+
+
+def _has_all_scans(data: bytes, header: JpegHeader) -> bool:
+    """Whether each coefficient of each component has had its last bit (T.81, G.1.1)."""
+    known: set[tuple[int, int]] = set()
+    start = header.scan
+    while start >= 0:
+        n = data[start + 4]
+        first, last, bits = data[start + 5 + 2 * n : start + 8 + 2 * n]
+        if bits & 0x0F == 0:
+            known.update(
+                (data[start + 5 + 2 * i], k) for i in range(n) for k in range(first, last + 1)
+            )
+        # In coded data this byte is always followed by a zero.
+        start = data.find(bytes((0xFF, _SCAN)), start + 2)
+    return all((component, k) in known for component in header.ids for k in range(64))
 
 
 def decode_samples(

@@ -12,18 +12,24 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from allcell.errors import ImageError
-from allcell.formats.jpeg import decode_samples, jpeg_header
+from allcell.formats.jpeg import decode_samples, jpeg_header, with_end
 from allcell.formats.pixels import RGBImage, flatten, orient, to_rgb
+from allcell.formats.png import readable_png
 
 #: Called with width and height in pixels before anything is decoded; raises if they do not fit.
 SizeCheck = Callable[[int, int], None]
 
 log = logging.getLogger(__name__)
 
+#: What `jpeg_note` says of a file that was cut off.
+CUT_OFF = (
+    "The end marker of the file is missing, as after an interrupted copy; all pixels are there."
+)
 _ORIENTATION = 274
 _PNG_ORIENTATION_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _MAX_JPEG_SCANS = 200
-_END_OF_JPEG = b"\xff\xd9"
+#: The last block of a picture takes no more bytes than these.
+_LAST_BYTES = 32
 
 
 def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
@@ -44,10 +50,8 @@ def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         Exception: Whatever the libraries raise on damaged data; the caller translates it.
     """
     header = jpeg_header(data)
-    end = data.find(_END_OF_JPEG, header.scan) + len(_END_OF_JPEG)
-    if end < len(_END_OF_JPEG):
-        raise ValueError("no end marker")
-    data = data[:end]  # what phones append after it is not part of the picture
+    # What phones append after its end is not part of the picture.
+    data, was_open = with_end(data, header)
     if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
         # Each scan costs a pass over all pixels, and a file may hold any number of them.
         raise ValueError("too many scans")
@@ -62,6 +66,8 @@ def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         if header.colours == "CMYK" and header.adobe is None:
             # Only Adobe stores its inks inverted; Pillow and OpenCV take all for Adobe's.
             return orient(np.asarray(ImageChops.invert(image).convert("RGB")), orientation)
+    if was_open and not _ends_with_the_picture(data):
+        raise ValueError("no end marker")
     rgb = _jpeg_pixels(data)
     if np.all(rgb[-1, -1] == 128):
         # libjpeg silently fills what is missing with this grey. Extra bytes before the end marker
@@ -70,6 +76,11 @@ def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         if not np.array_equal(rgb, refilled):
             raise ValueError("the coded data ends before the picture does")
     return orient(rgb, orientation)
+
+
+def jpeg_note(data: bytes) -> str:
+    """What the user has to know of a JPEG that `read_jpeg` has read; empty as a rule."""
+    return CUT_OFF if with_end(data, jpeg_header(data))[1] else ""
 
 
 def read_png_bmp_webp(
@@ -90,6 +101,8 @@ def read_png_bmp_webp(
         ImageError: If it is an animation, and what `check_size` raises.
         Exception: Whatever Pillow and OpenCV raise on damaged data; the caller translates it.
     """
+    if kind == "PNG":
+        data = readable_png(data)
     with Image.open(io.BytesIO(data), formats=(kind,)) as image:
         check_size(*image.size)
         if kind == "WebP" and getattr(image, "is_animated", False):
@@ -122,6 +135,8 @@ def header_size(
         return None
     if kind == "JPEG" and not jpeg_header(data).is_usual:
         return None
+    if kind == "PNG":
+        data = readable_png(data)
     formats = ("JPEG", "MPO") if kind == "JPEG" else (kind,)
     with Image.open(io.BytesIO(data), formats=formats) as image:
         width, height = image.size
@@ -156,6 +171,24 @@ def _jpeg_pixels(data: bytes) -> RGBImage:
     if decoded is None:
         raise ValueError("libjpeg could not decode the data")
     return np.asarray(decoded, dtype=np.uint8)
+
+
+def _ends_with_the_picture(data: bytes) -> bool:
+    """Whether the coded data of a JPEG end where the picture does: none lacks, none is filling.
+
+    Bytes that come after it change nothing, whatever they are, and the last ones of it do.
+    """
+    coded, end = data[:-2], data[-2:]
+
+    def decoded(part: bytes) -> RGBImage:
+        # OpenCV lets libjpeg write on stderr what it thinks of such data.
+        with Image.open(io.BytesIO(part + end), formats=("JPEG", "MPO")) as image:
+            return np.asarray(image)
+
+    whole = decoded(coded)
+    more = (decoded(coded + fill * 4096) for fill in (b"\x55", b"\xaa"))
+    less = decoded(coded[:-_LAST_BYTES] + b"\x55" * 4096)
+    return all(np.array_equal(whole, other) for other in more) and not np.array_equal(whole, less)
 
 
 def _read_png_16(data: bytes) -> RGBImage:

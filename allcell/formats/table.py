@@ -8,7 +8,13 @@ from functools import partial
 
 from allcell.formats.dicom_start import is_dicom
 from allcell.formats.pixels import RGBImage
-from allcell.formats.raster import SizeCheck, header_size, read_jpeg, read_png_bmp_webp
+from allcell.formats.raster import (
+    SizeCheck,
+    header_size,
+    jpeg_note,
+    read_jpeg,
+    read_png_bmp_webp,
+)
 from allcell.text.words import in_words
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
@@ -93,6 +99,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         recognise=lambda data: data.startswith(b"\xff\xd8\xff"),
         decode=_jpeg,
         size_px=partial(header_size, "JPEG"),
+        tell=lambda data, _: jpeg_note(data),
     ),
     ImageFormat(
         name="PNG",

@@ -20,7 +20,7 @@ from allcell.formats.jpeg import jpeg_header
 from allcell.formats.pixels import RGBImage, orient, to_rgb
 from allcell.formats.raster import SizeCheck, from_pillow
 from allcell.formats.remedies import EXPORT_REGION, SAVE_PLAIN
-from allcell.formats.tiff_pages import choose_pages
+from allcell.formats.tiff_pages import choose_pages, has_picture
 from allcell.formats.tiff_samples import read_samples
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
@@ -56,7 +56,9 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
         first = _page(tif, 0, label)
         _check_numbers(first)
-        _refuse_other_uses(first, label, is_canon_raw=data[8:10] == b"CR")
+        _refuse_other_uses(
+            first, label, is_canon_raw=data[8:10] == b"CR", has_picture=has_picture(tif)
+        )
         chosen = choose_pages(tif, label).pages
         for index in chosen:
             _check_page(_page(tif, index, label), label, check_size)
@@ -135,14 +137,16 @@ def _check_numbers(page: tifffile.TiffPage) -> None:
         raise ValueError("a list where one number belongs")
 
 
-def _refuse_other_uses(page: tifffile.TiffPage, label: str, *, is_canon_raw: bool) -> None:
+def _refuse_other_uses(
+    page: tifffile.TiffPage, label: str, *, is_canon_raw: bool, has_picture: bool
+) -> None:
     """Raise for TIFFs whose first page is not the picture that the user means."""
     if page.is_svs or page.is_ndpi or page.is_scn or page.is_bif or page.is_philips or page.is_qpi:
         raise ImageError(f"{label} is a whole-slide scan.", EXPORT_REGION)
-    # Raw files are TIFFs whose first page is only a thumbnail.
+    # Raw files are TIFFs whose first page is only a thumbnail, and none of the others a picture.
     if (
         is_canon_raw
-        or page.is_reduced
+        or (page.is_reduced and not has_picture)
         or _DNG_VERSION in page.tags
         or page.photometric in (_COLOUR_FILTER_ARRAY, _LINEAR_RAW)
     ):

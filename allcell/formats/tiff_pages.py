@@ -14,6 +14,9 @@ from allcell.errors import ImageError
 
 #: More pages than these belong to no still picture; walking millions of them would take minutes.
 _MAX_PAGES = 64
+#: Grey (two), RGB, palette, inks, YCbCr and Lab: what a finished picture is in.
+_PICTURES = (0, 1, 2, 3, 5, 6, 8)
+_SUB_IFDS = 330
 _MAX_XML_CHARS = 2_000_000
 #: A first page smaller than this part of the largest one is its label or thumbnail.
 _LABEL_SHARE = 0.25
@@ -36,6 +39,17 @@ class Choice:
 
     pages: tuple[int, ...] = (0,)
     note: str = ""
+
+
+def has_picture(tif: tifffile.TiffFile) -> bool:
+    """Whether a page after a thumbnail is a whole picture, as none of a camera's raw file is.
+
+    Cameras keep the raw data in a directory below that of the thumbnail (SubIFDs).
+    """
+    pages = [page for page in islice(tif.pages, _MAX_PAGES) if isinstance(page, tifffile.TiffPage)]
+    if _SUB_IFDS in pages[0].tags:
+        return False
+    return any(not page.is_reduced and page.photometric in _PICTURES for page in pages[1:])
 
 
 def choose_pages(tif: tifffile.TiffFile, label: str) -> Choice:

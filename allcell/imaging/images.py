@@ -170,7 +170,8 @@ def _explained(found: ImageFormat, label: str) -> Iterator[None]:
     # (struct.error, KeyError, IndexError, RecursionError, MemoryError, cv2.error, ...), and all
     # of it means the same to the user. Names and messages may hold patient data: log the type.
     except Exception as error:
-        log.warning("%s file could not be decoded: %s", found.name, type(error).__name__)
+        # For an operator's log; whoever gave the file is told by the error itself.
+        log.info("%s file could not be decoded: %s", found.name, type(error).__name__)
         raise ImageError(
             f"{label} is damaged or incomplete: it cannot be read as {found.name}.", COPY_AGAIN
         ) from error

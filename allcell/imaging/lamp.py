@@ -98,3 +98,32 @@ def measure_shade(small: Image) -> FloatArray | None:
     if not _UNEVEN <= span.mean() <= _MOST_UNEVEN or span.max() > _MOST_COLOURED * span.min():
         return None
     return np.asarray(fit.T, np.float32)
+
+
+def of_whole(
+    shade: FloatArray, part: tuple[int, int, int, int], width: int, height: int
+) -> FloatArray:
+    """What `measure_shade` found in a part of a picture, as coefficients (3, 6) for all of it.
+
+    Args:
+        shade: Coefficients (3, 6) of `terms` across the part.
+        part: Its left, top, right and bottom in pixels.
+        width: Of the whole picture, in pixels.
+        height: Of the whole picture, in pixels.
+    """
+    left, top, right, bottom = part
+    # In the part, x goes from -1 to 1 where it goes from (left to right) / width in the whole.
+    ax, bx = width / (right - left), (width - left - right) / (right - left)
+    ay, by = height / (bottom - top), (height - top - bottom) / (bottom - top)
+    one, x, y, xx, xy, yy = np.asarray(shade, np.float64).T
+    return np.stack(
+        [
+            one + bx * x + by * y + bx * bx * xx + bx * by * xy + by * by * yy,
+            ax * (x + 2 * bx * xx + by * xy),
+            ay * (y + bx * xy + 2 * by * yy),
+            ax * ax * xx,
+            ax * ay * xy,
+            ay * ay * yy,
+        ],
+        axis=1,
+    ).astype(np.float32)

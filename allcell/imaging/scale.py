@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import FloatArray
 from allcell.imaging.circles import Circles, find_circles
+from allcell.imaging.rim import part_within
 
 #: A red cell absorbs at least and at most so much green light, in natural-log optical density.
 DENSITY_RANGE = (0.05, 0.8)
@@ -37,8 +38,25 @@ RIM = 1.02
 CONFIDENT = 0.1
 #: Most that is given to things in an arrangement that cells do not take; callers call 0.3 good.
 DOUBTFUL = 0.29
+#: No red cell that somebody gives is larger, in pixels: no picture holds one.
+LARGEST_GIVEN_PX = 10_000
 #: What is certainly no answer, though it is the best there is.
 NONE_OF_IT = 0.05
+
+
+def check_diameter(red_cell_px: Any) -> None:
+    """Refuse what cannot be the diameter of a red cell that somebody gives.
+
+    Raises:
+        ValueError: If it is no number from 1 to `LARGEST_GIVEN_PX`.
+    """
+    is_number = isinstance(red_cell_px, (int, float, np.number))
+    # As text, "28" would be compared with numbers; not-a-number is within no range.
+    if not is_number or not 1 <= float(red_cell_px) <= LARGEST_GIVEN_PX:
+        raise ValueError(
+            f"red_cell_px: expected a diameter in pixels, a number from 1 to {LARGEST_GIVEN_PX:,}; "
+            f"got {red_cell_px!r:.40}"
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +176,7 @@ def _likeness(circles: Circles, redness: FloatArray, radius_px: float, best: int
 
 
 def estimate_red_cell(image: npt.NDArray[np.uint8]) -> RedCellEstimate:
-    """Measure the red cells of a field.
+    """Measure the red cells of a field, within its dark rim if it has one (`allcell.imaging.rim`).
 
     Args:
         image: RGB, (H, W, 3), uint8, bright field (light background).
@@ -166,7 +184,7 @@ def estimate_red_cell(image: npt.NDArray[np.uint8]) -> RedCellEstimate:
     Returns:
         Diameter in pixels of `image` and a confidence.
     """
-    circles = find_circles(image)
+    circles = find_circles(part_within(image)[0])
     worth = _worth(circles)
     redness = _redness(circles, worth)
     cover = np.asarray(

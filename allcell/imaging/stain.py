@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.detections import BoolArray, FloatArray
-from allcell.imaging.lamp import WHOLE, measure_shade, slide_colour, terms
+from allcell.imaging.lamp import WHOLE, measure_shade, of_whole, slide_colour, terms
+from allcell.imaging.rim import part_within
 from allcell.imaging.sampling import coloured, every_so_many, medians
 
 Image = npt.NDArray[np.uint8]
@@ -94,7 +95,7 @@ def _two_groups(values: FloatArray) -> float:
 
 
 def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler | None:
-    """Measure the stain of a field: 10 to 20 ms.
+    """Measure the stain of a field, within its dark rim if it has one: 10 to 20 ms.
 
     Args:
         image: RGB uint8 (H, W, 3).
@@ -103,6 +104,8 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
     Returns:
         None where there are too few red cells or too little empty slide, or no colour to measure.
     """
+    whole = image.shape[:2]
+    image, part = part_within(image)
     factor = min(1.0, _WORKING_SIDE_PX / max(image.shape[:2]))
     if red_cell_px:
         factor = min(factor, _WORKING_RED_CELL_PX / red_cell_px)
@@ -145,6 +148,8 @@ def measure_stain(image: Image, red_cell_px: float | None = None) -> StainRuler 
     if not low <= red[1] <= high or lets_blue_pass or red[0] < 0.01:
         return None
     if shade is not None:
+        if part is not None:
+            shade = of_whole(shade, part, whole[1], whole[0])
         shade = shade.copy()
         shade[:, 0] = 0
     return StainRuler(

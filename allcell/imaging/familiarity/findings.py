@@ -12,6 +12,7 @@ import numpy.typing as npt
 from allcell.imaging.familiarity.reference import Reference, reference
 from allcell.imaging.familiarity.traits import Traits, measure, measure_colours
 from allcell.imaging.quality import DARK
+from allcell.imaging.rim import find_rim, part_within
 from allcell.imaging.scale import Scale
 from allcell.imaging.stain import is_grey
 
@@ -69,6 +70,8 @@ def judge(
 ) -> tuple[Finding, ...]:
     """What speaks against a picture; nothing for a good smear of a known laboratory.
 
+    A dark rim (`allcell.imaging.rim`) is no part of the field and is left out.
+
     Args:
         image: RGB uint8 (H, W, 3).
         scale: How large its red cells are.
@@ -81,7 +84,8 @@ def judge(
     seen = scale.estimate
     # What somebody typed in may be wrong, and the picture is to be judged by itself.
     red_cell_px = seen.diameter_px if seen is not None and seen.reliable else scale.red_cell_px
-    traits = measure(image, red_cell_px)
+    field, part = part_within(image)
+    traits = measure(field, red_cell_px)
     distance = float(known.strangeness(traits.values[None])[0])
     size, no_smear = _implausible(image, scale), _no_smear(traits, distance, known)
     packed = _compressed(traits, red_cell_px)
@@ -91,14 +95,18 @@ def judge(
     found = [_blurred(traits), _exposure(traits), packed, size]
     if size is not None and size.severe:
         # Shapes were looked for at a size that cannot be, so they tell nothing.
-        found += [_grey(image)]
+        found += [_grey(field)]
     elif no_smear is not None:
         # Of something that is no smear, stain and laboratory need not be spoken of.
         found = [no_smear, *found]
     else:
         # Without colour it is unlike all laboratories, which needs no second sentence.
-        found += [_grey(image) or _swapped(image, distance, known) or _unlike(distance)]
+        found += [_grey(field) or _swapped(field, distance, known) or _unlike(distance)]
     listed = [finding for finding in found if finding is not None]
+    if part is None and find_rim(image) is not None:
+        # It says more of the border than of the field, which is too small a part to be found.
+        crop = "Crop the black border first."
+        listed = [replace(f, remedy=f"{crop} {f.remedy}") if f.severe else f for f in listed]
     return tuple(sorted(listed, key=lambda finding: not finding.severe))
 
 

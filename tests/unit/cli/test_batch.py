@@ -281,3 +281,33 @@ def test_that_a_card_was_too_small_for_a_batch_is_said(tmp_path, monkeypatch):
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 2
     assert "note: CUDA · its memory holds 4 pictures at once" in done.stderr
+
+
+@pytest.mark.parametrize("size", ["inf", "nan", "0", "-3", "1e300"])
+def test_a_red_cell_size_that_cannot_be_is_refused(tmp_path, size):
+    done = run("detect", smears(tmp_path, "a.png"), f"--red-cell-px={size}")
+    assert done.exit_code == 2
+    assert "from 1 to 10,000" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_an_empty_path_is_not_this_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(smears(tmp_path, "a.png"))
+    done = run("detect", "")
+    assert done.exit_code == 2
+    assert "is empty; give a name" in done.stderr
+    assert run("detect", "a.png", "--annotated", "").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        pytest.param("a.png", "is a file", id="file"),
+        pytest.param("a.png/below", "cannot be made: Not a directory", id="below a file"),
+        pytest.param("x" * 300, "cannot be made: File name too long", id="long"),
+    ],
+)
+def test_annotated_pictures_without_a_folder_say_what_to_do(tmp_path, name, says):
+    done = run("detect", smears(tmp_path, "a.png"), "--annotated", tmp_path / name)
+    assert done.exit_code == 1
+    assert says in done.stderr
+    assert "Give --annotated a folder" in done.stderr

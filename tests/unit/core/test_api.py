@@ -51,6 +51,8 @@ def counted(result: allcell.Result) -> tuple[int | None, int | None, int | None]
         pytest.param(lambda path, field: path, id="Path"),
         pytest.param(lambda path, field: str(path), id="str"),
         pytest.param(lambda path, field: path.read_bytes(), id="bytes of a file"),
+        pytest.param(lambda path, field: bytearray(path.read_bytes()), id="bytearray"),
+        pytest.param(lambda path, field: memoryview(path.read_bytes()), id="memoryview"),
         pytest.param(lambda path, field: field, id="array"),
     ],
 )
@@ -83,6 +85,10 @@ def test_a_list_and_a_folder_give_lists_in_order(smear: Path, field: Any) -> Non
         pytest.param(np.zeros((4, 4), np.uint8), r"got uint8 \(4, 4\)", id="grey array"),
         pytest.param(np.zeros((9, 9, 3)), r"got float64 \(9, 9, 3\)", id="floats"),
         pytest.param(b"no picture", "text", id="bytes that are no picture"),
+        pytest.param("a" * 5000, "cannot be opened", id="path of 5,000 characters"),
+        pytest.param("~nobody-of-this-name/a.png", "no file", id="unknown home"),
+        pytest.param("a\0b", "cannot be opened", id="zero in a path"),
+        pytest.param("", "Expected an image", id="empty path"),
     ],
 )
 def test_what_is_no_image_is_told(source: Any, says: str) -> None:
@@ -225,8 +231,12 @@ def test_save_writes_three_files_named_after_the_image(smear: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        pytest.param({"red_cell_px": 0}, "red_cell_px: expected a diameter above 0", id="no size"),
+        pytest.param({"red_cell_px": 0}, "red_cell_px: expected a diameter in", id="no size"),
         pytest.param({"red_cell_px": float("nan")}, "red_cell_px", id="no number"),
+        pytest.param({"red_cell_px": float("inf")}, "number from 1 to 10,000", id="no end"),
+        pytest.param({"red_cell_px": -3}, "got -3", id="below nothing"),
+        pytest.param({"red_cell_px": "28"}, "got '28'", id="size as text"),
+        pytest.param({"confidence": "0.5"}, "got '0.5'", id="confidence as text"),
         pytest.param({"confidence": -1}, "confidence: expected 0 to 1", id="confidence"),
         pytest.param({"iou": 5}, "iou: expected 0 to 1", id="overlap"),
         pytest.param({"classes": ["blasts"]}, "expected some of blast, healthy", id="class"),

@@ -10,7 +10,8 @@ import pytest
 from allcell import ahead
 from allcell.analysis import finding
 from allcell.analysis.finding import Seen, find, find_many
-from allcell.detector import Detector
+from allcell.detections import Detections
+from allcell.detector import Detector, Timing
 from allcell.errors import ImageError, ModelError
 from allcell.imaging.preprocess import empty_input, place
 from allcell.imaging.scale import Scale
@@ -178,3 +179,26 @@ def test_how_many_work_at_once(monkeypatch, threads, cores, workers):
     monkeypatch.setattr(ahead, "settings", Chosen)
     monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda _: range(cores), raising=False)
     assert ahead.worker_count() == workers
+
+
+class Corner:
+    """One box in the corner and one in the middle of every picture; keeps what it was shown."""
+
+    spec = SPEC
+
+    def detect(self, image, **settings):
+        self.shown = image
+        boxes = np.array([[2, 2, 32, 32], [300, 220, 340, 260]], np.float32)
+        return Detections(boxes, np.float32([0.5, 0.9]), np.array([0, 0])), Timing(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("rim", "left"), [pytest.param(0, 2, id="field"), pytest.param(40, 1, id="black border")]
+)
+def test_no_cell_lies_on_a_black_border_and_no_network_sees_it(rim, left):
+    image = np.full((480, 640, 3), 200, np.uint8)
+    image[:, :rim] = image[:rim] = 0
+    detector = Corner()
+    assert len(find(detector, see(image)).candidates) == left
+    assert detector.shown.min() >= 114
+    assert (detector.shown is image) is (rim == 0)

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 import allcell
 from allcell import settings
 from allcell.environment import installation, launcher
+from allcell.environment.versions import installed_versions
 from allcell.errors import AllcellError, ModelError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,6 +88,20 @@ def test_one_version_everywhere():
     first = re.search(r"^## \[?(\d+\.\d+\.\d+)", changes, re.MULTILINE)
     assert first is not None
     assert first[1] == allcell.__version__
+
+
+@pytest.mark.parametrize(
+    "file", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_a_wheel_is_named_after_the_version(file):
+    path = ROOT / file if file == "README.md" else ROOT / "docs" / file
+    named = re.findall(r"allcell-(\d[\w.]*)-py3", path.read_text(encoding="utf-8"))
+    assert set(named) <= {allcell.__version__}
+
+
+def test_results_name_the_version_that_runs_not_the_one_once_installed(monkeypatch):
+    monkeypatch.setattr("allcell.environment.versions.version", lambda package: "0.0.1")
+    assert installed_versions()["allcell"] == allcell.__version__
 
 
 @pytest.mark.parametrize(
