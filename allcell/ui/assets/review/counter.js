@@ -35,8 +35,8 @@ function sound() {
   });
 }
 
-const blastText = ({ blasts, white }) =>
-  white ? `${shareText(blasts, white)} (${intervalText(blasts, white)})` : "0 of 0";
+const blastText = ({ blasts, white }, nothing) =>
+  white ? `${shareText(blasts, white)} (${intervalText(blasts, white)})` : nothing;
 
 // What a screen reader is told after a change.
 function countsSaid({ after, open }) {
@@ -64,8 +64,8 @@ class CountLine {
     const { before, after, open, all } = counts;
     this.reviewed.textContent = `${all - open} of ${all} reviewed`;
     this.fill.style.width = `${all ? (100 * (all - open)) / all : 0}%`;
-    this.after.textContent = `Confirmed blasts: ${blastText(after)}`;
-    this.before.textContent = `Suggested: ${blastText(before)}`;
+    this.after.textContent = `Confirmed blasts: ${blastText(after, open === all ? "none reviewed" : "no white cell")}`;
+    this.before.textContent = `Suggested: ${blastText(before, "no white cell")}`;
   }
 }
 
