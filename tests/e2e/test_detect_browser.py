@@ -324,7 +324,13 @@ def test_cells_are_corrected_where_they_are_seen(start: Page, smear: Path) -> No
     assert start.locator(".box[data-number='1'] .line.solid").count() == 1
     # A corner is dragged.
     start.keyboard.press("Home")
-    corner = start.locator(".handle[data-corner='x2 y2'] .knob").bounding_box()
+    knob = start.locator(".handle[data-corner='x2 y2'] .knob")
+    corner = knob.bounding_box()
+    for _ in range(50):  # while the field glides to the cell, its handles are drawn anew
+        start.wait_for_timeout(100)
+        last, corner = corner, knob.bounding_box()
+        if corner is not None and corner == last:
+            break
     assert corner is not None
     start.mouse.move(corner["x"] + 5, corner["y"] + 5)
     start.mouse.down()
