@@ -89,11 +89,11 @@ def test_one_threshold_moves_marks_and_counts(compare: Page) -> None:
     before = marks()
     slider.focus()
     took = []
-    for _ in range(3):
+    # A few steps may be between two boxes, and change nothing.
+    for far in ("Home", "End", "Home"):
         old = marks()
         started = time.monotonic()
-        for _ in range(3):
-            slider.press("ArrowRight")
+        slider.press(far)
         while marks() == old:
             assert time.monotonic() - started < WAIT_MS / 1000
             compare.wait_for_timeout(10)
