@@ -84,7 +84,10 @@ def test_one_threshold_moves_marks_and_counts(compare: Page) -> None:
 
     def marks() -> list[str | None]:
         points = chart.locator(".scatterlayer .point")
-        return [points.nth(n).get_attribute("transform") for n in range(points.count())]
+        at: list[str | None] = points.evaluate_all(
+            "points => points.map(point => point.getAttribute('transform'))"
+        )
+        return at
 
     before = marks()
     slider.focus()
