@@ -15,7 +15,6 @@ from allcell.report.paper import PAPER_FPS
 from allcell.report.table1 import paper_times, table_1
 from allcell.runs.speed import SpeedJob, SpeedRun
 from allcell.settings import RESEARCH_USE, settings
-from allcell.text.noticed import csv_file
 from allcell.text.words import AS_YOLOV5_COUNTS, BOTH_APS, SCORE_TITLES
 from allcell.ui.compare import charts as compare_charts
 from allcell.ui.shell.cache import get_detector
@@ -24,6 +23,7 @@ from allcell.ui.shell.controls import choose_one
 from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.progress import follow
 from allcell.ui.shell.session_watch import session_is_open
+from allcell.ui.shell.table_downloads import table_downloads
 from allcell.ui.shell.user_models import is_user_model
 
 _RUN = "compare.speed_run"
@@ -266,22 +266,9 @@ def _downloads(run: SpeedRun, table: pd.DataFrame) -> None:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "results": [asdict(r) for _, r in sorted(dict(run.results).items())],
     }
-    with st.container(horizontal=True):
-        st.download_button(
-            "Download as CSV",
-            csv_file(speed_csv(table)),
-            "speed.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="compare.speed.csv",
-        )
-        st.download_button(
-            "Download as JSON",
-            json.dumps(content, indent=1),
-            "speed.json",
-            "application/json",
-            icon=":material/download:",
-            on_click="ignore",
-            key="compare.speed.json",
-        )
+    table_downloads(
+        "compare.speed",
+        "speed",
+        csv=lambda: speed_csv(table),
+        json=lambda: json.dumps(content, indent=1),
+    )

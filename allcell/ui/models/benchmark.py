@@ -13,12 +13,12 @@ from allcell.runs.runtimes import RuntimeComparison, Speed, compare, ways
 from allcell.runs.runtimes_run import RuntimesRun
 from allcell.runs.runtimes_text import comparison_csv, comparison_json
 from allcell.settings import settings
-from allcell.text.noticed import csv_file
 from allcell.ui.models.benchmark_charts import frames_chart, viewers_chart
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.progress import follow
 from allcell.ui.shell.session_watch import session_is_open
+from allcell.ui.shell.table_downloads import table_downloads
 from allcell.ui.shell.user_models import is_user_model
 
 _RUN, _SHOWN = "models.benchmark.run", "models.benchmark.shown"
@@ -160,7 +160,12 @@ def _results(shown: RuntimeComparison, title: str) -> None:
         "Times in milliseconds, median (p95), scale known. 8 bits and bfloat16 are for live video "
         "only: stills are counted in 32 bits. The paper's figure is for YOLOv5s at 1024 px."
     )
-    _downloads(shown)
+    table_downloads(
+        "models.benchmark",
+        "runtimes",
+        csv=partial(comparison_csv, shown),
+        json=partial(comparison_json, shown),
+    )
 
 
 def _row(speed: Speed, shown: RuntimeComparison) -> dict[str, object]:
@@ -177,25 +182,3 @@ def _row(speed: Speed, shown: RuntimeComparison) -> dict[str, object]:
         row[f"Each of {viewers} viewers" if viewers > 1 else "One viewer"] = round(fps, 1)
     row["Photographs a second"] = speed.images_per_s or None
     return row
-
-
-def _downloads(shown: RuntimeComparison) -> None:
-    with st.container(horizontal=True):
-        st.download_button(
-            "Download as CSV",
-            csv_file(comparison_csv(shown)),
-            "runtimes.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="models.benchmark.csv",
-        )
-        st.download_button(
-            "Download as JSON",
-            comparison_json(shown),
-            "runtimes.json",
-            "application/json",
-            icon=":material/download:",
-            on_click="ignore",
-            key="models.benchmark.json",
-        )

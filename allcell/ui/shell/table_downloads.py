@@ -1,4 +1,4 @@
-"""A table of the Compare page as a file, in the three formats that papers and scripts want."""
+"""A table as a file, in the formats that papers and scripts want."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ import streamlit as st
 
 from allcell.text.noticed import csv_file
 
+#: Ending and MIME type of a file, by what its button calls it.
+_FORMATS = {
+    "CSV": ("csv", "text/csv"),
+    "Markdown": ("md", "text/markdown"),
+    "LaTeX": ("tex", "application/x-tex"),
+    "JSON": ("json", "application/json"),
+}
+
 
 def table_downloads(
     key: str,
     stem: str,
     *,
     csv: Callable[[], str],
-    markdown: Callable[[], str],
-    latex: Callable[[], str],
+    markdown: Callable[[], str] | None = None,
+    latex: Callable[[], str] | None = None,
+    json: Callable[[], str] | None = None,
 ) -> None:
-    """A button for each format; a file is made when its button is pressed.
+    """A button for each format that there is; a file is made when its button is pressed.
 
     Args:
         key: Prefix of the buttons' keys.
@@ -25,19 +34,23 @@ def table_downloads(
         csv: Makes the CSV.
         markdown: Makes the Markdown.
         latex: Makes the LaTeX.
+        json: Makes the JSON.
     """
+    made: dict[str, Callable[[], str | bytes] | None] = {
+        "CSV": lambda: csv_file(csv()),
+        "Markdown": markdown,
+        "LaTeX": latex,
+        "JSON": json,
+    }
     with st.container(horizontal=True):
-        for title, ending, mime, text in (
-            ("CSV", "csv", "text/csv", lambda: csv_file(csv())),
-            ("Markdown", "md", "text/markdown", markdown),
-            ("LaTeX", "tex", "application/x-tex", latex),
-        ):
-            st.download_button(
-                f"Download as {title}",
-                text,
-                f"{stem}.{ending}",
-                mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"{key}.{title}",
-            )
+        for title, (ending, mime) in _FORMATS.items():
+            if (make := made[title]) is not None:
+                st.download_button(
+                    f"Download as {title}",
+                    make,
+                    f"{stem}.{ending}",
+                    mime,
+                    icon=":material/download:",
+                    on_click="ignore",
+                    key=f"{key}.{title}",
+                )
