@@ -45,13 +45,13 @@ ifneq ($(strip $(ARGS)),)
 else
 # All tiers run, whatever fails. Tests in Chromium run one at a time and leave most of two cores idle:
 # the quick tier and that with torch run meanwhile with what is left of them. What is held to the clock
-# is marked slow.
+# is marked slow. A browser test that fails is tried once more, and both tries are reported.
 	@status=0; log=$$(mktemp); torch_log=$$(mktemp); \
 	$(PYTEST) --tier slow $(SPREAD) || status=$$?; \
 	nice -n 19 $(PYTEST) --tier quick -n 1 >$$log 2>&1 & quick=$$!; \
 	nice -n 19 $(PYTEST) --tier torch -n 1 >$$torch_log 2>&1 & torch=$$!; \
 	trap 'kill $$quick $$torch 2>/dev/null; rm -f $$log $$torch_log; exit 130' INT TERM; \
-	$(PYTEST) --tier browser || status=$$?; \
+	$(PYTEST) --tier browser --reruns 1 || status=$$?; \
 	wait $$quick || status=$$?; \
 	wait $$torch || status=$$?; \
 	cat $$log $$torch_log; rm -f $$log $$torch_log; exit $$status

@@ -26,6 +26,7 @@ import pytest
 os.environ.setdefault("ALLCELL_RUNTIME", "onnx")
 
 import allcell  # noqa: F401  (before any library that it keeps from calling home)
+from tests.browser_scene import record, scene
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
@@ -169,6 +170,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 pytest.mark.skip(reason="set ALLCELL_ALLIDB1 to a folder with im/ and xyc/")
             )
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add to the report of a failed test in Chromium what it had before it."""
+    report = yield
+    if report.failed and call.when == "call" and item.get_closest_marker("browser"):
+        report.sections.append(("what was before it", scene(getattr(item, "funcargs", {}))))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the tries that failed before a test passed: they are faults, be it of the test."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"failed once: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+        for title, text in report.sections:
+            terminalreporter.section(title, "-")
+            terminalreporter.write_line(text)
 
 
 def _try_here(arguments: Sequence[str], content: bytes) -> dict[str, Any]:
@@ -350,6 +370,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
             foreign.append(url)
 
     tab = context.new_page()
+    record(tab)
     tab.on("request", lambda request: note(request.url))
     tab.on("websocket", lambda socket: note(socket.url))
     yield tab

@@ -172,6 +172,12 @@ def test_slider_changes_counts_and_keeps_the_zoom(start: Page, smear: Path) -> N
     assert few < many
     assert few == sum(count(start, label) for label in ("Blasts", "Healthy WBC", "Smudges"))
     assert start.locator(".picture").evaluate("img => img.style.transform") == zoomed
+    # Also where all of the page is drawn anew.
+    start.get_by_role("link", name="Models", exact=True).first.click()
+    start.locator(".picture").wait_for(state="detached", timeout=WAIT_MS)
+    start.get_by_role("link", name="Detect", exact=True).first.click()
+    start.locator(".box").first.wait_for(timeout=WAIT_MS)
+    assert start.locator(".picture").evaluate("img => img.style.transform") == zoomed
     start.get_by_role("button", name="Whole field").click()
     assert start.locator(".picture").evaluate("img => img.style.transform") != zoomed
 

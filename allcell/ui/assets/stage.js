@@ -21,6 +21,9 @@ const area = (box) => (box.x2 - box.x1) * (box.y2 - box.y1);
 // A view lives as long as its element, so that moving a slider does not throw away the zoom.
 const views = new WeakMap();
 
+// Streamlit may replace the element, and pages have their own: a picture is then seen as before.
+const seenOf = (window.allcellSeen ??= new Map());
+
 // Streamlit calls the export of a component again, with the same element, whenever Python sends new
 // data; what the export returns is called when the view leaves the page.
 function keepView(View, { data, parentElement, setTriggerValue }) {
@@ -117,8 +120,10 @@ class BoxStage {
     this.showPicture();
     this.makeBoxes();
     this.makeLegend();
-    if (other) this.pane.fit(false);
-    else this.draw(this.pane.place);
+    const seen = seenOf.get(data.picture);
+    if (!other) this.draw(this.pane.place);
+    else if (seen) this.pane.follow(seen);
+    else this.pane.fit(false);
   }
 
   show({ x1, y1, x2, y2 }) {
@@ -199,6 +204,7 @@ class BoxStage {
   }
 
   moved(place) {
+    seenOf.set(this.data.picture, this.pane.kept);
     this.draw(place);
     this.onMove();
   }

@@ -24,6 +24,7 @@ class ZoomPane {
     this.pointers = new Map();
     this.moved = 0;
     this.fitted = true;
+    this.kept = null; // what is seen, while the frame has a size; null for the whole picture
     this.listen();
   }
 
@@ -43,6 +44,7 @@ class ZoomPane {
   }
 
   fit(smooth) {
+    this.kept = null;
     this.moveTo({ k: this.fitScale, x: 0, y: 0 }, smooth);
   }
 
@@ -61,8 +63,10 @@ class ZoomPane {
     return { zoom: k / this.fitScale, cx: (w / 2 - x) / k, cy: (h / 2 - y) / k };
   }
 
-  // Show what another pane with the same picture shows.
-  follow({ zoom, cx, cy }) {
+  // Show what was seen before, or what another pane with the same picture shows.
+  follow(view) {
+    this.kept = view;
+    const { zoom, cx, cy } = view;
     const { w, h } = this.room;
     const k = zoom * this.fitScale;
     this.moveTo({ k, x: w / 2 - k * cx, y: h / 2 - k * cy }, false);
@@ -123,6 +127,7 @@ class ZoomPane {
   put(place) {
     this.place = place;
     this.fitted = place.k <= 1.001 * this.fitScale;
+    if (this.frame.clientWidth) this.kept = this.fitted ? null : this.view;
     // One finger scrolls the page until the picture is zoomed; then it moves the picture.
     this.frame.style.touchAction = this.fitted ? "pan-y" : "none";
     this.frame.classList.toggle("zoomed", !this.fitted);
@@ -142,8 +147,8 @@ class ZoomPane {
     on("keydown", (event) => this.key(event));
     this.observer = new ResizeObserver(() => {
       if (!this.place) return;
-      if (this.fitted) this.fit(false);
-      else this.moveTo(this.place, false);
+      if (this.kept) this.follow(this.kept);
+      else this.fit(false);
     });
     this.observer.observe(this.frame);
   }
