@@ -32,6 +32,13 @@ _VIEWERS = (1, 4, 16)
 _FRAMES_FROM, _VIEWERS_FROM, _PHOTOS_FROM = 0.25, 0.4, 0.75
 #: How often somebody who may stop it is asked.
 _STEP_S = 0.2
+#: Where a slow call takes so many times the median, something else was at work.
+_NOISY = 2.0
+_TITLES = {
+    **{"onnx": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch"},
+    **{"cpu": "CPU", "cuda": "CUDA", "intel-gpu": "Intel GPU", "intel-npu": "Intel NPU"},
+    **{"full": "", "int8": "8-bit"},
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,12 @@ class Way:
     device: str
     runtime: Runtime
     precision: Precision
+
+    @property
+    def title(self) -> str:
+        """In words, such as "OpenVINO · CPU · 8-bit"; a precision is named if it is not full."""
+        parts = (self.runtime, self.device, self.precision)
+        return " · ".join(filter(None, (_TITLES.get(part, part) for part in parts)))
 
 
 @dataclass
@@ -106,6 +119,17 @@ class RuntimeComparison:
     resident_mb: float
     speeds: tuple[Speed, ...]
 
+    @property
+    def disturbed(self) -> str:
+        """That something else was at work while it was measured, in words; empty if not."""
+        bare = [speed.bare_engine for speed in self.speeds if speed.bare_engine is not None]
+        if all(each.p95 <= _NOISY * each.median for each in bare):
+            return ""
+        return (
+            "Something else kept this machine busy: one call in twenty took more than twice the "
+            "usual time. Measure again when it is quiet."
+        )
+
 
 def ways(model: str) -> tuple[Way, ...]:
     """The ways that may run a model here; whether one works is known once it is opened.
@@ -161,8 +185,7 @@ def compare(
     detectors: dict[int, Detector] = {}
     for place, speed in enumerate(speeds):
         way = speed.way
-        words = f"opening {way.runtime}, {way.precision}, {way.device}"
-        on_step(_FRAMES_FROM * place / len(speeds), words)
+        on_step(_FRAMES_FROM * place / len(speeds), f"opening {way.title}")
         try:
             detector = Detector.open(
                 model,
@@ -280,6 +303,7 @@ def _viewed(
             _find(detector, frame, red_cell_px)
             done[viewer] += 1
 
+    step()
     threads = [threading.Thread(target=look, args=(viewer,)) for viewer in range(viewers)]
     start = time.perf_counter()
     for thread in threads:

@@ -94,9 +94,9 @@ def table(comparison: RuntimeComparison) -> str:
     paper = "the paper, Tesla P100"
     rows.append(f"  {paper:{width + 57}}  {comparison.paper_fps:6.0f} {bar(comparison.paper_fps)}")
     rows += [
-        f"  not here: {way.runtime}, {way.precision}, {way.device}: {speed.failed}"
+        f"  not here: {speed.way.title}: {speed.failed}"
         for speed in comparison.speeds
-        for way in [speed.way]
         if speed.failed
     ]
+    rows += [f"  {comparison.disturbed}"] * bool(comparison.disturbed)
     return "\n".join(rows)

@@ -64,7 +64,7 @@ def measured(app: AppTest) -> AppTest:
 
 def test_before_anything_is_measured_it_says_what_will_be(tab: AppTest) -> None:
     assert "Nothing has been measured" in words(tab)
-    assert "onnx, full, cpu" in words(tab)
+    assert "ONNX Runtime · CPU" in words(tab)
     assert "80 frames a second" in words(tab)
     assert not tab.get("plotly_chart")
 
@@ -83,7 +83,7 @@ def test_the_result_is_drawn_beside_the_papers_and_can_be_downloaded(
     assert (more["frames"], more["photos"], more["viewing_s"]) == (100, 12, 2.0)
     said = words(tab)
     assert "Fastest here: **ONNX Runtime 2**, 400 frames a second, 5.0 times" in said
-    assert "Not here: openvino, full, intel-gpu: There is no Intel GPU." in said
+    assert "Not here: OpenVINO · Intel GPU: There is no Intel GPU." in said
     assert len(tab.get("plotly_chart")) == 2
     assert "the paper: YOLOv5s" in tab.get("plotly_chart")[0].proto.spec
     table = tab.dataframe[0].value

@@ -115,7 +115,7 @@ def _start() -> None:
 
 
 def _nothing_yet(model: str) -> None:
-    there = dict.fromkeys(f"{way.runtime}, {way.precision}, {way.device}" for way in ways(model))
+    there = dict.fromkeys(way.title for way in ways(model))
     st.info(
         "Nothing has been measured in this session. These will be tried; one that this machine "
         f"does not have says what it lacks: {'; '.join(there)}. The paper's 80 frames a second "
@@ -126,6 +126,8 @@ def _nothing_yet(model: str) -> None:
 def _results(shown: RuntimeComparison, title: str) -> None:
     works = [speed for speed in shown.speeds if speed.frame_to_boxes is not None]
     st.subheader(f"{title} on this machine", anchor=False)
+    if shown.disturbed:
+        st.warning(shown.disturbed)
     if works:
         best = max(works, key=lambda speed: speed.fps)
         st.markdown(
@@ -152,8 +154,7 @@ def _results(shown: RuntimeComparison, title: str) -> None:
         )
     for speed in shown.speeds:
         if speed.failed:
-            way = speed.way
-            st.caption(f"Not here: {way.runtime}, {way.precision}, {way.device}: {speed.failed}")
+            st.caption(f"Not here: {speed.way.title}: {speed.failed}")
     st.caption(
         f"{shown.machine}; frame {shown.frame_px[0]}x{shown.frame_px[1]}, input "
         f"{shown.input_px[0]}x{shown.input_px[1]}, {shown.frames} frames, each runtime in turn. "

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from allcell.runs import runtimes
 from allcell.runs.runtimes import Way, compare, ways
 from allcell.runs.runtimes_run import RuntimesRun
 from allcell.runs.runtimes_text import COLUMNS, comparison_csv, comparison_json, table
+from allcell.statistics import Milliseconds
 from tests.held_engine import SPEC, Engine
 
 ONNX, CARD = Way("cpu", "onnx", "full"), Way("intel-gpu", "openvino", "full")
@@ -45,6 +47,31 @@ def opened(monkeypatch):
     return runs
 
 
+@pytest.mark.parametrize(
+    ("way", "title"),
+    [
+        (ONNX, "ONNX Runtime · CPU"),
+        (CARD, "OpenVINO · Intel GPU"),
+        (Way("cpu", "openvino", "int8"), "OpenVINO · CPU · 8-bit"),
+        (Way("cpu", "openvino", "bf16"), "OpenVINO · CPU · bf16"),
+        (Way("cuda", "torch", "full"), "torch · CUDA"),
+    ],
+)
+def test_people_read_names_not_options(way, title):
+    assert way.title == title
+
+
+@pytest.mark.parametrize(("slow_ms", "said"), [(6.0, ""), (30.0, "Something else kept")])
+def test_a_busy_machine_is_told(opened, slow_ms, said):
+    found = compare("live", [ONNX, CARD], frames=1, photos=0, viewing_s=0)
+    calls = Milliseconds.of([5.0] * 18 + [slow_ms] * 2)
+    speeds = (replace(found.speeds[0], bare_engine=calls), found.speeds[1])
+    found = replace(found, speeds=speeds)
+    assert found.disturbed.startswith(said)
+    assert bool(found.disturbed) is bool(said)
+    assert found.disturbed in table(found)
+
+
 @pytest.mark.slow
 def test_each_way_is_measured_or_says_why_not(opened):
     slow = Way("cpu", "openvino", "full")
@@ -60,7 +87,7 @@ def test_each_way_is_measured_or_says_why_not(opened):
     text = table(found)
     assert "openvino of the test" in text
     assert "the paper, Tesla P100" in text
-    assert "not here: openvino, full, intel-gpu: There is no Intel GPU." in text
+    assert "not here: OpenVINO · Intel GPU: There is no Intel GPU." in text
     # Every row ends with its bar; the longest belongs to the fastest.
     bars = [line.count("#") for line in text.splitlines() if "#" in line]
     assert len(bars) == 3
