@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, WebSocket
 
 LAST_EVENTS = 40
 LAST_LOG_LINES = 25
@@ -53,6 +53,12 @@ def record(tab: Page) -> None:
     said: list[str] = []
     tab.on("console", lambda message: said.append(f"{message.type}: {message.text[:200]}"))
     tab.on("pageerror", lambda error: said.append(f"error: {str(error)[:300]}"))
+
+    def connected(socket: WebSocket) -> None:
+        said.append("a websocket was opened")
+        socket.on("close", lambda _: said.append("a websocket was closed"))
+
+    tab.on("websocket", connected)
     tab.recorded_console = said  # type: ignore[attr-defined]
 
 
