@@ -112,8 +112,7 @@ def verified(file: WeightFile, folder: Path | None = None) -> Path:
             f"The weight file {file.file} is missing.",
             get_weights(),
         )
-    stat = path.stat()
-    got = _hash_of(path, stat.st_mtime_ns, stat.st_size)
+    got = sha256_once(path)
     if got != file.sha256:
         raise ModelError(
             f"The weight file {file.file} is not the one that was measured: its SHA-256 begins "
@@ -121,6 +120,16 @@ def verified(file: WeightFile, folder: Path | None = None) -> Path:
             f"Do not use this copy. {get_weights()}",
         )
     return path
+
+
+def sha256_once(path: Path) -> str:
+    """SHA-256 of a file, remembered as long as its size and its date are the same.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    stat = path.stat()
+    return _hash_of(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)

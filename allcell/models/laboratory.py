@@ -1,0 +1,34 @@
+"""Where the smears of one laboratory lie, as plain numbers that a model may carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class OwnLaboratory:
+    """The laboratory that a model was taught for (see `allcell.imaging.familiarity.reference`).
+
+    Attributes:
+        traits: Names of the traits, in the order of the numbers.
+        mean: Mean of each.
+        inverse: Inverse covariance, a row for each.
+        usual: Distance within which nearly all of its smears lie.
+        fields: From how many pictures that was told.
+        parents_known: Whether smears of the parent's laboratories still count as known: only if
+            the training kept what the parent had learned of them.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    traits: tuple[str, ...]
+    mean: tuple[_Finite, ...]
+    inverse: tuple[tuple[_Finite, ...], ...]
+    usual: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    fields: Annotated[int, Field(ge=0)]
+    parents_known: bool = True
