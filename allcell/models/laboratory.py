@@ -20,6 +20,8 @@ class OwnLaboratory:
         inverse: Inverse covariance, a row for each.
         usual: Distance within which nearly all of its smears lie.
         fields: From how many pictures that was told.
+        lowest_smear_score: Lowest log odds to be smears that its pictures have, by what allcell
+            comes with (`Reference.smear_scores`); one like them is not taken for anything else.
         parents_known: Whether smears of the parent's laboratories still count as known: only if
             the training kept what the parent had learned of them.
     """
@@ -31,4 +33,5 @@ class OwnLaboratory:
     inverse: tuple[tuple[_Finite, ...], ...]
     usual: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     fields: Annotated[int, Field(ge=0)]
+    lowest_smear_score: _Finite = 0.0
     parents_known: bool = True

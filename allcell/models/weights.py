@@ -7,7 +7,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from allcell.environment.installation import get_weights
 from allcell.errors import ModelError
@@ -40,6 +40,8 @@ class ModelFiles(BaseModel):
         parameters: Number of weights of the fused network.
         onnx: The compiled graph, where it is shipped.
         onnx_int8: The same in 8 bits, for live video on a CPU, where it is shipped.
+        folder: Where they are; None for the settings' folder of weights. Elsewhere the compiled
+            graph is all there is, and stands for the checkpoint: torch never opens it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +50,7 @@ class ModelFiles(BaseModel):
     parameters: int
     onnx: WeightFile | None = None
     onnx_int8: WeightFile | None = None
+    folder: Path | None = Field(None, exclude=True)
 
     def has_checkpoint(self, weights_dir: Path) -> bool:
         """Whether the checkpoint is in that folder; the largest are not part of the project."""

@@ -1,28 +1,21 @@
 """The card of an own-laboratory model: what it is, how it was made, how much better it became.
 
-The file holds a seal over itself, so that a card which was cut or altered is not believed. The seal
-finds damage, not malice: who can write into the folder can write another seal.
+Types and ranges are checked where a card is written or read (`allcell.own.card_file`), not where
+one is made.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
 from allcell.errors import ModelError
 from allcell.models.laboratory import OwnLaboratory as OwnLaboratory
 from allcell.models.registry import CLASSES, ModelSpec, get_spec
 
-#: Version of the card. An allcell that changes the meaning of a field writes a higher number.
-SCHEMA = 1
-#: A card has some ten kilobytes.
-MAX_CARD_BYTES = 256 * 1024
 #: All ids begin with it, and no name in the registry does.
 PREFIX = "lab-"
 LONGEST_NAME = 60
@@ -125,9 +118,9 @@ class Training:
     cells: _Cells
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     seed: int
-    settings: Annotated[
-        dict[_Line, bool | int | _Finite | _Line | None], Field(max_length=64)
-    ] = field(default_factory=dict)
+    settings: Annotated[dict[_Line, bool | int | _Finite | _Line | None], Field(max_length=64)] = (
+        field(default_factory=dict)
+    )
 
 
 @dataclass(frozen=True)
@@ -152,8 +145,6 @@ class Forgotten:
 @dataclass(frozen=True)
 class Card:
     """What is said of one own-laboratory model.
-
-    Types and ranges are checked when it is written or read, not when it is made.
 
     Attributes:
         name: What the user calls it.
@@ -232,7 +223,7 @@ class Card:
             name=self.id,
             title=self.name,
             summary=f"Taught from {parent.title} with {fields} reviewed "
-            f"field{'' if fields == 1 else 's'}, {self.note}.",
+            f"field{'' if fields == 1 else 's'}, {NOTE}.",
             classes=self.classes,
             confidence=self.confidence,
             red_cell_px=self.red_cell_px,
@@ -242,70 +233,3 @@ class Card:
             paper="",
             unlike_paper="",
         )
-
-
-_CARDS = TypeAdapter(Card)
-
-
-def card_json(card: Card) -> str:
-    """A card as the text of its file, sealed.
-
-    Raises:
-        ModelError: If something on it is of the wrong type or out of range.
-    """
-    try:
-        content = _CARDS.dump_python(
-            _CARDS.validate_python(_CARDS.dump_python(card, warnings=False)), mode="json"
-        )
-    except ValidationError as error:
-        raise ModelError(
-            f"The card of the model {card.name[:LONGEST_NAME]!r} cannot be written: "
-            f"{_first(error)}.",
-            "This is a fault of allcell: please report it.",
-        ) from error
-    plain = {"schema": SCHEMA, **content}
-    return json.dumps({**plain, "seal": _seal(plain)}, indent=1, ensure_ascii=False) + "\n"
-
-
-def read_card(content: bytes, place: str) -> Card:
-    """The card in the bytes of its file.
-
-    Args:
-        content: Of the file.
-        place: Where it is, for people.
-
-    Raises:
-        ModelError: If it is cut, altered, none at all, or of a newer allcell.
-    """
-    again = "Teach the laboratory again, or import the model again from its file."
-    try:
-        said: Any = json.loads(content) if len(content) <= MAX_CARD_BYTES else None
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict) or type(said.get("schema")) is not int:
-        raise ModelError(f"The card of the model in {place} is cut or damaged.", again)
-    if said["schema"] > SCHEMA:
-        raise ModelError(
-            f"The model in {place} was made by a newer allcell: its card is of version "
-            f"{said['schema']}, and this one reads version {SCHEMA}.",
-            "Update allcell.",
-        )
-    if said.pop("seal", None) != _seal(said):
-        raise ModelError(f"The card of the model in {place} was altered.", again)
-    del said["schema"]
-    try:
-        return _CARDS.validate_json(json.dumps(said))
-    except ValidationError as error:
-        raise ModelError(
-            f"The card of the model in {place} does not fit: {_first(error)}.", again
-        ) from error
-
-
-def _seal(content: Mapping[str, Any]) -> str:
-    plain = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))[:80]}: {problem['msg'][:200]}"
