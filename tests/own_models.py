@@ -62,12 +62,12 @@ def card(name: str = "Klinikum A", **more: Any) -> Card:
     return Card(**(told | more))
 
 
-def laboratory(traits: int = 2, **more: Any) -> OwnLaboratory:
+def laboratory(number: int = 2, **more: Any) -> OwnLaboratory:
     """A laboratory told by a few made-up traits."""
-    rows = tuple(tuple(float(i == j) for j in range(traits)) for i in range(traits))
+    rows = tuple(tuple(float(i == j) for j in range(number)) for i in range(number))
     told: dict[str, Any] = {
-        "traits": tuple(f"trait {n}" for n in range(traits)),
-        "mean": (0.5,) * traits,
+        "traits": tuple(f"trait {n}" for n in range(number)),
+        "mean": (0.5,) * number,
         "inverse": rows,
         "usual": 5.0,
         "fields": 8,

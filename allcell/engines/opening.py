@@ -97,10 +97,7 @@ def resolve_runtime(runtime: str, device: str) -> str:
 
 def _open_torch(asked: _Request) -> Engine:
     if asked.files.folder is not None:
-        raise ModelError(
-            f"{asked.spec.title} is an ONNX file, which torch does not run.",
-            "Choose the runtime onnx or openvino.",
-        )
+        raise ModelError(f"{asked.spec.title} has no torch weights.", "Choose another runtime.")
     checkpoint = verified(asked.files.checkpoint)
     require_torch("The torch runtime")
     from allcell.engines.torch_engine import open_torch
@@ -202,8 +199,7 @@ def open_engine(
     Args:
         spec: The model.
         files: Its weights; those of the manifest if None.
-        device: auto or one of `DEVICES`; auto takes CUDA if it is there, and the CPU for a model
-            that torch cannot open (see `ModelFiles.folder`).
+        device: auto or one of `DEVICES`; auto takes CUDA if it is there.
         runtime: See `resolve_runtime`; auto takes that of the settings, if they name one.
         precision: auto, the fastest that sees what the 32-bit graph sees; live, the fastest of all;
             full; bf16 (OpenVINO) or int8, where the device and the model have them.
@@ -215,11 +211,9 @@ def open_engine(
         DeviceError: If the device is not there, or cannot run that precision or runtime.
     """
     fixed = settings().runtime if runtime == "auto" else runtime
-    files = files or model_files(spec.name)
-    apart = files.folder is not None
     # OpenVINO uses no CUDA device, so none is looked for.
-    on_cpu = device == "auto" and (apart or fixed == "openvino")
-    where = "cpu" if on_cpu else resolve_device(device)
+    where = "cpu" if (device, fixed) == ("auto", "openvino") else resolve_device(device)
+    files = files or model_files(spec.name)
     stream = precision == "live"
 
     def request(bits: str) -> _Request:
@@ -240,8 +234,6 @@ def open_engine(
         )
     if fixed == "auto" and precision == "bf16":
         fixed = "openvino"
-    if apart and (where, fixed) == ("cuda", "auto"):
-        fixed = "onnx"
     chosen = resolve_runtime(fixed, where)
     return _OPENERS[chosen](request(_bits(precision, chosen, where, files)))
 

@@ -45,10 +45,12 @@ def open_model(
         )
     threads = settings().threads if threads is None else threads
     # What the settings say for all models is no wish for this one, where it cannot be met.
-    if device == settings().device and device == "cuda":
-        device = "auto"
+    if device == "auto" or device == settings().device == "cuda":
+        device = "cpu"
     if settings().runtime == "torch" and runtime in ("auto", "torch"):
         runtime = "onnx"
+    if device == "cuda" and runtime == "auto":
+        runtime = "onnx"  # of those that a card has, the one that is not torch
     if known.own.card.imported:
         return _open_imported(known.own, device, runtime, precision, threads)
     engine = open_engine(

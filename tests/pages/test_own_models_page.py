@@ -12,6 +12,7 @@ from allcell.own.access import EVERYONE
 from allcell.own.own_model import CARD_FILE
 from allcell.own.shelf import Shelf, shelf
 from allcell.settings import settings
+from allcell.ui.live import camera
 from allcell.ui.sessions import own_models
 from allcell.ui.shell import cache
 from tests.own_models import BYTES, Person, card, taught
@@ -34,19 +35,34 @@ def options(app: AppTest) -> list[str]:
     return list(chosen.options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["detect", "live"])
-def test_it_can_be_chosen(app: AppTest, kept: Shelf, page: str) -> None:
+def test_it_can_be_chosen(
+    app: AppTest, kept: Shelf, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "from_server", lambda *_, **__: camera.Link(False, False))
     kept.add(taught(), card())
     app.run().switch_page(f"pages/{page}.py").run()
     assert not app.exception
     assert options(app)[-1] == "Klinikum A"
 
 
-def test_it_can_be_compared(app: AppTest, kept: Shelf) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tab", "key"),
+    [
+        ("Side by side", "side.models"),
+        ("Speed here", "compare.speed.models"),
+        ("Your data", "compare.user_jobs"),
+    ],
+)
+def test_it_can_be_compared(app: AppTest, kept: Shelf, tab: str, key: str) -> None:
     kept.add(taught(), card())
+    app.session_state["compare.tab"] = tab
+    app.session_state["side.sample"] = "healthy"
     app.run().switch_page("pages/compare.py").run()
     assert not app.exception
-    assert any("Klinikum A" in group.options for group in app.get("button_group"))
+    assert "Klinikum A" in app.button_group(key=key).options
 
 
 def test_its_card_is_on_models(app: AppTest, kept: Shelf) -> None:

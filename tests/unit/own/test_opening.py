@@ -95,7 +95,7 @@ def test_a_network_that_was_exchanged_is_not_opened(kept):
 @pytest.mark.parametrize(
     ("wish", "error", "said"),
     [
-        pytest.param({"runtime": "torch"}, ModelError, "torch does not run", id="torch"),
+        pytest.param({"runtime": "torch"}, ModelError, "no torch weights", id="torch"),
         pytest.param({"precision": "int8"}, ModelError, "no 8-bit graph", id="8 bits"),
         pytest.param({"device": "cuda", "runtime": "onnx"}, DeviceError, "CUDA", id="CUDA"),
     ],
