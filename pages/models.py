@@ -26,7 +26,8 @@ if models.open:
         st.subheader("All models", anchor=False)
         overview(entries)
         figure_6(entries)
-        for entry in entries:
+        # What was taught here first: it is what they came for.
+        for entry in sorted(entries, key=lambda entry: entry.own is None):
             show_model(entry)
         import_own()
 if benchmark.open:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,7 +22,11 @@ SCHEMA = 1
 #: A card has some ten kilobytes.
 MAX_CARD_BYTES = 256 * 1024
 
-_CARDS = TypeAdapter(Card)
+
+@cache
+def _cards() -> TypeAdapter[Card]:
+    """Made when the first card is met: it takes a while, and most installations have none."""
+    return TypeAdapter(Card)
 
 
 def card_json(card: Card) -> str:
@@ -31,8 +36,8 @@ def card_json(card: Card) -> str:
         ModelError: If something on it is of the wrong type or out of range.
     """
     try:
-        content = _CARDS.dump_python(
-            _CARDS.validate_python(_CARDS.dump_python(card, warnings=False)), mode="json"
+        content = _cards().dump_python(
+            _cards().validate_python(_cards().dump_python(card, warnings=False)), mode="json"
         )
     except ValidationError as error:
         raise ModelError(
@@ -71,7 +76,7 @@ def read_card(content: bytes, place: str) -> Card:
         raise ModelError(f"The card of the model in {place} was altered.", again)
     del said["schema"]
     try:
-        return _CARDS.validate_json(json.dumps(said))
+        return _cards().validate_json(json.dumps(said))
     except ValidationError as error:
         raise ModelError(
             f"The card of the model in {place} does not fit: {_first(error)}.", again

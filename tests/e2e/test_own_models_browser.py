@@ -85,8 +85,7 @@ def test_a_model_of_the_laboratory_is_used_on_every_page(
 
     page.get_by_role("link", name="Models", exact=True).locator("visible=true").first.click()
     page.get_by_role("heading", name="Klinikum B").wait_for(timeout=WAIT_MS)
-    last = page.get_by_role("button", name="Delete", exact=True).last
-    last.click()
+    page.get_by_role("button", name="Delete", exact=True).last.click()
     page.get_by_role("button", name="Delete this model").click()
     page.get_by_text("Klinikum B is deleted").wait_for(timeout=WAIT_MS)
     assert [one.card.name for one in kept.models()] == ["Klinikum A"]

@@ -65,6 +65,7 @@ def test_it_can_be_compared(app: AppTest, kept: Shelf, tab: str, key: str) -> No
     assert "Klinikum A" in app.button_group(key=key).options
 
 
+@pytest.mark.slow
 def test_its_card_is_on_models(app: AppTest, kept: Shelf) -> None:
     made = kept.add(BYTES, card())
     said = show(app)
@@ -91,6 +92,7 @@ def test_words_of_a_card_are_words(app: AppTest, kept: Shelf) -> None:
     assert "\\*\\*better" in said
 
 
+@pytest.mark.slow
 def test_it_is_deleted_there(app: AppTest, kept: Shelf) -> None:
     made = kept.add(BYTES, card())
     show(app)
@@ -101,6 +103,7 @@ def test_it_is_deleted_there(app: AppTest, kept: Shelf) -> None:
     assert made.card.id not in show(app)
 
 
+@pytest.mark.slow
 def test_it_is_renamed_there(app: AppTest, kept: Shelf) -> None:
     made = kept.add(BYTES, card())
     show(app)
