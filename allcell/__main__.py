@@ -9,6 +9,7 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     models,
     sample,
     start_app,
+    teach,
     train,
 )
 from allcell.cli.base import app, write_utf8
