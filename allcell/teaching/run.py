@@ -18,16 +18,16 @@ from allcell.evaluation.predictions import Predictions
 from allcell.models.weights import sha256
 from allcell.own.card import Card, Forgotten, HeldOut, Training
 from allcell.own.shelf import shelf
-from allcell.teaching.curve import CurvePoint, curve_words
 from allcell.teaching.familiarity import fit_laboratory
-from allcell.teaching.folds import MOST_FOLDS, Folds, make_folds
-from allcell.teaching.forgotten import measure_forgotten
+from allcell.teaching.judging.curve import CurvePoint, curve_words
+from allcell.teaching.judging.folds import MOST_FOLDS, Folds, make_folds
+from allcell.teaching.judging.forgotten import measure_forgotten
+from allcell.teaching.judging.verdict import Verdict, judge
 from allcell.teaching.material import read_lesson
 from allcell.teaching.parents import find_parent
 from allcell.teaching.plan import Plan, make_plan
 from allcell.teaching.progress import Progress
 from allcell.teaching.trained import Trainings
-from allcell.teaching.verdict import Verdict, judge
 from allcell.teaching.work import REPORT_FILE, Request
 from allcell.training.adapting import AdaptSettings, rendered_fields, shown_fields
 

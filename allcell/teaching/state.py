@@ -43,7 +43,7 @@ class State:
         notes: What has to be kept in mind.
         message: Why it failed; empty if it did not.
         remedy: What to do about it.
-        outcome: See `allcell.teaching.verdict.Outcome`; empty until it is known.
+        outcome: See `allcell.teaching.judging.verdict.Outcome`; empty until it is known.
         verdict: The same in sentences.
         model: Id of the model that was made; empty if there is none.
     """

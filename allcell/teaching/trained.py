@@ -15,7 +15,7 @@ from allcell.detector import Detector
 from allcell.engines.onnx_engine import OnnxEngine
 from allcell.environment.files import write_whole
 from allcell.evaluation.predictions import Predictions, Setting, predict
-from allcell.teaching.folds import Folds
+from allcell.teaching.judging.folds import Folds
 from allcell.teaching.parents import Parent
 from allcell.teaching.plan import A_FIELD_S, AROUND_S, Plan
 from allcell.teaching.progress import Progress

@@ -6,7 +6,7 @@ was interrupted goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -230,4 +230,3 @@ class AdaptTiles:
 def _maker(shown: Shown, recipe: TileRecipe, seed: int) -> TileMaker:
     domains, shares = zip(*shown.domains, strict=True)
     return TileMaker(domains, shares, recipe, seed)
-

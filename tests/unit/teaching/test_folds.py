@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from allcell.teaching.folds import make_folds
+from allcell.teaching.judging.folds import make_folds
 from tests.teaching_fields import drawn
 
 BLAST, HEALTHY = 0, 1

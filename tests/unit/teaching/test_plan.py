@@ -2,7 +2,7 @@
 
 import pytest
 
-from allcell.teaching.curve import CurvePoint, curve_words, expected
+from allcell.teaching.judging.curve import CurvePoint, curve_words, expected
 from allcell.teaching.plan import Plan, duration, make_plan
 
 

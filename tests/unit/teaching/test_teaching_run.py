@@ -5,9 +5,9 @@ import signal
 import time
 
 import pytest
-from allcell.own.shelf import shelf
 
 from allcell.errors import TeachingError
+from allcell.own.shelf import shelf
 from allcell.settings import settings
 from allcell.teaching.work import Request, begin, teachings, teachings_dir
 from tests.teaching_fields import rendered_lesson

@@ -8,8 +8,8 @@ import pytest
 from allcell.detections import Detections
 from allcell.evaluation.predictions import PredictedImage, Predictions, Setting
 from allcell.statistics import sign_flip_p
-from allcell.teaching.folds import Folds
-from allcell.teaching.verdict import chosen_inside, judge
+from allcell.teaching.judging.folds import Folds
+from allcell.teaching.judging.verdict import chosen_inside, judge
 
 BLAST, HEALTHY = 0, 1
 SETTING = Setting("live", "", "CPU", "reviewed fields", "held out", 0.45, 0.5)

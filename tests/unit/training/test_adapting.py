@@ -68,4 +68,3 @@ def test_the_share_of_rehearsed_tiles_is_what_was_asked_for(images):
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="shares from 0 to 1"):
         AdaptSettings(**wrong)
-

@@ -28,7 +28,7 @@ from allcell.statistics import (
     sign_flip_p,
     too_few_images,
 )
-from allcell.teaching.folds import Folds
+from allcell.teaching.judging.folds import Folds
 
 #: What the comparison says. Only `better` speaks for the taught model.
 Outcome = Literal["better", "not better", "cannot be told"]
