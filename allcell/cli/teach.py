@@ -15,7 +15,7 @@ from allcell.data.labelled_sets import LABEL_FORMATS
 from allcell.errors import DataError, TeachingError
 from allcell.models.registry import CLASSES
 from allcell.teaching.material import Lesson, take_fields
-from allcell.teaching.plan import duration
+from allcell.teaching.plan import USUAL_S, duration
 from allcell.teaching.state import State
 from allcell.teaching.work import Request, Teaching, begin
 from allcell.text.words import in_words
@@ -46,7 +46,9 @@ def teach(
         None, min=1, help="Take so many fields at random, a quarter or more with each class."
     ),
     seed: int = typer.Option(0, min=0, help="Of all that is random."),
-    longest: float = typer.Option(15.0, min=0.1, help="Minutes that it should take at most."),
+    longest: float = typer.Option(
+        USUAL_S / 60, min=0.1, help="Minutes that it should take at most."
+    ),
     tiles: int | None = typer.Option(None, min=16, help="Length of the training, in tiles."),
     insist: bool = typer.Option(False, help="Make a model even if it is not better."),
     only_plan: bool = typer.Option(

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 #: Longest that a teaching should take, in seconds; where that is too short for the least, longer.
-USUAL_S = 900.0
+USUAL_S = 300.0
 #: What a training takes besides its tiles: the export, its check and the held-out fields.
-AROUND_S, A_FIELD_S = 6.0, 0.15
+AROUND_S, A_FIELD_S = 4.0, 0.1
 #: Rendering a field for the rehearsal, and what happens once: reading, scores.
-_RENDER_S, _ONCE_S = 1.0, 15.0
+_RENDER_S, _ONCE_S = 0.2, 20.0
 
 
 @dataclass(frozen=True)

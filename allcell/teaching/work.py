@@ -30,6 +30,7 @@ from allcell.settings import settings
 from allcell.teaching.enough import Enough, check_enough, described
 from allcell.teaching.material import Lesson, read_lesson
 from allcell.teaching.parents import find_parent
+from allcell.teaching.plan import USUAL_S
 from allcell.teaching.state import (
     ALIVE_FILE,
     TURN_FILE,
@@ -66,7 +67,7 @@ class Request:
     parent: str = "live"
     seed: int = 0
     owner: str = ""
-    longest_s: float = 900.0
+    longest_s: float = USUAL_S
     tiles: int | None = None
     insist: bool = False
     groups: tuple[int, ...] = ()
