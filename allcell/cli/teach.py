@@ -43,7 +43,7 @@ def teach(
         None, help="CSV with a line for each picture: its file name, its case or patient."
     ),
     take: int | None = typer.Option(
-        None, min=1, help="Take so many fields at random, a quarter or more with each class."
+        None, min=1, help="Take so many fields at random, half of them with each class."
     ),
     seed: int = typer.Option(0, min=0, help="Of all that is random."),
     longest: float = typer.Option(

@@ -224,7 +224,7 @@ _LEAST_CELLS = 3
 
 
 def take_fields(images: Sequence[LabelledImage], count: int, seed: int) -> list[LabelledImage]:
-    """Some fields of a set, drawn at random, at least a quarter of them with each class.
+    """Some fields of a set, drawn at random, half of them with each class if there are as many.
 
     Args:
         images: All fields; those with fewer than three cells are not taken.
@@ -244,7 +244,7 @@ def take_fields(images: Sequence[LabelledImage], count: int, seed: int) -> list[
     taken: list[LabelledImage] = []
     for class_id in (BLAST, HEALTHY):
         having = [item for item in drawn if np.any(item.truth.class_id == class_id)]
-        taken += [item for item in having[: -(-count // 4)] if item not in taken]
+        taken += [item for item in having[: -(-count // 2)] if item not in taken]
     taken += [item for item in drawn if item not in taken]
     chosen = set(map(id, taken[:count]))
     return [item for item in images if id(item) in chosen]
