@@ -15,7 +15,7 @@ from allcell.data.dataset import LabelledImage
 from allcell.data.yolo_sets import read_yolo
 from allcell.detections import Detections
 from allcell.imaging.stain import measure_stain, normalise
-from allcell.training.packed import Measured, cleaned, sizes_of
+from allcell.training.packed import MeasuredField, cleaned, sizes_of
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def domain_of(
     clean: bool = True,
     normalise_stain: bool = False,
     arrows: bool = True,
-    measured: Mapping[str, Measured] | None = None,
+    measured: Mapping[str, MeasuredField] | None = None,
 ) -> Domain:
     """Bring labelled fields to one magnification.
 
