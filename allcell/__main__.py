@@ -9,11 +9,10 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     models,
     sample,
     start_app,
-    teach,
     train,
 )
 from allcell.cli.base import app, write_utf8
-from allcell.cli.kept import cases  # noqa: F401
+from allcell.cli.kept import cases, teach  # noqa: F401
 
 
 def main() -> None:

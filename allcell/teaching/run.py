@@ -51,7 +51,7 @@ def run(folder: Path, progress: Progress, *, only_plan: bool = False) -> None:
         OSError: If the disk is full, for example.
         StopTeachingError: If it was asked to stop.
     """
-    work = _Run(folder, progress)
+    work = _TeachingRun(folder, progress)
     plan = work.planned()
     if only_plan:
         progress.say(replace(progress.state, status="planned", stage="", left_s=None), now=True)
@@ -70,7 +70,7 @@ def run(folder: Path, progress: Progress, *, only_plan: bool = False) -> None:
     progress.say(replace(done, model=report.get("model", "")), now=True)
 
 
-class _Run:
+class _TeachingRun:
     def __init__(self, folder: Path, progress: Progress) -> None:
         self.folder, self.progress = folder, progress
         self.request = Request.read(folder)

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-import allcell.cli.teach  # noqa: F401  (registers the command)
+import allcell.cli.kept.teach  # noqa: F401  (registers the command)
 from allcell.cli.base import app
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.settings import settings
