@@ -24,6 +24,8 @@ from allcell.text.words import in_words
 LEAST_FIELDS = 6
 #: Cells and fields of a class below which more of it would help most.
 _FEW_CELLS, _FEW_FIELDS = 15, 3
+#: Likewise if there are so many times more cells of the other class.
+_RARE = 3
 #: From here on more fields help little (see `docs/teaching.md`).
 _MANY_FIELDS = 20
 #: Two pictures whose thumbnails correlate more than this show the same place.
@@ -186,7 +188,8 @@ def _advice(
                 f"All {cells[name]} {_PLURAL[name]} are in one field, so how well they are found "
                 "cannot be measured."
             )
-        if cells[name] < _FEW_CELLS or fields < _FEW_FIELDS:
+        other = cells[CLASSES[HEALTHY if class_id == BLAST else BLAST]]
+        if cells[name] < _FEW_CELLS or fields < _FEW_FIELDS or _RARE * cells[name] < other:
             helps.append(
                 f"More fields with {_PLURAL[name]}: there are {cells[name]}, in "
                 f"{_count(fields, 'field')}."

@@ -118,3 +118,10 @@ def test_copies_of_a_place_are_found_though_they_were_saved_anew():
     pictures = [*places, brighter, smaller]
     assert alike([thumbnail(one) for one in pictures]) == (0, 1, 2, 1, 0)
     assert encode_png(brighter) != encode_png(places[1])
+
+
+def test_the_rarer_class_would_help_most(tmp_path):
+    images = [drawn(tmp_path, *[BLAST] * 6, side=96, seed=n) for n in range(20)]
+    images += [drawn(tmp_path, *[HEALTHY] * 4, side=96, seed=20 + n) for n in range(5)]
+    helps = check_enough(images, no_cases(images)).helps
+    assert helps == ("More fields with healthy white cells: there are 20, in 5 fields.",)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from allcell.errors import TeachingError
 from allcell.own.shelf import shelf
 from allcell.settings import settings
 from allcell.teaching.work import Request, begin, teachings, teachings_dir
+from tests.conftest import ROOT
 from tests.teaching_fields import rendered_lesson
 
 pytestmark = pytest.mark.child
@@ -115,3 +118,21 @@ def test_a_teaching_is_stopped_and_leaves_nothing_when_it_is_deleted(data_dir):
     assert ended(teaching).status == "stopped"
     teaching.delete()
     assert not teachings()
+
+
+_SERVER = """
+import os, signal
+from allcell.teaching.work import Request, begin
+from tests.teaching_fields import rendered_lesson
+begin(rendered_lesson(6), Request("Here", tiles=16, longest_s=1)).start(only_plan=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_teaching_outlives_the_server_that_began_it(data_dir):
+    ended_by = subprocess.run([sys.executable, "-c", _SERVER], cwd=ROOT, check=False).returncode
+    assert ended_by == -signal.SIGKILL
+    (teaching,) = teachings()
+    assert teaching.state.running
+    assert ended(teaching).status == "planned"
+    teaching.delete()

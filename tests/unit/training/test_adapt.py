@@ -39,7 +39,9 @@ def parent():
 
 
 def tiles_of(shown, **values):
-    settings = AdaptSettings(**{"tiles": 12, "tile_px": 96, "batch": 4, "rehearsal": 0.0, **values})
+    settings = AdaptSettings(
+        **{"tiles": 12, "tile_px": 96, "batch": 4, "rehearsal": 0.0, "average": 1.0, **values}
+    )
     return AdaptTiles(shown, None, LIVE, settings)
 
 
