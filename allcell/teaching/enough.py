@@ -33,6 +33,7 @@ _ALIKE, _THUMBNAIL_PX = 0.95, 48
 #: Boxes that overlap more than this are on one cell.
 _SAME_CELL = 0.6
 _PLURAL = {cell.name: cell.plural for cell in CELL_CLASSES}
+_SINGULAR = {cell.name: cell.title[0].lower() + cell.title[1:] for cell in CELL_CLASSES}
 
 Thumbnail = npt.NDArray[np.float32]
 
@@ -190,8 +191,9 @@ def _advice(
             )
         other = cells[CLASSES[HEALTHY if class_id == BLAST else BLAST]]
         if cells[name] < _FEW_CELLS or fields < _FEW_FIELDS or _RARE * cells[name] < other:
+            there_are = "there is" if cells[name] == 1 else "there are"
             helps.append(
-                f"More fields with {_PLURAL[name]}: there are {cells[name]}, in "
+                f"More fields with {_PLURAL[name]}, of which {there_are} {cells[name]}, in "
                 f"{_count(fields, 'field')}."
             )
     known = {case for case in cases if case}
@@ -204,8 +206,11 @@ def _advice(
 
 
 def _one(class_id: int) -> str:
-    title = CELL_CLASSES[class_id].title
-    return f"a {title[0].lower()}{title[1:]}"
+    return f"a {_SINGULAR[CLASSES[class_id]]}"
+
+
+def _cells(number: int, name: str) -> str:
+    return f"{number} {_PLURAL[name] if number != 1 else _SINGULAR[name]}"
 
 
 def _count(number: int, what: str) -> str:
@@ -218,5 +223,5 @@ def _are(number: int, what: str) -> str:
 
 def described(enough: Enough) -> str:
     """What there is, in a sentence."""
-    cells = [f"{count} {_PLURAL[name]}" for name, count in enough.cells.items() if count]
+    cells = [_cells(count, name) for name, count in enough.cells.items() if count]
     return f"{_count(enough.fields, 'field')} with {in_words(cells, 'and')}."

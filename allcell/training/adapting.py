@@ -58,10 +58,10 @@ class AdaptSettings:
         seed: Seed of the tiles.
     """
 
-    tiles: int = 2400
+    tiles: int = 3200
     tile_px: int = 224
     batch: int = 16
-    learning_rate: float = 6e-4
+    learning_rate: float = 8e-4
     final_rate: float = 0.02
     warmup: float = 0.05
     weight_decay: float = 5e-4

@@ -29,10 +29,10 @@ def test_enough_fields_are_described_with_what_would_help(tmp_path):
     assert described(found) == "6 fields with 12 blasts and 6 healthy white cells."
     assert found.groups == tuple(range(6))
     assert found.notes == ()
-    assert [text.split(":")[0] for text in found.helps] == [
+    assert [text.split(",")[0] for text in found.helps] == [
         "More fields with blasts",
         "More fields with healthy white cells",
-        "14 more fields, of any kind.",
+        "14 more fields",
     ]
 
 
@@ -124,4 +124,4 @@ def test_the_rarer_class_would_help_most(tmp_path):
     images = [drawn(tmp_path, *[BLAST] * 6, side=96, seed=n) for n in range(20)]
     images += [drawn(tmp_path, *[HEALTHY] * 4, side=96, seed=20 + n) for n in range(5)]
     helps = check_enough(images, no_cases(images)).helps
-    assert helps == ("More fields with healthy white cells: there are 20, in 5 fields.",)
+    assert helps == ("More fields with healthy white cells, of which there are 20, in 5 fields.",)
