@@ -70,11 +70,14 @@ def make_plan(
         longest_s: How long it should take at most, in seconds.
     """
     most_folds = max(2, most_folds)
-    # The judgement comes first: with half of the tiles it is a little too low, never too high.
+    # Many parts come before the curve: a field may be the only one of its kind, and the fewer are
+    # held out at a time, the nearer is what is judged to what is made.
     wanted: Sequence[tuple[int, float, bool]] = [
         (most_folds, 1.0, True),
         (most_folds, 0.5, True),
         (most_folds, 0.5, False),
+        (min(4, most_folds), 0.5, True),
+        (min(4, most_folds), 0.5, False),
         (min(3, most_folds), 0.5, False),
         (2, 0.5, False),
     ]

@@ -109,7 +109,7 @@ def _follow(teaching: Teaching) -> State:
 def _finish(teaching: Teaching, state: State, report: Path | None) -> None:
     content = teaching.report or {}
     typer.echo(state.verdict)
-    for line in _table(content):
+    for line in score_table(content):
         typer.echo(line)
     if state.model:
         typer.echo(f"The model is called {state.model}: use it with --model {state.model}.")
@@ -119,12 +119,17 @@ def _finish(teaching: Teaching, state: State, report: Path | None) -> None:
     teaching.delete()
 
 
-def _table(content: dict[str, Any]) -> list[str]:
+def score_table(content: dict[str, Any]) -> list[str]:
+    """The scores of a report, before and after, as lines of text.
+
+    Args:
+        content: See `allcell.teaching.work.Teaching.report`.
+    """
     verdict = content["verdict"]
     lines = [f"{'':10}{'AP@0.5':>18}{'recall':>18}{'precision':>18}"]
     for kind in verdict["before"]["classes"]:
         pairs = [
-            (verdict[side]["classes"][kind][score]["value"] for side in ("before", "after"))
+            [verdict[side]["classes"][kind][score]["value"] for side in ("before", "after")]
             for score in ("ap", "recall", "precision")
         ]
         cells = (" -> ".join(map(_number, pair)) for pair in pairs)

@@ -11,7 +11,7 @@ from allcell.data.dataset import LabelledImage
 from allcell.models.registry import BLAST, CLASSES, HEALTHY
 
 #: Most parts that the fields are cut into; each costs a training.
-MOST_FOLDS = 4
+MOST_FOLDS = 8
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def judge(before: Predictions, after: Predictions, folds: Folds) -> Verdict:
         p = sign_flip_p(fewer_wrong.tolist()) if told is None else told
     difference = _measured(mean_ap[1] - mean_ap[0], interval)
     wrong = int(first_wrong.sum()), int(second_wrong.sum())
-    outcome = _outcome(difference.value or 0.0, p, wrong)
+    outcome = _outcome(difference.value or 0.0, p, wrong, n)
     return Verdict(
         outcome,
         _words(outcome, mean_ap, difference, p, wrong, n, folds),
@@ -173,10 +173,19 @@ def _measured(value: float | None, interval: tuple[float, float] | Array | None)
     return Measured(*(round(float(number), 6) for number in (value, *interval)))
 
 
-def _outcome(gain: float, p: float, wrong: tuple[int, int]) -> Outcome:
-    if gain <= 0 or (gain < 0.01 and wrong[1] >= wrong[0]):
+def _outcome(gain: float, p: float, wrong: tuple[int, int], fields: int) -> Outcome:
+    """What is said; of a few fields, a loss that may be chance is not held against a model.
+
+    Each of a few fields may be the only one of its kind, so that a model which has not seen it is
+    judged on what the final one will know.
+    """
+    if gain > 0 and wrong[1] <= wrong[0]:
+        return "better" if p < ALPHA else "cannot be told"
+    if gain > 0 and not too_few_images(fields):  # p is of the AP, which has risen
+        return "cannot be told"
+    if p < ALPHA or not too_few_images(fields) or (gain == 0 and wrong[0] == wrong[1]):
         return "not better"
-    return "better" if p < ALPHA and wrong[1] <= wrong[0] else "cannot be told"
+    return "cannot be told"
 
 
 def _words(

@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-import allcell.cli.kept.teach  # noqa: F401  (registers the command)
 from allcell.cli.base import app
+from allcell.cli.kept.teach import score_table
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.settings import settings
 from allcell.teaching import child, work
@@ -148,3 +148,16 @@ def test_a_list_of_cases_without_a_case_is_refused_by_its_line(labelled, monkeyp
     result = teach(labelled, "--cases", str(cases))
     assert result.exit_code == 1
     assert "cases.csv, line 2: expected a file name and a case." in result.stderr
+
+
+def test_the_table_has_each_score_before_and_after():
+    def scores(*values):
+        kinds = ("ap", "recall", "precision")
+        named = {kind: {"value": value} for kind, value in zip(kinds, values, strict=True)}
+        return {"classes": {"blast": named}, "false_blasts_a_field": {"value": None}}
+
+    before, after = scores(0.1, 0.2, 0.3), scores(0.4, 0.5, None)
+    heading, row, false = score_table({"verdict": {"before": before, "after": after}})
+    assert heading.split() == ["AP@0.5", "recall", "precision"]
+    assert " ".join(row.split()) == "blast 0.100 -> 0.400 0.200 -> 0.500 0.300 -> n/a"
+    assert false == "false blasts a field: n/a -> n/a"

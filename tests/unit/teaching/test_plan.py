@@ -33,6 +33,11 @@ def test_the_plan_says_how_long_it_takes_and_what_for():
     )
 
 
+def test_many_parts_come_before_the_curve():
+    plan = make_plan(8, 8, 0.012, 3200, 32)
+    assert (plan.folds, plan.fold_tiles, plan.curve) == (8, 1600, False)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [

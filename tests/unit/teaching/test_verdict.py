@@ -50,6 +50,8 @@ def parts(n, k=4):
         ([4] * 8, [2] * 8, "not better"),
         ([3] * 12, [3] * 12, "not better"),
         ([3] * 8, [3, 3, 3, 3, 3, 3, 3, 4], "cannot be told"),
+        ([3] * 8, [3, 3, 3, 3, 3, 3, 3, 2], "cannot be told"),
+        ([3] * 12, [3] * 11 + [2], "not better"),
         (
             [2, 4, 3, 3, 2, 4, 3, 3, 2, 4, 3, 3],
             [4, 2, 3, 3, 4, 3, 3, 3, 2, 4, 3, 3],
@@ -63,6 +65,8 @@ def parts(n, k=4):
         "8, all worse",
         "the same",
         "one field of 8 better",
+        "one field of 8 worse",
+        "one field of 12 worse",
         "some better, some worse",
     ],
 )
