@@ -22,6 +22,7 @@ from allcell.imaging import images
 from allcell.imaging.folders import find_pictures
 from allcell.imaging.images import RGBImage
 from allcell.imaging.scale import check_diameter, resolve_scale
+from allcell.own import finding, opening
 from allcell.result import Result
 from allcell.settings import settings
 
@@ -85,8 +86,7 @@ def open_detector(
     """Load a model once, to pass to `detect` again and again.
 
     Args:
-        model: Name of a model in the registry (`allcell models` lists them); the settings' default
-            if None.
+        model: Name of a model (`allcell models` lists them); the settings' default if None.
         device: auto, cpu, cuda, intel-gpu or intel-npu; the settings' if None.
         runtime: auto, onnx, openvino or torch; auto is the settings', or what was measured to be
             fastest on this CPU.
@@ -101,7 +101,7 @@ def open_detector(
         ModelError: If there is no such model, or its weights cannot be used here.
         DeviceError: If the device is not available.
     """
-    return Detector.open(
+    return opening.open_model(
         model or settings().default_model,
         device=device or settings().device,
         runtime=runtime,
@@ -257,7 +257,9 @@ def _detector(model: str | Detector | None, device: str | None, runtime: Runtime
         if device is not None or runtime != "auto":
             raise ValueError("expected no device or runtime with a detector that is already open")
         return model
-    key = (model or settings().default_model, device or settings().device, runtime)
+    # By its id: of a user's name, another model may be there since.
+    name = finding.find_model(model or settings().default_model).spec.name
+    key = (name, device or settings().device, runtime)
     with _LOCK:
         if key not in _OPENED:
             _OPENED.clear()
@@ -295,5 +297,4 @@ def _several(
 
 def _name(item: Any, number: int) -> str:
     """An image's name: its path as given, or its number."""
-    is_path = isinstance(item, (str, os.PathLike))
-    return os.fspath(item) if is_path else f"image-{number:03d}"
+    return os.fspath(item) if isinstance(item, (str, os.PathLike)) else f"image-{number:03d}"

@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     weights_dir: Path = PROJECT_ROOT / "weights"
     cache_dir: Path = Field(default_factory=_cache)
     data_dir: Path = Field(
-        default_factory=_data, description="cases that users keep, and their pictures"
+        default_factory=_data,
+        description="cases that users keep, their pictures, and own-laboratory models",
     )
     database_url: str = Field(
         "",

@@ -5,6 +5,7 @@ import streamlit as st
 from allcell.ui.models.cards import show_model
 from allcell.ui.models.laboratories import in_other_laboratories
 from allcell.ui.models.overview import figure_6, overview
+from allcell.ui.models.own import import_own, own_news
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.frame import require_frame
 
@@ -21,11 +22,14 @@ if models.open:
     with models:
         entries = catalog()
         in_other_laboratories()
+        own_news()
         st.subheader("All models", anchor=False)
         overview(entries)
         figure_6(entries)
-        for entry in entries:
+        # What was taught here first: it is what they came for.
+        for entry in sorted(entries, key=lambda entry: entry.own is None):
             show_model(entry)
+        import_own()
 if benchmark.open:
     # What measures is imported only for those who want to.
     from allcell.ui.models.benchmark import benchmark_here

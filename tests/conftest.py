@@ -24,6 +24,8 @@ import pytest
 
 # What a race chooses depends on the machine; tests of the race undo this.
 os.environ.setdefault("ALLCELL_RUNTIME", "onnx")
+# Not the models and cases of whoever runs the tests; nothing is made there by looking.
+os.environ.setdefault("ALLCELL_DATA_DIR", os.path.join(os.path.dirname(__file__), ".no_cache"))
 
 import allcell  # noqa: F401  (before any library that it keeps from calling home)
 from tests.browser_scene import record, scene

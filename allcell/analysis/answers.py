@@ -26,9 +26,11 @@ from allcell.errors import AllcellError
 from allcell.formats.raster import CUT_OFF
 from allcell.formats.remedies import COPY_AGAIN
 from allcell.imaging.familiarity import judge
+from allcell.imaging.familiarity.reference import reference_for
 from allcell.imaging.images import note
 from allcell.imaging.scale import Scale
 from allcell.imaging.stain import StainRuler
+from allcell.models.laboratory import OwnLaboratory
 from allcell.models.registry import ModelSpec
 from allcell.result import Result
 
@@ -152,10 +154,13 @@ def judged(
         about: What is known of its file: see `file_cautions`.
     """
     seen = Seen.of(spec, image, scale)
-    whole_field = spec.fixed_input_px is not None
-    return replace(
-        seen, about=(*picture_cautions(image, seen.scale, whole_field=whole_field), *about)
+    cautions = picture_cautions(
+        image,
+        seen.scale,
+        whole_field=spec.fixed_input_px is not None,
+        laboratory=spec.laboratory,
     )
+    return replace(seen, about=(*cautions, *about))
 
 
 def analyse_many(
@@ -227,19 +232,24 @@ def file_cautions(source: bytes | Path) -> tuple[Caution, ...]:
 
 
 def picture_cautions(
-    image: npt.NDArray[np.uint8], scale: Scale, *, whole_field: bool = False
+    image: npt.NDArray[np.uint8],
+    scale: Scale,
+    *,
+    whole_field: bool = False,
+    laboratory: OwnLaboratory | None = None,
 ) -> tuple[Caution, ...]:
-    """What speaks against any model's answer on a picture (see `allcell.imaging.familiarity`).
+    """What speaks against a model's answer on a picture (see `allcell.imaging.familiarity`).
 
     Args:
         image: RGB uint8 (H, W, 3).
         scale: How large its red cells are.
         whole_field: Whether the model sees the whole picture at one size, whatever that of its
             cells.
+        laboratory: Whose smears the model was taught with, which it knows besides the others.
     """
     return tuple(
         Caution(finding.kind, finding.message, finding.remedy, withholds=finding.severe)
-        for finding in judge(image, scale)
+        for finding in judge(image, scale, known=reference_for(laboratory))
         if finding.kind != "scale_implausible" or not whole_field
     )
 

@@ -29,11 +29,11 @@ from allcell.cli.base import (
 )
 from allcell.cli.batch import Batch, CsvRows, Place, warn
 from allcell.cli.user_model import CLASS_HELP, ONNX_HELP, open_user_model, refuse_with_onnx
-from allcell.detector import Detector
 from allcell.environment.provenance import PROVENANCE_COLUMNS, Provenance
 from allcell.imaging import images
 from allcell.imaging.scale import Scale, resolve_scale
 from allcell.models.registry import CLASSIFIERS
+from allcell.own.opening import open_model
 from allcell.result import BOX_COLUMNS, Result, box_rows
 from allcell.settings import RESEARCH_USE
 from allcell.text.names import spreadsheet_text, telling_names
@@ -99,7 +99,7 @@ def detect(
         _classify(classifier, batch, names, as_json, as_csv, insist)
         return
     if onnx is None:
-        detector = Detector.open(model, device=device, runtime=runtime_named(runtime))
+        detector = open_model(model, device=device, runtime=runtime_named(runtime))
     else:
         detector, _ = open_user_model(onnx, classes)
     pictures = AnnotatedFolder(annotated, names) if annotated else None

@@ -9,12 +9,12 @@ from dataclasses import asdict, replace
 import typer
 
 from allcell.cli.base import app, explained, say
-from allcell.detector import Detector
 from allcell.engines.choosing import choices
 from allcell.engines.choosing.choices import RuntimeChoice
 from allcell.engines.opening import has_openvino, has_torch
 from allcell.environment.machine import MachineFact, survey, unused_card
 from allcell.errors import AllcellError
+from allcell.own.opening import open_model
 from allcell.settings import settings
 
 
@@ -93,8 +93,8 @@ def _measure() -> None:
         say(f"ALLCELL_RUNTIME={settings().runtime} fixes the runtime: nothing is measured.")
         return
     choices.forget_all()
-    Detector.open(settings().default_model, device="cpu", precision="auto")
-    Detector.open(settings().default_model, device="cpu", precision="live")
+    open_model(settings().default_model, device="cpu", precision="auto")
+    open_model(settings().default_model, device="cpu", precision="live")
 
 
 def _of_torch(finding: MachineFact) -> MachineFact:

@@ -25,7 +25,9 @@ from allcell.engines.opening import require_torch, resolve_device
 from allcell.environment.installation import weights_to_write
 from allcell.errors import DataError
 from allcell.models.registry import CLASSIFIERS, MODELS
-from allcell.models.weights import model_files, read_manifest
+from allcell.models.weights import read_manifest
+from allcell.own.finding import find_model
+from allcell.own.opening import open_model
 from allcell.report.documents.cards import render_card
 from allcell.report.documents.classifier_card import render_classifier_card
 from allcell.report.documents.readme import fill
@@ -114,17 +116,18 @@ def benchmark_command(
         return
     if photograph or folder:
         # Photographs are stills: never in 8 bits.
-        detector = Detector.open(model, device=device, runtime=runtime_named(runtime))
+        detector = open_model(model, device=device, runtime=runtime_named(runtime))
         _photographs(detector, folder or 0, as_json, save)
         return
     device = "cpu" if against_paper else resolve_device(device)
-    detector = Detector.open(
+    detector = open_model(
         model,
         device=device,
         runtime=runtime_named(runtime),
         precision="auto" if full_precision else "live",
     )
-    small = device == "cpu" and model_files(model).onnx_int8 is not None and not full_precision
+    has_int8 = find_model(model).files().onnx_int8 is not None
+    small = device == "cpu" and has_int8 and not full_precision
     width, height = FRAME_SIZE_PX
     long_side = imgsz or detector.spec.default_long_side_px
     red_cell_px = detector.spec.red_cell_px * width / long_side
@@ -147,7 +150,10 @@ def benchmark_command(
         streamed = benchmark_pipeline(ModelWorker(detector), pan(width, height), frames=frames)
         report["pipeline"] = asdict(streamed)
     if save:
-        _keep(f"{model}_speed_{'int8' if small else 'full'}", json.dumps(report, indent=1))
+        _keep(
+            f"{detector.spec.name}_speed_{'int8' if small else 'full'}",
+            json.dumps(report, indent=1),
+        )
     typer.echo(json.dumps(report, indent=1) if as_json else _speeds(result))
     if against_paper and not as_json:
         typer.echo(

@@ -98,7 +98,7 @@ class _Line:
                 there[part].copy_(place[part], non_blocking=True)
 
 
-class Card:
+class CudaCard:
     """Runs a network on batches of pictures, with a CUDA graph for each kind that comes again.
 
     The first batch of a kind runs without: a capture takes as long as a dozen runs, and a folder of
@@ -264,7 +264,7 @@ def batch_size(fit: Letterbox, memory_bytes: int, most: int | None) -> int:
     return best if most is None else min(best, most)
 
 
-def cuda_description(runtime: str, card: Card) -> str:
+def cuda_description(runtime: str, card: CudaCard) -> str:
     """Runtime and device with all that slows the card down, as shown to users.
 
     Args:

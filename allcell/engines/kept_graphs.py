@@ -13,6 +13,8 @@ from allcell.settings import settings
 #: Bytes of all of them together; the ones used least recently go first.
 _MOST_BYTES = 300 * 2**20
 _DIGEST_BYTES = hashlib.sha256().digest_size
+#: Digits of the hash of a file with which the names of its graphs begin.
+_FILE_DIGITS = 16
 
 
 def folder() -> Path:
@@ -20,13 +22,15 @@ def folder() -> Path:
     return settings().cache_dir / "openvino"
 
 
-def key(*parts: str) -> str:
+def key(sha256: str, *parts: str) -> str:
     """The name under which a graph is kept.
 
     Args:
-        parts: All that it depends on: file, device, processor, versions, settings.
+        sha256: Of the file that it was compiled from, hexadecimal.
+        parts: All else that it depends on: device, processor, versions, settings.
     """
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    digest = hashlib.sha256("\0".join((sha256, *parts)).encode()).hexdigest()
+    return f"{sha256[:_FILE_DIGITS]}-{digest[:32]}"
 
 
 def read(name: str) -> bytes | None:
@@ -70,6 +74,16 @@ def forget(name: str) -> None:
     """Delete a graph, if that is possible."""
     with contextlib.suppress(OSError):
         (folder() / f"{name}.blob").unlink(missing_ok=True)
+
+
+def forget_file(sha256: str) -> None:
+    """Delete all graphs of a file, as far as that is possible.
+
+    Args:
+        sha256: Of the file, hexadecimal.
+    """
+    for path in folder().glob(f"{sha256[:_FILE_DIGITS]}-*.blob"):
+        forget(path.stem)
 
 
 def write_whole(path: Path, content: bytes) -> None:

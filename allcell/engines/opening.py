@@ -96,6 +96,8 @@ def resolve_runtime(runtime: str, device: str) -> str:
 
 
 def _open_torch(asked: _Request) -> Engine:
+    if asked.files.folder is not None:
+        raise ModelError(f"{asked.spec.title} has no torch weights.", "Choose another runtime.")
     checkpoint = verified(asked.files.checkpoint)
     require_torch("The torch runtime")
     from allcell.engines.torch_engine import open_torch
@@ -141,7 +143,7 @@ def _graph(asked: _Request) -> tuple[Path | bytes, str]:
             )
         return verified(files.onnx_int8), files.onnx_int8.sha256
     if files.onnx is not None:
-        return verified(files.onnx), files.onnx.sha256
+        return verified(files.onnx, files.folder), files.onnx.sha256
 
     def compile_into(path: Path) -> None:
         # Checked first: nobody should install torch only to learn that the weights are missing.
@@ -182,12 +184,13 @@ _PRECISIONS: Mapping[str, tuple[str, ...]] = {
 def open_engine(
     spec: ModelSpec,
     *,
+    files: ModelFiles | None = None,
     device: str = "auto",
     runtime: Runtime = "auto",
     precision: Precision = "auto",
     threads: int = 0,
 ) -> Engine:
-    """Load a model of the registry.
+    """Load a model.
 
     On a CPU, with nothing fixed, the fastest runtime and precision are found by measuring, once
     (`allcell.engines.choosing`). A runtime fixed here or in the settings runs in full precision, in
@@ -195,6 +198,7 @@ def open_engine(
 
     Args:
         spec: The model.
+        files: Its weights; those of the manifest if None.
         device: auto or one of `DEVICES`; auto takes CUDA if it is there.
         runtime: See `resolve_runtime`; auto takes that of the settings, if they name one.
         precision: auto, the fastest that sees what the 32-bit graph sees; live, the fastest of all;
@@ -209,7 +213,7 @@ def open_engine(
     fixed = settings().runtime if runtime == "auto" else runtime
     # OpenVINO uses no CUDA device, so none is looked for.
     where = "cpu" if (device, fixed) == ("auto", "openvino") else resolve_device(device)
-    files = model_files(spec.name)
+    files = files or model_files(spec.name)
     stream = precision == "live"
 
     def request(bits: str) -> _Request:

@@ -17,7 +17,7 @@ from ultralytics.nn.tasks import load_checkpoint
 from allcell.boxes import Letterbox, unscaled
 from allcell.detections import FloatArray
 from allcell.engines.base import RunInterrupted
-from allcell.engines.card import Card, batch_size, cuda_description
+from allcell.engines.card import CudaCard, batch_size, cuda_description
 from allcell.errors import DeviceError, ModelError
 
 #: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
@@ -167,7 +167,7 @@ class CudaEngine(TorchEngine):
         super().__init__(checkpoint, device="cuda")
         self._model.to(memory_format=torch.channels_last)
         precise_boxes(self._model)
-        self.card = Card(self._network, self._device, self._dtype, hold=self._anchors)
+        self.card = CudaCard(self._network, self._device, self._dtype, hold=self._anchors)
         self._memory = torch.cuda.get_device_properties(self._device).total_memory
 
     @property

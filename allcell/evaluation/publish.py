@@ -20,14 +20,10 @@ from allcell.evaluation.publish_classifiers import kept_right, measure_classifie
 from allcell.evaluation.published_sets import KEPT, SETS, TEST, Part, images_of, write
 from allcell.evaluation.results import EvaluationResult
 from allcell.evaluation.scored import compare_closely
-from allcell.models.registry import (
-    CLASSIFIERS,
-    MODELS,
-    ModelSpec,
-    get_classifier,
-    get_spec,
-)
+from allcell.models.registry import CLASSIFIERS, MODELS, ModelSpec, get_classifier
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
+from allcell.own.finding import KnownModel, find_model
+from allcell.own.opening import open_model
 from allcell.text.words import AS_SHOWN, AS_YOLOV5_COUNTS
 
 _REGISTERED = frozenset(spec.name for spec in MODELS)
@@ -140,7 +136,7 @@ def answer(
     """Run one model over labelled images.
 
     Args:
-        model: Its name in the registry; or what your `checkpoint` is, if that is not there.
+        model: Its name, see `find_model`; or what your `checkpoint` is, if that has none.
         images: From `yolo_sets.read_yolo`.
         data: What the data set is called.
         split: Part of the data set that the images are from.
@@ -153,13 +149,14 @@ def answer(
             loading a checkpoint can run code in it.
         on_image: See `predict`.
     """
-    spec = get_spec(model) if isinstance(model, str) else model
+    known = find_model(model) if isinstance(model, str) else KnownModel(model)
+    spec = known.spec
     if checkpoint is not None:
         engine = open_checkpoint(checkpoint, device=device)
         detector, used = Detector(spec, engine), describe(checkpoint)
     else:
-        files = model_files(spec.name)
-        detector = Detector.open(spec.name, device=device, runtime=runtime, precision=precision)
+        files = known.files()
+        detector = open_model(spec.name, device=device, runtime=runtime, precision=precision)
         used = (files.onnx_int8 if precision == "int8" else None) or files.checkpoint
     setting = Setting(
         model=spec.name,

@@ -7,6 +7,7 @@ from typing import Literal
 
 from allcell.errors import ModelError
 from allcell.models.classes import CELL_CLASSES
+from allcell.models.laboratory import OwnLaboratory
 
 #: How a network's output is laid out (see `allcell.engines.decode`).
 OutputLayout = Literal["anchor_based", "anchor_free", "end_to_end"]
@@ -48,6 +49,7 @@ class ModelSpec:
         architecture: An ultralytics name, or a file in `models/architectures`.
         paper: Its name in the paper's Table 1; empty if the paper has no such model.
         unlike_paper: How it differs from the paper, for those who compare.
+        laboratory: Whose smears it was taught with; None for those that allcell comes with.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ModelSpec:
     architecture: str = ""
     paper: str = ""
     unlike_paper: str = ""
+    laboratory: OwnLaboratory | None = None
 
 
 _PRETRAINING = "pre-trained on open smears instead of COCO"

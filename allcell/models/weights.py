@@ -7,7 +7,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from allcell.environment.installation import get_weights
 from allcell.errors import ModelError
@@ -40,6 +40,8 @@ class ModelFiles(BaseModel):
         parameters: Number of weights of the fused network.
         onnx: The compiled graph, where it is shipped.
         onnx_int8: The same in 8 bits, for live video on a CPU, where it is shipped.
+        folder: Where they are; None for the settings' folder of weights. Elsewhere the compiled
+            graph is all there is, and stands for the checkpoint: torch never opens it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +50,7 @@ class ModelFiles(BaseModel):
     parameters: int
     onnx: WeightFile | None = None
     onnx_int8: WeightFile | None = None
+    folder: Path | None = Field(None, exclude=True)
 
     def has_checkpoint(self, weights_dir: Path) -> bool:
         """Whether the checkpoint is in that folder; the largest are not part of the project."""
@@ -112,8 +115,7 @@ def verified(file: WeightFile, folder: Path | None = None) -> Path:
             f"The weight file {file.file} is missing.",
             get_weights(),
         )
-    stat = path.stat()
-    got = _hash_of(path, stat.st_mtime_ns, stat.st_size)
+    got = sha256_once(path)
     if got != file.sha256:
         raise ModelError(
             f"The weight file {file.file} is not the one that was measured: its SHA-256 begins "
@@ -121,6 +123,16 @@ def verified(file: WeightFile, folder: Path | None = None) -> Path:
             f"Do not use this copy. {get_weights()}",
         )
     return path
+
+
+def sha256_once(path: Path) -> str:
+    """SHA-256 of a file, remembered as long as its size and its date are the same.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    stat = path.stat()
+    return _hash_of(path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)

@@ -17,8 +17,8 @@ from allcell.environment.versions import installed_versions, machine_name, proce
 from allcell.errors import AllcellError
 from allcell.imaging.images import RGBImage, decode
 from allcell.imaging.preprocess import network_input
-from allcell.models.registry import get_spec
-from allcell.models.weights import model_files
+from allcell.own.finding import find_model
+from allcell.own.opening import open_model
 from allcell.runs.photographs import PHOTO_PX, PHOTO_RED_CELL_PX, photograph
 from allcell.statistics import Milliseconds
 from allcell.synth.field import random_spec, render
@@ -140,13 +140,16 @@ def ways(model: str) -> tuple[Way, ...]:
     Raises:
         ModelError: If it has no weights here.
     """
-    small = model_files(model).onnx_int8 is not None
+    known = find_model(model)
+    if known.own is not None and known.own.card.imported:
+        return (Way("cpu", "onnx", "full"),)
+    small = known.files().onnx_int8 is not None
     found = [Way("cpu", "onnx", "int8")] * small + [Way("cpu", "onnx", "full")]
     if has_openvino():
         found += [Way("cpu", "openvino", "full"), Way("cpu", "openvino", "bf16")]
         found += [Way("cpu", "openvino", "int8")] * small
         found += [Way("intel-gpu", "openvino", "full"), Way("intel-npu", "openvino", "full")]
-    if has_torch():
+    if has_torch() and known.own is None:
         # On a CPU torch only slows the others down, as its threads keep spinning.
         found += [Way("cuda", "torch", "full")]
     return tuple(found)
@@ -177,7 +180,7 @@ def compare(
     Raises:
         ModelError: If there is no such model.
     """
-    spec = get_spec(model)
+    spec = find_model(model).spec
     red_cell_px = spec.red_cell_px * _FRAME_PX[0] / spec.default_long_side_px
     frame = render(random_spec(7, *_FRAME_PX, red_cell_px)).image
     ready = network_input(spec, frame, red_cell_px)
@@ -187,7 +190,7 @@ def compare(
         way = speed.way
         on_step(_FRAMES_FROM * place / len(speeds), f"opening {way.title}")
         try:
-            detector = Detector.open(
+            detector = open_model(
                 model,
                 device=way.device,
                 runtime=way.runtime,

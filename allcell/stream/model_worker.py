@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from allcell.detector import Detector
+from allcell.own.opening import open_model
 
 log = logging.getLogger(__name__)
 
@@ -137,14 +138,14 @@ class ModelWorker:
 
 
 def open_live(model: str, *, device: str = "auto") -> ModelWorker:
-    """Load a model of the registry for live video: the fastest way, its 8-bit graph included.
+    """Load a model for live video: the fastest way, its 8-bit graph included.
 
     Args:
-        model: Its name.
+        model: Its name, see `allcell.own.finding.find_model`.
         device: See `Detector.open`.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device is not there.
     """
-    return ModelWorker(Detector.open(model, device=device, precision="live"))
+    return ModelWorker(open_model(model, device=device, precision="live"))

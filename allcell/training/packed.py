@@ -34,7 +34,7 @@ QUALITY = 92
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredField:
     """What is known of one field.
 
     Attributes:
@@ -66,7 +66,7 @@ def sizes_of(
     items: list[LabelledImage],
     known_px: float | None,
     fallback_px: float,
-) -> tuple[list[float], dict[str, Measured] | None]:
+) -> tuple[list[float], dict[str, MeasuredField] | None]:
     """Red-cell diameters of a split's fields, in px, and all that was measured if it is packed.
 
     Args:
@@ -231,7 +231,7 @@ def _ruler(values: dict[str, Any] | None) -> StainRuler | None:
     )
 
 
-def read_measured(data_dir: Path, split: str) -> dict[str, Measured] | None:
+def read_measured(data_dir: Path, split: str) -> dict[str, MeasuredField] | None:
     """What `pack` measured, by the stem of the field's file; None if the dataset is not packed.
 
     Raises:
@@ -243,7 +243,7 @@ def read_measured(data_dir: Path, split: str) -> dict[str, Measured] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {
-            stem: Measured(float(one["red_cell_px"]), _ruler(one["ruler"]))
+            stem: MeasuredField(float(one["red_cell_px"]), _ruler(one["ruler"]))
             for stem, one in content.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:

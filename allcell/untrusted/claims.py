@@ -176,6 +176,27 @@ def detector_for(
     return Detector(spec, engine, floor_confidence=settings().floor_confidence)
 
 
+def detector_as(
+    network: Engine, output: FloatArray, input_px: tuple[int, int], spec: ModelSpec
+) -> Detector:
+    """Check a network against what another allcell says of it, and make a detector.
+
+    Args:
+        network: The network; takes inputs of any size.
+        output: Its answer (rows, columns) to some picture.
+        input_px: Width and height of that picture.
+        spec: What is said of it; pictures are brought to its scale and stain.
+
+    Raises:
+        ModelError: If the two do not fit.
+    """
+    fit = _fit(output.shape, input_px, len(spec.classes), spec.output)
+    check_values(output.T if fit.turned else output, fit.layout, input_px)
+    engine = _MappedEngine(network, fit, spec.classes, spec.classes)
+    decode(engine.mapped(output), fit.layout, len(spec.classes), 0.0)
+    return Detector(spec, engine, floor_confidence=settings().floor_confidence)
+
+
 def _fit(
     shape: tuple[int, ...],
     input_px: tuple[int, int],

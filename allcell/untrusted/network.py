@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from allcell.detector import Detector
 from allcell.engines.onnx_engine import OnnxEngine
 from allcell.errors import ModelError
+from allcell.models.registry import ModelSpec
 from allcell.untrusted.answer import Fit, fits
-from allcell.untrusted.claims import Claims, detector_for
+from allcell.untrusted.claims import Claims, detector_as, detector_for
 from allcell.untrusted.metadata import class_names
 from allcell.untrusted.onnx_file import OnnxFacts
 from allcell.untrusted.session import (
@@ -169,6 +170,26 @@ class UntrustedNetwork:
         # Asked again, not kept: the answer of a network may be large.
         answer = answer_to_noise(engine, self.input_px)
         detector = detector_for(engine, answer, self.input_px, claims)
+        detector.weights_sha256 = self.sha256
+        return detector
+
+    def detector_as(self, spec: ModelSpec) -> Detector:
+        """A detector that sees pictures as a model of ours does, at the scale of their red cells.
+
+        Args:
+            spec: What another allcell says of the file.
+
+        Raises:
+            ModelError: If the file takes one size only, or answers like another network.
+        """
+        if self.fixed:
+            width, height = self.input_px
+            raise ModelError(
+                f"The file takes {width}x{height} pixels only; our models take any size.",
+                "Add it on the Compare page as a model of another kind.",
+            )
+        engine = self._opened().twin(*self.input_px)
+        detector = detector_as(engine, answer_to_noise(engine, self.input_px), self.input_px, spec)
         detector.weights_sha256 = self.sha256
         return detector
 

@@ -21,7 +21,7 @@ from ultralytics.nn.modules import Detect  # noqa: E402
 
 from allcell.engines import card as card_module  # noqa: E402 (needs torch)
 from allcell.engines.base import RunInterrupted  # noqa: E402
-from allcell.engines.card import Card, batch_size, cuda_description  # noqa: E402
+from allcell.engines.card import CudaCard, batch_size, cuda_description  # noqa: E402
 from allcell.engines.card_boxes import best_candidates  # noqa: E402
 from allcell.engines.card_work import scaled  # noqa: E402
 from allcell.engines.opening import open_engine  # noqa: E402
@@ -109,7 +109,7 @@ class Captures:
 def a_card(network=None, captures=None):
     network, captures = network or Network(), captures or Captures()
     released = []
-    card = Card(
+    card = CudaCard(
         network, CPU, torch.float32, capture=captures, release=lambda: released.append(True)
     )
     return card, network, captures, released
@@ -219,7 +219,7 @@ def test_another_error_of_the_network_is_not_taken_for_a_full_card():
     def broken(tensor):
         raise RuntimeError("a kernel failed")
 
-    card = Card(broken, CPU, torch.float32)
+    card = CudaCard(broken, CPU, torch.float32)
     with pytest.raises(RuntimeError, match="a kernel failed"):
         card.run([grey(1), grey(2)], FIT, 0.5)
 
@@ -245,7 +245,7 @@ def test_all_candidates_above_the_floor_come_back(floor, whole, suppression):
 
 def test_layouts_with_a_row_for_each_candidate_come_back_as_they_are():
     output = torch.rand(1, 3000, 6)
-    card = Card(lambda _: output, CPU, torch.float32)
+    card = CudaCard(lambda _: output, CPU, torch.float32)
     assert np.array_equal(card.run([grey(1)], FIT, 0.5, 0.5)[0], output[0].numpy())
 
 
@@ -315,7 +315,7 @@ def test_pictures_may_lie_in_memory_in_any_way(make):
         seen.append(tensor.clone())
         return torch.zeros(len(tensor), 7, 8)
 
-    Card(network, CPU, torch.float32).run([picture], FIT, None)
+    CudaCard(network, CPU, torch.float32).run([picture], FIT, None)
     assert np.array_equal((seen[0][0] * 255).round().numpy().transpose(1, 2, 0), picture)
 
 
@@ -337,7 +337,7 @@ class OnCpu(TorchEngine):
 
     def __init__(self, checkpoint):
         super().__init__(checkpoint)
-        self.card = Card(self._network, CPU, torch.float32, capture=Captures())
+        self.card = CudaCard(self._network, CPU, torch.float32, capture=Captures())
         self.sizes = []
 
     def batch_size(self, fit):

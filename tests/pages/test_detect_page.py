@@ -260,7 +260,7 @@ def test_unmeasurable_red_cells_are_admitted(
     upload: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # An empty slide is no smear, which is not the subject.
-    monkeypatch.setattr("allcell.analysis.answers.judge", lambda image, scale: ())
+    monkeypatch.setattr("allcell.analysis.answers.judge", lambda image, scale, known: ())
     app = upload(("blank.png", encode_png(np.full((300, 400, 3), (230, 220, 225), np.uint8))))
     assert "could not be measured; the model's default size is used" in words(app)
     assert "Size (red cells)" not in cells(app)
@@ -318,7 +318,7 @@ def test_model_that_fails_on_one_image_leaves_the_others_alone(
         return answer(image)
 
     monkeypatch.setattr(engine, "run", fail_once)
-    monkeypatch.setattr("allcell.analysis.answers.judge", lambda image, scale: ())
+    monkeypatch.setattr("allcell.analysis.answers.judge", lambda image, scale, known: ())
     app = upload(("a.png", smear), ("b.png", other_smear))
     summary = app.dataframe[0].value
     assert summary["Note"].tolist() == ["The network failed. Choose another model.", ""]

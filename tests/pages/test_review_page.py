@@ -23,7 +23,7 @@ from allcell.ui.detect import cleared, correct
 from allcell.ui.review import reviewed
 from allcell.ui.reviewing import wire
 from allcell.ui.reviewing.session import ReviewSession
-from allcell.ui.reviewing.who import actor
+from allcell.ui.sessions.who import actor
 from allcell.ui.shell import frame
 
 BLASTS, HEALTHY, SMUDGE = (1, 3), 2, 4

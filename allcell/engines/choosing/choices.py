@@ -120,6 +120,12 @@ def forget_all() -> None:
         forget(path)
 
 
+def forget_model(name: str) -> None:
+    """Delete the choices of a model that is deleted, as far as that is possible."""
+    for path in folder().glob(f"{name}-*.json"):
+        forget(path)
+
+
 def all_kept() -> list[RuntimeChoice]:
     """All choices that hold for this machine and what is installed, newest first."""
     try:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from allcell.imaging.familiarity.reference import Reference, reference
+from allcell.imaging.familiarity.reference import Reference, laboratory_traits, reference
 from allcell.imaging.familiarity.traits import Traits, measure, measure_colours
 from allcell.imaging.quality import DARK
 from allcell.imaging.rim import find_rim, part_within
@@ -113,7 +113,7 @@ def judge(
 def _no_smear(traits: Traits, distance: float, known: Reference) -> Finding | None:
     farther = max(0.0, distance - 1)
     score = float(known.smear_scores(traits.values[None])[0])
-    if score >= _SMEAR_FROM + _FARTHER * farther:
+    if score >= _SMEAR_FROM + _FARTHER * farther or _is_own(traits, score, known):
         return None
     return Finding(
         "not_a_smear",
@@ -121,6 +121,13 @@ def _no_smear(traits: Traits, distance: float, known: Reference) -> Finding | No
         "This does not look like a blood smear under the microscope.",
         "Use a bright-field picture of a stained blood smear, in which single red cells are seen.",
     )
+
+
+def _is_own(traits: Traits, score: float, known: Reference) -> bool:
+    """Whether a picture is like those that the model was taught with, however odd these look."""
+    if known.own is None or score < known.own_score:
+        return False
+    return float(known.own.distances(laboratory_traits(traits.values[None]))[0]) <= _UNLIKE
 
 
 def _blurred(traits: Traits) -> Finding | None:

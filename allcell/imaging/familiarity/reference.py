@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cache
+import math
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.imaging.familiarity.traits import LABORATORY_TRAITS, NAMES
+from allcell.models.laboratory import OwnLaboratory
 
 Numbers = npt.NDArray[np.float64]
 
@@ -22,6 +24,8 @@ Numbers = npt.NDArray[np.float64]
 REFERENCE_FILE = Path(__file__).with_name("reference.json")
 #: Deviations from the mean beyond this count as this: no trait decides alone, however strange.
 _MOST_DEVIATIONS = 4.0
+#: How the laboratory that a model was taught for is called among the known ones.
+OWN = "own"
 _LABORATORY_INDEX = np.array([NAMES.index(name) for name in LABORATORY_TRAITS])
 
 
@@ -70,6 +74,8 @@ class Reference:
         bias: Of the logistic regression that tells smears from other pictures.
         weights: Its weights for `products`.
         laboratories: Those that the models were trained on.
+        own: The one of them that the model in hand was taught for, if any.
+        own_score: Lowest log odds that its smears have.
     """
 
     mean: Numbers
@@ -77,6 +83,8 @@ class Reference:
     bias: float
     weights: Numbers
     laboratories: tuple[KnownLaboratory, ...]
+    own: KnownLaboratory | None = None
+    own_score: float = math.inf
 
     def smear_scores(self, traits: Numbers) -> Numbers:
         """Log odds (N,) that pictures with these traits (N, K) are smears."""
@@ -93,7 +101,7 @@ class Reference:
     def without(self, name: str) -> Reference:
         """The same, as if a laboratory had not been seen: only its place is forgotten."""
         left = tuple(lab for lab in self.laboratories if lab.name != name)
-        return Reference(self.mean, self.deviation, self.bias, self.weights, left)
+        return replace(self, laboratories=left)
 
     def write(self, path: Path) -> None:
         """Write it as JSON, six digits a number."""
@@ -144,4 +152,42 @@ def reference() -> Reference:
             )
             for name, lab in content["laboratories"].items()
         ),
+    )
+
+
+@lru_cache(maxsize=32)
+def reference_for(own: OwnLaboratory | None) -> Reference:
+    """What pictures are judged by that a model taught for one laboratory is to see.
+
+    That laboratory is added to those that allcell knows, or takes their place if the teaching did
+    not keep what the model had learned of them.
+
+    Args:
+        own: The laboratory; None, or one that was described by other traits than those that are
+            measured now, for what allcell comes with.
+    """
+    known = reference()
+    if own is None or own.traits != LABORATORY_TRAITS or not _is_whole(own):
+        return known
+    place = KnownLaboratory(OWN, np.array(own.mean), np.array(own.inverse), own.usual)
+    others = known.laboratories if own.parents_known else ()
+    return replace(
+        known, laboratories=(*others, place), own=place, own_score=own.lowest_smear_score
+    )
+
+
+def _is_whole(own: OwnLaboratory) -> bool:
+    size = len(LABORATORY_TRAITS)
+    inverse = np.array(own.inverse, np.float64) if _square(own, size) else None
+    # A distance is the root of what this matrix gives, which may not be negative.
+    return (
+        inverse is not None
+        and np.allclose(inverse, inverse.T, rtol=1e-3)
+        and bool((np.linalg.eigvalsh((inverse + inverse.T) / 2) > 0).all())
+    )
+
+
+def _square(own: OwnLaboratory, size: int) -> bool:
+    return len(own.mean) == len(own.inverse) == size and all(
+        len(row) == size for row in own.inverse
     )

@@ -11,6 +11,7 @@ import streamlit as st
 
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
+from allcell.own.opening import open_model
 from allcell.report.paper import PAPER_FPS
 from allcell.report.table1 import paper_times, table_1
 from allcell.runs.speed import SpeedJob, SpeedRun
@@ -137,7 +138,7 @@ def _start() -> None:
 
     def open_detector(name: str) -> Detector:
         # Opened for this run only, so that no model of another page is evicted.
-        return added[name] if name in added else Detector.open(name, device=device)
+        return added[name] if name in added else open_model(name, device=device)
 
     run = SpeedRun(jobs, open_detector, frames=frames, is_open=session_is_open())
     st.session_state[_RUN] = run

@@ -18,6 +18,7 @@ from allcell.ui.field.ahead import analyse_ahead
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Finished, Picture, Refused
 from allcell.ui.field.table import pick_picture, rounded
+from allcell.ui.sessions.own_models import own_models
 from allcell.ui.shell.controls import ViewChoice
 from allcell.ui.shell.user_models import user_models
 from allcell.ui.shell.wording import interval_text, plain, share_text
@@ -110,7 +111,11 @@ def result_of(
 def _by_title(desk: Bench, picture: Picture) -> dict[str, Result]:
     """What each model that has run on a picture finds at its own threshold."""
     # By name alone: the catalog looks for every model's files, which every picture would pay for.
-    specs = [*MODELS, *(model.spec for model in user_models().values())]
+    specs = [
+        *MODELS,
+        *(model.spec for model in own_models()),
+        *(model.spec for model in user_models().values()),
+    ]
     done = (desk.outcome(picture, spec.name) for spec in specs)
     analyses = [outcome.analysis for outcome in done if isinstance(outcome, Finished)]
     if len(analyses) < 2:

@@ -12,6 +12,7 @@ from allcell.models.registry import ModelSpec
 from allcell.settings import settings
 from allcell.stream.live_settings import LiveSettings
 from allcell.stream.model_worker import ModelWorker, open_live
+from allcell.ui.shell.cache import checked
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.controls import (
     choose_classes,
@@ -34,17 +35,17 @@ _USUAL_FRAMES_PX = ((1280, 720), (640, 360))
 
 
 def get_worker(name: str) -> ModelWorker:
-    """A model that has run once; one of the registry is shared by all viewers.
+    """A model that has run once; all viewers share it, except one that a user added.
 
     Args:
-        name: Name of a model of the registry, or of this session.
+        name: Name of a model that whoever is at this browser may use.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device in the settings is not available.
     """
     added = user_model(name)
-    return added.worker() if added else _shared_worker(name)
+    return added.worker() if added else _shared_worker(checked(name))
 
 
 @st.cache_resource(max_entries=MAX_WORKERS, show_spinner="Warming up the model")

@@ -13,6 +13,7 @@ from allcell.report.unlike_paper import unlike_paper
 from allcell.settings import settings
 from allcell.ui.models.measured import measured
 from allcell.ui.models.overview import curves_of
+from allcell.ui.models.own import show_own
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.controls import title_of
 from allcell.ui.shell.kept_metrics import test_metrics
@@ -29,6 +30,9 @@ def show_model(entry: Listing) -> None:
         if entry.user_model is not None:
             st.markdown(f":blue-badge[Yours, in this session] {spec.summary}")
             st.html(as_list(facts_of(entry.user_model)))
+            return
+        if entry.own is not None:
+            show_own(entry.own)
             return
         st.markdown(spec.summary)
         if entry.usable:

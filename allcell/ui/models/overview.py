@@ -12,6 +12,7 @@ from plotly.graph_objects import Figure
 from allcell.evaluation.intervals import interval_of, score_text
 from allcell.models.classes import CELL_CLASSES
 from allcell.models.registry import ClassifierSpec
+from allcell.own.card import NOTE
 from allcell.text.words import BOTH_APS, SCORE_TITLES
 from allcell.ui.shell import charts
 from allcell.ui.shell.catalog import Listing
@@ -53,6 +54,8 @@ def _row(entry: Listing) -> dict[str, Any]:
     spec, files = entry.spec, entry.files
     metrics = test_metrics(entry)
     state = "yours" if entry.user_model else "ready" if entry.usable else "not here"
+    if entry.own is not None:
+        state = NOTE
     row: dict[str, Any] = {
         "Model": spec.title,
         **{title: "" for title in _SCORES},
@@ -63,6 +66,8 @@ def _row(entry: Listing) -> dict[str, Any]:
     }
     if entry.user_model is not None:
         row["Weights (MB)"] = entry.user_model.network.size_bytes / 1e6
+    if entry.own is not None:
+        row["Weights (MB)"] = entry.own.size_bytes / 1e6
     if metrics is None:
         return row
     if isinstance(spec, ClassifierSpec):

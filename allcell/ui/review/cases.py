@@ -13,12 +13,12 @@ from allcell.errors import AllcellError
 from allcell.records.deleting import delete_case
 from allcell.records.kept import CaseLine
 from allcell.records.listing import list_cases
-from allcell.records.store import case_store
+from allcell.records.store import case_store, records_exist
 from allcell.report.case.case_zip import read_case_zip
 from allcell.settings import settings
 from allcell.ui.review.opened import close_case, open_case, open_contents, opened_case
 from allcell.ui.reviewing.session import ReviewSession
-from allcell.ui.reviewing.who import actor
+from allcell.ui.sessions.who import actor
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 
@@ -65,7 +65,8 @@ def choose_case(session: ReviewSession | None = None) -> None:
     """
     try:
         search = st.session_state.get(_SEARCH, "")
-        lines = [] if _none_yet() else list_cases(case_store(), actor(), search)
+        # To look for cases makes no file.
+        lines = list_cases(case_store(), actor(), search) if records_exist() else []
     except AllcellError as error:
         show_problem(error)
         return
@@ -119,17 +120,11 @@ def offer_reopening(session: ReviewSession) -> None:
         )
 
 
-def _none_yet() -> bool:
-    """Whether no case was ever kept: then nothing is made on the disk to look for some."""
-    chosen = settings()
-    return not chosen.database_url and not chosen.data_dir.expanduser().exists()
-
-
 def _place() -> None:
-    if _none_yet():
-        st.caption(f"Cases would be kept in {plain(str(settings().data_dir))}.")
-        return
     try:
+        if not records_exist():
+            st.caption(f"Cases would be kept in {plain(str(settings().data_dir))}.")
+            return
         st.caption(f"Cases are kept in {plain(case_store().place)}.")
     except AllcellError as error:
         show_problem(error)

@@ -18,7 +18,7 @@ from allcell.report.case.contents import CaseContents
 from allcell.report.case.fhir import to_fhir
 from allcell.report.case.pdf import to_pdf
 from allcell.ui.reviewing.session import ReviewSession
-from allcell.ui.reviewing.who import actor
+from allcell.ui.sessions.who import actor
 
 _LABELLED = "review.labelled_files"
 

@@ -7,8 +7,8 @@ import streamlit as st
 from allcell.records.store import case_store
 from allcell.report.case.contents import CaseContents
 from allcell.ui.reviewing.session import ReviewSession
-from allcell.ui.reviewing.who import actor
 from allcell.ui.sessions import budget
+from allcell.ui.sessions.who import actor
 
 _KEY = "allcell.case"
 

@@ -8,7 +8,7 @@ from allcell.errors import AllcellError
 from allcell.records.store import case_store
 from allcell.review.signing import MEANINGS, signing_obstacles
 from allcell.ui.reviewing.session import ReviewSession
-from allcell.ui.reviewing.who import actor
+from allcell.ui.sessions.who import actor
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 

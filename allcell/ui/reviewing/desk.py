@@ -14,7 +14,7 @@ import streamlit as st
 
 from allcell.ui.reviewing import wire
 from allcell.ui.reviewing.session import ReviewSession
-from allcell.ui.reviewing.who import actor
+from allcell.ui.sessions.who import actor
 from allcell.ui.shell.assets import asset
 
 #: Joined into one module, in this order.

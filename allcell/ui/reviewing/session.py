@@ -18,9 +18,9 @@ from allcell.review.cells import FieldReview
 from allcell.review.labels import CellLabel, LabelSet
 from allcell.ui.field.lru import Lru
 from allcell.ui.reviewing.sheets import Sheet
-from allcell.ui.reviewing.who import actor
 from allcell.ui.sessions import budget
 from allcell.ui.sessions.ledger import Held
+from allcell.ui.sessions.who import actor
 
 if TYPE_CHECKING:
     from allcell.records.kept import KeptCase

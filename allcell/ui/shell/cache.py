@@ -9,10 +9,13 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.imaging.images import RGBImage, encode_jpeg, encode_png
+from allcell.own.finding import find_model, is_own_model
+from allcell.own.opening import open_model
 from allcell.settings import settings
 from allcell.synth.field import render
 from allcell.synth.samples import Sample, samples
 from allcell.synth.spec import FieldSpec
+from allcell.ui.sessions.who import actor
 from allcell.ui.shell.user_models import user_model
 
 #: Models in memory at a time; the least recently used one is evicted.
@@ -24,23 +27,37 @@ THUMBNAIL_SCALE = 0.25
 def get_detector(name: str) -> Detector:
     """A model ready to run; concurrent calls queue.
 
-    A model of the registry is loaded once for all sessions. One that the user added belongs to this
-    session: call this in the script's own thread.
+    A model is loaded once for all sessions. One that the user added belongs to this session: call
+    this in the script's own thread.
 
     Args:
-        name: Name of a model of the registry, or of this session.
+        name: Name of a model that whoever is at this browser may use.
 
     Raises:
         ModelError: If there is no such model, or its weights cannot be used.
         DeviceError: If the device in the settings is not available.
     """
     added = user_model(name)
-    return added.detector if added else _shared_detector(name)
+    return added.detector if added else _shared_detector(checked(name))
+
+
+def checked(name: str) -> str:
+    """The name of a model that is shared by all sessions, if this one may use it.
+
+    Raises:
+        ModelError: If it is an own-laboratory model of somebody else's, or is gone.
+    """
+    return find_model(name, actor()).spec.name if is_own_model(name) else name
+
+
+def forget_detector(name: str) -> None:
+    """Let go of a model that was deleted."""
+    _shared_detector.clear(name)
 
 
 @st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")
 def _shared_detector(name: str) -> Detector:
-    return Detector.open(name, device=settings().device)
+    return open_model(name, device=settings().device)
 
 
 @st.cache_resource(max_entries=MAX_DETECTORS, show_spinner="Loading the model")

@@ -14,7 +14,10 @@ from allcell.environment.installation import get_packages, get_weights
 from allcell.errors import AllcellError
 from allcell.models.registry import CLASSIFIERS, MODELS, ClassifierSpec, ModelSpec
 from allcell.models.weights import ModelFiles, compiled_path, read_manifest
+from allcell.own.finding import is_own_model
+from allcell.own.own_model import OwnModel
 from allcell.settings import settings
+from allcell.ui.sessions.own_models import own_models
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.user_models import UserModel, is_user_model, user_model, user_models
 
@@ -30,7 +33,8 @@ class Listing:
         files: Its weights; None if it has none here, or the user added it.
         missing: What keeps it from being used, in one sentence; empty if it is usable.
         remedy: What to do about that; empty if it is usable.
-        user_model: The model if the user added it; None for those of the registry.
+        user_model: The model if the user added it; None for all others.
+        own: The model if it was taught for this laboratory; None for all others.
     """
 
     spec: ModelSpec | ClassifierSpec
@@ -38,6 +42,7 @@ class Listing:
     missing: str = ""
     remedy: str = ""
     user_model: UserModel | None = None
+    own: OwnModel | None = None
 
     @property
     def usable(self) -> bool:
@@ -46,9 +51,11 @@ class Listing:
 
     @property
     def sha256(self) -> str:
-        """Hash of the checkpoint or of the file the user added; empty if there is neither."""
+        """Hash of the checkpoint, or of the ONNX file if that is all; empty if there is none."""
         if self.user_model is not None:
             return self.user_model.network.sha256
+        if self.own is not None:
+            return self.own.card.sha256
         return self.files.checkpoint.sha256 if self.files is not None else ""
 
     @property
@@ -77,6 +84,8 @@ def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
     """
     if is_user_model(spec.name):
         return Listing(spec, None, user_model=user_model(spec.name))
+    if is_own_model(spec.name):
+        return _own_listing(spec)
     weights = settings().weights_dir
     files = read_manifest(weights).get(spec.name)
     train = f"Train it with `python -m allcell train {spec.name}`"
@@ -111,6 +120,15 @@ def listing(spec: ModelSpec | ClassifierSpec) -> Listing:
     return Listing(spec, files)
 
 
+def _own_listing(spec: ModelSpec | ClassifierSpec) -> Listing:
+    found = next((one for one in own_models() if one.card.id == spec.name), None)
+    if found is not None:
+        return Listing(spec, None, own=found)
+    return Listing(
+        spec, None, "It is no longer kept here.", "Choose another model, or import it again."
+    )
+
+
 def loading(spec: ModelSpec | ClassifierSpec) -> AbstractContextManager[None]:
     """A spinner while a model is prepared; nothing if that is too quick to notice."""
     if not listing(spec).compiles:
@@ -136,10 +154,11 @@ def ready(spec: ModelSpec | ClassifierSpec, open_model: Callable[[str], Model]) 
 
 
 def catalog() -> tuple[Listing, ...]:
-    """All models of the registry, detectors first, in its order; then those that the user added."""
+    """All models: those of the registry, detectors first; of this laboratory; the user's."""
     added = (Listing(model.spec, None, user_model=model) for model in user_models().values())
     return (
         *(listing(spec) for spec in MODELS),
         *(listing(spec) for spec in CLASSIFIERS),
+        *(Listing(one.spec, None, own=one) for one in own_models()),
         *added,
     )

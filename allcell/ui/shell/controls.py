@@ -13,6 +13,7 @@ import streamlit as st
 
 from allcell.cautions import WITHHELD
 from allcell.models.registry import CLASS_TITLES, ClassifierSpec, ModelSpec
+from allcell.own.finding import is_own_model
 from allcell.settings import settings
 from allcell.ui.shell.catalog import Listing
 from allcell.ui.shell.problems import show_problem
@@ -72,6 +73,9 @@ def threshold_text(spec: ModelSpec) -> str:
     """Where a model's initial threshold comes from."""
     if is_user_model(spec.name):
         return f"You set this model to begin with {spec.confidence:.2f}."
+    if is_own_model(spec.name):
+        where = "fields of this laboratory that it was not trained with"
+        return f"Its operating threshold, chosen on {where}, is {spec.confidence:.2f}."
     return f"Its operating threshold, chosen on validation images, is {spec.confidence:.2f}."
 
 

@@ -42,9 +42,11 @@ def with_size(table: pd.DataFrame, entries: Iterable[Listing]) -> pd.DataFrame:
 
 
 def _size(entry: Listing) -> str:
-    """Parameters and file size in words; of a model of the user's, the file alone."""
+    """Parameters and file size in words; of an ONNX file, its size alone."""
     if entry.user_model is not None:
         return f"{entry.user_model.network.size_bytes / 1e6:.1f} MB"
+    if entry.own is not None:
+        return f"{entry.own.size_bytes / 1e6:.1f} MB"
     if entry.files is None:
         return ""
     megabytes = entry.files.checkpoint.bytes / 1e6

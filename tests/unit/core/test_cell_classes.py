@@ -87,7 +87,7 @@ def four():
             }
         )
         # A white picture with boxes is no smear, which is not the subject.
-        parts.answers.judge = lambda image, scale: ()
+        parts.answers.judge = lambda image, scale, known: ()
         spec = replace(parts.registry.get_spec("live"), classes=NAMES)
         parts.detector_of_four = parts.detector.Detector(spec, Engine())
         parts.picture = np.full((480, 640, 3), 255, np.uint8)

@@ -9,6 +9,7 @@ import streamlit as st
 from allcell.classifier import FieldClassifier
 from allcell.detector import Detector
 from allcell.models.registry import ModelSpec
+from allcell.own.opening import open_model
 from allcell.runs.evaluation import DetectorJob, EvaluationRun, FieldJob, UserSet
 from allcell.settings import settings
 from allcell.ui.compare.answers import measure_on_user_set, set_title
@@ -100,9 +101,9 @@ def _job(entry: Listing) -> DetectorJob | FieldJob:
 
 def _opener(entry: Listing) -> Callable[[], Detector]:
     name, device = entry.spec.name, settings().device
-    if entry.files is not None:
+    if entry.user_model is None:
         # Opened for this run only, so that no model of another page is evicted.
-        return lambda: Detector.open(name, device=device)
+        return lambda: open_model(name, device=device)
     # Only the script's thread can look up a model of the session, not the run's.
     detector = get_detector(name)
     return lambda: detector

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from allcell.records.kept import Actor
+if TYPE_CHECKING:
+    from allcell.records.kept import Actor
 
 #: Who corrects where nobody has to log in.
 ANYONE = "reviewer"
@@ -26,6 +27,9 @@ def actor() -> Actor:
 
     `readers` under `[allcell]` there lists who may only read.
     """
+    # Imported here: the records take a while, which pages without cases need not wait for.
+    from allcell.records.kept import Actor
+
     held = secrets()
     if "auth" not in held:
         return Actor(ANYONE)

@@ -1,0 +1,1 @@
+"""Teaching: an own-laboratory model made from reviewed fields."""
