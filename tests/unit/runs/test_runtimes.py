@@ -12,7 +12,7 @@ import pytest
 
 from allcell.detector import Detector
 from allcell.errors import DeviceError, ModelError
-from allcell.runs import runtimes
+from allcell.runs import runtime_speeds, runtimes
 from allcell.runs.runtime_speeds import Way, ways
 from allcell.runs.runtimes import compare
 from allcell.runs.runtimes_run import RuntimesRun
