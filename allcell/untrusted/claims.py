@@ -15,7 +15,15 @@ from allcell.engines.decode import decode
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
-from allcell.untrusted.answer import Fit, answer, check_extent, check_values, fits
+from allcell.untrusted.answer import (
+    Fit,
+    answer,
+    are_fractions,
+    check_extent,
+    check_values,
+    fits,
+    in_pixels,
+)
 
 #: Larger numbers cannot be coordinates, and overflow to infinity in arithmetic.
 _LARGEST = 1e30
@@ -56,8 +64,13 @@ class _MappedEngine:
         fit: Fit,
         ours: Sequence[str],
         theirs: Sequence[str | None],
+        input_px: tuple[int, int],
+        *,
+        fractions: bool | None,
     ) -> None:
         layout = fit.layout
+        # None: the network found nothing when it was tried, so each answer must tell.
+        self._input_px, self._fractions = input_px, fractions
         self._engine, self._layout, self._turned = engine, layout, fit.turned
         self._width = 6 if layout == "end_to_end" else _BEFORE_CLASSES[layout] + len(theirs)
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
@@ -92,6 +105,9 @@ class _MappedEngine:
         """
         output = output.T if self._turned and output.ndim == 2 else output
         self._check(output)
+        known = self._fractions
+        if are_fractions(output, self._layout, self._input_px) if known is None else known:
+            output = in_pixels(output, self._layout, self._input_px)
         if self._layout == "end_to_end":
             highest = int(output[:, 5].max(initial=0))
             if highest >= len(self._target):
@@ -157,10 +173,9 @@ def detector_for(
             f"Say for each class of the network, in its order, which of {', '.join(CLASSES)} it "
             "is, or that it is to be left out.",
         )
-    fit = _fit(output.shape, input_px, len(claims.classes), claims.layout)
+    fit, fractions = _fit(output, input_px, len(claims.classes), claims.layout)
     layout = fit.layout
-    check_values(output.T if fit.turned else output, layout, input_px)
-    engine = _MappedEngine(network, fit, ours, claims.classes)
+    engine = _MappedEngine(network, fit, ours, claims.classes, input_px, fractions=fractions)
     decode(engine.mapped(output), layout, len(ours), 0.0)
     spec = ModelSpec(
         name=claims.name,
@@ -198,24 +213,42 @@ def detector_as(
 
 
 def _fit(
-    shape: tuple[int, ...],
+    output: FloatArray,
     input_px: tuple[int, int],
     classes: int,
     wanted: OutputLayout | None,
-) -> Fit:
-    """The way to read the output that its shape fits, if it is of the wanted layout."""
-    found = fits(shape, input_px)
+) -> tuple[Fit, bool | None]:
+    """The way to read an answer that its shape and its values fit, if it is of the wanted layout.
+
+    Returns:
+        That way, and whether its boxes are fractions (see `are_fractions`).
+    """
+    found = fits(output.shape, input_px)
+    refused: list[ModelError] = []
     for fit in found:
         if fit.classes in (None, classes) and wanted in (None, fit.layout):
-            return fit
+            try:
+                return fit, _check_as(fit, output, input_px)
+            except ModelError as error:
+                refused.append(error)
+    if refused:
+        raise refused[0]
     said = f" of the layout {wanted}" if wanted else ""
     rooms = " or ".join(
         f"{'any number' if fit.classes is None else fit.classes} ({fit.layout})" for fit in found
     )
     raise ModelError(
-        f"The network answers with shape {shape}, which fits no detector{said} with {classes} "
-        f"class{'' if classes == 1 else 'es'}: "
+        f"The network answers with shape {output.shape}, which fits no detector{said} with "
+        f"{classes} class{'' if classes == 1 else 'es'}: "
         + (f"it has room for {rooms}." if rooms else "it is not a detector's."),
         "Check the number of classes and the layout, and export the detector without further "
         "steps.",
     )
+
+
+def _check_as(fit: Fit, output: FloatArray, input_px: tuple[int, int]) -> bool | None:
+    """Check an answer that is read in one way; returns whether its boxes are fractions."""
+    read = output.T if fit.turned else output
+    fractions = are_fractions(read, fit.layout, input_px)
+    check_values(in_pixels(read, fit.layout, input_px) if fractions else read, fit.layout, input_px)
+    return fractions
