@@ -105,8 +105,10 @@ class _MappedEngine:
         """
         output = output.T if self._turned and output.ndim == 2 else output
         self._check(output)
-        known = self._fractions
-        if are_fractions(output, self._layout, self._input_px) if known is None else known:
+        fractions = self._fractions
+        if fractions is None:
+            fractions = are_fractions(output, self._layout, self._input_px)
+        if fractions:
             output = in_pixels(output, self._layout, self._input_px)
         if self._layout == "end_to_end":
             highest = int(output[:, 5].max(initial=0))

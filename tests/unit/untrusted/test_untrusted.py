@@ -429,7 +429,7 @@ def test_a_class_number_is_not_taken_for_a_score(turned):
             np.insert(corners(dense()), 4, 1, 1), None, "x1 y1 x2 y2, not", id="YOLOv5 with corners"
         ),
         pytest.param(
-            np.insert(dense() * [0.02, 0.02, 0.02, 0.02, 1, 1, 1], 4, 1, 1) + [2, 2, *[0] * 6],
+            np.insert(dense() * [0.1, 0.1, 0.1, 0.1, 1, 1, 1], 4, 1, 1),
             None,
             "places in a grid",
             id="YOLOX before its last step",
