@@ -23,7 +23,7 @@ from allcell.formats.remedies import EXPORT_REGION, SAVE_PLAIN
 from allcell.formats.tiff_pages import choose_pages, has_picture
 from allcell.formats.tiff_samples import read_samples
 
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _COLOUR_FILTER_ARRAY, _LINEAR_RAW = 32803, 34892
 _JPEG, _PLANAR = 7, 2
 #: What Pillow decodes: none, fax (three), LZW, JPEG of two kinds, Deflate (two), PackBits, LZMA,
@@ -65,14 +65,19 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         if len(chosen) == 1 and _is_usual(_page(tif, chosen[0], label), data):
             # There are layouts that Pillow does not know.
             with contextlib.suppress(UnidentifiedImageError):
-                return _by_pillow(data, chosen[0], check_size)
+                return _by_pillow(data, _page(tif, chosen[0], label), check_size)
         return _from_samples(tif, chosen, data, label)
 
 
-def _by_pillow(data: bytes, page: int, check_size: SizeCheck) -> RGBImage:
+def _by_pillow(data: bytes, page: tifffile.TiffPage, check_size: SizeCheck) -> RGBImage:
     with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-        image.seek(page)
+        image.seek(page.index)
         check_size(*image.size)
+        if page.photometric == _PALETTE and page.colormap is not None:
+            image.load()
+            if image.mode == "P" and int(page.colormap.max()) < 256:
+                # Old programs wrote colours of 8 bits where 16 belong (libtiff: checkcmap).
+                image.putpalette(page.colormap.astype(np.uint8).T.tobytes())
         return from_pillow(image)  # Pillow turns TIFFs upright itself while it loads them
 
 
