@@ -13,7 +13,7 @@ from PIL import Image
 from allcell.errors import ImageError
 from allcell.imaging.folders import find_pictures
 from allcell.imaging.images import Limits, decode, pixel_count, size_px
-from tests.picture_files import GREY, RGB, pil, tiff
+from tests.picture_files import DEEP, DEEP_GREY, GREY, GREY_RGB, RGB, pil, tiff
 
 LIMITS = Limits(min_side_px=8, max_pixels=10_000, max_bytes=10**6, max_images=9)
 HEIGHT, WIDTH = GREY.shape
@@ -64,6 +64,45 @@ def test_a_palette_of_8_bits_is_not_black(largest: int) -> None:
         np.asarray(indexed), photometric="palette", colormap=table * np.uint16(largest // 255)
     )
     np.testing.assert_array_equal(decode(data, limits=LIMITS), np.asarray(indexed.convert("RGB")))
+
+
+def bare_tiff(samples: np.ndarray, **left_out: bool) -> bytes:
+    """An uncompressed TIFF with no tags but those that it needs, and without some of these."""
+    bits = 8 * samples.dtype.itemsize
+    channels = samples.shape[2] if samples.ndim == 3 else 1
+    pixels = samples.tobytes()
+    tags = {
+        "width": (256, WIDTH),
+        "height": (257, HEIGHT),
+        "bits": (258, bits),
+        "compression": (259, 1),
+        "photometric": (262, 2 if channels == 3 else 1),
+        "offset": (273, 8),
+        "channels": (277, channels),
+        "rows": (278, HEIGHT),
+        "bytes": (279, len(pixels)),
+    }
+    kept = [pair for name, pair in tags.items() if name not in left_out]
+    entries = b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in kept)
+    directory = struct.pack("<H", len(kept)) + entries + bytes(4)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(pixels)) + pixels + directory
+
+
+@pytest.mark.parametrize(
+    "samples", [RGB, DEEP, GREY, DEEP_GREY], ids=["RGB", "RGB, 16 bits", "grey", "grey, 16 bits"]
+)
+def test_a_tiff_that_does_not_say_its_colours_is_not_inverted(samples: np.ndarray) -> None:
+    expected = RGB if samples.ndim == 3 else GREY_RGB
+    for data in (bare_tiff(samples), bare_tiff(samples, photometric=False)):
+        np.testing.assert_array_equal(decode(data, limits=LIMITS), expected)
+
+
+@pytest.mark.parametrize("samples", [RGB, DEEP], ids=["8 bits", "16 bits"])
+def test_colours_in_one_channel_are_refused(samples: np.ndarray) -> None:
+    # Read as one channel of three times the width, or of a third of the rows, it would be noise.
+    with pytest.raises(ImageError, match="in colour, but has 1 channel") as caught:
+        decode(bare_tiff(samples, channels=False), limits=LIMITS)
+    assert "damaged" not in str(caught.value)
 
 
 def pages_with_ome(description: str) -> bytes:
