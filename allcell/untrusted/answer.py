@@ -131,6 +131,19 @@ def in_pixels(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int
     return scaled
 
 
+def is_mute(output: FloatArray, fit: Fit) -> bool:
+    """Whether all scores of an answer are exactly 0, which those of a sigmoid never are.
+
+    Quantised to 8 bits in one table with boxes of some hundred pixels, they are rounded to 0.
+
+    Args:
+        output: As the network answers.
+        fit: How to read it.
+    """
+    boxes, scores = _parts(output.T if fit.turned else output, fit.layout)
+    return fit.layout != "end_to_end" and len(boxes) >= _ENOUGH_BOXES and not scores.any()
+
+
 def _parts(output: FloatArray, layout: OutputLayout) -> tuple[FloatArray, FloatArray]:
     """Views of the boxes (N, 4) and the scores (N, any) of an answer."""
     rows = output.T if layout == "anchor_free" else output

@@ -396,6 +396,18 @@ def test_boxes_in_fractions_of_the_picture_are_read(pixels, fractions):
         np.testing.assert_array_equal(found.class_id, want.class_id)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_network_whose_scores_are_all_0_is_remarked_on(turned):
+    # As ONNX Runtime's quantiser leaves YOLOv8: boxes to 640 and scores to 1 in one scale.
+    answer = dense()
+    answer[:, 4:] = 0
+    named = {"names": NAMES}
+    mute = UntrustedNetwork.open(graph(answer if turned else answer.T, metadata=named))
+    assert "scores for a picture of noise are exactly 0" in mute.remark
+    assert "in floats" in mute.remark
+    assert not UntrustedNetwork.open(graph(dense() if turned else dense().T, metadata=named)).remark
+
+
 def test_of_two_ways_that_fit_the_shape_the_one_is_taken_that_fits_the_values():
     # RT-DETR of two classes: rows of six numbers, as those of finished boxes.
     detector = detector_of(graph(dense(2)), Claims("m", ("blast", "healthy")))
