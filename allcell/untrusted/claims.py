@@ -64,13 +64,12 @@ class _MappedEngine:
         fit: Fit,
         ours: Sequence[str],
         theirs: Sequence[str | None],
-        input_px: tuple[int, int],
         *,
         fractions: bool | None,
     ) -> None:
         layout = fit.layout
         # None: the network found nothing when it was tried, so each answer must tell.
-        self._input_px, self._fractions = input_px, fractions
+        self._fractions = fractions
         self._engine, self._layout, self._turned = engine, layout, fit.turned
         self._width = 6 if layout == "end_to_end" else _BEFORE_CLASSES[layout] + len(theirs)
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
@@ -90,14 +89,19 @@ class _MappedEngine:
                 was checked on one picture need not hold on another.
             RunInterrupted: If somebody interrupted it.
         """
-        return self.mapped(answer(self._engine, image))
+        height, width = image.shape[:2]
+        return self.mapped(answer(self._engine, image), (width, height))
 
     def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
         return self._engine.interrupt()
 
-    def mapped(self, output: FloatArray) -> FloatArray:
-        """The output with our classes in place of the network's.
+    def mapped(self, output: FloatArray, input_px: tuple[int, int]) -> FloatArray:
+        """The output with our classes in place of the network's, boxes in pixels of its input.
+
+        Args:
+            output: What the network answers.
+            input_px: Width and height of the picture that it answers to.
 
         Raises:
             ModelError: If its shape is wrong, a number is not finite, a box is of a class that was
@@ -107,9 +111,9 @@ class _MappedEngine:
         self._check(output)
         fractions = self._fractions
         if fractions is None:
-            fractions = are_fractions(output, self._layout, self._input_px)
+            fractions = are_fractions(output, self._layout, input_px)
         if fractions:
-            output = in_pixels(output, self._layout, self._input_px)
+            output = in_pixels(output, self._layout, input_px)
         if self._layout == "end_to_end":
             highest = int(output[:, 5].max(initial=0))
             if highest >= len(self._target):
@@ -177,8 +181,8 @@ def detector_for(
         )
     fit, fractions = _fit(output, input_px, len(claims.classes), claims.layout)
     layout = fit.layout
-    engine = _MappedEngine(network, fit, ours, claims.classes, input_px, fractions=fractions)
-    decode(engine.mapped(output), layout, len(ours), 0.0)
+    engine = _MappedEngine(network, fit, ours, claims.classes, fractions=fractions)
+    decode(engine.mapped(output, input_px), layout, len(ours), 0.0)
     spec = ModelSpec(
         name=claims.name,
         title=claims.title or claims.name,
@@ -207,10 +211,9 @@ def detector_as(
     Raises:
         ModelError: If the two do not fit.
     """
-    fit = _fit(output.shape, input_px, len(spec.classes), spec.output)
-    check_values(output.T if fit.turned else output, fit.layout, input_px)
-    engine = _MappedEngine(network, fit, spec.classes, spec.classes)
-    decode(engine.mapped(output), fit.layout, len(spec.classes), 0.0)
+    fit, fractions = _fit(output, input_px, len(spec.classes), spec.output)
+    engine = _MappedEngine(network, fit, spec.classes, spec.classes, fractions=fractions)
+    decode(engine.mapped(output, input_px), fit.layout, len(spec.classes), 0.0)
     return Detector(spec, engine, floor_confidence=settings().floor_confidence)
 
 
