@@ -33,7 +33,8 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         for before, given in zip(["", *args], args, strict=False):
-            empty = not given or (given.startswith("--") and given.endswith("="))
+            # `--map=rbc=` is not empty: it leaves a class out.
+            empty = not given or (given.startswith("--") and given.find("=") == len(given) - 1)
             name = (given or (before if before.startswith("-") else "an argument")).rstrip("=")
             if empty and name != "--class":  # of a network's classes, "" is one to leave out
                 raise typer.BadParameter(f"{name} is empty; give a name, or leave it out")

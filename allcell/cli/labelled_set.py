@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from allcell.cli.base import say
 from allcell.data.dataset import WHOLE, LabelledImage, check_pictures
-from allcell.data.labelled_sets import open_set, part_of, read_labelled, set_notes
+from allcell.data.labelled_sets import class_counts, open_set, part_of, read_labelled, set_notes
 from allcell.errors import DataError
+from allcell.text.words import in_words
 
 
 def read_set(
@@ -35,8 +36,9 @@ def read_set(
     if part != split:
         say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
     images = read_labelled(folder, part, mapping=targets)
+    unused = _unused(targets, list(class_counts(folder, part)) if targets else [])
     check_pictures(images)
-    notes = set_notes(folder, part)
+    notes = [*set_notes(folder, part), *unused]
     if not any(len(item.truth) for item in images):
         notes.append("there is no labelled cell: every box is a false alarm")
     for note in notes:
@@ -56,5 +58,36 @@ def _mapping(pairs: Sequence[str]) -> dict[str, str | None]:
                 f"--map {pair} is not of the form theirs=ours.",
                 "For example --map lymphoblast=blast.",
             )
-        mapping[theirs] = ours or None
+        theirs, ours = theirs.strip(), ours.strip()
+        if mapping.setdefault(theirs, ours or None) != (ours or None):
+            raise DataError(
+                f"--map {theirs} is given twice, as {mapping[theirs] or 'left out'} and as "
+                f"{ours or 'left out'}.",
+                "Leave one of them out.",
+            )
     return mapping
+
+
+def _unused(mapping: Mapping[str, str | None], classes: Sequence[str]) -> list[str]:
+    """Notes on mapped names of which a part has no cell, as after a slip of the keyboard.
+
+    Args:
+        mapping: What the user says.
+        classes: The classes of the part that have cells.
+
+    Raises:
+        DataError: If a class has nearly that name, and so is not what the user says.
+    """
+    lost = [name for name in mapping if name not in classes]
+    for name in lost:
+        near = [other for other in classes if _plain(other) == _plain(name)]
+        if near and near[0] not in mapping:
+            raise DataError(
+                f"There is no class {name}, but {near[0]}.", "Write it as the set does in --map."
+            )
+    there = in_words(sorted(classes), "and") if classes else "none"
+    return [f"no labelled cell is of the class {name} (--map); there is {there}" for name in lost]
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())

@@ -32,7 +32,8 @@ from allcell.report.documents.cards import render_card
 from allcell.report.documents.classifier_card import render_classifier_card
 from allcell.report.documents.readme import fill
 from allcell.runs.photographs import folder_speed, folder_text, profile, profile_table
-from allcell.runs.runtimes import compare, ways
+from allcell.runs.runtime_speeds import ways
+from allcell.runs.runtimes import compare
 from allcell.runs.runtimes_text import comparison_json, table
 from allcell.settings import PROJECT_ROOT
 from allcell.stream.model_worker import ModelWorker

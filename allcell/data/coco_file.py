@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from allcell.data.dataset import is_turned
+from allcell.data.dataset import is_turned, said_size
 from allcell.data.folders import read_words
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
@@ -164,10 +164,8 @@ def _images(content: Any) -> dict[str, ListedImage]:
     found: dict[str, ListedImage] = {}
     for where, item in _items(content, "images", "image"):
         number = _id(item, "id", where)
-        sides = [item.get(key) for key in ("width", "height")]
-        # Some programs write 0 or nothing for what they do not know.
-        width, height = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
-        found[number] = ListedImage(names[number], (width, height) if width and height else None)
+        size = said_size(item.get("width"), item.get("height"))
+        found[number] = ListedImage(names[number], size)
     return found
 
 
@@ -209,7 +207,9 @@ def _around(polygons: Any) -> list[float] | None:
 
 def _corners(bbox: Any, where: str) -> list[float]:
     try:
-        x, y, width, height = (float(value) for value in bbox)
+        # Text is a row of letters, each of which may be a number.
+        values = [] if isinstance(bbox, str) else [float(value) for value in bbox]
+        x, y, width, height = values
     except (ValueError, TypeError, OverflowError):
         x = y = width = height = math.nan
     if not all(map(math.isfinite, (x, y, width, height))) or min(width, height) <= 0:

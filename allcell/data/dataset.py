@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -150,6 +150,24 @@ def is_turned(degrees: object) -> bool:
     return min(angle, 180 - angle) > 1
 
 
+def said_size(width: object, height: object) -> tuple[int, int] | None:
+    """Width and height of a picture as its labels say them: 640, 640.0 or "640".
+
+    Args:
+        width: As it stands there; some programs write 0 or nothing for what they do not know.
+        height: Likewise.
+
+    Returns:
+        In whole pixels; None if they are not said.
+    """
+    sides = [0.0]
+    with suppress(ValueError):
+        sides = [float(str(side).strip()) for side in (width, height)]
+    # False for NaN.
+    said = all(1 <= side <= _FARTHEST_PX for side in sides)
+    return (round(sides[0]), round(sides[1])) if said else None
+
+
 def check_said_size(said: tuple[int, int] | None, size: tuple[int, int], where: str) -> None:
     """Refuse labels that were made on a picture of another size: none of their boxes would fit.
 
@@ -164,7 +182,8 @@ def check_said_size(said: tuple[int, int] | None, size: tuple[int, int], where: 
     # Some programs round sizes; a pixel moves no box.
     if said is None or max(abs(said[0] - size[0]), abs(said[1] - size[1])) <= 1:
         return
-    turned = " (it is turned upright, as its camera says)" if said == size[::-1] else ""
+    turned = " (turned upright, as its camera says, or the labels exchange the two)"
+    turned = turned if said == size[::-1] else ""
     raise DataError(
         f"{where} has {size[0]} x {size[1]} pixels{turned}, but its labels are for a picture of "
         f"{said[0]} x {said[1]}.",

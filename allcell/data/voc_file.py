@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import codecs
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import defusedxml.ElementTree as ElementTree  # refuses entities, which may expand to gigabytes
 from defusedxml.common import DefusedXmlException
 
-from allcell.data.dataset import is_turned
+from allcell.data.dataset import is_turned, said_size
 from allcell.data.zipped import DataPath, size_bytes
 from allcell.errors import DataError
 
 #: Larger annotation files are refused: a usual one has a few kilobytes.
 MAX_BYTES = 16 * 2**20
+
+#: The encoding in the first line. The parser itself knows none of Asia's.
+_ENCODING = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
+)
+#: Python also calls things encodings that no text is in, some of which take long to undo.
+_TEXT_CODECS = re.compile(
+    r"utf-(8|16|32)(-[bl]e)?|ascii|iso8859-\d+|cp\d+|gb\w+|hz|big5\w*|shift_jis\w*|euc_\w+|koi8-\w|"
+    r"mac-\w+"
+)
 
 #: What reading may raise on a file that is not an annotation.
 _MALFORMED = (OSError, ValueError, LookupError, ElementTree.ParseError, DefusedXmlException)
@@ -62,7 +74,7 @@ def read_voc_file(path: DataPath) -> VocAnnotation:
     try:
         if size_bytes(path) > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES // 2**20} MB")
-        root = ElementTree.fromstring(path.read_bytes())
+        root = ElementTree.fromstring(_text_of(path))
         for element in root.iter():
             # Some programs put their own web address before each name.
             element.tag = str(element.tag).rpartition("}")[2]
@@ -81,11 +93,34 @@ def read_voc_file(path: DataPath) -> VocAnnotation:
         ) from error
 
 
+def _text_of(path: DataPath) -> str:
+    """The text of a file, in the encoding that it says it has.
+
+    Raises:
+        DataError: If it is in another one.
+        LookupError: If there is no such encoding.
+    """
+    content = path.read_bytes()
+    said = _ENCODING.match(content)
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "utf-16" if wide else said[1].decode("ascii") if said else "utf-8"
+    name = codecs.lookup(encoding).name
+    if not _TEXT_CODECS.fullmatch(name):
+        raise LookupError(f"unknown encoding {encoding}")
+    if said and name.startswith(("utf-16", "utf-32")):
+        encoding = "utf-8"  # .NET says so of texts that it then saves as UTF-8
+    try:
+        return content.removeprefix(codecs.BOM_UTF8).decode(encoding)
+    except UnicodeError as error:
+        says = f"says that it is in {encoding}" if said else "does not say its encoding"
+        raise DataError(
+            f"{path.name} {says}, but its text is in another one.", "Save it as UTF-8."
+        ) from error
+
+
 def _size(root: Any) -> tuple[int, int] | None:
     """Width and height; None if they are not said, or as 0 by a program that did not know them."""
-    said = [root.findtext(f"size/{side}", "").strip() for side in ("width", "height")]
-    width, height = (int(side) if side.isdecimal() and len(side) < 10 else 0 for side in said)
-    return (width, height) if width and height else None
+    return said_size(root.findtext("size/width"), root.findtext("size/height"))
 
 
 def _object(item: Any, number: int) -> VocObject:

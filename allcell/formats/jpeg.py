@@ -18,6 +18,8 @@ _FRAMES = (*_USUAL, _LOSSLESS, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0x
 _MAX_SEGMENTS = 2000
 _SCAN, _PROGRESSIVE = 0xDA, 0xC2
 _END = b"\xff\xd9"
+#: Beginning of the segment that says the number of lines.
+_LINES = b"\xff\xdc\x00\x04"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class JpegHeader:
         has_jfif: Whether it says that it is JFIF, which is grey or YCbCr.
         adobe: The transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; None without it.
         exif: Its EXIF data; empty if it has none.
+        frame_at: Index of the frame header's marker.
         scan: Index of the first scan's marker.
     """
 
@@ -46,6 +49,7 @@ class JpegHeader:
     has_jfif: bool
     adobe: int | None
     exif: bytes
+    frame_at: int
     scan: int
 
     @property
@@ -79,7 +83,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
     """
     position = 2
     frame: bytes = b""
-    marker = has_jfif = 0
+    marker = has_jfif = frame_at = 0
     adobe: int | None = None
     exif = b""
     # Real files have a few dozen segments; a file of millions would take minutes to walk.
@@ -95,7 +99,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
         length = int.from_bytes(data[position + 2 : position + 4])
         body = data[position + 4 : position + 2 + length]
         if kind in _FRAMES and not frame:
-            marker, frame = kind, body
+            marker, frame, frame_at = kind, body, position
         elif kind == 0xE0 and body.startswith(b"JFIF\0"):
             has_jfif = 1
         elif kind == 0xE1 and body.startswith(b"Exif\0\0") and not exif:
@@ -119,8 +123,35 @@ def jpeg_header(data: bytes) -> JpegHeader:
         has_jfif=bool(has_jfif),
         adobe=adobe,
         exif=exif,
+        frame_at=frame_at,
         scan=position,
     )
+
+
+def with_height(data: bytes) -> bytes:
+    """A JPEG whose height is in its frame header: scanners may say it only behind the scan.
+
+    They do not know it before (marker DNL, T.81 B.2.5), and libjpeg does not look there.
+
+    Args:
+        data: The whole file.
+
+    Returns:
+        The same object as a rule.
+
+    Raises:
+        ValueError: If it is damaged, or says its height nowhere.
+        IndexError: If it ends early.
+    """
+    header = jpeg_header(data)
+    if header.height_px:
+        return data
+    behind = data.find(_LINES, header.scan)
+    height = data[behind + len(_LINES) : behind + len(_LINES) + 2]
+    if behind < 0 or len(height) < 2:
+        raise ValueError("no height")
+    at = header.frame_at + 5
+    return data[:at] + height + data[at + 2 :]
 
 
 def with_end(data: bytes, header: JpegHeader) -> tuple[bytes, bool]:

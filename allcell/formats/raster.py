@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from allcell.errors import ImageError
-from allcell.formats.jpeg import decode_samples, jpeg_header, with_end
+from allcell.formats.jpeg import decode_samples, jpeg_header, with_end, with_height
 from allcell.formats.pixels import RGBImage, flatten, orient, to_rgb
 from allcell.formats.png import readable_png
+from allcell.formats.remedies import SAVE_PLAIN
 
 #: Called with width and height in pixels before anything is decoded; raises if they do not fit.
 SizeCheck = Callable[[int, int], None]
@@ -49,10 +50,12 @@ def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         ImageError: If it is of a kind that cannot be read, and what `check_size` raises.
         Exception: Whatever the libraries raise on damaged data; the caller translates it.
     """
+    data = with_height(data)
     header = jpeg_header(data)
     # What phones append after its end is not part of the picture.
     data, was_open = with_end(data, header)
-    if data.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+    # Before the first one, the same bytes may be in a thumbnail or a comment.
+    if data.count(b"\xff\xda", header.scan) > _MAX_JPEG_SCANS:
         # Each scan costs a pass over all pixels, and a file may hold any number of them.
         raise ValueError("too many scans")
     if not header.is_usual:
@@ -98,9 +101,10 @@ def read_png_bmp_webp(
         (H, W, 3) uint8.
 
     Raises:
-        ImageError: If it is an animation, and what `check_size` raises.
+        ImageError: If it is an animation or of a rare kind, and what `check_size` raises.
         Exception: Whatever Pillow and OpenCV raise on damaged data; the caller translates it.
     """
+    _refuse_rare(kind, data, label)
     if kind == "PNG":
         data = readable_png(data)
     with Image.open(io.BytesIO(data), formats=(kind,)) as image:
@@ -111,6 +115,28 @@ def read_png_bmp_webp(
             # Pillow keeps only the high byte of 16-bit colour.
             return orient(_read_png_16(data), _orientation(image))
         return orient(from_pillow(image), _orientation(image))
+
+
+def _rare(kind: str, data: bytes) -> tuple[str, str] | None:
+    """What an intact file is that cannot be read, and what to do about it."""
+    if kind == "PNG" and data[12:16] == b"CgBI":
+        return (
+            "a PNG as Apple packs them into apps, which no other program reads",
+            "Open it in Preview on a Mac, export it as PNG and choose that file.",
+        )
+    if kind == "BMP":
+        try:
+            with Image.open(io.BytesIO(data), formats=("BMP", "DIB")):
+                return None
+        except OSError as error:
+            if str(error).startswith("Unsupported BMP"):
+                return "a BMP of a rare kind", SAVE_PLAIN
+    return None
+
+
+def _refuse_rare(kind: str, data: bytes, label: str) -> None:
+    if found := _rare(kind, data):
+        raise ImageError(f"{label} is {found[0]}.", found[1])
 
 
 def header_size(
@@ -133,8 +159,12 @@ def header_size(
     # A PNG may state its orientation after its pixels, and Pillow decodes them to get there.
     if kind == "PNG" and any(mark in data for mark in _PNG_ORIENTATION_MARKS):
         return None
-    if kind == "JPEG" and not jpeg_header(data).is_usual:
+    if _rare(kind, data):
         return None
+    if kind == "JPEG":
+        data = with_height(data)
+        if not jpeg_header(data).is_usual:
+            return None
     if kind == "PNG":
         data = readable_png(data)
     formats = ("JPEG", "MPO") if kind == "JPEG" else (kind,)

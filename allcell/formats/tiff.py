@@ -23,14 +23,14 @@ from allcell.formats.remedies import EXPORT_REGION, SAVE_PLAIN
 from allcell.formats.tiff_pages import choose_pages, has_picture
 from allcell.formats.tiff_samples import read_samples
 
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _YCBCR = 0, 1, 2, 6
+_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _COLOUR_FILTER_ARRAY, _LINEAR_RAW = 32803, 34892
 _JPEG, _PLANAR = 7, 2
 #: What Pillow decodes: none, fax (three), LZW, JPEG of two kinds, Deflate (two), PackBits, LZMA,
 #: Zstandard.
 _BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000)
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
-_ORIENTATION, _DNG_VERSION = 274, 50706
+_PHOTOMETRIC, _ORIENTATION, _DNG_VERSION = 262, 274, 50706
 _MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 281, 341
 _MAX_BITS = {1: 16, 2: 16, 3: 64, 4: 16}
 
@@ -65,14 +65,19 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         if len(chosen) == 1 and _is_usual(_page(tif, chosen[0], label), data):
             # There are layouts that Pillow does not know.
             with contextlib.suppress(UnidentifiedImageError):
-                return _by_pillow(data, chosen[0], check_size)
+                return _by_pillow(data, _page(tif, chosen[0], label), check_size)
         return _from_samples(tif, chosen, data, label)
 
 
-def _by_pillow(data: bytes, page: int, check_size: SizeCheck) -> RGBImage:
+def _by_pillow(data: bytes, page: tifffile.TiffPage, check_size: SizeCheck) -> RGBImage:
     with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-        image.seek(page)
+        image.seek(page.index)
         check_size(*image.size)
+        if page.photometric == _PALETTE and page.colormap is not None:
+            image.load()
+            if image.mode == "P" and int(page.colormap.max()) < 256:
+                # Old programs wrote colours of 8 bits where 16 belong (libtiff: checkcmap).
+                image.putpalette(page.colormap.astype(np.uint8).T.tobytes())
         return from_pillow(image)  # Pillow turns TIFFs upright itself while it loads them
 
 
@@ -102,6 +107,8 @@ def _check_page(page: tifffile.TiffPage, label: str, check_size: SizeCheck) -> N
 
 def _is_usual(page: tifffile.TiffPage, data: bytes) -> bool:
     """Whether Pillow decodes it, with all of its bits."""
+    if _PHOTOMETRIC not in page.tags:
+        return False
     if page.bitspersample > 8 or page.sampleformat not in (1, 4):
         return page.photometric == 5 and page.bitspersample == 16
     if page.planarconfig == _PLANAR and page.photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK):
@@ -169,6 +176,12 @@ def _check_layout(page: tifffile.TiffPage, label: str, check_size: SizeCheck) ->
         raise ImageError(
             f"{label} has {page.samplesperpixel} channels; a picture has 1 to 4.", SAVE_PLAIN
         )
+    if _colours(page) in (_RGB, _YCBCR) and page.samplesperpixel < 3:
+        raise ImageError(
+            f"{label} says that it is in colour, but has {page.samplesperpixel} channel"
+            f"{'s' * (page.samplesperpixel > 1)}.",
+            SAVE_PLAIN,
+        )
     if page.imagedepth > 1 or page.tiledepth > 1:
         raise ImageError(f"{label} is a volume, not a flat picture.", SAVE_PLAIN)
     if page.is_tiled:
@@ -176,13 +189,24 @@ def _check_layout(page: tifffile.TiffPage, label: str, check_size: SizeCheck) ->
         check_size(max(page.tilewidth, 32), max(page.tilelength, 32))
 
 
+def _colours(page: tifffile.TiffPage) -> int:
+    """What its samples are; where that is not said, grey or RGB as libtiff takes it.
+
+    By default tifffile and Pillow take the first number, which is grey with white as 0.
+    """
+    if _PHOTOMETRIC in page.tags:
+        return int(page.photometric)
+    return _RGB if page.samplesperpixel >= 3 else _MIN_IS_BLACK
+
+
 def _from_samples(
     tif: tifffile.TiffFile, chosen: tuple[int, ...], data: bytes, label: str
 ) -> RGBImage:
     """The picture of one page, or of three that are red, green and blue."""
     page = _page(tif, chosen[0], label)
-    is_coded = page.photometric == _YCBCR and page.compression not in _BY_PILLOW[:1]
-    if page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and not is_coded:
+    colours = _colours(page)
+    is_coded = colours == _YCBCR and page.compression not in _BY_PILLOW[:1]
+    if colours not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB) and not is_coded:
         name = getattr(page.photometric, "name", page.photometric)
         raise ImageError(
             f"{label} is a TIFF in a colour space that cannot be read at this depth: {name}, "
@@ -201,10 +225,10 @@ def _from_samples(
         alpha=extra in (_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA),
         premultiplied=extra == _ASSOCIATED_ALPHA,
     )
-    if page.photometric == _MIN_IS_WHITE:
+    if colours == _MIN_IS_WHITE:
         rgb = np.asarray(255 - rgb, dtype=np.uint8)
     tag = page.tags.get(_ORIENTATION)
-    return orient(rgb, int(tag.value) if tag is not None else 1)
+    return orient(rgb, tag.value if tag is not None and isinstance(tag.value, int) else 1)
 
 
 def _stated_largest(page: tifffile.TiffPage) -> int | None:

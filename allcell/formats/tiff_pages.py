@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 import tifffile
 from defusedxml import ElementTree
+from defusedxml.common import DefusedXmlException
 
 from allcell.errors import ImageError
 
@@ -22,6 +23,8 @@ _MAX_XML_CHARS = 2_000_000
 _LABEL_SHARE = 0.25
 _PRIMARIES: dict[tuple[int, ...], int] = {(255, 0, 0): 0, (0, 255, 0): 1, (0, 0, 255): 2}
 _NAMES = {"red": 0, "r": 0, "green": 1, "g": 1, "blue": 2, "b": 2}
+#: What reading a damaged or cut description raises.
+_NOT_OME = (ElementTree.ParseError, DefusedXmlException, ValueError)
 _MERGE = (
     "Merge its channels to one RGB picture (in ImageJ: Image > Type > RGB Color) and save that as "
     "TIFF or PNG."
@@ -66,7 +69,14 @@ def choose_pages(tif: tifffile.TiffFile, label: str) -> Choice:
     pages = [page for page in islice(tif.pages, _MAX_PAGES) if isinstance(page, tifffile.TiffPage)]
     first = pages[0]
     if first.samplesperpixel == 1 and len(pages) > 1:
-        channels = _ome_channels(first) or _imagej_channels(tif)
+        try:
+            channels = _ome_channels(first) or _imagej_channels(tif)
+        except _NOT_OME as error:
+            raise ImageError(
+                f"{label} has {len(pages)} pages, and what it says of them (OME-XML) cannot be "
+                "read.",
+                _MERGE,
+            ) from error
         if channels is not None:
             return Choice(_in_order(channels, label))
     if len(pages) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from allcell.text.words import in_words
 ANNOTATED = "-annotated.png"
 #: Files that operating systems leave in folders.
 _LITTER = ("thumbs.db", "desktop.ini")
+#: How the name of a file ends that macOS leaves in place of one that is only in iCloud.
+_IN_CLOUD = ".icloud"
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:(?=[/\\])")
 #: Kinds of passed over files that are named one by one.
 _MAX_KINDS = 5
 
@@ -75,9 +79,7 @@ def find_pictures(paths: Iterable[Path]) -> Pictures:
             if not is_folder:
                 path.stat()
         except FileNotFoundError:
-            found.failed.append(
-                (path, ImageError(f"There is no file or folder {path}.", "Check the path."))
-            )
+            found.failed.append((path, _missing(path)))
             continue
         except (OSError, ValueError) as error:
             found.failed.append((path, _unreadable(path, error)))
@@ -98,6 +100,13 @@ def _in_folder(folder: Path, found: Pictures) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(root, name)
+            if name.startswith(".") and name.lower().endswith(_IN_CLOUD):
+                error = ImageError(
+                    f"{path.with_name(name[1 : -len(_IN_CLOUD)])} is in iCloud, not here.",
+                    "Choose Download Now in Finder.",
+                )
+                found.failed.append((path, error))
+                continue
             if name.startswith(".") or name.lower() in _LITTER:
                 continue
             if name.lower().endswith(ANNOTATED):
@@ -107,6 +116,15 @@ def _in_folder(folder: Path, found: Pictures) -> Iterator[Path]:
             else:
                 found.skipped.append(path)
     yield from sorted(files)
+
+
+def _missing(path: Path) -> ImageError:
+    if address := _ADDRESS.match(str(path)):
+        remedy = "Give the path itself, without file://."
+        if address[0] != "file:":
+            remedy = "allcell fetches nothing: download the picture and give its file."
+        return ImageError(f"{path} is an address, not a path.", remedy)
+    return ImageError(f"There is no file or folder {path}.", "Check the path.")
 
 
 def _is_picture(path: Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from allcell.errors import AllcellError
 from allcell.runs.guard import BackgroundRun
-from allcell.runs.runtimes import RuntimeComparison
+from allcell.runs.runtime_speeds import RuntimeComparison
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from allcell.runs.runtimes import RuntimeComparison, Speed
+from allcell.runs.runtime_speeds import RuntimeComparison, Speed
 from allcell.settings import RESEARCH_USE
 from allcell.text.noticed import noticed_csv
 

@@ -25,6 +25,12 @@ _ROUNDING = 1e-3
 _BEYOND = 0.1
 #: Rounding may make a box of no size this much smaller than nothing.
 _ROUNDING_PX = 1.0
+#: Fewer boxes than these do not tell in which way a network writes them.
+_ENOUGH_BOXES = 10
+#: Share of its boxes that must agree.
+_NEARLY_ALL = 0.99
+#: Where all boxes of a network lie that answers before its last step: in this part of each side.
+_CORNER = 0.125
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,52 @@ def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
     return tuple(found)
 
 
+def are_fractions(
+    output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]
+) -> bool | None:
+    """Whether an answer has its boxes in fractions of the picture, as RT-DETR's is.
+
+    Args:
+        output: (rows, columns).
+        layout: How to read it.
+        input_px: Width and height of the input.
+
+    Returns:
+        None if there is no box to tell it by.
+    """
+    boxes, scores = _parts(output, layout)
+    there = boxes[scores.max(axis=1, initial=0) > 0]
+    largest = float(np.abs(there).max(initial=0))
+    return largest <= _FRACTIONS_PX < min(input_px) / 8 if largest > 0 else None
+
+
+def in_pixels(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]) -> FloatArray:
+    """An answer in fractions of the picture as one in pixels; arguments as in `are_fractions`."""
+    scaled = output.copy()
+    boxes, _ = _parts(scaled, layout)
+    boxes *= np.array([*input_px, *input_px], boxes.dtype)
+    return scaled
+
+
+def is_mute(output: FloatArray, fit: Fit) -> bool:
+    """Whether all scores of an answer are exactly 0, which those of a sigmoid never are.
+
+    Quantised to 8 bits in one table with boxes of some hundred pixels, they are rounded to 0.
+
+    Args:
+        output: As the network answers.
+        fit: How to read it.
+    """
+    boxes, scores = _parts(output.T if fit.turned else output, fit.layout)
+    return fit.layout != "end_to_end" and len(boxes) >= _ENOUGH_BOXES and not scores.any()
+
+
+def _parts(output: FloatArray, layout: OutputLayout) -> tuple[FloatArray, FloatArray]:
+    """Views of the boxes (N, 4) and the scores (N, any) of an answer."""
+    rows = output.T if layout == "anchor_free" else output
+    return rows[:, :4], rows[:, 4:5] if layout == "end_to_end" else rows[:, 4:]
+
+
 def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int]) -> None:
     """Refuse numbers that a detector of this layout would not answer with.
 
@@ -108,15 +160,14 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
 
     Raises:
         ModelError: If a score is not within 0 to 1, a class number is not whole, or a box is not
-            in pixels or ends before it begins.
+            in pixels, ends before it begins or is two corners where a centre belongs.
     """
     if not np.isfinite(output).all():
         raise ModelError(
             "The network answers with numbers that are infinite or NaN.",
             "Export it again, in full precision.",
         )
-    rows = output.T if layout == "anchor_free" else output
-    boxes, scores = rows[:, :4], rows[:, 4:5] if layout == "end_to_end" else rows[:, 4:]
+    boxes, scores = _parts(output, layout)
     low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
     if low < -_ROUNDING or high > 1 + _ROUNDING:
         raise ModelError(
@@ -124,20 +175,16 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
             "Choose another layout, or export the network with its last step (the sigmoid).",
         )
     if layout == "end_to_end":
-        classes = rows[rows[:, 4] > 0, 5]
+        classes = output[output[:, 4] > 0, 5]
         if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
             raise ModelError(
                 "Read as end_to_end, the sixth number of a box should be its class, but it is not "
                 "a whole number.",
-                "Choose another layout.",
+                "Export it with rows of x1 y1 x2 y2 score class, or choose another layout.",
             )
     check_extent(boxes, scores, layout)
-    largest = float(np.abs(boxes).max(initial=0))
-    if 0 < largest <= _FRACTIONS_PX < min(input_px) / 8:
-        raise ModelError(
-            f"Its boxes lie within {largest:.2g} pixels: they seem to be fractions of the picture.",
-            "Export it with boxes in pixels of the input.",
-        )
+    if layout != "end_to_end":
+        _check_centres(boxes, scores, layout, input_px)
     there = boxes[scores.max(axis=1, initial=0) > 0] if layout == "end_to_end" else boxes
     centres = (there[:, :2] + there[:, 2:]) / 2 if layout == "end_to_end" else there[:, :2]
     share = centres / np.array(input_px)
@@ -171,4 +218,38 @@ def check_extent(boxes: FloatArray, scores: FloatArray, layout: OutputLayout) ->
             f"Read as {layout}, {int(wrong.sum())} of {len(boxes)} boxes have a negative width or "
             f"height, the first {width:.4g} x {height:.4g} pixels.",
             f"Export it with boxes as {meant} in pixels, or choose another layout.",
+        )
+
+
+def _check_centres(
+    boxes: FloatArray, scores: FloatArray, layout: OutputLayout, input_px: tuple[int, int]
+) -> None:
+    """Refuse boxes that are two corners, and a class number where its score belongs.
+
+    Read as centre and size, boxes of corners lie elsewhere and are far too large.
+    """
+    whole = np.equal(scores, np.rint(scores)).all(axis=0)
+    if layout == "anchor_free" and not whole.all() and scores[:, whole].any():
+        raise ModelError(
+            "Read as anchor_free, one of the scores is a whole number in every box, as the number "
+            "of a class is.",
+            "Export it with rows of x1 y1 x2 y2 score class, or with a score for each class.",
+        )
+    there = boxes[scores.max(axis=1, initial=0) > 0]
+    share = there.reshape(-1, 2, 2) / np.array(input_px)
+    first, second = share[:, 0], share[:, 1]
+    if len(there) >= _ENOUGH_BOXES and first.max() < _CORNER:
+        width, height = there[:, :2].max(axis=0)
+        raise ModelError(
+            f"Read as {layout}, all {len(there)} boxes have their centre within {width:.3g} x "
+            f"{height:.3g} pixels of the corner: they seem to be places in a grid, not in pixels.",
+            "Export it with its last step (YOLOX: with --decode_in_inference).",
+        )
+    ordered = ((second >= first) & (second <= 1 + _BEYOND)).all(axis=1)
+    beyond = (first + second / 2 > 1 + _BEYOND).any(axis=1)
+    if len(there) >= _ENOUGH_BOXES and ordered.mean() >= _NEARLY_ALL and beyond.any():
+        raise ModelError(
+            f"Read as {layout}, the third and fourth number of the boxes always exceed the first "
+            "two: they seem to be x1 y1 x2 y2, not centre and size.",
+            "Export it with boxes as cx cy w h in pixels.",
         )

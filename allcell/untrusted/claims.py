@@ -15,7 +15,15 @@ from allcell.engines.decode import decode
 from allcell.errors import ModelError
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
-from allcell.untrusted.answer import Fit, answer, check_extent, check_values, fits
+from allcell.untrusted.answer import (
+    Fit,
+    answer,
+    are_fractions,
+    check_extent,
+    check_values,
+    fits,
+    in_pixels,
+)
 
 #: Larger numbers cannot be coordinates, and overflow to infinity in arithmetic.
 _LARGEST = 1e30
@@ -56,8 +64,12 @@ class _MappedEngine:
         fit: Fit,
         ours: Sequence[str],
         theirs: Sequence[str | None],
+        *,
+        fractions: bool | None,
     ) -> None:
         layout = fit.layout
+        # None: the network found nothing when it was tried, so each answer must tell.
+        self._fractions = fractions
         self._engine, self._layout, self._turned = engine, layout, fit.turned
         self._width = 6 if layout == "end_to_end" else _BEFORE_CLASSES[layout] + len(theirs)
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
@@ -77,14 +89,19 @@ class _MappedEngine:
                 was checked on one picture need not hold on another.
             RunInterrupted: If somebody interrupted it.
         """
-        return self.mapped(answer(self._engine, image))
+        height, width = image.shape[:2]
+        return self.mapped(answer(self._engine, image), (width, height))
 
     def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
         return self._engine.interrupt()
 
-    def mapped(self, output: FloatArray) -> FloatArray:
-        """The output with our classes in place of the network's.
+    def mapped(self, output: FloatArray, input_px: tuple[int, int]) -> FloatArray:
+        """The output with our classes in place of the network's, boxes in pixels of its input.
+
+        Args:
+            output: What the network answers.
+            input_px: Width and height of the picture that it answers to.
 
         Raises:
             ModelError: If its shape is wrong, a number is not finite, a box is of a class that was
@@ -92,6 +109,11 @@ class _MappedEngine:
         """
         output = output.T if self._turned and output.ndim == 2 else output
         self._check(output)
+        fractions = self._fractions
+        if fractions is None:
+            fractions = are_fractions(output, self._layout, input_px)
+        if fractions:
+            output = in_pixels(output, self._layout, input_px)
         if self._layout == "end_to_end":
             highest = int(output[:, 5].max(initial=0))
             if highest >= len(self._target):
@@ -157,11 +179,10 @@ def detector_for(
             f"Say for each class of the network, in its order, which of {', '.join(CLASSES)} it "
             "is, or that it is to be left out.",
         )
-    fit = _fit(output.shape, input_px, len(claims.classes), claims.layout)
+    fit, fractions = _fit(output, input_px, len(claims.classes), claims.layout)
     layout = fit.layout
-    check_values(output.T if fit.turned else output, layout, input_px)
-    engine = _MappedEngine(network, fit, ours, claims.classes)
-    decode(engine.mapped(output), layout, len(ours), 0.0)
+    engine = _MappedEngine(network, fit, ours, claims.classes, fractions=fractions)
+    decode(engine.mapped(output, input_px), layout, len(ours), 0.0)
     spec = ModelSpec(
         name=claims.name,
         title=claims.title or claims.name,
@@ -190,32 +211,49 @@ def detector_as(
     Raises:
         ModelError: If the two do not fit.
     """
-    fit = _fit(output.shape, input_px, len(spec.classes), spec.output)
-    check_values(output.T if fit.turned else output, fit.layout, input_px)
-    engine = _MappedEngine(network, fit, spec.classes, spec.classes)
-    decode(engine.mapped(output), fit.layout, len(spec.classes), 0.0)
+    fit, fractions = _fit(output, input_px, len(spec.classes), spec.output)
+    engine = _MappedEngine(network, fit, spec.classes, spec.classes, fractions=fractions)
+    decode(engine.mapped(output, input_px), fit.layout, len(spec.classes), 0.0)
     return Detector(spec, engine, floor_confidence=settings().floor_confidence)
 
 
 def _fit(
-    shape: tuple[int, ...],
+    output: FloatArray,
     input_px: tuple[int, int],
     classes: int,
     wanted: OutputLayout | None,
-) -> Fit:
-    """The way to read the output that its shape fits, if it is of the wanted layout."""
-    found = fits(shape, input_px)
+) -> tuple[Fit, bool | None]:
+    """The way to read an answer that its shape and its values fit, if it is of the wanted layout.
+
+    Returns:
+        That way, and whether its boxes are fractions (see `are_fractions`).
+    """
+    found = fits(output.shape, input_px)
+    refused: list[ModelError] = []
     for fit in found:
         if fit.classes in (None, classes) and wanted in (None, fit.layout):
-            return fit
+            try:
+                return fit, _check_as(fit, output, input_px)
+            except ModelError as error:
+                refused.append(error)
+    if refused:
+        raise refused[0]
     said = f" of the layout {wanted}" if wanted else ""
     rooms = " or ".join(
         f"{'any number' if fit.classes is None else fit.classes} ({fit.layout})" for fit in found
     )
     raise ModelError(
-        f"The network answers with shape {shape}, which fits no detector{said} with {classes} "
-        f"class{'' if classes == 1 else 'es'}: "
+        f"The network answers with shape {output.shape}, which fits no detector{said} with "
+        f"{classes} class{'' if classes == 1 else 'es'}: "
         + (f"it has room for {rooms}." if rooms else "it is not a detector's."),
         "Check the number of classes and the layout, and export the detector without further "
         "steps.",
     )
+
+
+def _check_as(fit: Fit, output: FloatArray, input_px: tuple[int, int]) -> bool | None:
+    """Check an answer that is read in one way; returns whether its boxes are fractions."""
+    read = output.T if fit.turned else output
+    fractions = are_fractions(read, fit.layout, input_px)
+    check_values(in_pixels(read, fit.layout, input_px) if fractions else read, fit.layout, input_px)
+    return fractions

@@ -13,7 +13,7 @@ from allcell.detector import Detector
 from allcell.engines.onnx_engine import OnnxEngine
 from allcell.errors import ModelError
 from allcell.models.registry import ModelSpec
-from allcell.untrusted.answer import Fit, fits
+from allcell.untrusted.answer import Fit, fits, is_mute
 from allcell.untrusted.claims import Claims, detector_as, detector_for
 from allcell.untrusted.metadata import class_names
 from allcell.untrusted.onnx_file import OnnxFacts
@@ -49,7 +49,7 @@ class UntrustedNetwork:
         fits: Ways to read that answer, the likeliest first; at least one.
         names: Its classes as the file names them, in their order; empty if the names do not fit
             the answer, or there are none.
-        remark: What is odd about it, in a sentence; may be empty.
+        remark: What is odd about it, in sentences; may be empty.
         run_ms: How long one picture took on this computer, in milliseconds.
     """
 
@@ -115,6 +115,13 @@ class UntrustedNetwork:
                 "score of their own, as in YOLOv8 and later"
                 + (f"; it has {other.classes} if they do, as in YOLOv5." if other else ".")
             )
+        if is_mute(opened.output, (*matching, *found)[0]):
+            mute = (
+                "All its scores for a picture of noise are exactly 0, so it may find nothing at "
+                "all. That is so if boxes and scores were quantised to 8 bits together: leave the "
+                "last layers of the network in floats."
+            )
+            remark = f"{remark} {mute}".strip()
         return cls(
             content,
             threads,

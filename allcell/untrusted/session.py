@@ -131,12 +131,28 @@ def _check_suppressed(said: Signature) -> None:
     """
     names = [name for name, _ in said.outputs]
     if len(names) > 1 and len(said.output_shape) < 3:
-        boxes = any(len(shape) in (2, 3) and shape[-1] == 4 for _, shape in said.outputs)
-        if boxes or any("box" in name.lower() for name in names):
+        if _has_boxes(said):
             raise _suppressed(f"the outputs {', '.join(names)[:100]}")
+    elif len(names) > 1 and _has_boxes(said):
+        if all(len(shape) < 3 for _, shape in said.outputs[1:]):
+            raise _suppressed(f"the outputs {', '.join(names)[:100]}")
+        raise ModelError(
+            f"The network answers with boxes and scores apart, in the outputs "
+            f"{', '.join(names)[:100]}.",
+            "Join them to one table before you export it: for each box cx cy w h in pixels, then "
+            "a score from 0 to 1 for each class.",
+        )
     own_count = said.output_shape[:1] not in ((1,), said.input_shape[:1])
     if own_count and said.output_shape[1:] == (_SUPPRESSED_COLUMNS,):
         raise _suppressed("rows of batch, x1, y1, x2, y2, class and score")
+
+
+def _has_boxes(said: Signature) -> bool:
+    """Whether one of several outputs holds boxes and nothing else."""
+    return any(
+        (len(shape) in (2, 3) and shape[-1] == 4) or "box" in name.lower()
+        for name, shape in said.outputs
+    )
 
 
 def _suppressed(found: str) -> ModelError:
@@ -159,7 +175,8 @@ def _check_signature(said: Signature) -> None:
             f"The network takes {said.input_type}, expected floats or bytes.",
             "Export it in full precision.",
         )
-    if isinstance(channels, int) and channels != 3:
+    is_last = not takes_bytes and channels != 3 and said.input_shape[3] == 3
+    if is_last or (isinstance(channels, int) and channels != 3):
         expected = "(1, height, width, 3)" if takes_bytes else "(1, 3, height, width)"
         raise ModelError(
             f"The network takes an input of shape {shape}, expected {expected}.".replace("'", ""),

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from allcell.errors import ModelError
-from allcell.runs.runtimes import RuntimeComparison, Speed, Way
+from allcell.runs.runtime_speeds import RuntimeComparison, Speed, Way
 from allcell.statistics import Milliseconds
 from allcell.ui.models import benchmark
 

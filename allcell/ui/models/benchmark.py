@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from allcell.models.registry import ModelSpec
-from allcell.runs.runtimes import RuntimeComparison, Speed, compare, ways
+from allcell.runs.runtime_speeds import RuntimeComparison, Speed, ways
+from allcell.runs.runtimes import compare
 from allcell.runs.runtimes_run import RuntimesRun
 from allcell.runs.runtimes_text import comparison_csv, comparison_json
 from allcell.settings import settings

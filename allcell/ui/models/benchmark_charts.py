@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from allcell.runs.runtimes import Speed
+from allcell.runs.runtime_speeds import Speed
 from allcell.ui.shell.charts import LEGEND, looks
 
 _THEIRS, _OURS = "#d55e00", "#0072b2"

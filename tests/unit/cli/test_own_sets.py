@@ -64,6 +64,35 @@ def test_that_no_box_meets_a_label_is_said(evaluate):
 
 
 @pytest.mark.parametrize(
+    ("maps", "words"),
+    [
+        pytest.param(["Blast="], "There is no class Blast, but blast", id="another case"),
+        pytest.param(["blast=", "blast=healthy"], "blast is given twice", id="twice"),
+    ],
+)
+def test_a_mapping_that_would_do_nothing_is_refused(maps, words, evaluate, monkeypatch):
+    monkeypatch.setattr("allcell.cli.evaluate.predict", lambda *a, **k: pytest.fail("it ran"))
+    done = evaluate(smears(), *(f"--map={one}" for one in maps))
+    assert done.exit_code == 1
+    assert words in done.stderr
+
+
+def test_a_mapping_of_a_class_without_a_cell_is_said(evaluate):
+    done = evaluate(smears(), "--map", "blsat=healthy", "--map", "blast = healthy", "--json")
+    assert done.exit_code == 0, done.output
+    note, *_ = json.loads(done.stdout)["notes"]
+    assert note == "no labelled cell is of the class blsat (--map); there is blast"
+    assert json.loads(done.stdout)["classes"]["healthy"]["cells"] == 1
+
+
+def test_a_class_can_be_left_out_in_one_word(evaluate):
+    # `--map=blast=` ends as an empty option does.
+    done = evaluate(smears(), "--map=blast=")
+    assert done.exit_code == 0, done.output
+    assert "there is no labelled cell" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("target", "words"),
     [
         pytest.param("nowhere/boxes.json", "There is no folder for", id="no such folder"),

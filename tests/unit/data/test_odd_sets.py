@@ -82,6 +82,8 @@ def only_cell(root):
 
 
 BOM = b"\xef\xbb\xbf"
+#: With a folder's name in Chinese.
+ENCODED = '<?xml version="1.0" encoding="{}"?>' + xml("<folder>\u8840</folder>")
 TAKEN = {
     "a mac's files beside the labels": yolo(
         **{"labels/test/._a.txt": b"\0\x05\x16", "images/test/._a.png": b"\0\x05\x16"}
@@ -198,6 +200,18 @@ TAKEN = {
         "JPEGImages/a.png": PICTURE,
     },
     "coco, turned by nothing": coco(annotation={"attributes": {"rotation": 0.0}}),
+    "voc, in an encoding of China": {
+        "Annotations/a.xml": ENCODED.format("gb2312").encode("gb2312"),
+        "JPEGImages/a.png": PICTURE,
+    },
+    "voc, as .net writes it": {
+        "Annotations/a.xml": ENCODED.format("utf-16").encode(),
+        "JPEGImages/a.png": PICTURE,
+    },
+    "voc, a size with a point": {
+        "Annotations/a.xml": xml("<size><width>80.0</width><height>60.0</height></size>"),
+        "JPEGImages/a.png": PICTURE,
+    },
     "voc, beside the pictures, as labelImg has it": {"a.xml": xml(), "a.png": PICTURE},
     "voc, beside the pictures, capital suffixes": {"A.XML": xml(name="A.JPG"), "A.PNG": PICTURE},
     "voc, beside other xml": {"a.xml": xml(), "a.png": PICTURE, "settings.xml": "<other/>"},
@@ -338,6 +352,15 @@ REFUSED = {
         coco(image={"width": 160, "height": 120}),
         ["a.png has 80 x 60 pixels", "for a picture of 160 x 120"],
     ),
+    "coco, another size, as pandas writes it": (
+        coco(image={"width": 160.0, "height": 120.0}),
+        ["a.png has 80 x 60 pixels", "for a picture of 160 x 120"],
+    ),
+    "coco, another size, as text": (
+        coco(image={"width": "160", "height": "120"}),
+        ["a.png has 80 x 60 pixels", "for a picture of 160 x 120"],
+    ),
+    "coco, four digits": (coco(annotation={"bbox": "1234"}), ["bbox 1234, expected x, y"]),
     "coco, outside": (
         coco(annotation={"bbox": [90, 15, 20, 30]}),
         ["annotation 5", "a.png", "not in its picture of 80 x 60"],
@@ -365,7 +388,25 @@ REFUSED = {
             "Annotations/a.xml": xml("<size><width>60</width><height>80</height></size>"),
             "JPEGImages/a.png": PICTURE,
         },
-        ["a.png has 80 x 60 pixels (it is turned upright", "60 x 80"],
+        ["a.png has 80 x 60 pixels (turned upright", "60 x 80"],
+    ),
+    "voc, another size with a point": (
+        {
+            "Annotations/a.xml": xml("<size><width>160.0</width><height>120.0</height></size>"),
+            "JPEGImages/a.png": PICTURE,
+        },
+        ["a.png has 80 x 60 pixels", "for a picture of 160 x 120"],
+    ),
+    "voc, an encoding that is not said": (
+        {
+            "Annotations/a.xml": xml("<folder>M\xfcller</folder>").encode("latin-1"),
+            "JPEGImages/a.png": PICTURE,
+        },
+        ["a.xml does not say its encoding", "Save it as UTF-8"],
+    ),
+    "voc, an encoding that is none of texts": (
+        {"Annotations/a.xml": ENCODED.format("punycode"), "JPEGImages/a.png": PICTURE},
+        ["a.xml", "unknown encoding punycode"],
     ),
     "voc, a name that is not there": (
         {

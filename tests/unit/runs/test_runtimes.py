@@ -12,8 +12,9 @@ import pytest
 
 from allcell.detector import Detector
 from allcell.errors import DeviceError, ModelError
-from allcell.runs import runtimes
-from allcell.runs.runtimes import Way, compare, ways
+from allcell.runs import runtime_speeds, runtimes
+from allcell.runs.runtime_speeds import Way, ways
+from allcell.runs.runtimes import compare
 from allcell.runs.runtimes_run import RuntimesRun
 from allcell.runs.runtimes_text import COLUMNS, comparison_csv, comparison_json, table
 from allcell.statistics import Milliseconds
@@ -113,8 +114,8 @@ def test_each_way_is_measured_or_says_why_not(opened):
     ],
 )
 def test_what_is_installed_takes_part(monkeypatch, has_openvino, has_torch, expected):
-    monkeypatch.setattr(runtimes, "has_openvino", lambda: has_openvino)
-    monkeypatch.setattr(runtimes, "has_torch", lambda: has_torch)
+    monkeypatch.setattr(runtime_speeds, "has_openvino", lambda: has_openvino)
+    monkeypatch.setattr(runtime_speeds, "has_torch", lambda: has_torch)
     found = ways("live")
     assert {(way.device, way.runtime) for way in found} == expected
     assert found[0] == Way("cpu", "onnx", "int8")  # what others are compared with

@@ -5,6 +5,7 @@ import time
 import tracemalloc
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 
@@ -175,6 +176,14 @@ def test_a_size_that_a_file_does_not_take_is_said():
         UntrustedNetwork.open(content).at((640, 640))
 
 
+def channels_last():
+    """A network of any size whose floats have their channels last."""
+    model = onnx.load_from_string(graph(anchor_free(), side="any"))
+    sides = model.graph.input[0].type.tensor_type.shape.dim
+    sides[1].dim_param, sides[3].dim_value = "rows", 3
+    return model.SerializeToString()
+
+
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
@@ -224,6 +233,21 @@ def test_a_size_that_a_file_does_not_take_is_said():
             id="an export for tensorrt",
         ),
         pytest.param(
+            finished({"detection_boxes": np.ones((1, 9, 4)), "scores": np.ones((1, 9))}),
+            ["suppression inside", "detection_boxes"],
+            id="TensorFlow's, boxes first",
+        ),
+        pytest.param(
+            finished({"pred_bboxes": np.ones((1, 84, 4)), "pred_scores": np.ones((1, 84, 3))}),
+            ["boxes and scores apart", "pred_bboxes, pred_scores", "one table"],
+            id="YOLO-NAS",
+        ),
+        pytest.param(
+            finished({"logits": np.ones((1, 84, 6)), "pred_boxes": np.ones((1, 84, 4))}),
+            ["boxes and scores apart", "logits, pred_boxes"],
+            id="DETR",
+        ),
+        pytest.param(
             finished({"logits": [[0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1]], "features": [[0.5] * 9]}),
             ["7 numbers", "as a classifier does"],
             id="a classifier of seven classes and two outputs",
@@ -234,6 +258,9 @@ def test_a_size_that_a_file_does_not_take_is_said():
         pytest.param(graph(np.ones((4, 5, 6))), ["not a detector's"], id="three-dimensional"),
         pytest.param(graph(anchor_free(), batch=4), ["4 pictures", "batch=1"], id="batch"),
         pytest.param(graph(anchor_free(), channels=1), ["(1, 1, 64, 64)", "colour"], id="grey"),
+        pytest.param(
+            channels_last(), ["(1, any, any, 3)", "channels first"], id="TensorFlow's, of any size"
+        ),
         pytest.param(
             graph(anchor_free(), kind=TensorProto.INT32),
             ["int32", "expected floats"],
@@ -326,6 +353,78 @@ def test_messages_without_end_within_each_other_are_refused():
         read_facts(part(1, 8) + part(7, content))
 
 
+def dense(classes=3):
+    """A row for each of 40 boxes all over the picture: cx cy w h, and a low score for each class.
+
+    The first two are sure.
+    """
+    rng = np.random.default_rng(1)
+    scores = rng.uniform(0.001, 0.1, (40, classes))
+    scores[[0, 1], [0, 1]] = 0.9
+    return np.hstack([rng.uniform(12, 52, (40, 2)), rng.uniform(8, 20, (40, 2)), scores])
+
+
+def corners(answer):
+    """Rows of cx cy w h as rows of x1 y1 x2 y2."""
+    centre, half = answer[:, :2], answer[:, 2:4] / 2
+    return np.hstack([centre - half, centre + half, answer[:, 4:]])
+
+
+FRACTIONS = np.array([SIDE, SIDE, SIDE, SIDE], np.float64)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "fractions"),
+    [
+        pytest.param(dense(), dense() / [*FRACTIONS, 1, 1, 1], id="RT-DETR, a row for each box"),
+        pytest.param(
+            anchor_free(), (anchor_free().T / [*FRACTIONS, 1, 1, 1]).T, id="as YOLOv8 answers"
+        ),
+        pytest.param(end_to_end(), end_to_end() / [*FRACTIONS, 1, 1], id="as YOLOv10 answers"),
+    ],
+)
+def test_boxes_in_fractions_of_the_picture_are_read(pixels, fractions):
+    want, _ = detector_of(graph(pixels), Claims("m", CLASSES)).detect(DARK, confidence=0.5)
+    assert len(want) >= 2
+    # It may find nothing in the noise that it is tried on: then each answer tells.
+    contents = [graph(fractions)]
+    if pixels.shape[1] == 6:
+        contents.append(breaks_on_light(end_to_end()[:0], fractions))
+    for content, picture in zip(contents, [DARK, LIGHT], strict=False):
+        found, _ = detector_of(content, Claims("m", CLASSES)).detect(picture, confidence=0.5)
+        np.testing.assert_allclose(found.xyxy, want.xyxy, atol=1e-4)
+        np.testing.assert_array_equal(found.class_id, want.class_id)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_network_whose_scores_are_all_0_is_remarked_on(turned):
+    # As ONNX Runtime's quantiser leaves YOLOv8: boxes to 640 and scores to 1 in one scale.
+    answer = dense()
+    answer[:, 4:] = 0
+    named = {"names": NAMES}
+    mute = UntrustedNetwork.open(graph(answer if turned else answer.T, metadata=named))
+    assert "scores for a picture of noise are exactly 0" in mute.remark
+    assert "in floats" in mute.remark
+    assert not UntrustedNetwork.open(graph(dense() if turned else dense().T, metadata=named)).remark
+
+
+def test_of_two_ways_that_fit_the_shape_the_one_is_taken_that_fits_the_values():
+    # RT-DETR of two classes: rows of six numbers, as those of finished boxes.
+    detector = detector_of(graph(dense(2)), Claims("m", ("blast", "healthy")))
+    assert detector.spec.output == "anchor_free"
+    assert len(detector.detect(DARK, confidence=0.5)[0]) == 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_class_number_is_not_taken_for_a_score(turned):
+    # Finished boxes, score and class exchanged or columns for rows: six numbers for two classes.
+    boxes = np.vstack([end_to_end()] * 2)
+    boxes[:, 5] %= 2
+    answer = boxes.T if turned else boxes[:, [0, 1, 2, 3, 5, 4]]
+    with pytest.raises(ModelError, match=r"number of a class|be its class"):
+        detector_of(graph(answer), Claims("m", ("blast", "healthy")))
+
+
 @pytest.mark.parametrize(
     ("answer", "layout", "words"),
     [
@@ -336,8 +435,16 @@ def test_messages_without_end_within_each_other_are_refused():
         pytest.param(
             end_to_end() + np.array([0, 0, 0, 0, 0, 0.5]), None, "whole number", id="half a class"
         ),
+        pytest.param(corners(dense()).T, None, "x1 y1 x2 y2, not centre", id="YOLOv8 with corners"),
+        pytest.param(corners(dense()), None, "x1 y1 x2 y2, not centre", id="the same, a row a box"),
         pytest.param(
-            end_to_end() * [0.01, 0.01, 0.01, 0.01, 1, 1], None, "fractions", id="fractions"
+            np.insert(corners(dense()), 4, 1, 1), None, "x1 y1 x2 y2, not", id="YOLOv5 with corners"
+        ),
+        pytest.param(
+            np.insert(dense() * [0.1, 0.1, 0.1, 0.1, 1, 1, 1], 4, 1, 1),
+            None,
+            "places in a grid",
+            id="YOLOX before its last step",
         ),
         pytest.param(anchor_based(), "anchor_free", "of the layout anchor_free", id="wrong layout"),
     ],
