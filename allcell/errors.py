@@ -41,3 +41,7 @@ class ReviewError(AllcellError):
 
 class RecordError(AllcellError):
     """A case cannot be kept, found or changed."""
+
+
+class TeachingError(AllcellError):
+    """A laboratory cannot be taught with these fields, or a teaching cannot go on."""

@@ -99,6 +99,35 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, differing, 0.5).pvalue) if differing else 1.0
 
 
+#: Up to so many units all signs are tried, beyond it this many at random.
+_ALL_SIGNS_UP_TO, _RANDOM_SIGNS = 14, 20_000
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Two-sided p-value of a paired difference, exact for a handful of images.
+
+    Under the null hypothesis each image's difference could as well have the other sign; p is the
+    share of all choices of signs with a sum as far from 0. Source: Fisher, The design of
+    experiments (1935), ch. 3; Edgington and Onghena, Randomization tests (2007).
+
+    Args:
+        differences: One for each image.
+
+    Returns:
+        1 if there is none, or all are 0.
+    """
+    units = np.asarray([value for value in differences if value], np.float64)
+    if not len(units):
+        return 1.0
+    if len(units) <= _ALL_SIGNS_UP_TO:
+        bits = np.arange(2 ** len(units))[:, None] >> np.arange(len(units)) & 1
+        sums = np.where(bits == 1, 1.0, -1.0) @ units
+        return float(np.mean(np.abs(sums) >= abs(units.sum()) - _SAME))
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (_RANDOM_SIGNS, len(units)))
+    far = int(np.sum(np.abs(signs @ units) >= abs(units.sum()) - _SAME))
+    return (far + 1) / (_RANDOM_SIGNS + 1)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for multiple comparisons (Holm's step-down method), in the given order."""
     adjusted = [0.0] * len(p_values)

@@ -29,13 +29,13 @@ def cuda_available() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _load(checkpoint: Path, device: torch.device) -> Any:
-    """The fused network in evaluation mode. Loading runs code in the file: trusted files only."""
+def load_network(checkpoint: Path, device: torch.device, *, fuse: bool = True) -> Any:
+    """A network in evaluation mode. Loading runs code in the file: trusted files only."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             # ultralytics takes a file named yolov5s.pt for its own, and downloads another.
             neutral = shutil.copyfile(checkpoint, Path(folder) / "weights.pt")
-            model, _ = load_checkpoint(str(neutral), device=device, fuse=True)
+            model, _ = load_checkpoint(str(neutral), device=device, fuse=fuse)
     except (RuntimeError, KeyError, AttributeError, EOFError) as error:
         raise ModelError(
             f"{checkpoint.name} is not a checkpoint that can be loaded ({error}).",
@@ -50,7 +50,7 @@ def parameter_count(checkpoint: Path) -> int:
     Raises:
         ModelError: If the file cannot be loaded.
     """
-    model = _load(checkpoint, torch.device("cpu"))
+    model = load_network(checkpoint, torch.device("cpu"))
     return sum(int(p.numel()) for p in model.parameters())
 
 
@@ -103,7 +103,7 @@ class TorchEngine:
             torch.set_num_threads(threads)
         self._device = torch.device(device)
         self._dtype = torch.float16 if device == "cuda" else torch.float32
-        self._model = _load(checkpoint, self._device).to(dtype=self._dtype)
+        self._model = load_network(checkpoint, self._device).to(dtype=self._dtype)
         self._runs = self._given_up = False
         for layer in self._model.model:
             layer.register_forward_pre_hook(self._go_on)
@@ -226,21 +226,26 @@ class _FromBytes(torch.nn.Module):
 
 
 def export_onnx(checkpoint: Path, target: Path) -> None:
-    """Export a checkpoint to an ONNX file with dynamic height and width.
-
-    The graph takes RGB bytes (1, height, width, 3), so its input needs no conversion.
-
-    Args:
-        checkpoint: A trusted file, for example of `weights/`, SHA-256 checked.
-        target: The file to write, atomically.
+    """Export a checkpoint, a trusted file, to an ONNX file; see `export_network`.
 
     Raises:
         ModelError: If the checkpoint cannot be loaded.
     """
+    export_network(load_network(checkpoint, torch.device("cpu")), target)
+
+
+def export_network(model: Any, target: Path) -> None:
+    """Export a fused network to an ONNX file with dynamic height and width.
+
+    The graph takes RGB bytes (1, height, width, 3), so its input needs no conversion.
+
+    Args:
+        model: On the CPU, in 32 bits; it can no longer be trained afterwards.
+        target: The file to write, atomically.
+    """
     import onnx
     import onnxslim
 
-    model = _load(checkpoint, torch.device("cpu"))
     for module in model.modules():
         if hasattr(module, "export"):
             module.export, module.dynamic, module.format = True, True, "onnx"

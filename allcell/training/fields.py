@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from allcell.data.dataset import LabelledImage
 from allcell.data.yolo_sets import read_yolo
 from allcell.detections import Detections
 from allcell.imaging.stain import measure_stain, normalise
-from allcell.training.packed import cleaned, sizes_of
+from allcell.training.packed import MeasuredField, cleaned, sizes_of
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +80,56 @@ def load_domain(
     """
     labelled = read_yolo(data_dir, split)
     sizes, packed = sizes_of(data_dir, split, labelled, known_red_cell_px, red_cell_px)
+    return domain_of(
+        name,
+        labelled,
+        sizes,
+        red_cell_px,
+        clean=clean,
+        normalise_stain=normalise_stain,
+        measured=packed,
+    )
+
+
+def domain_of(
+    name: str,
+    labelled: Sequence[LabelledImage],
+    sizes_px: Sequence[float],
+    red_cell_px: float,
+    *,
+    clean: bool = True,
+    normalise_stain: bool = False,
+    arrows: bool = True,
+    measured: Mapping[str, MeasuredField] | None = None,
+) -> Domain:
+    """Bring labelled fields to one magnification.
+
+    Args:
+        name: See `load_domain`, as the rest.
+        labelled: The fields.
+        sizes_px: Red-cell diameter in each of them, in px.
+        red_cell_px: See `load_domain`.
+        clean: See `load_domain`.
+        normalise_stain: See `load_domain`.
+        arrows: Whether drawn arrows are cleaned away, too; red cells may have their colour.
+        measured: What was measured of each, by the stem of its file, if they are of a packed
+            dataset.
+    """
 
     def load(item: LabelledImage, size: float) -> TrainingField:
         factor = red_cell_px / size
         image = item.pixels()
         ruler = None
         if normalise_stain:
-            ruler = packed[item.path.stem].ruler if packed else measure_stain(image, size)
-        scaled = cleaned(item, image, factor, clean and packed is None)
+            ruler = measured[item.path.stem].ruler if measured else measure_stain(image, size)
+        scaled = cleaned(item, image, factor, clean and measured is None, arrows=arrows)
         if ruler is not None:
             scaled = normalise(scaled, ruler)
         truth = Detections.truth(item.truth.xyxy * np.float32(factor), item.truth.class_id)
         return TrainingField(item.path.stem, scaled, truth)
 
     with ThreadPoolExecutor() as pool:
-        fields = list(pool.map(load, labelled, sizes))
+        fields = list(pool.map(load, labelled, sizes_px))
     log.info("%s: %d fields, %d cells", name, len(fields), sum(len(f.truth) for f in fields))
     return Domain(name, tuple(fields), red_cell_px)
 

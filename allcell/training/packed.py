@@ -46,7 +46,7 @@ class MeasuredField:
     ruler: StainRuler | None
 
 
-def _sizes(items: Iterable[LabelledImage], fallback_px: float) -> list[float]:
+def measured_sizes(items: Iterable[LabelledImage], fallback_px: float) -> list[float]:
     """Red-cell diameter of each field, px; the usual one of the set where it cannot be measured."""
 
     def size(item: LabelledImage) -> float | None:
@@ -79,7 +79,7 @@ def sizes_of(
     packed = read_measured(data_dir, split)
     if packed is not None:
         return [packed[item.path.stem].red_cell_px for item in items], packed
-    return [known_px] * len(items) if known_px else _sizes(items, fallback_px), None
+    return [known_px] * len(items) if known_px else measured_sizes(items, fallback_px), None
 
 
 def paint_over(image: Image, xyxy: Any) -> Image:
@@ -92,9 +92,11 @@ def paint_over(image: Image, xyxy: Any) -> Image:
     return np.asarray(cv2.inpaint(image, mask, 4, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
-def cleaned(item: LabelledImage, image: Image, factor: float, clean: bool) -> Image:
-    """A field scaled by `factor`, without drawn arrows and cells that have no label."""
-    if clean:
+def cleaned(
+    item: LabelledImage, image: Image, factor: float, clean: bool, *, arrows: bool = True
+) -> Image:
+    """A field scaled by `factor`; if `clean`, without unlabelled cells and drawn `arrows`."""
+    if clean and arrows:
         image = paint_over_arrows(image)
     how = cv2.INTER_AREA
     scaled = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=how), np.uint8)

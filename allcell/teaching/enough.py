@@ -1,0 +1,227 @@
+"""Whether reviewed fields are enough to teach a laboratory, what is wrong with them, what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from allcell.boxes import iou
+from allcell.data.dataset import LabelledImage
+from allcell.detections import Detections
+from allcell.errors import TeachingError
+from allcell.imaging.images import RGBImage
+from allcell.models.classes import CELL_CLASSES
+from allcell.models.registry import BLAST, CLASSES, HEALTHY
+from allcell.text.words import in_words
+
+#: Fields of which none looks like another. With fewer, no result could be told from chance: of five
+#: fields that all get better, a sign test has p = .06.
+LEAST_FIELDS = 6
+#: Cells and fields of a class below which more of it would help most.
+_FEW_CELLS, _FEW_FIELDS = 15, 3
+#: Likewise if there are so many times more cells of the other class.
+_RARE = 3
+#: From here on more fields help little (see `docs/teaching.md`).
+_MANY_FIELDS = 20
+#: Two pictures whose thumbnails correlate more than this show the same place.
+_ALIKE, _THUMBNAIL_PX = 0.95, 48
+#: Boxes that overlap more than this are on one cell.
+_SAME_CELL = 0.6
+_PLURAL = {cell.name: cell.plural for cell in CELL_CLASSES}
+_SINGULAR = {cell.name: cell.title[0].lower() + cell.title[1:] for cell in CELL_CLASSES}
+
+Thumbnail = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Enough:
+    """What there is to teach with.
+
+    Attributes:
+        fields: Number of fields.
+        cells: Number of cells of each class, by name.
+        groups: For each field, the number of the first field that shows the same place.
+        notes: What has to be kept in mind, in sentences.
+        helps: What would help most, the best first, in sentences.
+    """
+
+    fields: int
+    cells: dict[str, int]
+    groups: tuple[int, ...]
+    notes: tuple[str, ...]
+    helps: tuple[str, ...]
+
+
+def check_enough(
+    images: Sequence[LabelledImage],
+    cases: Sequence[str],
+    on_field: Callable[[int, int], None] | None = None,
+) -> Enough:
+    """Look at the fields before any time is spent on them.
+
+    Args:
+        images: The fields.
+        cases: The case of each; empty where it is not known.
+        on_field: Called with the number of pictures read and of all; may raise to stop.
+
+    Raises:
+        TeachingError: If nothing can be learned from them: too few, a class is missing, labels
+            contradict each other, or all of them show the same place.
+        ImageError: If a picture cannot be read.
+    """
+    if len(images) < LEAST_FIELDS:
+        raise TeachingError(
+            f"There {_are(len(images), 'reviewed field')}; at least {LEAST_FIELDS} are needed, to "
+            "learn from most of them and to see on the others whether it helped.",
+            f"Review {_count(LEAST_FIELDS - len(images), 'more field')}, of other places of the "
+            "smear or of other patients.",
+        )
+    for item in images:
+        _refuse_contradictions(item)
+    thumbnails = []
+    for done, item in enumerate(images, 1):
+        thumbnails.append(thumbnail(item.pixels()))
+        if on_field:
+            on_field(done, len(images))
+    groups = alike(thumbnails)
+    _refuse_same_places(images, groups)
+    has = {c: [bool(np.any(i.truth.class_id == c)) for i in images] for c in (BLAST, HEALTHY)}
+    for class_id, there in has.items():
+        if not any(there):
+            raise TeachingError(
+                f"None of the {len(images)} fields has {_one(class_id)}: a model that is taught "
+                f"with them would forget what {_PLURAL[CLASSES[class_id]]} are.",
+                f"Add fields with {_PLURAL[CLASSES[class_id]]}, of the same laboratory.",
+            )
+    cells = {
+        name: int(sum(np.sum(item.truth.class_id == c) for item in images))
+        for c, name in enumerate(CLASSES)
+    }
+    notes, helps = _advice(images, cases, groups, cells, has)
+    return Enough(len(images), cells, groups, tuple(notes), tuple(helps))
+
+
+def thumbnail(image: RGBImage) -> Thumbnail:
+    """A small grey picture of mean 0 and length 1, flattened; to tell places apart."""
+    side = (_THUMBNAIL_PX, _THUMBNAIL_PX)
+    small = cv2.resize(image, side, interpolation=cv2.INTER_AREA).astype(np.float32).mean(axis=2)
+    # Light that falls off to one side is the same in all fields of a microscope.
+    even = small - cv2.GaussianBlur(small, (0, 0), _THUMBNAIL_PX / 6)
+    flat = (even - even.mean()).ravel()
+    return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-6), np.float32)
+
+
+def alike(thumbnails: Sequence[Thumbnail]) -> tuple[int, ...]:
+    """For each picture, the number of the first one that shows the same place.
+
+    Args:
+        thumbnails: See `thumbnail`.
+    """
+    table = np.stack(thumbnails)
+    same = table @ table.T > _ALIKE
+    first = list(range(len(thumbnails)))
+    for n in range(len(thumbnails)):
+        earlier = np.flatnonzero(same[n, :n])
+        if len(earlier):
+            first[n] = first[int(earlier[0])]
+    return tuple(first)
+
+
+def _refuse_contradictions(item: LabelledImage) -> None:
+    kinds, boxes = item.truth.class_id, item.truth.xyxy
+    overlap = np.triu(iou(boxes, boxes), 1)
+    for a, b in np.argwhere(overlap > _SAME_CELL):
+        if kinds[a] != kinds[b]:
+            names = sorted((CLASSES[kinds[a]], CLASSES[kinds[b]]))
+            x, y = boxes[a, :2].round().astype(int).tolist()
+            raise TeachingError(
+                f"In {item.called} one cell, at {x}, {y} pixels, is labelled {names[0]} and "
+                f"{names[1]}.",
+                "Decide what it is, and remove the other box.",
+            )
+
+
+def _refuse_same_places(images: Sequence[LabelledImage], groups: Sequence[int]) -> None:
+    for a, b in combinations(range(len(images)), 2):
+        if groups[a] == groups[b] and _disagree(images[a].truth, images[b].truth):
+            raise TeachingError(
+                f"{images[a].called} and {images[b].called} show the same place, with other "
+                "labels.",
+                "Keep the one whose labels are right.",
+            )
+    places = len(set(groups))
+    if places < LEAST_FIELDS:
+        raise TeachingError(
+            f"The {len(images)} fields show only {_count(places, 'place')}: the others are copies "
+            "of these, from which nothing more can be learned.",
+            f"Add fields until {LEAST_FIELDS} differ, of other places of the smear or of other "
+            "patients.",
+        )
+
+
+def _disagree(one: Detections, other: Detections) -> bool:
+    if not len(one) or not len(other):
+        return False
+    same = np.argwhere(iou(one.xyxy, other.xyxy) > _SAME_CELL)
+    return any(one.class_id[a] != other.class_id[b] for a, b in same)
+
+
+def _advice(
+    images: Sequence[LabelledImage],
+    cases: Sequence[str],
+    groups: Sequence[int],
+    cells: dict[str, int],
+    has: dict[int, list[bool]],
+) -> tuple[list[str], list[str]]:
+    notes, helps = [], []
+    copies = len(images) - len(set(groups))
+    if copies:
+        notes.append(f"{_count(copies, 'field')} of {len(images)} show a place that another shows.")
+    for class_id, there in has.items():
+        name, fields = CLASSES[class_id], sum(there)
+        if fields == 1:
+            notes.append(
+                f"All {cells[name]} {_PLURAL[name]} are in one field, so how well they are found "
+                "cannot be measured."
+            )
+        other = cells[CLASSES[HEALTHY if class_id == BLAST else BLAST]]
+        if cells[name] < _FEW_CELLS or fields < _FEW_FIELDS or _RARE * cells[name] < other:
+            there_are = "there is" if cells[name] == 1 else "there are"
+            helps.append(
+                f"More fields with {_PLURAL[name]}, of which {there_are} {cells[name]}, in "
+                f"{_count(fields, 'field')}."
+            )
+    known = {case for case in cases if case}
+    if len(known) == 1:
+        helps.append("Fields of another patient: all of these are of one case.")
+    if len(set(groups)) < _MANY_FIELDS:
+        more = _MANY_FIELDS - len(set(groups))
+        helps.append(f"{_count(more, 'more field')}, of any kind.")
+    return notes, helps
+
+
+def _one(class_id: int) -> str:
+    return f"a {_SINGULAR[CLASSES[class_id]]}"
+
+
+def _cells(number: int, name: str) -> str:
+    return f"{number} {_PLURAL[name] if number != 1 else _SINGULAR[name]}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _are(number: int, what: str) -> str:
+    return f"{'is' if number == 1 else 'are'} {_count(number, what) if number else f'no {what}s'}"
+
+
+def described(enough: Enough) -> str:
+    """What there is, in a sentence."""
+    cells = [_cells(count, name) for name, count in enough.cells.items() if count]
+    return f"{_count(enough.fields, 'field')} with {in_words(cells, 'and')}."

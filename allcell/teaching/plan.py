@@ -1,0 +1,102 @@
+"""What a teaching will do on this machine, and how long that takes, before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: Longest that a teaching should take, in seconds; where that is too short for the least, longer.
+USUAL_S = 300.0
+#: What a training takes besides its tiles: the export, its check and the held-out fields.
+AROUND_S, A_FIELD_S = 4.0, 0.1
+#: Rendering a field for the rehearsal, and what happens once: reading, scores.
+_RENDER_S, _ONCE_S = 0.2, 20.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    Attributes:
+        folds: Parts that are held out in turn.
+        fold_tiles: Tiles of the training of each.
+        curve: Whether two more trainings, on half of the fields each, give a learning curve.
+        final_tiles: Tiles of the training on all fields.
+        tile_s: How long a tile takes on this machine, in seconds.
+        seconds: How long all of it takes, about.
+    """
+
+    folds: int
+    fold_tiles: int
+    curve: bool
+    final_tiles: int
+    tile_s: float
+    seconds: float
+
+    @property
+    def words(self) -> str:
+        """The same in sentences."""
+        parts = [
+            f"{self.folds} trainings of {self.fold_tiles:,} tiles, each judged on fields that it "
+            "has not seen"
+        ]
+        if self.curve:
+            parts.append("2 on half of the fields, to see what more fields would bring")
+        parts.append(f"one of {self.final_tiles:,} tiles on all fields, whose result is kept")
+        return f"About {duration(self.seconds)} on this computer: {'; '.join(parts)}."
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def make_plan(
+    most_folds: int,
+    fields: int,
+    tile_s: float,
+    tiles: int,
+    rendered: int,
+    longest_s: float = USUAL_S,
+) -> Plan:
+    """The most that fits into the time, and at least two halves.
+
+    Args:
+        most_folds: Parts that the fields can be cut into.
+        fields: Number of fields.
+        tile_s: How long a tile takes on this machine, in seconds.
+        tiles: Tiles of the training on all fields.
+        rendered: Rendered fields for the rehearsal.
+        longest_s: How long it should take at most, in seconds.
+    """
+    most_folds = max(2, most_folds)
+    # Many parts come before the curve: a field may be the only one of its kind, and the fewer are
+    # held out at a time, the nearer is what is judged to what is made.
+    wanted: Sequence[tuple[int, float, bool]] = [
+        (most_folds, 1.0, True),
+        (most_folds, 0.5, True),
+        (most_folds, 0.5, False),
+        (min(4, most_folds), 0.5, True),
+        (min(4, most_folds), 0.5, False),
+        (min(3, most_folds), 0.5, False),
+        (2, 0.5, False),
+    ]
+    plans = []
+    for folds, share, curve in wanted:
+        fold_tiles = max(1, round(tiles * share))
+        trainings = folds + 2 * curve
+        seconds = _ONCE_S + _RENDER_S * rendered + (trainings + 1) * AROUND_S
+        seconds += (2 + curve) * fields * A_FIELD_S
+        seconds += (trainings * fold_tiles + tiles) * tile_s
+        plans.append(Plan(folds, fold_tiles, curve, tiles, tile_s, seconds))
+    return next((plan for plan in plans if plan.seconds <= longest_s), plans[-1])
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: `40 seconds`, `3 minutes`, `2 hours`."""
+    if seconds < 55:
+        return f"{max(10, round(seconds / 10) * 10)} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return "a minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{round(minutes / 60)} hours"

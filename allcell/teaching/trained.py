@@ -1,0 +1,164 @@
+"""Trainings on some of the fields, and answers on others; what is done is kept, not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from allcell.ahead import worker_count
+from allcell.data.dataset import LabelledImage
+from allcell.detector import Detector
+from allcell.engines.onnx_engine import OnnxEngine
+from allcell.environment.files import write_whole
+from allcell.evaluation.predictions import Predictions, Setting, predict
+from allcell.teaching.judging.folds import Folds
+from allcell.teaching.parents import Parent
+from allcell.teaching.plan import A_FIELD_S, AROUND_S, Plan
+from allcell.teaching.progress import Progress
+from allcell.training import adapt
+from allcell.training.adapting import AdaptSettings, AdaptTiles, Shown
+
+#: Files of the training under way and of the graph that is judged.
+_TRAINING, _GRAPH, _PARENT = "training.pt", "graph.onnx", "parent.onnx"
+
+
+class Trainings:
+    """All trainings of one teaching.
+
+    Args:
+        folder: Of the teaching.
+        progress: Told how far it is; raises where it is to stop.
+        images: The reviewed fields.
+        shown: The same at the magnification of training, in the same order.
+        rendered: For the rehearsal; None for none.
+        parent: The model that is taught.
+        settings: How.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        progress: Progress,
+        images: Sequence[LabelledImage],
+        shown: Shown,
+        rendered: Shown | None,
+        parent: Parent,
+        settings: AdaptSettings,
+    ) -> None:
+        self.folder, self.progress, self.images = folder, progress, images
+        self.shown, self.rendered = shown, rendered
+        self.parent, self.settings = parent, settings
+
+    def seconds_a_tile(self) -> float:
+        """How long a tile takes on this computer, in seconds."""
+        everything = range(len(self.images))
+        return adapt.seconds_a_tile(self.parent.checkpoint, self._tiles(everything, 1))
+
+    def parents_graph(self) -> Path:
+        """The parent as ONNX, made by the same way as the taught ones."""
+        path = self.folder / _PARENT
+        if not path.is_file():
+            adapt.export_parent(self.parent.checkpoint, path, self._picture())
+        return path
+
+    def answers_of_parent(self) -> Predictions:
+        """The parent's answers on all fields."""
+        seconds = AROUND_S + len(self.images) * A_FIELD_S
+        self.progress.begin("Asks the model as it is", seconds)
+        path = self.folder / "part-parent.json"
+        kept = _kept(path)
+        if kept is None:
+            kept = self._answers(self.parents_graph(), range(len(self.images)))
+            write_whole(path, kept.to_json().encode())
+        self.progress.end()
+        return kept
+
+    def held_out(self, folds: Folds, name: str, plan: Plan, words: str) -> Predictions:
+        """Answers on all fields, each by a model that has not seen it.
+
+        Args:
+            folds: Which fields are held out together.
+            name: Of these trainings among those of the teaching.
+            plan: How long they are.
+            words: What is done, for people.
+        """
+        found: dict[int, Predictions] = {}
+        of = len(folds.parts)
+        for part, held in enumerate(folds.parts):
+            self.progress.begin(
+                f"{words}, {part + 1} of {of}", AROUND_S + plan.fold_tiles * plan.tile_s
+            )
+            path = self.folder / f"part-{name}-{part}.json"
+            kept = _kept(path)
+            skipped = kept is not None
+            if kept is None:
+                graph = self.folder / _GRAPH
+                self.train(folds.others(part), plan.fold_tiles, graph, f"{name}-{part}")
+                kept = self._answers(graph, held)
+                write_whole(path, kept.to_json().encode())
+                graph.unlink()
+            found[part] = kept
+            self.progress.end(skipped=skipped)
+        images = {
+            n: image
+            for part, held in enumerate(folds.parts)
+            for n, image in zip(held, found[part].images, strict=True)
+        }
+        return replace(found[0], images=tuple(images[n] for n in range(len(self.images))))
+
+    def train(self, learned: Sequence[int], tiles: int, target: Path, key: str) -> None:
+        """Train on some of the fields, and write the network as ONNX.
+
+        Args:
+            learned: Numbers of the fields.
+            tiles: How many tiles are seen.
+            target: The file to write.
+            key: Tells this training from the others of the teaching.
+        """
+        state = self.folder / _TRAINING
+        network = adapt.adapt(
+            self.parent.checkpoint,
+            self._tiles(learned, tiles),
+            state,
+            key=f"{key} {tiles}",
+            on_step=self.progress.step,
+        )
+        adapt.export(network, target, self._picture())
+        state.unlink(missing_ok=True)
+
+    def _tiles(self, learned: Sequence[int], tiles: int) -> AdaptTiles:
+        settings = replace(self.settings, tiles=tiles)
+        return AdaptTiles(self.shown.of(learned), self.rendered, self.parent.spec, settings)
+
+    def _picture(self) -> npt.NDArray[np.uint8]:
+        return np.ascontiguousarray(self._tiles(range(len(self.images)), 1).make(0)[0])
+
+    def _answers(self, graph: Path, fields: Sequence[int]) -> Predictions:
+        spec = self.parent.spec
+        # From memory: the file is written anew for the next training.
+        engine = OnnxEngine(graph.read_bytes(), threads=worker_count())
+        setting = Setting(
+            model=spec.name,
+            model_sha256=self.parent.sha256,
+            device=engine.description,
+            data="reviewed fields",
+            split="held out",
+            confidence=spec.confidence,
+            iou=spec.iou,
+        )
+        return predict(
+            Detector(spec, engine),
+            [self.images[n] for n in fields],
+            setting,
+            classes=spec.classes,
+            # What is compared is the same set in the end, not the same part of it.
+            sha256=self.folder.name,
+        )
+
+
+def _kept(path: Path) -> Predictions | None:
+    return Predictions.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -1,0 +1,140 @@
+"""What the process of a teaching says of each end, in this process and without torch."""
+
+import errno
+import sys
+import threading
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from allcell.errors import TeachingError
+from allcell.teaching import child
+from allcell.teaching.progress import Progress, StopTeachingError
+from allcell.teaching.state import RESERVE_FILE, State, keep_reserve, locked, read_state
+from allcell.teaching.work import STOP_FILE, Teaching, machine_lock
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "0123"
+    made.mkdir()
+    State().write(made)
+    return made
+
+
+def with_work(monkeypatch, work):
+    module = ModuleType("allcell.teaching.run")
+    module.run = lambda folder, progress, *, only_plan: work(folder, progress)
+    monkeypatch.setitem(sys.modules, "allcell.teaching.run", module)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message", "remedy"),
+    [
+        (StopTeachingError(), "stopped", "", ""),
+        (TeachingError("Too few.", "Add more."), "failed", "Too few.", "Add more."),
+        (MemoryError(), "failed", "The memory of this computer", "goes on where it was"),
+        (OSError(errno.ENOSPC, "full"), "failed", "is full", "Make room on it, and start it again"),
+        (OSError(errno.EACCES, "Permission denied"), "failed", "Permission denied", "Start it"),
+        (ZeroDivisionError(), "failed", "failed (ZeroDivisionError)", "report it"),
+    ],
+    ids=["stopped", "an error of ours", "no memory", "disk full", "no right", "a fault"],
+)
+def test_each_end_is_said_in_words(folder, monkeypatch, error, status, message, remedy):
+    def work(folder, progress):
+        progress.begin("Works")
+        raise error
+
+    with_work(monkeypatch, work)
+    child._work(folder, only_plan=False)
+    state = read_state(folder)
+    assert state.status == status
+    assert message in state.message
+    assert remedy in state.remedy
+    assert state.stage == ""
+    # The room that was kept to say so is given back, or is there for the next time.
+    assert (folder / RESERVE_FILE).exists() == ("full" not in message)
+
+
+def test_a_disk_that_is_full_to_the_last_byte_is_said_with_the_room_that_was_kept(
+    folder, monkeypatch
+):
+    keep_reserve(folder)
+    write = State.write
+
+    def full(self, place):
+        if (place / RESERVE_FILE).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, place)
+
+    def work(folder, progress):
+        monkeypatch.setattr(State, "write", full)
+        progress.begin("Works")
+
+    with_work(monkeypatch, work)
+    child._work(folder, only_plan=False)
+    assert "is full" in read_state(folder).message
+
+
+def test_one_works_at_a_time_and_the_other_says_that_it_waits(folder, monkeypatch):
+    done = []
+    with_work(monkeypatch, lambda folder, progress: done.append(folder))
+    monkeypatch.setattr(child, "_ASKS_EVERY_S", 0.01)
+    with locked(machine_lock(folder)) as mine:
+        assert mine
+        thread = threading.Thread(target=child._work, args=(folder,), kwargs={"only_plan": False})
+        thread.start()
+        while read_state(folder).status != "waiting":
+            thread.join(0.01)
+        assert "another teaching" in read_state(folder).stage
+        assert not done
+    thread.join(10)
+    assert done == [folder]
+
+
+def test_one_that_waits_can_be_stopped(folder, monkeypatch):
+    with_work(monkeypatch, lambda *_: pytest.fail("it had no turn"))
+    with locked(machine_lock(folder)):
+        (folder / STOP_FILE).touch()
+        child._work(folder, only_plan=False)
+    assert read_state(folder).status == "stopped"
+
+
+def test_one_whose_process_is_gone_is_interrupted(folder):
+    State(status="working", stage="Trains", progress=0.4).write(folder)
+    assert Teaching(folder).state.status == "interrupted"
+    assert Teaching(folder).state.progress == 0.4
+    with locked(folder / "alive.lock"):
+        assert Teaching(folder).state.status == "working"
+        with pytest.raises(TeachingError, match="still working"):
+            Teaching(folder).delete()
+    Teaching(folder).delete()
+    assert not folder.exists()
+    with pytest.raises(TeachingError, match="no teaching"):
+        _ = Teaching(folder).state
+
+
+def test_progress_never_falls_and_the_time_left_follows_the_pace(folder, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("allcell.teaching.progress.time.monotonic", lambda: now[0])
+    progress = Progress(folder, State(), folder / STOP_FILE)
+    progress.expect(100)
+    progress.begin("One", 40)
+    now[0] += 40  # half done, twice as slow as expected
+    progress.step(1, 2)
+    assert progress.state.progress == pytest.approx(0.2)
+    assert progress.state.left_s == pytest.approx(160)
+    now[0] += 40
+    progress.end()
+    # What was done before the process was started again takes no time.
+    progress.begin("Two", 40)
+    progress.end(skipped=True)
+    assert progress.state.progress == pytest.approx(0.8)
+    assert progress.state.left_s == pytest.approx(40)
+    again = Progress(folder, replace(progress.state), folder / STOP_FILE)
+    again.expect(100)
+    again.begin("One", 40)
+    now[0] += 1
+    again.step(1, 40)
+    assert again.state.progress == pytest.approx(0.8)
