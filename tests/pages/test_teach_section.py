@@ -114,14 +114,14 @@ def test_enough_of_several_cases_is_planned_before_it_starts(
     assert "name" in app.error[0].value
     assert not started
     app.text_input(key="teach.name").set_value("Klinikum A")
-    app.selectbox(key="teach.longest").set_value(5)
+    app.selectbox(key="teach.longest").set_value(30)
     app.toggle(key="teach.insist").set_value(True)
     app.button(key="teach.begin").click().run()
     assert not app.exception
     assert started == [True]
     [teaching] = teachings()
     request = teaching.request
-    assert (request.name, request.longest_s, request.insist) == ("Klinikum A", 300, True)
+    assert (request.name, request.longest_s, request.insist) == ("Klinikum A", 1800, True)
     lesson = (teaching.folder / "lesson.json").read_text(encoding="utf-8")
     assert len({one["case"] for one in json.loads(lesson)["fields"]}) == 2
     assert "Secret" not in lesson + json.dumps(teaching.state.notes), "a label may be a name"

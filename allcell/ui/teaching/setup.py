@@ -14,6 +14,7 @@ from allcell.records.kept import Actor, CaseLine
 from allcell.settings import settings
 from allcell.teaching.enough import LEAST_FIELDS, described, look_at_labels
 from allcell.teaching.material import Lesson
+from allcell.teaching.plan import USUAL_S
 from allcell.teaching.work import Request
 from allcell.teaching.work import begin as begin_teaching
 from allcell.text.words import in_words
@@ -29,7 +30,7 @@ _OPEN, _CLOSE, _CASES, _NAME = "teach.open", "teach.close", "teach.cases", "teac
 _LONGEST, _INSIST = "teach.longest", "teach.insist"
 #: Minutes that it may take.
 _MINUTES = {5: "5 minutes", 15: "15 minutes", 30: "30 minutes", 60: "an hour", 240: "4 hours"}
-_USUAL_MINUTES = 15
+_USUAL_MINUTES = round(USUAL_S / 60)
 #: Fields that are named as left out; of more, the number says enough.
 _NAMED = 4
 _PLURAL = {cell.name: cell.plural for cell in CELL_CLASSES}
