@@ -212,7 +212,9 @@ def _advice(
     notes, helps = [], []
     copies = fields_in_all - len(set(groups))
     if copies:
-        notes.append(f"{_count(copies, 'field')} of {fields_in_all} show a place that another shows.")
+        notes.append(
+            f"{_count(copies, 'field')} of {fields_in_all} show a place that another shows."
+        )
     for class_id, there in has.items():
         name, fields = CLASSES[class_id], sum(there)
         if fields == 1:

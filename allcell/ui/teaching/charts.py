@@ -19,15 +19,16 @@ SCORES = {
     "ap": "overall (AP)",
 }
 _ROWS = {cell.name: cell.row for cell in CELL_CLASSES}
-#: Seen on a light page and on a dark one.
-_GREY = "#7f7f7f"
+#: Of intervals, which lie half on a bar and half on the page: on a light page, and on a dark one.
+_LINES = {False: "#14191b", True: "#f1efeb"}
 
 
-def before_and_after(verdict: Mapping[str, Any]) -> go.Figure:
+def before_and_after(verdict: Mapping[str, Any], *, dark: bool = False) -> go.Figure:
     """Bars of both models one below the other, with their intervals.
 
     Args:
         verdict: That of a teaching's report.
+        dark: Whether the page has the dark theme.
     """
     names, pairs = [], []
     for kind, scores in verdict["before"]["classes"].items():
@@ -52,7 +53,7 @@ def before_and_after(verdict: Mapping[str, Any]) -> go.Figure:
                 "symmetric": False,
                 "array": [_length(one["value"], one["high"]) for one in measured],
                 "arrayminus": [_length(one["low"], one["value"]) for one in measured],
-                "color": _GREY,
+                "color": _LINES[dark],
                 "thickness": 2,
                 "width": 4,
             }

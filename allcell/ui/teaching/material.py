@@ -15,7 +15,7 @@ from allcell.teaching.enough import count_cells
 from allcell.teaching.material import Lesson
 
 #: Fields that are chosen at first: more take longer and bring little.
-_CHOSEN_AT_FIRST = 40
+CHOSEN_AT_FIRST = 40
 _OPENED = "allcell.teaching_cases"
 
 
@@ -59,7 +59,7 @@ def chosen_at_first(lines: Sequence[CaseLine], opened: str) -> list[str]:
     chosen, fields = [], 0
     for line in ordered:
         begun = line.unreviewed < line.cells
-        if (begun or line.id == opened) and fields + line.fields <= _CHOSEN_AT_FIRST:
+        if (begun or line.id == opened) and fields + line.fields <= CHOSEN_AT_FIRST:
             chosen.append(line.id)
             fields += line.fields
     return chosen

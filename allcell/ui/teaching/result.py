@@ -27,6 +27,7 @@ _ROWS = {cell.name: cell.row for cell in CELL_CLASSES}
 _TABLE_HEAD = f"| On held-out fields | {BEFORE} | {AFTER} |\n|:---|:---|:---|"
 #: Keys of the lists of models on these pages (see `shell.controls.pick_model`).
 _LISTS = {"detect": "detect.model", "live": "live.model"}
+_NBSP = "\u00a0"
 _PLOTLY = {"displayModeBar": False}
 
 
@@ -52,7 +53,7 @@ def show_result(teaching: Teaching, state: State) -> None:
         st.markdown(table(report["verdict"]))
         st.caption(_how(report))
     right.plotly_chart(
-        before_and_after(report["verdict"]),
+        before_and_after(report["verdict"], dark=st.context.theme.type == "dark"),
         key=f"teach.chart.{key}",
         config=_PLOTLY,
         alt="Bars of the scores in the table, before and after",
@@ -94,8 +95,8 @@ def headline(report: Mapping[str, Any]) -> str:
     before, after = report["verdict"]["wrong_cells"]
     fields = report["fields"]
     counted = (
-        f"On {fields} fields that it had not seen, it makes {_mistakes(after)}: cells missed, or "
-        f"suggested wrongly. The model as it came makes {before}."
+        f"On {fields} fields that it had not seen it makes {_mistakes(after)} (cells missed, or "
+        f"suggested wrongly), where the model as it came makes {before}."
     )
     start = {
         "better": "Better on your fields.",
@@ -130,7 +131,7 @@ def table(verdict: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, pair: tuple[Mapping[str, Any], Mapping[str, Any]]) -> str:
-    return f"| {name} | {number(pair[0])} | **{number(pair[1])}** |"
+    return f"| {name} | {number(pair[0])} | {number(pair[1])} |"
 
 
 def number(measured: Mapping[str, float | None]) -> str:
@@ -142,7 +143,9 @@ def number(measured: Mapping[str, float | None]) -> str:
     value, low, high = (measured[name] for name in ("value", "low", "high"))
     if value is None:
         return "n/a"
-    return f"{value:.2f}" + ("" if low is None or high is None else f" ({low:.2f} to {high:.2f})")
+    interval = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
+    # Broken before the bracket, if at all.
+    return f"**{value:.2f}**{interval.replace(' ', _NBSP).replace(_NBSP, ' ', 1)}"
 
 
 def _how(report: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
 
+from allcell.data.dataset import LabelledImage
 from allcell.engines.opening import has_torch
 from allcell.environment.installation import get_packages
 from allcell.errors import AllcellError, TeachingError
@@ -20,7 +21,7 @@ from allcell.ui.teaching.acts import attempt, show_last_problem
 from allcell.ui.teaching.material import cases_of
 from allcell.ui.teaching.result import show_result
 from allcell.ui.teaching.running import show_unfinished
-from allcell.ui.teaching.setup import SourceOfFields, begin, form_of_cases
+from allcell.ui.teaching.setup import begin, form_of_cases, form_of_set
 
 _OUTCOMES = {"better": "better", "not better": "not better", "cannot be told": "not told yet"}
 
@@ -34,13 +35,14 @@ def teach_from_cases(opened: str = "") -> None:
     _section(partial(_cases, opened))
 
 
-def teach_from_set(source: SourceOfFields) -> None:
+def teach_from_set(name: str, images: Sequence[LabelledImage]) -> None:
     """The section beside a labelled set.
 
     Args:
-        source: Gives the fields of the set when they are asked for.
+        name: What the user calls the set.
+        images: What was read of it.
     """
-    _section(lambda who, another: begin(who, source, another=another))
+    _section(lambda who, another: begin(who, lambda: form_of_set(name, images), another=another))
 
 
 def _cases(opened: str, who: Actor, another: bool) -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import streamlit as st
 
+from allcell.data.dataset import LabelledImage
 from allcell.errors import AllcellError, TeachingError
 from allcell.models.classes import CELL_CLASSES
 from allcell.own.naming import check_name
 from allcell.records.kept import Actor, CaseLine
 from allcell.settings import settings
 from allcell.teaching.enough import LEAST_FIELDS, described, look_at_labels
-from allcell.teaching.material import Lesson
+from allcell.teaching.material import LEAST_CELLS, Lesson, take_fields
 from allcell.teaching.plan import USUAL_S
 from allcell.teaching.work import Request
 from allcell.teaching.work import begin as begin_teaching
 from allcell.text.words import in_words
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
-from allcell.ui.teaching.material import Counted, chosen_at_first, lesson_of
+from allcell.ui.teaching.material import CHOSEN_AT_FIRST, Counted, chosen_at_first, lesson_of
 from allcell.ui.teaching.running import what_helps
 
 #: Draws what is to be chosen, and gives the fields; None while there is nothing to teach with.
@@ -81,6 +82,31 @@ def form_of_cases(lines: Mapping[str, CaseLine], opened: str, who: Actor) -> Les
         st.caption("Choose at least one case.")
         return None
     return lesson_of([lines[case_id] for case_id in chosen], who)
+
+
+def form_of_set(name: str, images: Sequence[LabelledImage]) -> Lesson | None:
+    """Choose how many fields of a labelled set; the others can tell how good the model is.
+
+    Args:
+        name: What the user calls the set.
+        images: All its fields.
+    """
+    st.markdown(f"From **{plain(name)}**, whose labels are taken for right.")
+    rich = [item for item in images if len(item.truth) >= LEAST_CELLS]
+    if len(rich) <= LEAST_FIELDS:
+        return Lesson.of_set(name, images)
+    count = st.number_input(
+        "Fields to teach with",
+        min_value=LEAST_FIELDS,
+        max_value=len(rich),
+        value=min(len(rich), CHOSEN_AT_FIRST),
+        key="teach.take",
+        help=f"Taken at random among those with at least {LEAST_CELLS} cells, half of them with "
+        "each class if there are as many. Evaluate the model on another set afterwards: it has "
+        "seen some of this one.",
+        width=220,
+    )
+    return Lesson.of_set(name, take_fields(images, int(count), seed=0))
 
 
 def _called(line: CaseLine) -> str:
