@@ -154,7 +154,7 @@ STATES: tuple[tuple[str, State, list[str], list[str]], ...] = (
     (
         "stopped",
         State("stopped", progress=0.4, plan=PLAN),
-        ["Stopped after 40%", "What was done is kept"],
+        ["Stopped after 40%", "What was done is kept", "Copies of its fields"],
         ["go_on", "discard"],
     ),
     (
@@ -243,7 +243,7 @@ def test_the_result_is_a_verdict_a_table_and_a_model(
     for one in (
         *expected,
         r"p = \*0.01\*",
-        "| Blasts, overall (AP) | **0.59** (0.54 to 0.64) | **0.89** (0.84 to 0.94) |",
+        "| Blasts, overall (AP) | **0.59** :small[(0.54 to 0.64)] | **0.89** :small[(0.84",
         "| False blasts in a field | **0.41**",
         "by case, in 4 parts",
         "blasts 0.90 before, 0.85 after",

@@ -50,7 +50,8 @@ def show_result(teaching: Teaching, state: State) -> None:
         _use(key, model)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown(table(report["verdict"]))
+        with st.container(key=f"allcell-scores-{key}"):
+            st.markdown(table(report["verdict"]))
         st.caption(_how(report))
     right.plotly_chart(
         before_and_after(report["verdict"], dark=st.context.theme.type == "dark"),
@@ -143,9 +144,11 @@ def number(measured: Mapping[str, float | None]) -> str:
     value, low, high = (measured[name] for name in ("value", "low", "high"))
     if value is None:
         return "n/a"
-    interval = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
+    if low is None or high is None:
+        return f"**{value:.2f}**"
     # Broken before the bracket, if at all.
-    return f"**{value:.2f}**{interval.replace(' ', _NBSP).replace(_NBSP, ' ', 1)}"
+    interval = f"({low:.2f} to {high:.2f})".replace(" ", _NBSP)
+    return f"**{value:.2f}** :small[{interval}]"
 
 
 def _how(report: Mapping[str, Any]) -> str:

@@ -159,6 +159,7 @@ def _halted(teaching: Teaching, state: State) -> None:
                 "Discard it with all that it learned so far? Your cases and their pictures stay."
             )
             _button("Discard it", f"teach.discard.{key}", "delete", teaching.delete, primary=True)
+    st.caption("Copies of its fields lie beside the cases until it is done or discarded.")
 
 
 def _button(
