@@ -331,6 +331,8 @@ def test_a_teaching_belongs_to_whoever_began_it(
     keep(case_store(), 6, who=mine)
     keep(case_store(), 6, "Of another", who=other, first=10)
     begun(teachings_dir(), KEY, State(), owner="b@x", name="Of b")
+    for number, owner in enumerate(("b@x", "c@x")):
+        shelf().add(taught(0.01 * number), card("Of a", owner=owner))
     (damaged := teachings_dir() / "0d").mkdir()
     (damaged / "request.json").write_text("{", encoding="utf-8")
     logged_in(mine)
