@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import streamlit as st
@@ -188,9 +190,19 @@ def _begin(lesson: Lesson, who: Actor) -> None:
     state = st.session_state
     bar = st.progress(0.0, "Reads the fields")
 
-    def looked_at(done: int, of: int) -> None:
-        bar.progress(done / of, f"Looks at field {done} of {of}")
+    of = len(lesson.fields)
 
+    def copied(number: int, content: Callable[[], bytes]) -> bytes:
+        bar.progress(0.7 * number / of, f"Copies field {number} of {of}")
+        return content()
+
+    def looked_at(done: int, of: int) -> None:
+        bar.progress(0.7 + 0.3 * done / of, f"Looks at field {done} of {of}")
+
+    fields = (
+        replace(one, content=partial(copied, n, one.content))
+        for n, one in enumerate(lesson.fields, 1)
+    )
     try:
         request = Request(
             check_name(state[_NAME]),
@@ -199,7 +211,9 @@ def _begin(lesson: Lesson, who: Actor) -> None:
             tiles=settings().teaching_tiles,
             insist=state[_INSIST],
         )
-        teaching = begin_teaching(lesson, request, on_field=looked_at)
+        teaching = begin_teaching(
+            replace(lesson, fields=tuple(fields)), request, on_field=looked_at
+        )
         if teaching.state.status == "ready":
             teaching.start(only_plan=True)
     except AllcellError as error:
