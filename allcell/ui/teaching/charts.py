@@ -105,12 +105,17 @@ def learning_curve(points: Sequence[Mapping[str, float]]) -> go.Figure:
     )
     # A flat curve is not to look steep.
     lowest = max(0.0, min(scores) - 0.15)
+    most = max(point["fields"] for point in points) or 1.0
     figure.update_layout(
         height=300,
         title={"text": "What each further field brought", "font": {"size": 15}},
         margin={"l": 10, "r": 24, "t": 40, "b": 10},
         showlegend=False,
-        xaxis={"title": {"text": "Fields learned from"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "Mean AP@0.5 (0 to 1)"}, "range": [lowest, 1.06]},
+        xaxis={
+            "title": {"text": "Fields learned from"},
+            "range": [-0.07 * most, 1.07 * most],
+            "zeroline": False,
+        },
+        yaxis={"title": {"text": "Mean AP@0.5 (0 to 1)"}, "range": [lowest, 1.06], "dtick": 0.1},
     )
     return figure
