@@ -101,6 +101,13 @@ class Settings(BaseSettings):
         description="files of the models that users add, in all open sessions together",
     )
 
+    teaching_tiles: int | None = Field(
+        None,
+        ge=16,
+        description="length of a training when a laboratory is taught in the app; if not set, what "
+        "was measured to be best",
+    )
+
     recordings_dir: Path | None = Field(
         None,
         description="where recordings of the Live page are kept; if not set, they are deleted with "

@@ -74,13 +74,7 @@ def check_enough(
             contradict each other, or all of them show the same place.
         ImageError: If a picture cannot be read.
     """
-    if len(images) < LEAST_FIELDS:
-        raise TeachingError(
-            f"There {_are(len(images), 'reviewed field')}; at least {LEAST_FIELDS} are needed, to "
-            "learn from most of them and to see on the others whether it helped.",
-            f"Review {_count(LEAST_FIELDS - len(images), 'more field')}, of other places of the "
-            "smear or of other patients.",
-        )
+    _refuse_few(len(images))
     for item in images:
         _refuse_contradictions(item)
     thumbnails = []
@@ -90,20 +84,47 @@ def check_enough(
             on_field(done, len(images))
     groups = alike(thumbnails)
     _refuse_same_places(images, groups)
-    has = {c: [bool(np.any(i.truth.class_id == c)) for i in images] for c in (BLAST, HEALTHY)}
+    return _told([item.truth for item in images], cases, groups)
+
+
+def look_at_labels(truths: Sequence[Detections], cases: Sequence[str]) -> Enough:
+    """The same from the labels alone, which takes no time: of copies it says nothing.
+
+    Args:
+        truths: The cells of each field.
+        cases: The case of each; empty where it is not known.
+
+    Raises:
+        TeachingError: If there are too few fields, or a class is missing.
+    """
+    _refuse_few(len(truths))
+    return _told(truths, cases, range(len(truths)))
+
+
+def count_cells(truths: Sequence[Detections]) -> dict[str, int]:
+    """Number of cells of each class, by name.
+
+    Args:
+        truths: The cells of each field.
+    """
+    return {
+        name: int(sum(np.sum(truth.class_id == c) for truth in truths))
+        for c, name in enumerate(CLASSES)
+    }
+
+
+def _told(truths: Sequence[Detections], cases: Sequence[str], groups: Sequence[int]) -> Enough:
+    has = {c: [bool(np.any(t.class_id == c)) for t in truths] for c in (BLAST, HEALTHY)}
     for class_id, there in has.items():
         if not any(there):
             raise TeachingError(
-                f"None of the {len(images)} fields has {_one(class_id)}: a model that is taught "
+                f"None of the {len(truths)} fields has {_one(class_id)}: a model that is taught "
                 f"with them would forget what {_PLURAL[CLASSES[class_id]]} are.",
                 f"Add fields with {_PLURAL[CLASSES[class_id]]}, of the same laboratory.",
             )
-    cells = {
-        name: int(sum(np.sum(item.truth.class_id == c) for item in images))
-        for c, name in enumerate(CLASSES)
-    }
-    notes, helps = _advice(images, cases, groups, cells, has)
-    return Enough(len(images), cells, groups, tuple(notes), tuple(helps))
+    cells = count_cells(truths)
+    notes, helps = _advice(len(truths), cases, groups, cells, has)
+    return Enough(len(truths), cells, tuple(groups), tuple(notes), tuple(helps))
 
 
 def thumbnail(image: RGBImage) -> Thumbnail:
@@ -130,6 +151,16 @@ def alike(thumbnails: Sequence[Thumbnail]) -> tuple[int, ...]:
         if len(earlier):
             first[n] = first[int(earlier[0])]
     return tuple(first)
+
+
+def _refuse_few(fields: int) -> None:
+    if fields < LEAST_FIELDS:
+        raise TeachingError(
+            f"There {_are(fields, 'reviewed field')}; at least {LEAST_FIELDS} are needed, to "
+            "learn from most of them and to see on the others whether it helped.",
+            f"Review {_count(LEAST_FIELDS - fields, 'more field')}, of other places of the "
+            "smear or of other patients.",
+        )
 
 
 def _refuse_contradictions(item: LabelledImage) -> None:
@@ -172,16 +203,18 @@ def _disagree(one: Detections, other: Detections) -> bool:
 
 
 def _advice(
-    images: Sequence[LabelledImage],
+    fields_in_all: int,
     cases: Sequence[str],
     groups: Sequence[int],
     cells: dict[str, int],
     has: dict[int, list[bool]],
 ) -> tuple[list[str], list[str]]:
     notes, helps = [], []
-    copies = len(images) - len(set(groups))
+    copies = fields_in_all - len(set(groups))
     if copies:
-        notes.append(f"{_count(copies, 'field')} of {len(images)} show a place that another shows.")
+        notes.append(
+            f"{_count(copies, 'field')} of {fields_in_all} show a place that another shows."
+        )
     for class_id, there in has.items():
         name, fields = CLASSES[class_id], sum(there)
         if fields == 1:

@@ -220,7 +220,7 @@ def read_lesson(folder: Path) -> KeptLesson:
 
 
 #: Fields with fewer cells are not taken: a review of them teaches too little.
-_LEAST_CELLS = 3
+LEAST_CELLS = 3
 
 
 def take_fields(images: Sequence[LabelledImage], count: int, seed: int) -> list[LabelledImage]:
@@ -234,10 +234,10 @@ def take_fields(images: Sequence[LabelledImage], count: int, seed: int) -> list[
     Raises:
         TeachingError: If there are not as many.
     """
-    rich = [item for item in images if len(item.truth) >= _LEAST_CELLS]
+    rich = [item for item in images if len(item.truth) >= LEAST_CELLS]
     if len(rich) < count:
         raise TeachingError(
-            f"The set has {len(rich)} fields with at least {_LEAST_CELLS} cells, not {count}.",
+            f"The set has {len(rich)} fields with at least {LEAST_CELLS} cells, not {count}.",
             f"Take at most {len(rich)}: --take {len(rich)}.",
         )
     drawn = [rich[n] for n in np.random.default_rng(seed).permutation(len(rich))]

@@ -155,10 +155,10 @@ class _TeachingRun:
             self.parent.spec, self.trainings.parents_graph(), target, self.folder
         )
         card = self._card(verdict, held_out, seconds, forgotten)
-        model = shelf().find(self.request.name)
+        made = (sha256(target), self.request.owner)
+        known = (one for one in shelf().models() if (one.card.sha256, one.card.owner) == made)
         # It is there already if the process was killed a moment later.
-        if model is None or model.card.sha256 != sha256(target):
-            model = shelf().add(target, card)
+        model = next(known, None) or shelf().add(target, card)
         return {
             "model": model.card.id,
             "sha256": model.card.sha256,

@@ -132,7 +132,8 @@ def begin(
         if there.folder.is_dir():
             return there
         enough = check_enough(kept.images, kept.cases, on_field)
-        _refuse_taken(request)
+        # Of another user it may have the same name.
+        shelf().refuse_taken(request.name, request.owner)
         request = replace(request, groups=enough.groups, cells=enough.cells)
         write_whole(new / REQUEST_FILE, json.dumps(asdict(request)).encode())
         keep_reserve(new)
@@ -156,15 +157,6 @@ def _check_room(root: Path) -> None:
             f"The disk of {root} has {free / 2**20:.0f} MB left; a teaching takes up to "
             f"{_ROOM_BYTES / 2**20:.0f} MB besides its pictures, for a while.",
             "Make room on it, or set ALLCELL_DATA_DIR to another disk.",
-        )
-
-
-def _refuse_taken(request: Request) -> None:
-    taken = shelf().find(request.name)
-    if taken is not None and taken.card.owner == request.owner:
-        raise TeachingError(
-            f"There is a model {request.name!r} already.",
-            "Choose another name, or delete it first.",
         )
 
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from allcell.imaging.images import encode_png
+from allcell.records.store import CaseStore
 from allcell.synth import FieldSpec, render
+from allcell.teaching.state import ALIVE_FILE, State, locked
 from tests.review_browser import WAIT_MS, crops_made, heard, keys, upload
 from tests.served import Served, served
+from tests.teaching_cases import begun, keep, report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -40,8 +43,18 @@ def smears(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("server")
-    environment = {"ALLCELL_DATA_DIR": str(folder / "records"), "ALLCELL_RUNTIME": "onnx"}
-    with served(folder / "app.log", environment=environment) as running:
+    data = folder / "records"
+    environment = {"ALLCELL_DATA_DIR": str(data), "ALLCELL_RUNTIME": "onnx"}
+    keep(CaseStore(data), 6)
+    plan = "About 6 minutes on this computer: 4 trainings."
+    working = State("working", "Trains on all fields", 0.4, 100.0, plan)
+    alive = begun(data / "teaching", "0e", working).folder / ALIVE_FILE
+    stood = (State("planned", plan=plan, notes=("8 fields.",)), State("stopped", progress=0.4))
+    for number, state in enumerate(stood):
+        begun(data / "teaching", f"0{number}", state)
+    done = State("done", progress=1.0, outcome="better", verdict="Better.")
+    begun(data / "teaching", "0f", done, told=report())
+    with locked(alive), served(folder / "app.log", environment=environment) as running:
         yield running
 
 
@@ -83,7 +96,11 @@ def test_axe_finds_nothing(
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{app.url}/review")
     page.get_by_text("There is nothing to review yet").wait_for(timeout=WAIT_MS)
+    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=WAIT_MS)
     seen = violations(page, axe, "Review, empty")
+    page.get_by_text("Teach another model").click()
+    page.get_by_text("Enough to begin.").wait_for(timeout=WAIT_MS)
+    seen += violations(page, axe, "Teach this laboratory")
     page.goto(app.url)
     page.locator(".st-key-allcell-start").wait_for(timeout=WAIT_MS)
     seen += violations(page, axe, "Detect, empty")

@@ -22,6 +22,7 @@ from allcell.models.registry import get_classifier, get_spec
 from allcell.models.weights import read_manifest
 from allcell.runs.evaluation import EvaluationRun, UserSet
 from allcell.settings import settings
+from allcell.teaching.work import Teaching, teachings
 from allcell.text.words import BOTH_APS
 from allcell.ui.compare.your_data import choose_set as user_set
 from allcell.ui.compare.your_data import page as own_data
@@ -514,3 +515,26 @@ def test_what_is_loaded_can_be_shown_elsewhere(app: AppTest, engine: Boxes) -> N
         order = np.argsort(field.truth.class_id, kind="stable")
         np.testing.assert_array_equal(image.truth.class_id, field.truth.class_id[order])
         np.testing.assert_allclose(image.truth.xyxy, field.truth.xyxy[order], atol=0.01)
+
+
+@pytest.mark.slow
+def test_a_labelled_set_can_teach_once_it_was_read(
+    app: AppTest, engine: Boxes, limits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(data_dir=tmp_path)
+    monkeypatch.setattr(Teaching, "start", lambda self, **_: None)
+    give(show(app, TAB), coco_zip(8))
+    assert "Teach this laboratory" not in texts(app)
+    evaluate(app)
+    app.session_state["teach.open"] = True
+    app.run()
+    assert "Teach this laboratory" in [one.value for one in app.header]
+    assert any("8 fields with" in one.value for one in app.success)
+    app.number_input(key="teach.take").set_value(6)
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.run()
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    [teaching] = teachings()
+    assert teaching.state.notes[0].startswith("6 fields with")
+    assert teaching.request.cells

@@ -16,6 +16,7 @@ from allcell.ui.reviewing.session import ReviewSession, review_session
 from allcell.ui.shell.catalog import catalog
 from allcell.ui.shell.controls import confidence_key
 from allcell.ui.shell.problems import show_problem
+from allcell.ui.teaching.section import teach_from_cases
 
 
 def review_page() -> None:
@@ -29,8 +30,10 @@ def review_page() -> None:
         )
         st.page_link("pages/detect.py", label="Open Detect", icon=":material/arrow_forward:")
         cases.choose_case()
+        teach_from_cases()
         return
     _work(session)
+    teach_from_cases(session.kept.id if session.kept else "")
 
 
 @st.fragment

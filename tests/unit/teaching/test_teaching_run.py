@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from allcell.errors import TeachingError
+from allcell.errors import ModelError
 from allcell.own.shelf import shelf
 from allcell.settings import settings
 from allcell.teaching.work import Request, begin, teachings, teachings_dir
@@ -104,7 +104,7 @@ def test_a_laboratory_is_taught_though_its_process_is_killed_on_the_way(data_dir
     assert {one.laboratory for one in model.card.parents_laboratories} == {"rendered smears"}
     assert model.card.familiarity.fields == 6
     assert model.onnx().is_file()
-    with pytest.raises(TeachingError, match="There is a model 'Rendered laboratory' already"):
+    with pytest.raises(ModelError, match="There is a model named Rendered laboratory already"):
         begin(rendered_lesson(7), REQUEST)
     teaching.delete()
     assert not teachings()

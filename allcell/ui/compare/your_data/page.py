@@ -71,6 +71,11 @@ def your_data() -> None:
         if busy:
             follow(run, lambda: _now(run))
         _outcome(run)
+    if run is not None and not busy and run.images:
+        # Imported here: records and training take a while that the other tabs need not wait for.
+        from allcell.ui.teaching.section import teach_from_set
+
+        teach_from_set(run.user_set.name, run.images)
 
 
 def _start(user_set: UserSet | None, usable: dict[str, Listing]) -> None:
