@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageCms
+
+log = logging.getLogger(__name__)
 
 RGBImage = npt.NDArray[np.uint8]
 
@@ -18,6 +23,8 @@ SENSOR_DEPTHS = (8, 10, 12, 14, 16)
 #: least the top 8-bit level. It covers less than this share, and hot pixels less than that one.
 _BURNT_IN_FROM, _BURNT_IN_SHARE, _HOT_SHARE = 0xFF00, 0.03, 1e-5
 _AT_A_TIME = 2**20
+#: Larger profiles are not of a camera or a screen.
+_MOST_PROFILE_BYTES = 2**22
 
 
 def depth_in_use(samples: npt.NDArray[np.uint16], stated_largest: int | None = None) -> int:
@@ -67,6 +74,38 @@ def to_8_bit(samples: npt.NDArray[np.uint16], depth_bits: int | None = None) -> 
     top = 2 ** (depth_bits or depth_in_use(samples)) - 1
     table = np.minimum(np.arange(65536, dtype=np.float64) * (255 / top), 255)
     return np.asarray(np.rint(table).astype(np.uint8)[samples])
+
+
+def to_srgb(rgb: RGBImage, profile: object) -> RGBImage:
+    """Colours as on the screens that the models' smears were made for.
+
+    Phones save Display P3, Lightroom ProPhoto RGB: taken for sRGB, their colours are dull.
+
+    Args:
+        rgb: (H, W, 3).
+        profile: The ICC profile of the file. What is none of RGB, is sRGB itself, or cannot be
+            read changes nothing: it is no reason to refuse a sound picture.
+    """
+    if not isinstance(profile, bytes) or not 0 < len(profile) <= _MOST_PROFILE_BYTES:
+        return rgb
+    try:
+        stated = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(stated)
+        if stated.profile.xcolor_space.strip() != "RGB" or "sRGB" in name:
+            return rgb
+        change = ImageCms.buildTransform(
+            stated,
+            ImageCms.createProfile("sRGB"),
+            "RGB",
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        )
+        picture = Image.fromarray(np.ascontiguousarray(rgb))
+        ImageCms.applyTransform(picture, change, inPlace=True)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
+        log.info("a colour profile was not used: %s", type(error).__name__)
+        return rgb
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBImage:

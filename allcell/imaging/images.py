@@ -48,7 +48,7 @@ def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None
     """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; see `note` for what of it.
 
     Transparency is composited on white; grey, palette and CMYK become RGB; 16 bits become 8 by
-    `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
+    `allcell.formats.pixels.to_8_bit`. Colour profiles of RGB become sRGB, but for DICOM's.
 
     Args:
         source: The file's bytes, or its path.
