@@ -109,7 +109,10 @@ def to_srgb(rgb: RGBImage, profile: object) -> RGBImage:
 
 
 def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBImage:
-    """RGBA (H, W, 4) composited on white: RGB (H, W, 3).
+    """RGBA (H, W, 4) composited on white, on black where a field was cut out: RGB (H, W, 3).
+
+    With two corners transparent, or more, what is around the field is no paper but a rim, and
+    dark rims are left out of all that is measured.
 
     Args:
         rgba: uint8; the fourth channel is opacity, 255 is opaque.
@@ -120,7 +123,8 @@ def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBI
     if int(opacity.min(initial=255)) == 255 or int(opacity.max(initial=0)) == 0:
         return np.ascontiguousarray(rgba[..., :3])
     alpha = rgba[..., 3:].astype(np.uint16)
-    paper = 255 - alpha
+    is_cut_out = np.count_nonzero(opacity[[0, 0, -1, -1], [0, -1, 0, -1]] == 0) >= 2
+    paper = np.zeros_like(alpha) if is_cut_out else 255 - alpha
     if premultiplied:
         return np.asarray(np.minimum(rgba[..., :3] + paper, 255), dtype=np.uint8)
     # 255 * 255 + 127 still fits 16 bits.
