@@ -15,7 +15,10 @@ from allcell.models.registry import CLASSES
 from allcell.settings import settings
 
 #: Help of the two options for such a file.
-ONNX_HELP = "A detector of your own, as an ONNX file, instead of --model. It is checked first."
+ONNX_HELP = (
+    "A detector of your own, as an ONNX file, instead of --model. It is checked first, and given "
+    "RGB from 0 to 1, as YOLOs are."
+)
 CLASS_HELP = (
     f"With --onnx, what each class of the network is, in its order: {', '.join(CLASSES)}, or "
     "empty to leave it out. By default the names in the file, if allcell knows them."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pi_heif.heif import open_heif
 
-from allcell.formats.pixels import RGBImage, to_rgb
+from allcell.formats.pixels import RGBImage, to_rgb, to_srgb
 from allcell.formats.raster import SizeCheck
 
 
@@ -26,4 +26,5 @@ def read_heic(data: bytes, check_size: SizeCheck) -> RGBImage:
     pictures = open_heif(data, convert_hdr_to_8bit=True)
     main = pictures[pictures.primary_index]
     check_size(*main.size)
-    return to_rgb(np.asarray(main), premultiplied=main.premultiplied_alpha)
+    pixels = to_rgb(np.asarray(main), premultiplied=main.premultiplied_alpha)
+    return to_srgb(pixels, main.info.get("icc_profile"))

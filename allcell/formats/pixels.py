@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageCms
+
+log = logging.getLogger(__name__)
 
 RGBImage = npt.NDArray[np.uint8]
 
@@ -18,6 +23,8 @@ SENSOR_DEPTHS = (8, 10, 12, 14, 16)
 #: least the top 8-bit level. It covers less than this share, and hot pixels less than that one.
 _BURNT_IN_FROM, _BURNT_IN_SHARE, _HOT_SHARE = 0xFF00, 0.03, 1e-5
 _AT_A_TIME = 2**20
+#: Larger profiles are not of a camera or a screen.
+_MOST_PROFILE_BYTES = 2**22
 
 
 def depth_in_use(samples: npt.NDArray[np.uint16], stated_largest: int | None = None) -> int:
@@ -69,8 +76,43 @@ def to_8_bit(samples: npt.NDArray[np.uint16], depth_bits: int | None = None) -> 
     return np.asarray(np.rint(table).astype(np.uint8)[samples])
 
 
+def to_srgb(rgb: RGBImage, profile: object) -> RGBImage:
+    """Colours as on the screens that the models' smears were made for.
+
+    Phones save Display P3, Lightroom ProPhoto RGB: taken for sRGB, their colours are dull.
+
+    Args:
+        rgb: (H, W, 3).
+        profile: The ICC profile of the file. What is none of RGB, is sRGB itself, or cannot be
+            read changes nothing: it is no reason to refuse a sound picture.
+    """
+    if not isinstance(profile, bytes) or not 0 < len(profile) <= _MOST_PROFILE_BYTES:
+        return rgb
+    try:
+        stated = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(stated)
+        if stated.profile.xcolor_space.strip() != "RGB" or "sRGB" in name:
+            return rgb
+        change = ImageCms.buildTransform(
+            stated,
+            ImageCms.createProfile("sRGB"),
+            "RGB",
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        )
+        picture = Image.fromarray(np.ascontiguousarray(rgb))
+        ImageCms.applyTransform(picture, change, inPlace=True)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
+        log.info("a colour profile was not used: %s", type(error).__name__)
+        return rgb
+    return np.asarray(picture, dtype=np.uint8)
+
+
 def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBImage:
-    """RGBA (H, W, 4) composited on white: RGB (H, W, 3).
+    """RGBA (H, W, 4) composited on white, on black where a field was cut out: RGB (H, W, 3).
+
+    With two corners transparent, or more, what is around the field is no paper but a rim, and
+    dark rims are left out of all that is measured.
 
     Args:
         rgba: uint8; the fourth channel is opacity, 255 is opaque.
@@ -81,7 +123,8 @@ def flatten(rgba: npt.NDArray[np.uint8], *, premultiplied: bool = False) -> RGBI
     if int(opacity.min(initial=255)) == 255 or int(opacity.max(initial=0)) == 0:
         return np.ascontiguousarray(rgba[..., :3])
     alpha = rgba[..., 3:].astype(np.uint16)
-    paper = 255 - alpha
+    is_cut_out = np.count_nonzero(opacity[[0, 0, -1, -1], [0, -1, 0, -1]] == 0) >= 2
+    paper = np.zeros_like(alpha) if is_cut_out else 255 - alpha
     if premultiplied:
         return np.asarray(np.minimum(rgba[..., :3] + paper, 255), dtype=np.uint8)
     # 255 * 255 + 127 still fits 16 bits.

@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageCms, UnidentifiedImageError
 
 from allcell.errors import ImageError
 from allcell.formats.jpeg import decode_samples, jpeg_header, with_end, with_height
-from allcell.formats.pixels import RGBImage, flatten, orient, to_rgb
+from allcell.formats.pixels import RGBImage, flatten, orient, to_rgb, to_srgb
 from allcell.formats.png import readable_png
 from allcell.formats.remedies import SAVE_PLAIN
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 CUT_OFF = (
     "The end marker of the file is missing, as after an interrupted copy; all pixels are there."
 )
-_ORIENTATION = 274
+_ORIENTATION, _PROFILE = 274, "icc_profile"
 _PNG_ORIENTATION_MARKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _MAX_JPEG_SCANS = 200
 #: The last block of a picture takes no more bytes than these.
@@ -65,7 +65,7 @@ def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         return orient(rgb, _stated(header.exif))
     with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
         check_size(*image.size)
-        orientation = _orientation(image)
+        orientation, profile = _orientation(image), image.info.get(_PROFILE)
         if header.colours == "CMYK" and header.adobe is None:
             # Only Adobe stores its inks inverted; Pillow and OpenCV take all for Adobe's.
             return orient(np.asarray(ImageChops.invert(image).convert("RGB")), orientation)
@@ -78,7 +78,7 @@ def read_jpeg(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         refilled = _jpeg_pixels(data[:-2] + b"\x55" * 4096 + data[-2:])
         if not np.array_equal(rgb, refilled):
             raise ValueError("the coded data ends before the picture does")
-    return orient(rgb, orientation)
+    return orient(to_srgb(rgb, profile), orientation)
 
 
 def jpeg_note(data: bytes) -> str:
@@ -111,10 +111,10 @@ def read_png_bmp_webp(
         check_size(*image.size)
         if kind == "WebP" and getattr(image, "is_animated", False):
             raise ImageError(f"{label} is an animation.", "Save one frame as PNG or JPEG.")
-        if kind == "PNG" and data[24] == 16:
-            # Pillow keeps only the high byte of 16-bit colour.
-            return orient(_read_png_16(data), _orientation(image))
-        return orient(from_pillow(image), _orientation(image))
+        # Pillow keeps only the high byte of 16-bit colour.
+        is_deep = kind == "PNG" and data[24] == 16
+        pixels = _read_png_16(data) if is_deep else from_pillow(image)
+        return orient(to_srgb(pixels, image.info.get(_PROFILE)), _orientation(image))
 
 
 def _rare(kind: str, data: bytes) -> tuple[str, str] | None:

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from allcell.errors import ImageError
 from allcell.formats.jpeg import jpeg_header
-from allcell.formats.pixels import RGBImage, orient, to_rgb
+from allcell.formats.pixels import RGBImage, orient, to_rgb, to_srgb
 from allcell.formats.raster import SizeCheck, from_pillow
 from allcell.formats.remedies import EXPORT_REGION, SAVE_PLAIN
 from allcell.formats.tiff_pages import choose_pages, has_picture
@@ -30,7 +30,7 @@ _JPEG, _PLANAR = 7, 2
 #: Zstandard.
 _BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000)
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
-_PHOTOMETRIC, _ORIENTATION, _DNG_VERSION = 262, 274, 50706
+_PHOTOMETRIC, _ORIENTATION, _PROFILE, _DNG_VERSION = 262, 274, 34675, 50706
 _MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 281, 341
 _MAX_BITS = {1: 16, 2: 16, 3: 64, 4: 16}
 
@@ -78,7 +78,8 @@ def _by_pillow(data: bytes, page: tifffile.TiffPage, check_size: SizeCheck) -> R
             if image.mode == "P" and int(page.colormap.max()) < 256:
                 # Old programs wrote colours of 8 bits where 16 belong (libtiff: checkcmap).
                 image.putpalette(page.colormap.astype(np.uint8).T.tobytes())
-        return from_pillow(image)  # Pillow turns TIFFs upright itself while it loads them
+        # Pillow turns TIFFs upright itself while it loads them.
+        return to_srgb(from_pillow(image), image.info.get("icc_profile"))
 
 
 def tiff_note(data: bytes, label: str) -> str:
@@ -227,6 +228,8 @@ def _from_samples(
     )
     if colours == _MIN_IS_WHITE:
         rgb = np.asarray(255 - rgb, dtype=np.uint8)
+    elif colours != _MIN_IS_BLACK and len(chosen) == 1 and _PROFILE in page.tags:
+        rgb = to_srgb(rgb, page.tags[_PROFILE].value)
     tag = page.tags.get(_ORIENTATION)
     return orient(rgb, tag.value if tag is not None and isinstance(tag.value, int) else 1)
 

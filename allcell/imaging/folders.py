@@ -20,6 +20,7 @@ _LITTER = ("thumbs.db", "desktop.ini")
 #: How the name of a file ends that macOS leaves in place of one that is only in iCloud.
 _IN_CLOUD = ".icloud"
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:(?=[/\\])")
+_PATTERN = re.compile(r"[*?]")
 #: Kinds of passed over files that are named one by one.
 _MAX_KINDS = 5
 
@@ -124,7 +125,11 @@ def _missing(path: Path) -> ImageError:
         if address[0] != "file:":
             remedy = "allcell fetches nothing: download the picture and give its file."
         return ImageError(f"{path} is an address, not a path.", remedy)
-    return ImageError(f"There is no file or folder {path}.", "Check the path.")
+    remedy = "Check the path."
+    if _PATTERN.search(str(path)):
+        remedy = "Patterns are the shell's, which found none or was kept from it by quotes: give "
+        remedy += "the folder itself."
+    return ImageError(f"There is no file or folder {path}.", remedy)
 
 
 def _is_picture(path: Path) -> bool:

@@ -47,8 +47,9 @@ log = logging.getLogger(__name__)
 def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
     """Read a picture in one of `allcell.formats.table.IMAGE_FORMATS`; see `note` for what of it.
 
-    Transparency is composited on white; grey, palette and CMYK become RGB; 16 bits become 8 by
-    `allcell.formats.pixels.to_8_bit`. Colour profiles are dropped, not applied.
+    Transparency is composited by `allcell.formats.pixels.flatten`; grey, palette and CMYK become
+    RGB; 16 bits become 8 by `allcell.formats.pixels.to_8_bit`. Colours with a profile of RGB
+    become sRGB, but for DICOM's.
 
     Args:
         source: The file's bytes, or its path.

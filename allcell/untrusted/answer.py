@@ -41,11 +41,13 @@ class Fit:
         layout: How boxes and scores are laid out in it.
         classes: Number of classes it has room for; None for any number, as each box names its own.
         turned: Whether rows and columns are exchanged: one row for each box of YOLOv8.
+        centred: Whether finished boxes are cx cy w h, not corners: ultralytics' RT-DETR since 8.4.
     """
 
     layout: OutputLayout
     classes: int | None
     turned: bool = False
+    centred: bool = False
 
 
 def answer(engine: Engine, picture: npt.NDArray[np.uint8]) -> FloatArray:
@@ -101,6 +103,9 @@ def fits(shape: tuple[int, ...], input_px: tuple[int, int]) -> tuple[Fit, ...]:
         found.append(Fit("anchor_free", columns - 4, turned=True))
         if 1024 * rows == 21 * input_px[0] * input_px[1]:
             found.sort(key=lambda fit: fit.layout != "anchor_free")
+        elif rows <= _MOST_FINISHED_BOXES:
+            # No grid, but the few hundred queries of a transformer (RT-DETR).
+            found.sort(key=lambda fit: fit.layout == "anchor_based")
     return tuple(found)
 
 
@@ -129,6 +134,32 @@ def in_pixels(output: FloatArray, layout: OutputLayout, input_px: tuple[int, int
     boxes, _ = _parts(scaled, layout)
     boxes *= np.array([*input_px, *input_px], boxes.dtype)
     return scaled
+
+
+def are_centred(output: FloatArray, input_px: tuple[int, int]) -> bool:
+    """Whether finished boxes are centre and size: not all can be corners, and each lies inside.
+
+    Args:
+        output: (rows, 6), boxes in pixels.
+        input_px: Width and height of the input.
+    """
+    boxes = output[output[:, 4] > 0, :4]
+    if not np.isfinite(boxes).all():
+        return False
+    share = boxes.reshape(-1, 2, 2) / np.array(input_px)
+    first, size = share[:, 0], share[:, 1]
+    is_inside = (first - size / 2 > -_BEYOND) & (first + size / 2 < 1 + _BEYOND) & (size >= 0)
+    return (
+        len(boxes) >= _ENOUGH_BOXES
+        and bool((boxes[:, 2:] - boxes[:, :2] < -_ROUNDING_PX).any())
+        and float(is_inside.all(axis=1).mean()) >= _NEARLY_ALL
+    )
+
+
+def as_corners(output: FloatArray) -> FloatArray:
+    """Finished boxes (rows, 6) whose centre and size are made corners."""
+    centre, half = output[:, :2], output[:, 2:4] / 2
+    return np.hstack([centre - half, centre + half, output[:, 4:]])
 
 
 def is_mute(output: FloatArray, fit: Fit) -> bool:

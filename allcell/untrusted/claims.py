@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ from allcell.settings import settings
 from allcell.untrusted.answer import (
     Fit,
     answer,
+    are_centred,
     are_fractions,
+    as_corners,
     check_extent,
     check_values,
     fits,
@@ -70,7 +72,8 @@ class _MappedEngine:
         layout = fit.layout
         # None: the network found nothing when it was tried, so each answer must tell.
         self._fractions = fractions
-        self._engine, self._layout, self._turned = engine, layout, fit.turned
+        self._engine, self._layout = engine, layout
+        self._turned, self._centred = fit.turned, fit.centred
         self._width = 6 if layout == "end_to_end" else _BEFORE_CLASSES[layout] + len(theirs)
         self._columns = [[i for i, name in enumerate(theirs) if name == mine] for mine in ours]
         self._left_out = [i for i, name in enumerate(theirs) if name is None]
@@ -108,7 +111,9 @@ class _MappedEngine:
                 not named, or ends before it begins.
         """
         output = output.T if self._turned and output.ndim == 2 else output
-        self._check(output)
+        self._check_shape(output)
+        output = as_corners(output) if self._centred else output
+        self._check_extent(output)
         fractions = self._fractions
         if fractions is None:
             fractions = are_fractions(output, self._layout, input_px)
@@ -136,7 +141,7 @@ class _MappedEngine:
         merged = np.concatenate([rows[:head], scores])
         return np.ascontiguousarray(merged if self._layout == "anchor_free" else merged.T)
 
-    def _check(self, output: FloatArray) -> None:
+    def _check_shape(self, output: FloatArray) -> None:
         free = self._layout == "anchor_free"
         if output.ndim != 2 or output.shape[0 if free else 1] != self._width:
             expected = f"({self._width}, n)" if free else f"(n, {self._width})"
@@ -150,7 +155,9 @@ class _MappedEngine:
                 "The network answered with numbers that are infinite or NaN.",
                 "Export it again, in full precision.",
             )
-        rows = output.T if free else output
+
+    def _check_extent(self, output: FloatArray) -> None:
+        rows = output.T if self._layout == "anchor_free" else output
         scores = rows[:, 4:5] if self._layout == "end_to_end" else rows[:, 4:]
         check_extent(rows[:, :4], scores, self._layout)
 
@@ -233,7 +240,7 @@ def _fit(
     for fit in found:
         if fit.classes in (None, classes) and wanted in (None, fit.layout):
             try:
-                return fit, _check_as(fit, output, input_px)
+                return _check_as(fit, output, input_px)
             except ModelError as error:
                 refused.append(error)
     if refused:
@@ -251,9 +258,33 @@ def _fit(
     )
 
 
-def _check_as(fit: Fit, output: FloatArray, input_px: tuple[int, int]) -> bool | None:
-    """Check an answer that is read in one way; returns whether its boxes are fractions."""
+def likeliest_first(
+    found: Sequence[Fit], output: FloatArray, input_px: tuple[int, int]
+) -> tuple[Fit, ...]:
+    """Ways to read an answer in their order, but those that its values do not fit last.
+
+    Args:
+        found: Ways that fit its shape.
+        output: The answer.
+        input_px: Width and height of the picture that it answers to.
+    """
+
+    def is_refused(fit: Fit) -> bool:
+        try:
+            _check_as(fit, output, input_px)
+        except ModelError:
+            return True
+        return False
+
+    return tuple(sorted(found, key=is_refused))
+
+
+def _check_as(fit: Fit, output: FloatArray, input_px: tuple[int, int]) -> tuple[Fit, bool | None]:
+    """Check an answer that is read in one way; returns what `_fit` does."""
     read = output.T if fit.turned else output
     fractions = are_fractions(read, fit.layout, input_px)
-    check_values(in_pixels(read, fit.layout, input_px) if fractions else read, fit.layout, input_px)
-    return fractions
+    pixels = in_pixels(read, fit.layout, input_px) if fractions else read
+    if fit.layout == "end_to_end" and are_centred(pixels, input_px):
+        fit, pixels = replace(fit, centred=True), as_corners(pixels)
+    check_values(pixels, fit.layout, input_px)
+    return fit, fractions

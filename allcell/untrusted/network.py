@@ -14,7 +14,7 @@ from allcell.engines.onnx_engine import OnnxEngine
 from allcell.errors import ModelError
 from allcell.models.registry import ModelSpec
 from allcell.untrusted.answer import Fit, fits, is_mute
-from allcell.untrusted.claims import Claims, detector_as, detector_for
+from allcell.untrusted.claims import Claims, detector_as, detector_for, likeliest_first
 from allcell.untrusted.metadata import class_names
 from allcell.untrusted.onnx_file import OnnxFacts
 from allcell.untrusted.session import (
@@ -30,6 +30,12 @@ from allcell.untrusted.session import (
 from allcell.untrusted.trial import try_apart
 
 __all__ = ["MAX_BYTES", "MAX_INPUT_PX", "MIN_INPUT_PX", "Claims", "Fit", "UntrustedNetwork"]
+
+#: Nothing in a file tells what it expects: one that is given a 255th of it finds nothing.
+_GIVEN = (
+    "It is given RGB from 0 to 1, as YOLOv5 to YOLO11 take it. YOLOX takes BGR from 0 to 255, and "
+    "would find little or nothing: build both into the network before you export it."
+)
 
 
 @dataclass(eq=False)
@@ -99,6 +105,7 @@ class UntrustedNetwork:
                 "(4 + classes, n), (n, 4 + classes), (n, 5 + classes) or (n, 6).",
                 "Export the detector alone, without further steps.",
             )
+        found = likeliest_first(found, opened.output, opened.input_px)
         named = class_names(facts)
         matching = [fit for fit in found if named and fit.classes in (None, len(named))]
         remark = ""
@@ -114,6 +121,7 @@ class UntrustedNetwork:
                 f"The file does not name its classes. It has {turned.classes} if its boxes have no "
                 "score of their own, as in YOLOv8 and later"
                 + (f"; it has {other.classes} if they do, as in YOLOv5." if other else ".")
+                + (f" {_GIVEN}" if other else "")
             )
         if is_mute(opened.output, (*matching, *found)[0]):
             mute = (

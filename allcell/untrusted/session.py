@@ -26,6 +26,8 @@ USUAL_INPUT_PX = (640, 640)
 MAX_INPUT_PX = 2048
 #: Numbers of a box that YOLOv7 exports after suppression.
 _SUPPRESSED_COLUMNS = 7
+#: Numbers of a box that mmdetection exports: two corners and a score; its class stands apart.
+_SCORED_COLUMNS = 5
 #: Shortest input side that a file may name, or a user choose: the stride of usual networks.
 MIN_INPUT_PX = 32
 
@@ -148,7 +150,13 @@ def _check_suppressed(said: Signature) -> None:
 
 
 def _has_boxes(said: Signature) -> bool:
-    """Whether one of several outputs holds boxes and nothing else."""
+    """Whether one of several outputs holds boxes and nothing else, or each with its score.
+
+    mmdetection calls its own `dets` (rows of x1 y1 x2 y2 score) and `labels`.
+    """
+    has_labels = any(name.lower() in ("labels", "classes") for name, _ in said.outputs[1:])
+    if has_labels and said.output_shape[-1:] == (_SCORED_COLUMNS,):
+        return True
     return any(
         (len(shape) in (2, 3) and shape[-1] == 4) or "box" in name.lower()
         for name, shape in said.outputs
@@ -160,7 +168,7 @@ def _suppressed(found: str) -> ModelError:
         f"This is a detector with non-maximum suppression inside: it answers with {found}, "
         "finished boxes.",
         "Export it without: yolo export with nms=False; YOLOv7's export.py with --grid, without "
-        "--end2end and --include-nms. torchvision's detectors cannot do without.",
+        "--end2end and --include-nms. Those of torchvision and mmdeploy cannot do without.",
     )
 
 

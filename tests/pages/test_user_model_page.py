@@ -26,6 +26,7 @@ from allcell.untrusted import trial
 from tests.pages.conftest import ROOT
 from tests.untrusted_graphs import (
     NAMES,
+    SIDE,
     anchor_based,
     anchor_free,
     breaks_on_light,
@@ -95,6 +96,19 @@ def test_what_the_file_says_is_preset_and_can_be_added(app: AppTest) -> None:
     ):
         assert part in said
     assert not app.text_input, "the form is gone with its file"
+
+
+def test_of_two_layouts_the_one_is_preset_that_the_values_fit(app: AppTest) -> None:
+    # RT-DETR of two classes answers with rows of six numbers, as those of finished boxes.
+    rng = np.random.default_rng(1)
+    scores = rng.uniform(0.01, 0.9, (40, 2))
+    answer = np.hstack([rng.uniform(12, 52, (40, 2)), rng.uniform(8, 20, (40, 2)), scores])
+    upload(app, graph(answer / SIDE, metadata={"names": "{0: 'ALL', 1: 'normal'}"}))
+    (layout,) = [box for box in app.selectbox if box.label == "What it answers with"]
+    assert layout.value == "anchor_free"
+    app.button(key="user_model.add").click().run()
+    assert not app.error, [e.value for e in app.error]
+    assert "Blast: ALL; Healthy WBC: normal" in words(app)
 
 
 @pytest.mark.parametrize(

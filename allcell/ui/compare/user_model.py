@@ -77,8 +77,8 @@ def _add_one() -> None:
         type=["onnx"],
         max_upload_size=MAX_BYTES // 2**20,
         key=f"user_model.file.{st.session_state.setdefault(_ROUND, 0)}",
-        help="It takes one colour picture at a time and answers with boxes. Checkpoints (.pt) are "
-        "not opened, because they can run programs: export yours with "
+        help="It takes one colour picture at a time, as RGB from 0 to 1, and answers with "
+        "boxes. Checkpoints (.pt) are not opened, because they can run programs: export yours with "
         "`yolo export model=best.pt format=onnx`.",
     )
     if upload is None:

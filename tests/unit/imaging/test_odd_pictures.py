@@ -196,6 +196,7 @@ def test_pictures_that_are_still_in_icloud_are_named(tmp_path: Path) -> None:
         pytest.param("https://host/a.jpg", "download the picture", id="web"),
         pytest.param("file:///data/a.jpg", "without file://", id="file"),
         pytest.param("gone.jpg", "Check the path", id="a path"),
+        pytest.param("smears/*.jpg", "give the folder itself", id="a pattern in quotes"),
     ],
 )
 def test_an_address_is_not_called_a_missing_file(given: str, words: str) -> None:

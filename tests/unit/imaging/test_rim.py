@@ -1,13 +1,16 @@
 """A dark rim is no part of the field: what lies within it is measured as if there were none."""
 
 from functools import cache
+from io import BytesIO
 from time import perf_counter
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from allcell.imaging.familiarity import judge
+from allcell.imaging.images import decode
 from allcell.imaging.lamp import WHOLE, of_whole, terms
 from allcell.imaging.rim import find_rim, part_within
 from allcell.imaging.scale import resolve_scale
@@ -123,6 +126,33 @@ def test_where_too_little_is_left_the_remedy_says_so():
 def test_what_is_no_smear_is_none_in_a_border_either(kind):
     image = bordered(render_other(kind, 70_001, 500, 400), 8)
     assert [found for found in judge(image, resolve_scale(image)) if found.severe]
+
+
+def round_part(shape):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.hypot(x - shape[1] / 2, y - shape[0] / 2) < 235
+
+
+def square_part(shape):
+    part = np.zeros(shape, bool)
+    part[50:-50, 60:-60] = True
+    return part
+
+
+@pytest.mark.parametrize("part", [round_part, square_part])
+@pytest.mark.parametrize("under", [0, 255], ids=["black under it", "white under it"])
+def test_a_field_that_was_cut_out_has_a_rim(part, under):
+    # As photo programs save a selection: transparent around it.
+    field = smear()
+    inside = part(field.shape[:2])
+    colours = np.where(inside[..., None], field, under).astype(np.uint8)
+    out = BytesIO()
+    Image.fromarray(np.dstack([colours, np.uint8(255) * inside])).save(out, "PNG")
+    picture = decode(out.getvalue())
+    np.testing.assert_array_equal(picture[inside], field[inside])
+    rim = find_rim(picture)
+    assert rim is not None
+    assert rim.outside.mean() > 0.2
 
 
 def test_the_lamp_of_a_part_is_told_in_places_of_the_whole():

@@ -233,6 +233,16 @@ def channels_last():
             id="an export for tensorrt",
         ),
         pytest.param(
+            finished({"dets": np.full((1, 20, 5), 0.5), "labels": np.zeros((1, 20), np.int64)}),
+            ["suppression inside", "dets, labels", "mmdeploy"],
+            id="mmdeploy's: read as one class, each box was the wrong one",
+        ),
+        pytest.param(
+            finished({"dets": np.full((20, 5), 0.5), "labels": np.zeros(20, np.int64)}),
+            ["suppression inside", "dets, labels"],
+            id="mmdetection's",
+        ),
+        pytest.param(
             finished({"detection_boxes": np.ones((1, 9, 4)), "scores": np.ones((1, 9))}),
             ["suppression inside", "detection_boxes"],
             id="TensorFlow's, boxes first",
@@ -408,11 +418,55 @@ def test_a_network_whose_scores_are_all_0_is_remarked_on(turned):
     assert not UntrustedNetwork.open(graph(dense() if turned else dense().T, metadata=named)).remark
 
 
+def test_what_a_network_is_given_is_said_where_it_may_be_another():
+    # YOLOX and YOLOv6: a row for each of the places, a score of the box, then its classes.
+    made = UntrustedNetwork.open(graph(dense()))
+    assert "RGB from 0 to 1" in made.remark
+    assert "YOLOX" in made.remark
+
+
 def test_of_two_ways_that_fit_the_shape_the_one_is_taken_that_fits_the_values():
     # RT-DETR of two classes: rows of six numbers, as those of finished boxes.
     detector = detector_of(graph(dense(2)), Claims("m", ("blast", "healthy")))
     assert detector.spec.output == "anchor_free"
     assert len(detector.detect(DARK, confidence=0.5)[0]) == 2
+
+
+def finished_dense(classes=3):
+    """The boxes of `dense`, best first, as rows of six: as ultralytics' RT-DETR ends since 8.4."""
+    rows = dense(classes)
+    best = rows[:, 4:].argmax(axis=1)
+    ended = np.hstack([rows[:, :4], rows[:, 4:].max(axis=1)[:, None], best[:, None]])
+    return ended[np.argsort(-ended[:, 4])]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("scale", [1, SIDE], ids=["in pixels", "in fractions"])
+def test_finished_boxes_of_centre_and_size_are_read(classes, scale):
+    named = CLASSES[:classes]
+    want, _ = detector_of(graph(dense(classes)), Claims("m", named)).detect(DARK, confidence=0.5)
+    answer = finished_dense(classes) / [scale, scale, scale, scale, 1, 1]
+    found, _ = detector_of(graph(answer), Claims("m", named)).detect(DARK, confidence=0.5)
+    assert len(found) == 2
+    np.testing.assert_allclose(found.xyxy, want.xyxy, atol=1e-4)
+    np.testing.assert_array_equal(found.class_id, want.class_id)
+
+
+@pytest.mark.parametrize(
+    ("answer", "layout"),
+    [
+        pytest.param(dense(2), "anchor_free", id="RT-DETR's"),
+        pytest.param(dense(2) / [*[SIDE] * 4, 1, 1], "anchor_free", id="RT-DETR's, in fractions"),
+        pytest.param(finished_dense(2), "end_to_end", id="RT-DETR's, finished"),
+        pytest.param(corners(finished_dense(2)), "end_to_end", id="finished, of corners"),
+    ],
+)
+@pytest.mark.parametrize("names", ["{0: 'ALL', 1: 'normal'}", ""], ids=["named", "unnamed"])
+def test_a_table_of_six_columns_offers_first_what_its_values_fit(answer, layout, names):
+    # The page presets the first way, and a command takes it.
+    network = UntrustedNetwork.open(graph(answer, metadata={"names": names} if names else None))
+    assert network.fits[0].layout == layout
+    assert len(network.fits) > 1
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -462,7 +516,7 @@ def test_an_answer_that_no_detector_gives_is_refused(answer, layout, words):
         pytest.param(
             (300, 6),
             (640, 640),
-            [Fit("end_to_end", None), Fit("anchor_based", 1), Fit("anchor_free", 2, turned=True)],
+            [Fit("end_to_end", None), Fit("anchor_free", 2, turned=True), Fit("anchor_based", 1)],
             id="YOLOv10",
         ),
         pytest.param(
