@@ -36,7 +36,7 @@ from gpu_measuring import (
 
 from allcell.boxes import unscaled
 from allcell.detector import Detector
-from allcell.engines.card import Card
+from allcell.engines.card import CudaCard
 from allcell.engines.torch_engine import CudaEngine, TorchEngine
 from allcell.imaging.preprocess import network_input, plan_tiles
 from allcell.models.registry import MODELS, get_spec
@@ -228,7 +228,7 @@ class Check:
                     def network(tensor: torch.Tensor, form: Any = form) -> torch.Tensor:
                         return engine._network(tensor.contiguous(memory_format=form))
 
-                    card = Card(network, engine._device, engine._dtype, hold=engine._anchors)
+                    card = CudaCard(network, engine._device, engine._dtype, hold=engine._anchors)
                     start = time.perf_counter()
                     for _ in range(3):
                         card.run([picture] * count, fit, 0.2)

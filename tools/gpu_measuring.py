@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from allcell.boxes import iou, suppress
-from allcell.engines.card import Card
+from allcell.engines.card import CudaCard
 from allcell.engines.decode import decode
 from allcell.engines.torch_engine import TorchEngine
 from allcell.environment.versions import installed_versions, machine_name
@@ -57,7 +57,7 @@ class OnCpu(TorchEngine):
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__(checkpoint)
-        self.card = Card(self._network, self._device, self._dtype, capture=_no_capture)
+        self.card = CudaCard(self._network, self._device, self._dtype, capture=_no_capture)
 
     def batch_size(self, fit: Any) -> int:
         """Few: a CPU gains nothing."""

@@ -153,9 +153,14 @@ def numbers(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def test_on_a_phone_every_tab_is_in_view_and_the_chosen_one_is_kept(compare: Page) -> None:
     compare.set_viewport_size({"width": 390, "height": 844})
-    tabs = compare.get_by_role("tab").all()
-    boxes = [tab.bounding_box() for tab in tabs]
-    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+    # The page takes a moment to follow the window.
+    compare.wait_for_function(
+        """[...document.querySelectorAll("[role=tab]")].every((tab) => {
+          const { left, right, width } = tab.getBoundingClientRect();
+          return width > 0 && left >= 0 && right <= 390;
+        })""",
+        timeout=WAIT_MS,
+    )
     open_tab(compare, "Your model")
     compare.get_by_text("Add a detector of your own").wait_for(timeout=WAIT_MS)
     for page, title in (("Models", "Models"), ("Compare", "Compare models")):
