@@ -18,14 +18,14 @@ from pathlib import Path
 
 from allcell.engines import kept_graphs
 from allcell.engines.choosing import choices
-from allcell.environment.files import write_whole
+from allcell.environment.files import sync_folder, write_whole
 from allcell.errors import ModelError
 from allcell.own.access import EVERYONE, Who, may_change, may_use, owner_of_new, refuse_reader
 from allcell.own.card import PREFIX, Card
 from allcell.own.card_file import card_json
 from allcell.own.naming import check_name, make_id
 from allcell.own.own_model import CARD_FILE, ONNX_FILE, Damaged, OwnModel, shelved
-from allcell.own.shelf_faults import faults, sync_folder, write_through
+from allcell.own.shelf_faults import faults, write_through
 from allcell.settings import settings
 
 #: Prefixes of the folders of a model that is being made, and of one that is being deleted.
@@ -240,7 +240,9 @@ class Shelf:
                     f"The same network is there already, as {card.name}.", "Use that one."
                 ) from error
             raise
-        sync_folder(self.folder)
+        # It is in its place; not every file system can do more.
+        with contextlib.suppress(OSError):
+            sync_folder(self.folder)
 
     def _rewrite(self, model: OwnModel, card: Card) -> OwnModel:
         text = card_json(card)

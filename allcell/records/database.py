@@ -6,7 +6,6 @@ process and across servers: the audit trail is one chain, so two may never add t
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from allcell.environment.files import is_disk_full
 from allcell.errors import RecordError
 from allcell.records.tables import about
 from allcell.records.upgrading import upgrade
@@ -294,6 +294,5 @@ def faults(place: str) -> Iterator[None]:
         # No cause: SQLAlchemy's message repeats the values of the statement.
         raise RecordError(meaning[0], f"{meaning[1]} ({place})") from None
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        message, remedy = _FULL if full else _READ_ONLY
+        message, remedy = _FULL if is_disk_full(error) else _READ_ONLY
         raise RecordError(message, f"{remedy} ({place})") from None

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from allcell.environment.files import sync_folder
 from allcell.errors import ImageError, RecordError
 from allcell.imaging import images
 from allcell.imaging.images import RGBImage
@@ -73,7 +74,7 @@ class PictureFolder:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
 
     def get(self, sha256: str) -> RGBImage:
         """The picture with that hash.
@@ -114,14 +115,3 @@ class PictureFolder:
         for part in self.folder.glob("??/.*.part"):
             if part.stat().st_mtime < older_than:
                 part.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put a new name on the disk; Windows has no such thing."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

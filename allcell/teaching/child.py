@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from allcell.environment.files import is_disk_full
 from allcell.errors import AllcellError
 from allcell.teaching.progress import Progress, StopTeachingError
 from allcell.teaching.state import ALIVE_FILE, keep_reserve, let_go_reserve, locked, read_state
@@ -61,7 +61,7 @@ def _work(folder: Path, *, only_plan: bool) -> None:
         )
     except OSError as error:
         traceback.print_exc()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             let_go_reserve(folder)
             _fail(
                 progress,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 #: Longest that a teaching should take, in seconds; where that is too short for the least, longer.
 USUAL_S = 300.0
@@ -45,10 +44,6 @@ class Plan:
             parts.append("2 on half of the fields, to see what more fields would bring")
         parts.append(f"one of {self.final_tiles:,} tiles on all fields, whose result is kept")
         return f"About {duration(self.seconds)} on this computer: {'; '.join(parts)}."
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
 
 
 def make_plan(

@@ -226,8 +226,7 @@ class Teaching:
         if state.running or state.status == "done":
             return
         (self.folder / STOP_FILE).unlink(missing_ok=True)
-        waits = "Starts"
-        replace(state, status="waiting", stage=waits, message="", remedy="").write(self.folder)
+        replace(state, status="waiting", stage="Starts", message="", remedy="").write(self.folder)
         root = Path(allcell.__file__).resolve().parents[1]
         known = os.environ.get("PYTHONPATH")
         paths = os.pathsep.join([str(root), known] if known else [str(root)])
