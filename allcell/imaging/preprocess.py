@@ -17,7 +17,7 @@ from allcell.models.registry import ModelSpec
 #: Grey level of the padding, the one that YOLOs are trained with.
 PADDING = 114
 #: Neighbouring tiles share this many red-cell diameters: more than the largest white cell.
-_OVERLAP_RED_CELLS = 4.0
+OVERLAP_RED_CELLS = 4.0
 #: A box this close (input pixels) to a cut is a piece of a cell that another tile holds whole.
 _CUT_MARGIN_PX = 2.0
 #: Down to this scale, the four pixels interpolated from are all that fall into one.
@@ -168,14 +168,20 @@ def plan_tiles(
         return input_fit(spec, width_px, height_px, None), ((0, 0),)
     scale = input_scale(spec, width_px, height_px, red_cell_px)
     side = int(spec.max_input_px / scale)
-    overlap = int(_OVERLAP_RED_CELLS * spec.red_cell_px / scale)
-    xs, w = _cuts(width_px, side, overlap)
-    ys, h = _cuts(height_px, side, overlap)
+    overlap = int(OVERLAP_RED_CELLS * spec.red_cell_px / scale)
+    xs, w = cuts(width_px, side, overlap)
+    ys, h = cuts(height_px, side, overlap)
     return letterbox(w, h, scale, spec.stride_px), tuple((x, y) for y in ys for x in xs)
 
 
-def _cuts(length: int, side: int, overlap: int) -> tuple[list[int], int]:
-    """Starts of equal pieces of at most `side` that cover `length` and share `overlap`."""
+def cuts(length: int, side: int, overlap: int) -> tuple[list[int], int]:
+    """Starts of equal pieces that cover a length, and how long each is.
+
+    Args:
+        length: What is to be covered, in pixels like the rest.
+        side: How long a piece is at most.
+        overlap: What neighbours share, at least.
+    """
     if length <= side or side <= overlap:
         return [0], length
     count = -(-(length - overlap) // (side - overlap))
