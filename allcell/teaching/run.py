@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from allcell import __version__
+from allcell.background.progress import Progress
 from allcell.environment.files import write_whole
 from allcell.evaluation.evidence import Evidence
 from allcell.evaluation.predictions import Predictions
@@ -26,7 +27,7 @@ from allcell.teaching.judging.verdict import Verdict, judge
 from allcell.teaching.material import read_lesson
 from allcell.teaching.parents import find_parent
 from allcell.teaching.plan import Plan, make_plan
-from allcell.teaching.progress import Progress
+from allcell.teaching.state import State
 from allcell.teaching.trained import Trainings
 from allcell.teaching.work import REPORT_FILE, Request
 from allcell.training.adapting import AdaptSettings, rendered_fields, shown_fields
@@ -38,7 +39,7 @@ _MOST_LOST = 0.05
 _LEFT = ("fields", "lesson.json", "*.pt", "*.onnx", "part-*.json", "reserve", ".*.part", "log.txt")
 
 
-def run(folder: Path, progress: Progress, *, only_plan: bool = False) -> None:
+def run(folder: Path, progress: Progress[State], *, only_plan: bool = False) -> None:
     """Teach: plan, judge by cross-validation, train on all fields, put the model on the shelf.
 
     Args:
@@ -49,7 +50,7 @@ def run(folder: Path, progress: Progress, *, only_plan: bool = False) -> None:
     Raises:
         AllcellError: If something does not fit.
         OSError: If the disk is full, for example.
-        StopTeachingError: If it was asked to stop.
+        StopWork: If it was asked to stop.
     """
     work = _TeachingRun(folder, progress)
     plan = work.planned()
@@ -71,7 +72,7 @@ def run(folder: Path, progress: Progress, *, only_plan: bool = False) -> None:
 
 
 class _TeachingRun:
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, progress: Progress[State]) -> None:
         self.folder, self.progress = folder, progress
         self.request = Request.read(folder)
         lesson = read_lesson(folder)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.ahead import worker_count
+from allcell.background.progress import Progress
 from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
 from allcell.engines.onnx_engine import OnnxEngine
@@ -18,7 +19,7 @@ from allcell.evaluation.predictions import Predictions, Setting, predict
 from allcell.teaching.judging.folds import Folds
 from allcell.teaching.parents import Parent
 from allcell.teaching.plan import A_FIELD_S, AROUND_S, Plan
-from allcell.teaching.progress import Progress
+from allcell.teaching.state import State
 from allcell.training import adapt
 from allcell.training.adapting import AdaptSettings, AdaptTiles, Shown
 
@@ -42,7 +43,7 @@ class Trainings:
     def __init__(
         self,
         folder: Path,
-        progress: Progress,
+        progress: Progress[State],
         images: Sequence[LabelledImage],
         shown: Shown,
         rendered: Shown | None,

@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +17,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import allcell
+from allcell.background.locks import keep_reserve, let_go_reserve
+from allcell.background.process import start_process
+from allcell.background.state import STOP_FILE, is_alive
 from allcell.data.dataset import data_sha256
 from allcell.engines.opening import require_torch
 from allcell.environment.files import write_whole
@@ -31,17 +31,9 @@ from allcell.teaching.enough import Enough, check_enough, described
 from allcell.teaching.material import Lesson, read_lesson
 from allcell.teaching.parents import find_parent
 from allcell.teaching.plan import USUAL_S
-from allcell.teaching.state import (
-    ALIVE_FILE,
-    TURN_FILE,
-    State,
-    keep_reserve,
-    let_go_reserve,
-    locked,
-    read_state,
-)
+from allcell.teaching.state import State, current_state
 
-REQUEST_FILE, REPORT_FILE, STOP_FILE, LOG_FILE = "request.json", "report.json", "stop", "log.txt"
+REQUEST_FILE, REPORT_FILE, TURN_FILE = "request.json", "report.json", "turn.lock"
 #: What a teaching writes at most besides its pictures: states of trainings and graphs.
 _ROOM_BYTES = 80 * 2**20
 _LOOKS_EVERY_S = 0.3
@@ -186,8 +178,7 @@ class Teaching:
     @property
     def alive(self) -> bool:
         """Whether its process works or waits."""
-        with locked(self.folder / ALIVE_FILE) as free:
-            return not free
+        return is_alive(self.folder)
 
     @property
     def state(self) -> State:
@@ -196,13 +187,7 @@ class Teaching:
         Raises:
             TeachingError: If it was deleted.
         """
-        state = read_state(self.folder)
-        if state.running and not self.alive:
-            # It may have ended between the two.
-            state = read_state(self.folder)
-            if state.running:
-                return replace(state, status="interrupted", stage="", left_s=None)
-        return state
+        return current_state(self.folder)
 
     @property
     def report(self) -> dict[str, Any] | None:
@@ -225,35 +210,17 @@ class Teaching:
         state = self.state
         if state.running or state.status == "done":
             return
-        (self.folder / STOP_FILE).unlink(missing_ok=True)
-        replace(state, status="waiting", stage="Starts", message="", remedy="").write(self.folder)
-        root = Path(allcell.__file__).resolve().parents[1]
-        known = os.environ.get("PYTHONPATH")
-        paths = os.pathsep.join([str(root), known] if known else [str(root)])
-        command = [sys.executable, "-m", "allcell.teaching.child", str(self.folder.resolve())]
-        if only_plan:
-            command.append("--only-plan")
         try:
-            with (self.folder / LOG_FILE).open("ab") as log:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env={**os.environ, "PYTHONPATH": paths},
-                    # It outlives the server, and Ctrl-C in a terminal asks the server alone.
-                    start_new_session=True,
-                )
+            start_process(
+                self.folder,
+                state,
+                "allcell.teaching.child",
+                ["--only-plan"] if only_plan else [],
+            )
         except OSError as error:
-            state.write(self.folder)
             raise TeachingError(
                 f"No process could be started ({error}).", "Close other programs and try again."
             ) from error
-
-        # Nobody else would wait for it, and it would stay as a zombie.
-        threading.Thread(target=process.wait, name="teaching", daemon=True).start()
-        while process.poll() is None and not self.alive:
-            time.sleep(0.02)
 
     def stop(self) -> None:
         """Ask it to stop, which it does after its step; it can go on later."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from allcell.background.locks import locked
+from allcell.background.state import ALIVE_FILE
 from allcell.imaging.images import encode_png
 from allcell.records.store import CaseStore
 from allcell.synth import FieldSpec, render
-from allcell.teaching.state import ALIVE_FILE, State, locked
+from allcell.teaching.state import State
 from tests.review_browser import WAIT_MS, crops_made, heard, keys, upload
 from tests.served import Served, served
 from tests.teaching_cases import begun, keep, report

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from allcell.background.locks import locked
+from allcell.background.state import ALIVE_FILE, STOP_FILE
 from allcell.own.shelf import shelf
 from allcell.records.kept import Actor
 from allcell.records.store import case_store
 from allcell.settings import settings
-from allcell.teaching.state import ALIVE_FILE, State, locked
-from allcell.teaching.work import STOP_FILE, Teaching, teachings, teachings_dir
+from allcell.teaching.state import State
+from allcell.teaching.work import Teaching, teachings, teachings_dir
 from allcell.ui.live import camera
 from allcell.ui.teaching import result, section
 from tests.own_models import card, taught

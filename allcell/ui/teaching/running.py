@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from allcell.background.state import STOP_FILE
 from allcell.errors import TeachingError
 from allcell.teaching.plan import duration
 from allcell.teaching.state import State
-from allcell.teaching.work import STOP_FILE, Teaching
+from allcell.teaching.work import Teaching
 from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 from allcell.ui.teaching.acts import attempt

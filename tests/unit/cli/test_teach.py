@@ -8,12 +8,12 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+from allcell.background.progress import StopWork
 from allcell.cli.base import app
 from allcell.cli.kept.teach import score_table
 from allcell.data.yolo import write_dataset_yaml, write_labels
 from allcell.settings import settings
 from allcell.teaching import child, work
-from allcell.teaching.progress import StopTeachingError
 from allcell.teaching.work import Teaching, teachings
 from tests.user_sets import fields
 
@@ -67,7 +67,7 @@ def pretend(monkeypatch, outcome="better", ends=None):
 
     def start(self, *, only_plan=False):
         (self.folder / "stop").unlink(missing_ok=True)
-        child._work(self.folder, only_plan=only_plan)
+        child.teach(self.folder, only_plan=only_plan)
 
     monkeypatch.setattr(Teaching, "start", start)
 
@@ -103,7 +103,7 @@ def test_only_the_plan_is_said_and_the_teaching_stays(labelled, monkeypatch):
 
 
 def test_one_that_was_stopped_goes_on_by_the_same_command(labelled, monkeypatch):
-    pretend(monkeypatch, ends=StopTeachingError())
+    pretend(monkeypatch, ends=StopWork())
     result = teach(labelled)
     assert result.exit_code == 1
     assert "The same command goes on where it was." in result.stderr

@@ -8,11 +8,14 @@ from types import ModuleType
 
 import pytest
 
+from allcell.background import child as background
+from allcell.background.locks import RESERVE_FILE, keep_reserve, locked
+from allcell.background.progress import Progress, StopWork
+from allcell.background.state import STOP_FILE, read_state
 from allcell.errors import TeachingError
-from allcell.teaching import child
-from allcell.teaching.progress import Progress, StopTeachingError
-from allcell.teaching.state import RESERVE_FILE, State, keep_reserve, locked, read_state
-from allcell.teaching.work import STOP_FILE, Teaching, machine_lock
+from allcell.teaching.child import teach
+from allcell.teaching.state import State
+from allcell.teaching.work import Teaching, machine_lock
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def with_work(monkeypatch, work):
 @pytest.mark.parametrize(
     ("error", "status", "message", "remedy"),
     [
-        (StopTeachingError(), "stopped", "", ""),
+        (StopWork(), "stopped", "", ""),
         (TeachingError("Too few.", "Add more."), "failed", "Too few.", "Add more."),
         (MemoryError(), "failed", "The memory of this computer", "goes on where it was"),
         (OSError(errno.ENOSPC, "full"), "failed", "is full", "Make room on it, and start it again"),
@@ -47,8 +50,8 @@ def test_each_end_is_said_in_words(folder, monkeypatch, error, status, message, 
         raise error
 
     with_work(monkeypatch, work)
-    child._work(folder, only_plan=False)
-    state = read_state(folder)
+    teach(folder, only_plan=False)
+    state = read_state(folder, State)
     assert state.status == status
     assert message in state.message
     assert remedy in state.remedy
@@ -73,21 +76,21 @@ def test_a_disk_that_is_full_to_the_last_byte_is_said_with_the_room_that_was_kep
         progress.begin("Works")
 
     with_work(monkeypatch, work)
-    child._work(folder, only_plan=False)
-    assert "is full" in read_state(folder).message
+    teach(folder, only_plan=False)
+    assert "is full" in read_state(folder, State).message
 
 
 def test_one_works_at_a_time_and_the_other_says_that_it_waits(folder, monkeypatch):
     done = []
     with_work(monkeypatch, lambda folder, progress: done.append(folder))
-    monkeypatch.setattr(child, "_ASKS_EVERY_S", 0.01)
+    monkeypatch.setattr(background, "_ASKS_EVERY_S", 0.01)
     with locked(machine_lock(folder)) as mine:
         assert mine
-        thread = threading.Thread(target=child._work, args=(folder,), kwargs={"only_plan": False})
+        thread = threading.Thread(target=teach, args=(folder,), kwargs={"only_plan": False})
         thread.start()
-        while read_state(folder).status != "waiting":
+        while read_state(folder, State).status != "waiting":
             thread.join(0.01)
-        assert "another teaching" in read_state(folder).stage
+        assert "another teaching" in read_state(folder, State).stage
         assert not done
     thread.join(10)
     assert done == [folder]
@@ -97,8 +100,8 @@ def test_one_that_waits_can_be_stopped(folder, monkeypatch):
     with_work(monkeypatch, lambda *_: pytest.fail("it had no turn"))
     with locked(machine_lock(folder)):
         (folder / STOP_FILE).touch()
-        child._work(folder, only_plan=False)
-    assert read_state(folder).status == "stopped"
+        teach(folder, only_plan=False)
+    assert read_state(folder, State).status == "stopped"
 
 
 def test_one_whose_process_is_gone_is_interrupted(folder):
@@ -117,7 +120,7 @@ def test_one_whose_process_is_gone_is_interrupted(folder):
 
 def test_progress_never_falls_and_the_time_left_follows_the_pace(folder, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("allcell.teaching.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("allcell.background.progress.time.monotonic", lambda: now[0])
     progress = Progress(folder, State(), folder / STOP_FILE)
     progress.expect(100)
     progress.begin("One", 40)

@@ -1,12 +1,13 @@
-"""What the process of a teaching says of itself, and how it hears that it should stop."""
+"""What the process of a work says of itself, and how it hears that it should stop."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Generic
 
-from allcell.teaching.state import State
+from allcell.background.state import AnyState
 
 #: Interval between two writings of the state, in seconds.
 _EVERY_S = 0.5
@@ -14,20 +15,20 @@ _EVERY_S = 0.5
 _TELLING = 0.05
 
 
-class StopTeachingError(Exception):
-    """The teaching has been asked to stop; nothing went wrong."""
+class StopWork(Exception):  # noqa: N818 (nothing went wrong)
+    """The work has been asked to stop."""
 
 
-class Progress:
-    """Writes how far a teaching is, and raises where it is to stop.
+class Progress(Generic[AnyState]):
+    """Writes how far a work is, and raises where it is to stop.
 
     Args:
-        folder: Of the teaching.
+        folder: Of the work.
         state: How it stands.
-        stop_file: If it is there, the teaching stops.
+        stop_file: If it is there, the work stops.
     """
 
-    def __init__(self, folder: Path, state: State, stop_file: Path) -> None:
+    def __init__(self, folder: Path, state: AnyState, stop_file: Path) -> None:
         self.folder, self.state, self._stop_file = folder, state, stop_file
         self._total_s = self._done_s = 0.0
         self._worked_s = self._expected_s = 0.0
@@ -53,7 +54,7 @@ class Progress:
         """In a stage: so much of it is done.
 
         Raises:
-            StopTeachingError: If it is to stop.
+            StopWork: If it is to stop.
         """
         self.check()
         self._report(done / max(1, of))
@@ -75,12 +76,12 @@ class Progress:
         """Raise if it is to stop.
 
         Raises:
-            StopTeachingError: If so.
+            StopWork: If so.
         """
         if self._stop_file.exists():
-            raise StopTeachingError
+            raise StopWork
 
-    def say(self, state: State, *, now: bool = False) -> None:
+    def say(self, state: AnyState, *, now: bool = False) -> None:
         """Write a state, unless one was written a moment ago."""
         self.state = state
         if now or time.monotonic() - self._wrote_s > _EVERY_S:
