@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from allcell.environment.provenance import Provenance
 from allcell.errors import ReviewError
@@ -21,6 +22,10 @@ Box = tuple[float, float, float, float]
 
 #: Least side of a box that a person draws, in pixels of the image.
 MIN_SIDE_PX = 3.0
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class CellRef(NamedTuple):
@@ -129,6 +134,32 @@ class FieldOrigin:
 
 
 @dataclass(frozen=True)
+class SlidePlace:
+    """Where on a slide a field lies.
+
+    Attributes:
+        slide: Which slide, by what is in its file: the file's name may hold a patient's.
+        x: Left edge of the picture in pixels of the slide's finest level.
+        y: Its top edge.
+        downsample: Pixels of the finest level per pixel of the picture.
+    """
+
+    slide: str
+    x: float
+    y: float
+    downsample: float
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "downsample"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+
+    def on_slide(self, xyxy: Box) -> Box:
+        """A box of the picture in pixels of the slide's finest level."""
+        x1, y1, x2, y2 = (self.downsample * side for side in xyxy)
+        return self.x + x1, self.y + y1, self.x + x2, self.y + y2
+
+
+@dataclass(frozen=True)
 class FieldReview:
     """One picture of a case with its cells.
 
@@ -144,6 +175,7 @@ class FieldReview:
         withheld: Why its numbers are withheld (see `allcell.cautions`); empty if they are not.
         insisted: Whether the user wants its numbers although they would be withheld.
         cautions: What has to be said with its numbers.
+        place: Where it lies on a slide; None if it is of none, or that is not known.
     """
 
     sha256: str
@@ -156,6 +188,8 @@ class FieldReview:
     withheld: str = ""
     insisted: bool = False
     cautions: tuple[str, ...] = ()
+    # Left out where there is none: the hash of what was signed before stays as it was.
+    place: Annotated[SlidePlace | None, Field(exclude_if=_is_none)] = None
 
     @property
     def counted(self) -> bool:

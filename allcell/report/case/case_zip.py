@@ -19,6 +19,7 @@ from allcell.report.case import drawings, labels, tables
 from allcell.report.case.contents import CaseContents
 from allcell.report.case.fhir import to_fhir
 from allcell.report.case.pdf import to_pdf
+from allcell.report.slide import cells_of_case, slide_csv, slide_of_case
 from allcell.review.signing import ReviewSignature, content_hash, content_json, content_of
 from allcell.review.suggestions import picture_hash
 from allcell.settings import RESEARCH_USE, settings
@@ -40,6 +41,7 @@ counts.csv   the counts before and after review, with exact 95 % intervals
 coco.json    the counted fields in COCO's format, for images/
 yolo/        the same in YOLO's format
 geojson/     the same for QuPath: drag a file onto its picture
+slide/       of a slide: all cells in pixels of it, for QuPath and as a table
 fhir.json    a preliminary DiagnosticReport (FHIR R4)
 images/      the pictures, without their names and metadata; of all fields
 annotated/   the pictures with their boxes
@@ -64,6 +66,9 @@ def case_zip(contents: CaseContents) -> bytes:
         _add(target, "case.json", case_json(contents))
         names = json.dumps(labels.class_order(contents), ensure_ascii=False)
         _add(target, "yolo/data.yaml", f"names: {names}\n")
+        if slide_of_case(contents.review):
+            _add(target, "slide/cells.geojson", labels.to_slide_geojson(contents))
+            _add(target, "slide/cells.csv", slide_csv(cells_of_case(contents.review)))
         for one in contents.review.fields:
             stem, image = contents.stems[one.sha256], contents.pictures(one.sha256)
             _add(target, f"images/{stem}.png", encode_png(image), packed=True)

@@ -15,6 +15,7 @@ import numpy as np
 from allcell.detections import Detections
 from allcell.report.case.contents import CaseContents, in_force, provenance
 from allcell.report.exports import to_yolo_text
+from allcell.report.slide import cells_of_case, slide_geojson, slide_of_case
 from allcell.result import CONFIDENCE_DECIMALS, PIXEL_DECIMALS
 from allcell.review.cells import FieldReview, ReviewedCell
 from allcell.settings import RESEARCH_USE
@@ -151,3 +152,10 @@ def to_geojson(contents: CaseContents, one: FieldReview) -> str:
         indent=1,
         ensure_ascii=False,
     )
+
+
+def to_slide_geojson(contents: CaseContents) -> str:
+    """The cells of all fields of one slide, for QuPath, in pixels of the slide's finest level."""
+    review = contents.review
+    colours = {name: label.colour for name, label in review.labels.by_name.items()}
+    return slide_geojson(slide_of_case(review), cells_of_case(review), colours, contents.status)
