@@ -51,5 +51,9 @@ class SlideError(AllcellError):
     """A slide cannot be opened or read."""
 
 
+class SweepError(AllcellError):
+    """A slide cannot be swept, or a sweep cannot go on."""
+
+
 class NeedsPyramid(SlideError):  # noqa: N818
     """A picture is too large to look at without smaller copies of it, which can be made."""
