@@ -17,6 +17,7 @@ from allcell.report.case.case_zip import case_zip
 from allcell.report.case.contents import CaseContents
 from allcell.report.case.fhir import to_fhir
 from allcell.report.case.pdf import to_pdf
+from allcell.report.slide import slide_of_case
 from allcell.ui.reviewing.session import ReviewSession
 from allcell.ui.sessions.who import actor
 
@@ -49,6 +50,8 @@ def exports(session: ReviewSession) -> None:
     st.header("Export", anchor=False)
     one = len([f for f in session.review.fields if f.counted]) == 1
     outlines = "field-001.geojson" if one else "geojson.zip"
+    if slide_of_case(session.review):
+        outlines = "slide.geojson"
     files: tuple[tuple[str, Callable[[CaseContents], str | bytes], str, str], ...] = (
         ("Report (PDF)", to_pdf, "report.pdf", "application/pdf"),
         ("Cells (CSV)", tables.cells_csv, "cells.csv", "text/csv"),
@@ -94,6 +97,8 @@ def _made(
 
 
 def _geojson(contents: CaseContents) -> str | bytes:
+    if slide_of_case(contents.review):
+        return labels.to_slide_geojson(contents)
     counted = [one for one in contents.review.fields if one.counted]
     if len(counted) == 1:
         return labels.to_geojson(contents, counted[0])
