@@ -140,7 +140,8 @@ def detect_region(
         ModelError: If the network fails.
         RunInterrupted: If it was interrupted.
     """
-    found = find(detector, read_window(slide, regions, region, rulers), Wish(confidence, MAX_IOU))
+    lowest = detector.spec.confidence if confidence is None else confidence
+    found = find(detector, read_window(slide, regions, region, rulers), Wish(lowest, MAX_IOU))
     return answer_of(
         regions, region, found, confidence=confidence, fitness=fitness, cautions=cautions
     )

@@ -15,6 +15,7 @@ from allcell.analysis.finding import ImageDetector, Seen, Wish, find_many
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU
 from allcell.errors import AllcellError, SlideError
+from allcell.formats.pixels import RGBImage
 from allcell.scanning.grid import Region, Regions
 from allcell.scanning.regions import RegionAnswer, Rulers, answer_of, read_window
 from allcell.scanning.seen import SeenCells
@@ -27,6 +28,11 @@ Where = Literal["monolayer", "everything"]
 #: Regions in a row that cannot be read: then it is the slide that is gone.
 _GIVES_UP_AFTER = 5
 _GOLDEN = (math.sqrt(5) - 1) / 2
+#: Rows of regions that are swept together: with three, few of the slide's own tiles are decoded
+#: twice, and those that neighbours share stay in memory meanwhile.
+_ROWS_TOGETHER = 3
+#: Side, in red cells, of what is judged of a region.
+_MIDDLE_RED_CELLS = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +59,7 @@ def plan_sweep(
     """Choose the regions of a sweep and their order.
 
     With a target they come from all over the slide, as the cells of a manual count should: blasts
-    lie unevenly. Without one each lies beside the one before.
+    lie unevenly. Without one they follow each other as they lie.
 
     Args:
         regions: Those of the slide.
@@ -66,7 +72,23 @@ def plan_sweep(
     wanted = [one for one, what in said if what == FIT or (where == "everything" and what != EMPTY)]
     chosen = set(wanted)
     left_out = tuple(one for one, what in said if what != EMPTY and one not in chosen)
-    return Plan(tuple(wanted if target is None else spread(wanted)), empty, left_out)
+    order = in_bands(wanted) if target is None else spread(wanted)
+    return Plan(tuple(order), empty, left_out)
+
+
+def in_bands(regions: Iterable[Region]) -> list[Region]:
+    """The same regions, a few rows at a time, there and back.
+
+    Args:
+        regions: In any order.
+    """
+
+    def place(one: Region) -> tuple[int, int, int]:
+        band = one.row // _ROWS_TOGETHER
+        across = one.column if band % 2 == 0 else -one.column
+        return band, across, one.row if one.column % 2 == 0 else -one.row
+
+    return sorted(regions, key=place)
 
 
 def spread(regions: Sequence[Region]) -> list[Region]:
@@ -134,7 +156,7 @@ def sweep(
         detector,
         todo,
         see,
-        Wish(confidence, MAX_IOU),
+        Wish(detector.spec.confidence if confidence is None else confidence, MAX_IOU),
         pixels=lambda _: float(width * height),
         own_streams=own_streams,
     )
@@ -168,11 +190,22 @@ def unfit_for(where: Where, rulers: SlideRulers) -> Callable[[Seen], str]:
     """
 
     def why(seen: Seen) -> str:
-        said = judge_part(seen.image, seen.scale.red_cell_px or 1.0, rulers)
-        # Seen in detail: what is thick or thin was told on the whole.
+        red_cell_px = seen.scale.red_cell_px or 1.0
+        said = judge_part(_middle(seen.image, red_cell_px), red_cell_px, rulers)
+        if said == EMPTY:
+            # All of it, as what lies beside the middle may be cells.
+            said = judge_part(seen.image, red_cell_px, rulers)
+        # What is thick or thin was told on the whole slide.
         return said if said == EMPTY or (said == BLURRED and where == "monolayer") else ""
 
     return why
+
+
+def _middle(image: RGBImage, red_cell_px: float) -> RGBImage:
+    """The middle of a picture, which is enough to tell whether it is blurred."""
+    side = round(_MIDDLE_RED_CELLS * red_cell_px)
+    top, left = (max(0, (length - side) // 2) for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
 
 
 def nothing_in(region: Region, fitness: str = EMPTY) -> RegionAnswer:

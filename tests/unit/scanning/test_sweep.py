@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from allcell.scanning.results import AnswerFile, read_answers
 from allcell.scanning.seen import SeenCells
 from allcell.scanning.sweep import (
     Failed,
+    in_bands,
     nothing_in,
     plan_sweep,
     spread,
@@ -228,3 +231,14 @@ def test_the_map_counts_each_cell_where_it_lies() -> None:
 def test_the_order_in_which_to_look_at_cells(order, roles, confidences) -> None:
     seen = _seen_with([(1900, 60, 0, 0.7), (35, 90, 1, 0.6), (30, 30, 0, 0.9)])
     assert tour(seen, order, *roles).confidence == pytest.approx(confidences)
+
+
+def test_without_a_target_rows_are_swept_together() -> None:
+    regions = Regions((9_000, 9_000), 20, SPEC).all()
+    order = in_bands(regions)
+    assert len(set(order)) == len(order) == len(regions)
+    assert {one.row for one in order[: 3 * (1 + max(o.column for o in regions))]} == {0, 1, 2}
+    steps = [
+        max(abs(a.column - b.column), abs(a.row - b.row)) for a, b in itertools.pairwise(order)
+    ]
+    assert sum(step > 1 for step in steps) <= 1 + max(one.row for one in regions) // 3
