@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,14 +9,14 @@ from pathlib import Path
 
 from allcell.background.progress import Progress, StopWork
 from allcell.detector import Detector
-from allcell.environment.files import write_whole
 from allcell.environment.provenance import now
 from allcell.errors import SweepError
 from allcell.own.opening import open_model
 from allcell.records.kept import KeptCase
 from allcell.records.store import case_store
 from allcell.runs.sweeping.case import MOST_CELLS, Cutter, put_into_case
-from allcell.runs.sweeping.work import ANSWERS_FILE, GRID_FILE, SweepRequest, SweepState, slide_key
+from allcell.runs.sweeping.found import Grid
+from allcell.runs.sweeping.work import ANSWERS_FILE, SweepRequest, SweepState, slide_key
 from allcell.scanning.grid import Region, Regions
 from allcell.scanning.regions import RegionAnswer
 from allcell.scanning.results import AnswerFile, read_answers
@@ -104,8 +103,8 @@ def _prepared(
     progress.begin("Measures the red cells")
     rulers = SlideRulers()
     rulers.measure(slide)
-    kept = _read_grid(folder)
-    red_cell_px = kept[0] if kept else request.red_cell_px or rulers.red_cell_px
+    kept = Grid.read(folder)
+    red_cell_px = kept.red_cell_px if kept else request.red_cell_px or rulers.red_cell_px
     if not red_cell_px:
         raise SweepError(
             "No red cells could be measured on this slide, so nobody knows the size of its cells.",
@@ -117,28 +116,19 @@ def _prepared(
     regions = Regions.of(slide, red_cell_px, detector.spec)
     progress.begin("Looks for the monolayer")
     if kept:
-        names = kept[1]
+        kept.check(regions, detector.weights_sha256)
+        names = kept.fitness
     else:
         found = map_fitness(slide, rulers, lambda _: progress.check())
-        names = [found.of_box(one.x, one.y, one.width, one.height) for one in regions.all()]
-        # Kept: on another grid what was found before a restart would not fit.
-        grid = {"red_cell_px": red_cell_px, "fitness": names}
-        write_whole(folder / GRID_FILE, json.dumps(grid).encode())
+        names = tuple(found.of_box(one.x, one.y, one.width, one.height) for one in regions.all())
+        weights = detector.weights_sha256
+        Grid(red_cell_px, regions.columns, regions.rows, weights, names).write(folder)
     by_region = dict(zip(regions.all(), names, strict=True))
     plan = plan_sweep(regions, by_region.__getitem__, request.where, request.target)
     seen = SeenCells(regions)
     for answer in read_answers(folder / ANSWERS_FILE, regions):
         seen.add(answer)
     return Sweeping(request, slide, detector, rulers, seen, plan, by_region.__getitem__)
-
-
-def _read_grid(folder: Path) -> tuple[float, list[str]] | None:
-    """Diameter of the red cells and what each region is, as a process before this one found."""
-    try:
-        content = json.loads((folder / GRID_FILE).read_text(encoding="utf-8"))
-        return float(content["red_cell_px"]), [str(name) for name in content["fitness"]]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 def _search(folder: Path, one: Sweeping, progress: Progress[SweepState]) -> bool:

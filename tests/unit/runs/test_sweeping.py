@@ -12,48 +12,24 @@ import numpy as np
 import pytest
 
 from allcell.background.locks import locked
-from allcell.background.state import ALIVE_FILE, STOP_FILE
+from allcell.background.state import ALIVE_FILE
 from allcell.errors import SweepError
 from allcell.records.kept import Actor
 from allcell.records.store import case_store
 from allcell.review import edits
 from allcell.review.cells import CellRef
-from allcell.runs.sweeping import run as steps
 from allcell.runs.sweeping.case import cut_out
-from allcell.runs.sweeping.child import work_on
 from allcell.runs.sweeping.found import read_found
 from allcell.runs.sweeping.work import SweepRequest, begin, slide_key, sweeps
 from allcell.settings import settings
 from allcell.slides.opening import open_slide
 from allcell.synth import SmearSpec, write_slide
-from tests.unit.scanning.slides import RED_CELL_PX, SIDE_PX, FindsSquares, squares
+from tests.sweeping_cases import CORNERS, KilledError, Model, request_in, work_here
+from tests.unit.scanning.slides import RED_CELL_PX, SIDE_PX
 
 pytestmark = pytest.mark.slow
 
-SIZE = (1200, 1000)
-CORNERS = [(60 + 230 * i, 50 + 190 * j) for i in range(5) for j in range(5)]
 ME = Actor("reviewer")
-
-
-class Killed(BaseException):
-    """As if the process were gone."""
-
-
-class Model(FindsSquares):
-    """Finds squares, until it is killed or asked to stop."""
-
-    weights_sha256 = "0" * 64
-    engine = SimpleNamespace(description="squares")
-    kill_after = stop_after = 10**9
-    stop_file = None
-
-    def detect(self, image, **options):
-        answer = super().detect(image, **options)
-        if len(self.seen) > self.kill_after:
-            raise Killed
-        if len(self.seen) == self.stop_after:
-            self.stop_file.touch()
-        return answer
 
 
 @pytest.fixture
@@ -62,29 +38,12 @@ def swept(tmp_path, monkeypatch):
     monkeypatch.setenv("ALLCELL_DATA_DIR", str(tmp_path / "data"))
     settings.cache_clear()
     case_store.cache_clear()
-    path = tmp_path / "slide.bin"
-    path.write_bytes(b"squares")
-    monkeypatch.setattr(steps, "open_slide", lambda path: squares(SIZE, CORNERS))
-    request = SweepRequest(
-        str(path),
-        slide_key(path),
-        where="everything",
-        red_cell_px=RED_CELL_PX,
-        label="one",
-        by=ME.name,
-    )
+    request = request_in(tmp_path)
 
     def work(sweep, **how):
-        model = Model()
-        model.stop_file = sweep.folder / STOP_FILE
-        for name, value in how.items():
-            setattr(model, name, value)
-        monkeypatch.setattr(steps, "open_model", lambda *_, **__: model)
-        model.stop_file.unlink(missing_ok=True)
-        work_on(sweep.folder)
-        return model
+        return work_here(monkeypatch, sweep, **how)
 
-    yield SimpleNamespace(path=path, request=request, work=work)
+    yield SimpleNamespace(path=tmp_path / "slide.bin", request=request, work=work)
     settings.cache_clear()
     case_store.cache_clear()
 
@@ -151,7 +110,7 @@ def test_paused_it_keeps_what_it_found_and_goes_on(swept, after) -> None:
 @pytest.mark.parametrize("after", [0, 5, 12])
 def test_killed_it_goes_on_where_it_was(swept, after) -> None:
     sweep = begin(swept.request)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         swept.work(sweep, kill_after=after)
     assert sweep.state.status == "interrupted"
     second = swept.work(sweep)
@@ -176,6 +135,15 @@ def test_what_people_did_meanwhile_stays(swept) -> None:
     assert gone.sha256 not in after.by_sha256, "what was taken out does not come back"
     assert after.cell(ref).label == "healthy"
     assert len(boxes_of(case_id)) == len(CORNERS) - len(gone.cells)
+
+
+def test_another_model_does_not_go_on_with_it(swept, monkeypatch) -> None:
+    sweep = begin(swept.request)
+    swept.work(sweep, stop_after=3)
+    monkeypatch.setattr(Model, "weights_sha256", "1" * 64)
+    swept.work(sweep)
+    assert sweep.state.status == "failed"
+    assert "The model is another" in sweep.state.message
 
 
 @pytest.mark.parametrize(
