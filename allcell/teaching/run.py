@@ -25,17 +25,27 @@ from allcell.teaching.judging.forgotten import measure_forgotten
 from allcell.teaching.judging.verdict import Verdict, judge
 from allcell.teaching.material import read_lesson
 from allcell.teaching.parents import find_parent
-from allcell.teaching.plan import Plan, make_plan
+from allcell.teaching.plan import Plan, make_plan, usual_tiles
 from allcell.teaching.progress import Progress
 from allcell.teaching.trained import Trainings
-from allcell.teaching.work import REPORT_FILE, Request
-from allcell.training.adapting import AdaptSettings, rendered_fields, shown_fields
+from allcell.teaching.work import KNOWN_FOLDER, REPORT_FILE, Request
+from allcell.training.adapting import AdaptSettings, shown_fields
 
 _PLAN, _MODEL = "plan.json", "model.onnx"
 #: A model that has lost more AP than this on other stains has forgotten its parent's laboratories.
 _MOST_LOST = 0.05
 #: What holds pictures, or was only needed on the way.
-_LEFT = ("fields", "lesson.json", "*.pt", "*.onnx", "part-*.json", "reserve", ".*.part", "log.txt")
+_LEFT = (
+    "fields",
+    KNOWN_FOLDER,
+    "lesson.json",
+    "*.pt",
+    "*.onnx",
+    "part-*.json",
+    "reserve",
+    ".*.part",
+    "log.txt",
+)
 
 
 def run(folder: Path, progress: Progress, *, only_plan: bool = False) -> None:
@@ -77,19 +87,11 @@ class _TeachingRun:
         lesson = read_lesson(folder)
         self.images, self.cases = list(lesson.images), lesson.cases
         self.parent = find_parent(self.request.parent)
-        settings = AdaptSettings(seed=self.request.seed)
-        if self.request.tiles is not None:
-            settings = replace(settings, tiles=self.request.tiles)
-        self.settings = settings
+        tiles = self.request.tiles or usual_tiles(len(self.images))
+        settings = self.settings = AdaptSettings(seed=self.request.seed, tiles=tiles)
         progress.begin("Measures the red cells")
         shown = shown_fields(self.images, self.parent.spec, settings)
-        rendered = None
-        if settings.rehearsal:
-            progress.begin("Renders smears of other stains")
-            rendered = rendered_fields(self.parent.spec, settings, progress.step)
-        self.trainings = Trainings(
-            folder, progress, self.images, shown, rendered, self.parent, settings
-        )
+        self.trainings = Trainings(folder, progress, self.images, shown, self.parent, settings)
 
     def planned(self) -> Plan:
         """What will be done: as it was planned before, or from what is measured now."""
@@ -115,13 +117,15 @@ class _TeachingRun:
         """Before and after on held-out fields, and the learning curve."""
         folds = self._folds(plan.folds)
         before = self.trainings.answers_of_parent()
-        after = self.trainings.held_out(folds, "fold", plan, "Trains, and looks at other fields")
+        after = self.trainings.held_out(
+            folds, "fold", plan, plan.fold_tiles, "Trains, and looks at other fields"
+        )
         verdict = judge(before, after, folds)
         points = [CurvePoint(0, verdict.mean_ap[0])]
         if plan.curve:
             halves = self._folds(2)
             answers = self.trainings.held_out(
-                halves, "half", plan, "Learns from half of the fields"
+                halves, "half", plan, plan.half_tiles, "Learns from half of the fields"
             )
             points.append(CurvePoint(_learned_from(halves), _mean_ap(answers)))
         points.append(CurvePoint(_learned_from(folds), verdict.mean_ap[1]))
@@ -145,14 +149,21 @@ class _TeachingRun:
         """Train on all fields, and put the model on the shelf."""
         target, key = self.folder / _MODEL, "all"
         began_s = time.monotonic()
+        if not target.is_file():
+            self.trainings.render()
         self.progress.begin("Trains on all fields", plan.final_tiles * plan.tile_s)
         if not target.is_file():
             self.trainings.train(range(len(self.images)), plan.final_tiles, target, key)
         self.progress.end()
         seconds = time.monotonic() - began_s
         self.progress.begin("Looks at what it has forgotten")
+        parents = self.folder / KNOWN_FOLDER
         forgotten = measure_forgotten(
-            self.parent.spec, self.trainings.parents_graph(), target, self.folder
+            self.parent.spec,
+            self.trainings.parents_graph(),
+            target,
+            self.folder,
+            read_lesson(parents) if parents.is_dir() else None,
         )
         card = self._card(verdict, held_out, seconds, forgotten)
         made = (sha256(target), self.request.owner)

@@ -42,6 +42,7 @@ from allcell.teaching.state import (
 )
 
 REQUEST_FILE, REPORT_FILE, STOP_FILE, LOG_FILE = "request.json", "report.json", "stop", "log.txt"
+KNOWN_FOLDER = "known"
 #: What a teaching writes at most besides its pictures: states of trainings and graphs.
 _ROOM_BYTES = 80 * 2**20
 _LOOKS_EVERY_S = 0.3
@@ -99,6 +100,7 @@ def begin(
     request: Request,
     root: Path | None = None,
     on_field: Callable[[int, int], None] | None = None,
+    known: Lesson | None = None,
 ) -> Teaching:
     """Prepare a teaching, or find the one that was begun with the same fields and wishes.
 
@@ -107,6 +109,8 @@ def begin(
         request: What is asked for.
         root: Folder of all teachings; that of the settings if None.
         on_field: See `check_enough`.
+        known: Fields of a laboratory that the parent knows, which are not learned from: how much of
+            it is forgotten is measured on them; None for rendered smears alone.
 
     Raises:
         TeachingError: If the fields are not enough (see `check_enough`), or there is no room.
@@ -127,6 +131,9 @@ def begin(
         lesson.write(new)
         kept = read_lesson(new)
         asked = json.dumps([asdict(request), kept.cases])
+        if known:
+            known.write(new / KNOWN_FOLDER)
+            asked += data_sha256(read_lesson(new / KNOWN_FOLDER).images)
         digest = hashlib.sha256(f"{data_sha256(kept.images)} {asked}".encode()).hexdigest()[:16]
         there = Teaching(root / digest)
         if there.folder.is_dir():

@@ -42,6 +42,12 @@ def teach(
     cases: Path | None = typer.Option(
         None, help="CSV with a line for each picture: its file name, its case or patient."
     ),
+    known: Path | None = typer.Option(
+        None,
+        help="A labelled set of a laboratory that the parent knows: the card says how much of it "
+        "is forgotten. It is not learned from.",
+    ),
+    known_split: str = typer.Option("val", help="Which part of that set, if it is divided."),
     take: int | None = typer.Option(
         None, min=1, help="Take so many fields at random, half of them with each class."
     ),
@@ -67,7 +73,7 @@ def teach(
         images = take_fields(images, take, seed)
     lesson = Lesson.of_set(called, images, _cases(cases) if cases else None)
     request = Request(name, parent, seed=seed, longest_s=longest * 60, tiles=tiles, insist=insist)
-    teaching = begin(lesson, request)
+    teaching = begin(lesson, request, known=_known(known, known_split) if known else None)
     for note in teaching.state.notes:
         say(note)
     teaching.start(only_plan=only_plan)
@@ -89,6 +95,11 @@ def teach(
             f"The teaching was {state.status}.", "The same command goes on where it was."
         )
     _finish(teaching, state, report)
+
+
+def _known(data: Path, split: str) -> Lesson:
+    called, part, images, _ = read_set(data, split, ())
+    return Lesson.of_set(f"{called}, {part}", images)
 
 
 def _follow(teaching: Teaching) -> State:
