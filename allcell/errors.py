@@ -45,3 +45,11 @@ class RecordError(AllcellError):
 
 class TeachingError(AllcellError):
     """A laboratory cannot be taught with these fields, or a teaching cannot go on."""
+
+
+class SlideError(AllcellError):
+    """A slide cannot be opened or read."""
+
+
+class NeedsPyramid(SlideError):
+    """A picture is too large to look at without smaller copies of it, which can be made."""
