@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     max_pixels: int = Field(120_000_000, gt=0)
     max_images: int = Field(200, gt=0)
 
+    slides_dir: Path | None = Field(
+        None,
+        description="folder of the server whose slides visitors may open; if not set, they can "
+        "only upload one",
+    )
+    max_slide_pixels: int = Field(
+        25_000_000_000, gt=0, description="width times height of a slide's finest level"
+    )
+
     max_session_bytes: int = Field(
         1536 * 2**20, gt=0, description="uploads, decoded pictures and results of one session"
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from allcell.errors import SlideError
 from allcell.formats.pixels import RGBImage
-from allcell.slides.slide import OUTSIDE, Level, check_part
+from allcell.slides.slide import OUTSIDE, Level, check_part, downsample_of
 
 
 class ArraySlide:
@@ -47,7 +48,7 @@ class ArraySlide:
         self.mpp = mpp
         self.size_px = (width, height)
         self.levels = tuple(
-            Level(a.shape[1], a.shape[0], max(width / a.shape[1], 1.0)) for a in arrays
+            Level(a.shape[1], a.shape[0], downsample_of(width, a.shape[1])) for a in arrays
         )
 
     def read(self, x: int, y: int, width: int, height: int, level: int = 0) -> RGBImage:
@@ -67,3 +68,18 @@ class ArraySlide:
     def close(self) -> None:
         """Let go of the arrays."""
         self._arrays = None
+
+
+def halved(array: npt.NDArray[np.uint8]) -> RGBImage:
+    """A picture (H, W, 3) at half its size, rounded down; each pixel is the mean of four."""
+    height, width = array.shape[0] // 2, array.shape[1] // 2
+    even = array[: 2 * height, : 2 * width]
+    return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def with_halves(array: npt.NDArray[np.uint8], longest_px: int = 1024) -> list[RGBImage]:
+    """A picture (H, W, 3) and its halves, until no side is above `longest_px`."""
+    levels = [array]
+    while max(levels[-1].shape[:2]) > longest_px and min(levels[-1].shape[:2]) > 1:
+        levels.append(halved(levels[-1]))
+    return levels

@@ -80,6 +80,19 @@ class Slide(Protocol):
         ...
 
 
+def downsample_of(whole_px: int, level_px: int) -> float:
+    """How many pixels of the finest level one of another level is wide.
+
+    Args:
+        whole_px: Width of the slide at its finest level.
+        level_px: Width at the other one, which programs round up or down.
+    """
+    nearest = max(1, round(whole_px / level_px))
+    if level_px in (whole_px // nearest, -(-whole_px // nearest)):
+        return float(nearest)
+    return max(whole_px / level_px, 1.0)
+
+
 def check_part(slide: Slide, width: int, height: int, level: int) -> None:
     """Refuse a part that cannot be read.
 

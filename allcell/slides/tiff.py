@@ -1,0 +1,191 @@
+"""Slides in TIFF: pyramidal, OME-TIFF, and others that tifffile reads, tile by tile."""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+import numpy as np
+import tifffile
+
+from allcell.errors import SlideError
+from allcell.formats.jpeg import jpeg_header
+from allcell.formats.pixels import RGBImage, flatten
+from allcell.slides.files import COPY_AGAIN, SlideFile
+from allcell.slides.slide import OUTSIDE, Level, check_part, downsample_of
+from allcell.slides.tiff_levels import StoredLevel, find_levels, stated_mpp
+from allcell.slides.tiles import TILES, next_number
+
+log = logging.getLogger(__name__)
+
+_JPEG, _JPEG_2000 = 7, (33005, 34712)
+#: JPEG 2000 whose colours are left in YCbCr.
+_APERIO_YCBC = 33003
+_MIN_IS_WHITE = 0
+
+
+class TiffSlide:
+    """A slide whose tiles are decoded when they are looked at. Thread-safe.
+
+    Attributes:
+        name: What it is called.
+        size_px: Width and height of the finest level.
+        mpp: Micrometres along a side of its pixels; None if the file does not say.
+        levels: Its levels, the finest first.
+    """
+
+    def __init__(self, file: SlideFile) -> None:
+        """Read the header, and one tile of each level.
+
+        Args:
+            file: The file, which is closed with the slide.
+
+        Raises:
+            SlideError: If the file contradicts itself, is incomplete or of a kind that is not read.
+        """
+        self._file = file
+        self._number = next_number()
+        self.name = file.name
+        try:
+            tif = _header(file)
+            self._stored = find_levels(tif, file)
+            self.mpp = stated_mpp(tif, self._stored[0].page)
+        except SlideError:
+            raise
+        # tifffile raises whatever damaged bytes lead to. Its messages may name the patient.
+        except Exception as error:
+            log.info("a slide's TIFF header could not be read: %s", type(error).__name__)
+            raise SlideError(
+                f"{file.label} is damaged or incomplete: its list of pages cannot be read.",
+                COPY_AGAIN,
+            ) from error
+        base = self._stored[0]
+        self.size_px = (base.width_px, base.height_px)
+        self.levels = tuple(
+            Level(at.width_px, at.height_px, downsample_of(base.width_px, at.width_px))
+            for at in self._stored
+        )
+        for level, at in enumerate(self._stored):
+            rows = len(at.offsets) // at.planes // at.columns
+            self._tile(level, (rows // 2) * at.columns + at.columns // 2)
+
+    def read(self, x: int, y: int, width: int, height: int, level: int = 0) -> RGBImage:
+        """See `allcell.slides.slide.Slide.read`."""
+        check_part(self, width, height, level)
+        with self._file.in_use():
+            return self._part(x, y, width, height, level)
+
+    def _part(self, x: int, y: int, width: int, height: int, level: int) -> RGBImage:
+        at = self._stored[level]
+        part = np.full((height, width, 3), OUTSIDE, np.uint8)
+        x1, y1 = max(x, 0), max(y, 0)
+        x2, y2 = min(x + width, at.width_px), min(y + height, at.height_px)
+        if x1 >= x2 or y1 >= y2:
+            return part
+        wide, high = at.tile_px
+        for row in range(y1 // high, (y2 - 1) // high + 1):
+            for column in range(x1 // wide, (x2 - 1) // wide + 1):
+                tile = self._tile(level, row * at.columns + column)
+                left, top = column * wide, row * high
+                a, b = max(x1, left), max(y1, top)
+                c, d = min(x2, left + tile.shape[1]), min(y2, top + tile.shape[0])
+                if a < c and b < d:
+                    part[b - y : d - y, a - x : c - x] = tile[
+                        b - top : d - top, a - left : c - left
+                    ]
+        return part
+
+    def close(self) -> None:
+        """Let go of the file and of the tiles in memory."""
+        self._file.close()
+        TILES.forget(self._number)
+
+    def _tile(self, level: int, index: int) -> RGBImage:
+        """A tile, not to be written to; at the slide's edge it may be smaller."""
+        key = (self._number, level, index)
+        tile = TILES.get(key)
+        if tile is None:
+            tile = self._decoded(self._stored[level], index)
+            TILES.put(key, tile)
+        return tile
+
+    def _decoded(self, at: StoredLevel, index: int) -> RGBImage:
+        per_plane = len(at.offsets) // at.planes
+        planes = [self._samples(at, index + n * per_plane) for n in range(min(at.planes, 3))]
+        samples = planes[0] if at.planes == 1 else np.concatenate(planes, axis=-1)
+        channels = samples.shape[-1]
+        if channels == 4:
+            return flatten(np.ascontiguousarray(samples))
+        if channels == 3:
+            return np.ascontiguousarray(samples)
+        grey = samples[..., :1] if at.page.photometric != _MIN_IS_WHITE else 255 - samples[..., :1]
+        return np.asarray(cv2.merge([np.ascontiguousarray(grey[..., 0])] * 3), np.uint8)
+
+    def _samples(self, at: StoredLevel, index: int) -> RGBImage:
+        """What is stored of a tile, uint8 (h, w, samples)."""
+        size = int(at.sizes[index])
+        wide, high = at.tile_px
+        samples = 1 if at.planes > 1 else at.page.samplesperpixel
+        if size == 0:
+            return np.full((high, wide, samples), OUTSIDE, np.uint8)
+        data = self._file.read_at(int(at.offsets[index]), size)
+        if at.is_plain:
+            return np.frombuffer(data, np.uint8).reshape(-1, wide, samples)
+        try:
+            _check_size(data, at)
+            found, _, _ = at.page.decode(data, index, jpegtables=at.page.jpegtables)
+            tile: RGBImage = np.asarray(found)[0]
+        except SlideError:
+            raise
+        except Exception as error:  # whatever imagecodecs raises on damaged data
+            log.info("a tile could not be decoded: %s", type(error).__name__)
+            raise SlideError(f"{self._file.label} is damaged here.", COPY_AGAIN) from error
+        if tile.dtype != np.uint8 or tile.ndim != 3 or tile.shape[2] < samples:
+            raise SlideError(f"{self._file.label} is damaged here.", COPY_AGAIN)
+        return tile
+
+
+def _header(file: SlideFile) -> tifffile.TiffFile:
+    file.stream.seek(0)
+    return tifffile.TiffFile(file.stream, name=file.name)
+
+
+def is_for_openslide(file: SlideFile) -> bool:
+    """Whether a TIFF is one of the scanners' whose pages are no plain pyramid.
+
+    Args:
+        file: A file that begins as a TIFF.
+    """
+    try:
+        first = _header(file).pages.first
+        if first.is_svs:
+            return first.compression == _APERIO_YCBC
+        return bool(first.is_ndpi or first.is_scn or first.is_bif or first.is_philips)
+    except Exception as error:  # whatever damaged bytes lead to; `TiffSlide` explains it
+        log.info("a slide's first page could not be read: %s", type(error).__name__)
+        return False
+
+
+def _check_size(data: bytes, at: StoredLevel) -> None:
+    """Raise if a compressed tile would unfold to more than its page says.
+
+    Those of other compressions are unfolded into as many bytes as belong there.
+    """
+    if at.page.compression == _JPEG:
+        header = jpeg_header(data)
+        size = (header.width_px, header.height_px)
+    elif at.page.compression in _JPEG_2000:
+        size = _jpeg_2000_size(data)
+    else:
+        return
+    if size[0] > at.tile_px[0] or size[1] > at.tile_px[1]:
+        raise ValueError("a tile larger than the others")
+
+
+def _jpeg_2000_size(data: bytes) -> tuple[int, int]:
+    """Width and height in the header of a code stream (ITU-T T.800, A.5.1)."""
+    start = data.find(b"\xff\x4f\xff\x51", 0, 4096)
+    numbers = [int.from_bytes(data[start + n : start + n + 4]) for n in (8, 12, 16, 20)]
+    if start < 0:
+        raise ValueError("no code stream")
+    return numbers[0] - numbers[2], numbers[1] - numbers[3]
