@@ -4,6 +4,7 @@ from allcell.synth.camera import expose
 from allcell.synth.cells import render_cell
 from allcell.synth.field import random_spec, render
 from allcell.synth.samples import Sample, samples
+from allcell.synth.scan import SmearSpec, WrittenSlide, render_slide, write_slide
 from allcell.synth.slide import Slide, SyntheticField
 from allcell.synth.spec import Camera, FieldSpec, Kind, Stain
 
@@ -13,11 +14,15 @@ __all__ = [
     "Kind",
     "Sample",
     "Slide",
+    "SmearSpec",
     "Stain",
     "SyntheticField",
+    "WrittenSlide",
     "expose",
     "random_spec",
     "render",
     "render_cell",
+    "render_slide",
     "samples",
+    "write_slide",
 ]
