@@ -51,5 +51,5 @@ class SlideError(AllcellError):
     """A slide cannot be opened or read."""
 
 
-class NeedsPyramidError(SlideError):
+class NeedsPyramid(SlideError):  # noqa: N818
     """A picture is too large to look at without smaller copies of it, which can be made."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from allcell.errors import NeedsPyramidError, SlideError
+from allcell.errors import NeedsPyramid, SlideError
 from allcell.slides.arrays import ArraySlide, with_halves
 from allcell.slides.copies import find_copy, size_bytes
 from allcell.slides.files import SlideFile
@@ -34,7 +34,7 @@ def open_slide(source: Path | npt.NDArray[np.uint8], name: str | None = None) ->
         The slide; its label and its macro image are no part of it.
 
     Raises:
-        NeedsPyramidError: If it is sound but has no smaller copies: see `allcell.slides.pyramids`.
+        NeedsPyramid: If it is sound but has no smaller copies: see `allcell.slides.pyramids`.
         SlideError: If it cannot be read, and why.
     """
     if isinstance(source, np.ndarray):
@@ -62,9 +62,9 @@ def _can_be_viewed(slide: Slide) -> bool:
     )
 
 
-def _too_flat(file: SlideFile, width_px: int, height_px: int) -> NeedsPyramidError:
+def _too_flat(file: SlideFile, width_px: int, height_px: int) -> NeedsPyramid:
     needed = size_bytes(width_px, height_px)
-    return NeedsPyramidError(
+    return NeedsPyramid(
         f"{file.label} has {width_px:,} x {height_px:,} pixels and no smaller copies of itself, "
         "or too few, so it cannot be moved over as it is.",
         f"Let a copy be made once ({needed / 1e9:.1f} GB of the server's disk), or save it as a "

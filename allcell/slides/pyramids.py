@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import allcell
-from allcell.errors import NeedsPyramidError, SlideError
+from allcell.errors import NeedsPyramid, SlideError
 from allcell.slides.copies import make_room, size_bytes
 from allcell.slides.files import COPY_AGAIN, SlideFile, label_of
 from allcell.slides.flat import Flat
@@ -36,7 +36,7 @@ def needs_pyramid(path: Path) -> bool:
     """
     try:
         open_slide(path).close()
-    except NeedsPyramidError:
+    except NeedsPyramid:
         return True
     return False
 
