@@ -50,7 +50,7 @@ class Finding:
 #: fit on training pictures, four-fold, no photograph in two folds: 1 % of what is no smear passes.
 _SMEAR_FROM, _FARTHER = -0.5, 3.0
 #: Sharpness of a copy with red cells of 20 px, below which a picture is soft, and too soft.
-_SOFT, _BLURRED = 0.009, 0.0035
+_SOFT, BLURRED = 0.009, 0.0035
 #: Grey level of the background (90th percentile): rather dark.
 _DIM = 85
 #: Share of burnt pixels that is a lot, and of which little is left.
@@ -146,7 +146,7 @@ def _blurred(traits: Traits) -> Finding | None:
     sharpness = math.exp(traits["sharpness"])
     if sharpness >= _SOFT:
         return None
-    if sharpness >= _BLURRED:
+    if sharpness >= BLURRED:
         return Finding(
             "blurred",
             False,
