@@ -22,6 +22,7 @@ from allcell.formats.dicom_start import with_preamble
 from allcell.formats.jpeg import decode_samples, jpeg_header
 from allcell.formats.pixels import RGBImage, depth_in_use, to_rgb
 from allcell.formats.raster import SizeCheck
+from allcell.formats.remedies import OPEN_AS_SLIDE
 from allcell.formats.sizes import jpeg2000_size
 
 _NATIVE = (
@@ -225,7 +226,7 @@ def _check_header(header: Dataset, label: str, check_size: SizeCheck) -> None:
     if frames != 1:
         raise ImageError(
             f"{label} holds {frames} DICOM frames (a whole slide or a film); one was expected.",
-            "Export one field of view from the viewer as a single picture.",
+            OPEN_AS_SLIDE,
         )
     check_size(int(header.Columns), int(header.Rows))
     layout = (int(header.SamplesPerPixel), int(header.BitsAllocated))

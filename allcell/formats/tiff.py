@@ -19,7 +19,7 @@ from allcell.errors import ImageError
 from allcell.formats.jpeg import jpeg_header
 from allcell.formats.pixels import RGBImage, orient, to_rgb, to_srgb
 from allcell.formats.raster import SizeCheck, from_pillow
-from allcell.formats.remedies import EXPORT_REGION, SAVE_PLAIN
+from allcell.formats.remedies import OPEN_AS_SLIDE, SAVE_PLAIN
 from allcell.formats.tiff_pages import choose_pages, has_picture
 from allcell.formats.tiff_samples import read_samples
 
@@ -101,7 +101,7 @@ def _check_page(page: tifffile.TiffPage, label: str, check_size: SizeCheck) -> N
         check_size(page.imagewidth, page.imagelength)
     except ImageError as error:
         if page.is_tiled and page.imagewidth * page.imagelength > 0:
-            raise ImageError(f"{error.message} It may be a whole slide.", EXPORT_REGION) from error
+            raise ImageError(f"{error.message} It may be a whole slide.", OPEN_AS_SLIDE) from error
         raise
     _check_layout(page, label, check_size)
 
@@ -150,7 +150,7 @@ def _refuse_other_uses(
 ) -> None:
     """Raise for TIFFs whose first page is not the picture that the user means."""
     if page.is_svs or page.is_ndpi or page.is_scn or page.is_bif or page.is_philips or page.is_qpi:
-        raise ImageError(f"{label} is a whole-slide scan.", EXPORT_REGION)
+        raise ImageError(f"{label} is a whole-slide scan.", OPEN_AS_SLIDE)
     # Raw files are TIFFs whose first page is only a thumbnail, and none of the others a picture.
     if (
         is_canon_raw

@@ -8,7 +8,10 @@ from allcell.errors import ImageError
 from allcell.settings import settings
 
 #: What to do about a picture that is too large.
-SMALLER = "Crop or shrink the picture, or export a single field of view."
+SMALLER = (
+    "Open it on the Slides page, which reads it part by part; or crop or shrink it, or export a "
+    "single field of view."
+)
 
 
 @dataclass(frozen=True)

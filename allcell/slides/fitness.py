@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -25,10 +26,10 @@ FEATHERED, BLURRED = "feathered edge", "blurred"
 #: What there may be, by its number in a map.
 NAMES = (FIT, EMPTY, THICK, FEATHERED, BLURRED)
 
-#: Share of the area that is stained, below which it is empty, below which red cells lie as thinly as
-#: at the feathered edge, and above which they lie on each other. Of 18 training fields each of five
-#: laboratories, ALL-IDB1, BCCD, PBC and Taleqani have 0.25 to 0.64; of Chula's, one in ten is
-#: below 0.1.
+#: Share of the area that is stained, below which it is empty, below which red cells lie as thinly
+#: as at the feathered edge, and above which they lie on each other. Of 18 training fields each of
+#: five laboratories, those of ALL-IDB1, BCCD, PBC and Taleqani have 0.25 to 0.64; of Chula's, one
+#: in ten is below 0.1.
 _EMPTY_BELOW, _FEATHERED_BELOW, _THICK_FROM = 0.005, 0.10, 0.68
 #: A pixel is stained from this part of the density of a red cell, and two cells lie on each other
 #: from that many times it.
@@ -121,7 +122,7 @@ class FitnessMap:
             return bool((self._codes[np.ix_(rows, columns)] == NAMES.index(EMPTY)).all())
 
     def note(self, x: float, y: float, width: float, height: float, name: str) -> None:
-        """Put down what a part is that was seen in full detail, for squares with their middle in it.
+        """Put down what a part is that was seen in full detail: squares with their middle in it.
 
         Args:
             x: Left edge in pixels of the finest level.
@@ -192,7 +193,7 @@ def map_fitness(
         density = green_density(band, light)
         edges = [min(round(n * square * scale), band.shape[1]) for n in range(found.columns + 1)]
         names = []
-        for left, right in zip(edges[:-1], edges[1:], strict=True):
+        for left, right in pairwise(edges):
             part = density[:, left : max(right, left + 1)]
             names.append(
                 _name(float((part > _STAINED * red).mean()), _piled(part, red))

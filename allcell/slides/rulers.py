@@ -23,12 +23,12 @@ from allcell.synth.spec import RED_CELL_UM
 #: Patches that are looked at, and so many that agree are enough.
 _PATCHES, _ENOUGH = 10, 4
 #: Side of a patch in pixels as it is read.
-_PATCH_PX = 900
+_PATCH_PX = 640
 #: Scales at which patches are read where the size of pixels is not known: as they are, and coarser,
 #: where a red cell would be larger than the estimate looks for.
 _SCALES = (1.0, 0.3)
 #: Diameter of a red cell at which patches are read where it can be foreseen.
-_READ_RED_CELL_PX = 28.0
+_READ_RED_CELL_PX = 20.0
 #: Sizes this close to each other agree.
 _AGREE = 0.15
 #: Measurements that are kept; after so many, further ones would change nothing.
@@ -53,7 +53,7 @@ class _Measured:
 
 
 class SlideRulers:
-    """How large the red cells of a slide are and what colour; several threads may use it at once."""
+    """How large the red cells of a slide are and what colour. Thread-safe."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -120,7 +120,7 @@ class SlideRulers:
         if slide.mpp is not None:
             with self._lock:
                 self._stated_px = RED_CELL_UM / slide.mpp
-        scales = _SCALES
+        scales: tuple[float, ...] = _SCALES
         if slide.mpp is not None:
             scales = (min(1.0, _READ_RED_CELL_PX * slide.mpp / RED_CELL_UM),)
         places = places_with_cells(slide, _PATCHES)
