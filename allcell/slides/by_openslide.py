@@ -7,15 +7,14 @@ OpenSlide composes every view from its tiles anew.
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from allcell.errors import SlideError
-from allcell.formats.pixels import RGBImage, flatten
+from allcell.formats.pixels import RGBImage
 from allcell.slides.files import COPY_AGAIN, OPEN_AGAIN, SlideFile
-from allcell.slides.slide import Level, check_part
+from allcell.slides.slide import Level, check_part, on_white
 from allcell.slides.tiff_levels import check_pixels, plausible_mpp
 
 if TYPE_CHECKING:
@@ -24,22 +23,20 @@ if TYPE_CHECKING:
 #: Memory for decoded tiles of one slide.
 _CACHE_BYTES = 32 * 2**20
 _INSTALL = "Install it with: pip install openslide-python openslide-bin"
-#: Vendor of TIFFs that OpenSlide reads without knowing their scanner.
-_NO_VENDOR = "generic-tiff"
 
 
-def vendor_of(path: Path) -> str | None:
-    """The scanner's make, as OpenSlide names it; None for files that it does not know.
+def check_installed() -> None:
+    """Refuse to go on without OpenSlide.
 
     Raises:
-        SlideError: If OpenSlide is not installed.
+        SlideError: If it is not installed, or its library cannot be loaded.
     """
     try:
-        from openslide import OpenSlide
+        import openslide  # noqa: F401
     except (ImportError, OSError) as error:
-        raise SlideError(f"Slides of scanners are read by OpenSlide: {error}.", _INSTALL) from error
-    found = OpenSlide.detect_format(path)
-    return None if found in (None, _NO_VENDOR) else str(found)
+        raise SlideError(
+            "Slides of this kind are read by OpenSlide, which is not installed.", _INSTALL
+        ) from error
 
 
 class OpenSlideSlide:
@@ -99,7 +96,7 @@ class OpenSlideSlide:
                 if self._slide is opened:
                     self._slide = _opened(self._file)
             raise SlideError(f"{self._file.label} is damaged here.", COPY_AGAIN) from error
-        return flatten(np.asarray(region))
+        return on_white(np.asarray(region))
 
     def close(self) -> None:
         """Let go of the slide."""

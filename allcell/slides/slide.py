@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from allcell.errors import SlideError
 from allcell.formats.pixels import RGBImage
 
@@ -78,6 +81,17 @@ class Slide(Protocol):
     def close(self) -> None:
         """Let go of the file; nothing can be read afterwards. May be called twice."""
         ...
+
+
+def on_white(rgba: npt.NDArray[np.uint8]) -> RGBImage:
+    """Straight colours with alpha (H, W, 4) as RGB (H, W, 3): what is clear is empty glass."""
+    alpha = rgba[..., 3]
+    rgb = np.ascontiguousarray(rgba[..., :3])
+    if (alpha == 255).all():
+        return rgb
+    weight = alpha[..., None].astype(np.uint16)
+    mixed = (rgb * weight + OUTSIDE * (255 - weight) + 127) // 255
+    return mixed.astype(np.uint8)
 
 
 def downsample_of(whole_px: int, level_px: int) -> float:

@@ -59,9 +59,10 @@ def _is_openslides(head: bytes, file: SlideFile) -> bool:
 
 def _by_openslide(file: SlideFile) -> Slide:
     # Only these files need OpenSlide.
-    from allcell.slides.by_openslide import OpenSlideSlide
+    from allcell.slides.by_openslide import OpenSlideSlide, check_installed
     from allcell.slides.trial import try_apart
 
+    check_installed()
     try_apart(file)
     return OpenSlideSlide(file)
 

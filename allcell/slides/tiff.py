@@ -10,13 +10,15 @@ import tifffile
 
 from allcell.errors import SlideError
 from allcell.formats.jpeg import jpeg_header
-from allcell.formats.pixels import RGBImage, flatten
+from allcell.formats.pixels import RGBImage
 from allcell.slides.files import COPY_AGAIN, SlideFile
-from allcell.slides.slide import OUTSIDE, Level, check_part, downsample_of
+from allcell.slides.slide import OUTSIDE, Level, check_part, downsample_of, on_white
 from allcell.slides.tiff_levels import StoredLevel, find_levels, stated_mpp
 from allcell.slides.tiles import TILES, next_number
 
 log = logging.getLogger(__name__)
+# Its messages quote tags of a damaged file, and a description may name the patient.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 _JPEG, _JPEG_2000 = 7, (33005, 34712)
 #: JPEG 2000 whose colours are left in YCbCr.
@@ -115,7 +117,7 @@ class TiffSlide:
         samples = planes[0] if at.planes == 1 else np.concatenate(planes, axis=-1)
         channels = samples.shape[-1]
         if channels == 4:
-            return flatten(np.ascontiguousarray(samples))
+            return on_white(samples)
         if channels == 3:
             return np.ascontiguousarray(samples)
         grey = samples[..., :1] if at.page.photometric != _MIN_IS_WHITE else 255 - samples[..., :1]
