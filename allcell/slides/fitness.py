@@ -180,9 +180,11 @@ def map_fitness(
     """
     width, height = slide.size_px
     red_cell_px = rulers.red_cell_px or _USUAL_RED_CELL_PX
-    square = max(_SQUARE_CELLS * red_cell_px, max(width, height) / _MOST_SQUARES)
-    found = FitnessMap((width, height), square)
     scale = _scale(slide, red_cell_px)
+    square = max(_SQUARE_CELLS * red_cell_px, max(width, height) / _MOST_SQUARES)
+    # Whole pixels of the level that is read: it is then read as it is.
+    square = max(1, round(square * scale)) / scale
+    found = FitnessMap((width, height), square)
     light, red = _colours(rulers, thumbnail(slide, 512))
     for row in range(found.rows):
         if stop():

@@ -6,6 +6,7 @@ import math
 
 import cv2
 import numpy as np
+from scipy.sparse import csr_array
 
 from allcell.errors import SlideError
 from allcell.formats.pixels import RGBImage
@@ -87,32 +88,53 @@ def _band(
     if cx0 >= cx1 or cy0 >= cy1:
         return np.full((size[1], size[0], 3), OUTSIDE, np.uint8)
     read = slide.read(cx0, cy0, cx1 - cx0, cy1 - cy0, number)
-    shrink = max(step)
-    if shrink > 1.0:
-        # Area averaging to the size, sub-pixel offsets by the affine map below.
-        factor_x, factor_y = step
-        small = (max(1, round(read.shape[1] / factor_x)), max(1, round(read.shape[0] / factor_y)))
-        made = cv2.resize(read, small, interpolation=cv2.INTER_AREA)
-        own = (read.shape[1] / small[0], read.shape[0] / small[1])
-    else:
-        made, own = read, (1.0, 1.0)
-    ratio = (step[0] / own[0], step[1] / own[1])
-    shift = (
-        ((start[0] - cx0) + 0.5 * step[0]) / own[0] - 0.5,
-        ((start[1] - cy0) + 0.5 * step[1]) / own[1] - 0.5,
+    offset = (start[0] - cx0, start[1] - cy0)
+    if max(step) > 1:
+        return _averaged(read, offset, step, size)
+    move = np.array(
+        [
+            [step[0], 0, offset[0] + 0.5 * step[0] - 0.5],
+            [0, step[1], offset[1] + 0.5 * step[1] - 0.5],
+        ]
     )
-    move = np.array([[ratio[0], 0, shift[0]], [0, ratio[1], shift[1]]], np.float64)
-    return np.asarray(
-        cv2.warpAffine(
-            made,
-            move,
-            size,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(OUTSIDE, OUTSIDE, OUTSIDE),
-        ),
-        np.uint8,
+    white = (OUTSIDE, OUTSIDE, OUTSIDE)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    made = cv2.warpAffine(
+        read, move, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=white
     )
+    return np.asarray(made, np.uint8)
+
+
+def _averaged(
+    image: RGBImage, offset: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+) -> RGBImage:
+    """Each pixel the mean of the area that it covers, wherever that begins.
+
+    OpenCV's area averaging begins at whole pixels only, so that tiles would not fit each other.
+    """
+    columns, rows = size
+    down = _shares(offset[1], step[1], rows, image.shape[0])
+    across = _shares(offset[0], step[0], columns, image.shape[1])
+    low = down @ image.reshape(image.shape[0], -1).astype(np.float32)
+    turned = np.ascontiguousarray(low.reshape(rows, -1, 3).transpose(1, 0, 2))
+    made = (across @ turned.reshape(image.shape[1], -1)).reshape(columns, rows, 3)
+    within = np.outer(np.asarray(across.sum(axis=1)), np.asarray(down.sum(axis=1)))
+    if within.min() < 1 - 1e-4:
+        made += (OUTSIDE * (1 - within))[..., None].astype(np.float32)
+    np.rint(made, out=made)
+    return np.ascontiguousarray(made.astype(np.uint8).transpose(1, 0, 2))
+
+
+def _shares(start: float, step: float, count: int, length: int) -> csr_array:
+    """How much of each of `count` stretches of `step` pixels lies in each of `length` pixels."""
+    left = start + step * np.arange(count)[:, None]
+    pixel = np.floor(left) + np.arange(math.ceil(step) + 1)
+    share = (np.minimum(left + step, pixel + 1) - np.maximum(left, pixel)).clip(0, None) / step
+    kept = (pixel >= 0) & (pixel < length) & (share > 0)
+    row = np.broadcast_to(np.arange(count)[:, None], pixel.shape)[kept]
+    column = pixel[kept].astype(np.int64)
+    shape = (count, length)
+    return csr_array((share[kept].astype(np.float32), (row, column)), shape=shape)
 
 
 def thumbnail(slide: Slide, longest_px: int) -> RGBImage:
