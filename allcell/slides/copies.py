@@ -17,8 +17,8 @@ import numpy as np
 from allcell.errors import SlideError
 from allcell.formats.pixels import RGBImage
 from allcell.settings import settings
+from allcell.slides.arrays import ArraySlide
 from allcell.slides.files import SlideFile, identity
-from allcell.slides.readers.arrays import ArraySlide
 
 #: How many copies are kept; the one used longest ago goes first.
 MOST_COPIES = 3

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.errors import NeedsPyramid, SlideError
+from allcell.slides.arrays import ArraySlide, with_halves
 from allcell.slides.copies import find_copy, size_bytes
 from allcell.slides.files import SlideFile
-from allcell.slides.readers.arrays import ArraySlide, with_halves
 from allcell.slides.readers.flat import IN_MEMORY_PX, Flat
 from allcell.slides.readers.stored import open_stored
 from allcell.slides.slide import Slide

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.errors import SlideError
+from allcell.slides.arrays import halved
 from allcell.slides.copies import finish, level_file, sizes_of
 from allcell.slides.files import COPY_AGAIN, SlideFile
-from allcell.slides.readers.arrays import halved
 from allcell.slides.readers.flat import Flat
 from allcell.slides.readers.stored import open_stored
 from allcell.slides.slide import Slide

@@ -5,8 +5,8 @@ from __future__ import annotations
 from allcell.errors import AllcellError, SlideError
 from allcell.formats.table import SUPPORTED
 from allcell.imaging import images
+from allcell.slides.arrays import ArraySlide, with_halves
 from allcell.slides.files import SlideFile
-from allcell.slides.readers.arrays import ArraySlide, with_halves
 from allcell.slides.readers.flat import IN_MEMORY_PX, Flat, look_at
 from allcell.slides.readers.tiff import TiffSlide, is_for_openslide
 from allcell.slides.slide import Slide

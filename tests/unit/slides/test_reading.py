@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from allcell.errors import SlideError
+from allcell.slides.arrays import with_halves
 from allcell.slides.opening import open_slide
-from allcell.slides.readers.arrays import with_halves
 from allcell.slides.reading import best_level, read_scaled, thumbnail
 from allcell.slides.slide import MAX_READ_PX, downsample_of
 from tests.slide_files import picture
