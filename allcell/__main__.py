@@ -5,6 +5,7 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     doctor,
     evaluate,
     make_data,
+    many,
     measure,
     models,
     sample,

@@ -20,6 +20,8 @@ os.environ.update(
     YOLO_AUTOINSTALL="false",
     # ultralytics imports albumentations if installed, which looks for its latest version online.
     NO_ALBUMENTATIONS_UPDATE="1",
+    # Ray counts its users, unless this is 0 in every process of a cluster.
+    RAY_USAGE_STATS_ENABLED="0",
     # For a server that does not find .streamlit/config.toml.
     STREAMLIT_BROWSER_GATHER_USAGE_STATS="false",
 )

@@ -1,0 +1,208 @@
+"""Workers as actors of Ray, on this machine or on many: the only file that imports Ray.
+
+Ray Data reads the files of the parts in tasks, ahead of the actors, each of which holds a model;
+it starts lost actors anew and gives their parts to others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import secrets
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from typing import Any
+
+from allcell.batch.inputs import BatchInput
+from allcell.batch.job import PART_BYTES, BatchPart
+from allcell.batch.work import PartDone, PartWorker, WorkerSetup, read_part, use_threads
+from allcell.environment.installation import get_packages
+from allcell.errors import AllcellError, DataError
+
+#: Blocks of parts at most: each is a task of its own to Ray.
+_MOST_BLOCKS = 4096
+#: Processors that a reader takes of those that Ray counts: it waits most of the time.
+_READER_CPUS = 0.25
+#: Ray's memory for files that were read ahead: so many parts a worker.
+_AHEAD = 4
+#: The path of a socket may have 107 characters, of which Ray takes the rest.
+_LONGEST_FOLDER = 30
+
+
+def has_ray() -> bool:
+    """Whether Ray is installed."""
+    return find_spec("ray") is not None
+
+
+def on_ray(
+    setup: WorkerSetup,
+    parts: Sequence[BatchPart],
+    workers: int = 0,
+    *,
+    address: str | None = None,
+    cards: float = 0,
+) -> Generator[PartDone, None, None]:
+    """Do parts in actors of Ray, in any order.
+
+    Closing the iterator ends the work.
+
+    Args:
+        setup: What the workers need to know.
+        parts: What is to be done.
+        workers: How many actors; as many as the cluster has room for if 0.
+        address: Of the cluster, as `ray.init` takes it; one of this machine alone if None.
+        cards: GPUs of an actor.
+
+    Raises:
+        AllcellError: If a worker cannot begin, or Ray is missing or ends the work.
+        OSError: If results cannot be written.
+    """
+    if not has_ray():
+        raise DataError("Ray is not installed.", get_packages("ray"))
+    import ray
+
+    with _local(workers, setup.threads) if address is None else _joined(address):
+        actors = min(workers or _room(setup.threads, cards), len(parts))
+        try:
+            for row in _rows(setup, parts, actors, cards):
+                yield PartDone(**row)
+        except ray.exceptions.RayError as error:
+            raise _explained(error) from error
+
+
+def _rows(
+    setup: WorkerSetup, parts: Sequence[BatchPart], actors: int, cards: float
+) -> Iterator[dict[str, Any]]:
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    items = [
+        {
+            "number": part.number,
+            "addresses": [one.address for one in part.inputs],
+            "sizes": [one.size_bytes for one in part.inputs],
+        }
+        for part in parts
+    ]
+    rows = (
+        ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_BLOCKS))
+        .map(_read, fn_args=(setup,), num_cpus=_READER_CPUS)
+        .map(
+            _Actor,
+            fn_constructor_args=(setup,),
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=setup.threads,
+            num_gpus=cards or None,
+        )
+    )
+    return iter(rows.iter_rows())
+
+
+def _read(row: dict[str, Any], setup: WorkerSetup) -> dict[str, Any]:
+    use_threads(1, setup.job.variables)
+    return {**row, "contents": pickle.dumps(read_part(_part(row)), pickle.HIGHEST_PROTOCOL)}
+
+
+class _Actor:
+    """A worker of Ray's."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        use_threads(setup.threads, setup.job.variables)
+        self._worker = PartWorker(setup)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        # It comes from our own reader.
+        return asdict(self._worker.do(_part(row), pickle.loads(row["contents"])))
+
+
+def _part(row: Mapping[str, Any]) -> BatchPart:
+    pairs = zip(row["addresses"], row["sizes"], strict=True)
+    return BatchPart(int(row["number"]), tuple(BatchInput(str(a), int(n)) for a, n in pairs))
+
+
+@contextlib.contextmanager
+def _local(workers: int, threads: int) -> Iterator[None]:
+    """A cluster of this machine alone, which only this process may use; nothing of it is left."""
+    import ray
+
+    base = tempfile.gettempdir()
+    folder = tempfile.mkdtemp(
+        prefix="allcell-ray-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp"
+    )
+    secret = {
+        # Without these Ray would keep a password of its own in the user's home folder.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        # Its own 30 s are too few on a machine under load.
+        "RAY_raylet_start_wait_time_s": "180",
+    }
+    before = {name: os.environ.get(name) for name in secret}
+    os.environ.update(secret)
+    try:
+        ray.init(
+            "local",
+            num_cpus=workers * threads + 1,  # one for the readers
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            object_store_memory=(workers * _AHEAD + 1) * PART_BYTES + 2**27,
+            # Asked for its own address, Ray would look for the way to another machine.
+            _node_ip_address="127.0.0.1",
+            _temp_dir=folder,
+        )
+        yield
+    finally:
+        ray.shutdown()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _joined(address: str) -> Iterator[None]:
+    """A cluster that runs already."""
+    import ray
+
+    try:
+        ray.init(address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"There is no cluster of Ray at {address}: {str(error).splitlines()[0]:.200}",
+            "Check --ray; auto is the cluster of which this machine is a part.",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _room(threads: int, cards: float) -> int:
+    """How many actors a cluster has room for, beside a reader."""
+    import ray
+
+    there = ray.cluster_resources()
+    by_cpu = (there.get("CPU", 1.0) - 1) // threads
+    by_card = there.get("GPU", 0.0) // cards if cards else by_cpu
+    return max(1, int(min(by_cpu, by_card)))
+
+
+def _explained(error: BaseException) -> Exception:
+    """What went wrong in a worker, without Ray's own words where it is one of our errors."""
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        if isinstance(found, (AllcellError, OSError)):
+            return found
+        seen.append(found)
+        found = getattr(found, "cause", None) or found.__cause__
+    return DataError(
+        f"Ray ended the run: {str(error).strip().splitlines()[-1]:.300}",
+        "What is done is kept: the same command goes on from there.",
+    )

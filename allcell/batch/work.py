@@ -1,0 +1,252 @@
+"""One part from its files to its tables: what a worker does, whatever engine runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from allcell.analysis import analyse_many, file_cautions, judged
+from allcell.analysis.finding import ImageDetector, Seen
+from allcell.batch.careful import Careful
+from allcell.batch.inputs import BatchInput
+from allcell.batch.job import PART_BYTES, BatchJob, BatchPart, part_file
+from allcell.batch.storage import Storage
+from allcell.batch.tables import Row, cell_rows, failure_row, image_row, parquet, read_rows
+from allcell.detector import Detector
+from allcell.engines.opening import Runtime
+from allcell.errors import AllcellError, ModelError
+from allcell.imaging import images
+from allcell.imaging.limits import Limits
+from allcell.imaging.scale import resolve_scale
+from allcell.own.opening import open_model
+from allcell.settings import settings
+
+#: Files of a part that are read at once: what takes time is a distant storage's answer.
+_READERS = 8
+#: After so many beginnings of a part without an end, its inputs are tried one by one.
+_TRIES = 2
+
+#: The files of a part, in the order of its inputs: their content, or why it could not be read; None
+#: for those that the worker is to read, as they would not fit into memory together.
+Contents = Sequence[bytes | AllcellError | None]
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker needs to know; goes to other processes and machines.
+
+    Attributes:
+        job: What is asked.
+        out: Where the results go.
+        device: See `allcell.detector.Detector.open`.
+        runtime: Likewise.
+        threads: Threads of a worker.
+    """
+
+    job: BatchJob
+    out: str
+    device: str = "auto"
+    runtime: Runtime = "auto"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """A part whose results are there.
+
+    Attributes:
+        number: Which one.
+        images: Pictures that were answered.
+        withheld: Those without numbers.
+        cells: Cells in them.
+        failed: Inputs that came to nothing.
+        seconds: What it took.
+        worker: Machine and process that did it.
+        was_done: Whether it had been done before, and nothing had to be done.
+    """
+
+    number: int
+    images: int = 0
+    withheld: int = 0
+    cells: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    worker: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    was_done: bool = False
+
+
+def read_part(part: BatchPart) -> list[bytes | AllcellError | None]:
+    """Read the files of a part, several at once; see `Contents`."""
+    held = 0
+    wanted: list[BatchInput | None] = []
+    for one in part.inputs:
+        # Of a file whose size is not known, nothing can be said beforehand.
+        held += one.size_bytes or PART_BYTES // 4
+        wanted.append(one if held <= 2 * PART_BYTES else None)
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="allcell-batch") as pool:
+        return list(pool.map(lambda one: None if one is None else _content(one), wanted))
+
+
+def _content(one: BatchInput) -> bytes | AllcellError:
+    try:
+        if one.size_bytes:
+            Limits.from_settings().check_bytes(one.size_bytes, one.address)
+        return Storage(one.address).read()
+    except AllcellError as error:
+        return error
+
+
+def use_threads(number: int, variables: Mapping[str, str]) -> None:
+    """Let this process work with so many threads, and with these settings of allcell."""
+    import cv2
+
+    os.environ.update({**variables, "ALLCELL_THREADS": str(number)})
+    settings.cache_clear()
+    cv2.setNumThreads(number)
+
+
+class PartWorker:
+    """Does parts, with a model that is opened once.
+
+    Args:
+        setup: What it needs to know.
+        detector: The model; opened if None.
+
+    Raises:
+        ModelError: If the model cannot be opened, or its weights are not those of the job.
+        DeviceError: If the device is not available.
+    """
+
+    def __init__(self, setup: WorkerSetup, detector: Detector | None = None) -> None:
+        self._setup = setup
+        self._out = Storage(setup.out)
+        job = setup.job
+        self._detector = detector or open_model(
+            job.model, device=setup.device, runtime=setup.runtime, threads=setup.threads
+        )
+        if self._detector.weights_sha256 != job.weights_sha256:
+            raise ModelError(
+                f"The weights of {job.model} on {socket.gethostname()} are not those that the run "
+                "was begun with.",
+                "Install the same allcell and the same models on all machines.",
+            )
+
+    def do(self, part: BatchPart, contents: Contents | None = None) -> PartDone:
+        """Do a part, unless it has been done.
+
+        Args:
+            part: The part.
+            contents: Its files, where they were read before; see `Contents`.
+
+        Raises:
+            OSError: If the results cannot be written.
+        """
+        started = time.monotonic()
+        if self._out.holds(part_file("images", part.number)):
+            return self._as_done(part.number)
+        begun = f"begun/part-{part.number:07}"
+        tries = [file.name for file in self._out.files(begun)]
+        me = {"host": socket.gethostname(), "pid": os.getpid()}
+        mine = f"{uuid.uuid4().hex}.json"
+        self._out.write(f"{begun}/{mine}", json.dumps(me).encode())
+        rows: dict[str, list[Row]] = {"images": [], "cells": [], "failures": []}
+        answers = self._carefully(part) if len(tries) >= _TRIES else self._answers(part, contents)
+        for image, cells, failure in answers:
+            rows["images"] += [image] if image else []
+            rows["cells"] += cells
+            rows["failures"] += [failure] if failure else []
+        # The table of pictures is last: with it, the part is done.
+        for table in ("failures", "cells", "images"):
+            name = part_file(table, part.number)
+            if rows[table] or table == "images":
+                self._out.write(name, parquet(table, rows[table]))
+            else:
+                self._out.delete(name)
+        for name in (*tries, mine):
+            self._out.delete(f"{begun}/{name}")
+        return PartDone(
+            part.number,
+            len(rows["images"]),
+            sum(row["withheld"] for row in rows["images"]),
+            len(rows["cells"]),
+            len(rows["failures"]),
+            time.monotonic() - started,
+        )
+
+    def _as_done(self, number: int) -> PartDone:
+        """A part that was done before this worker could be told so."""
+        rows = read_rows("images", self._out.read(part_file("images", number)))
+        failures = part_file("failures", number)
+        failed = self._out.holds(failures) and read_rows("failures", self._out.read(failures))
+        return PartDone(
+            number,
+            len(rows),
+            sum(row["withheld"] for row in rows),
+            sum(row["cells"] for row in rows),
+            len(failed or []),
+            was_done=True,
+        )
+
+    def _answers(self, part: BatchPart, contents: Contents | None) -> Iterator[Answer]:
+        read = read_part(part) if contents is None else contents
+        items = list(zip(part.inputs, read, strict=True))
+        return answers(self._detector, self._setup.job, items, part.number)
+
+    def _carefully(self, part: BatchPart) -> Iterator[Answer]:
+        with Careful(self._setup, part.number) as careful:
+            for one in part.inputs:
+                yield careful.answer(one)
+
+
+#: An input and its file; see `Contents`.
+Item = tuple[BatchInput, bytes | AllcellError | None]
+#: The row of a picture and those of its cells, or the row of its failure.
+Answer = tuple[Row | None, list[Row], Row | None]
+
+
+def answers(
+    detector: ImageDetector,
+    job: BatchJob,
+    items: Sequence[Item],
+    part: int,
+) -> Iterator[Answer]:
+    """The rows of pictures, each answered or with its failure, in order.
+
+    Args:
+        detector: The model.
+        job: What is asked.
+        items: The inputs, and their files; see `Contents`.
+        part: The part that they belong to.
+    """
+
+    def see(item: Item) -> Seen:
+        content = _content(item[0]) if item[1] is None else item[1]
+        if isinstance(content, AllcellError):
+            raise content
+        image = images.decode(content, name=item[0].address)
+        scale = resolve_scale(image, job.red_cell_px)
+        return judged(detector.spec, image, scale=scale, about=file_cautions(content))
+
+    found = analyse_many(
+        detector,
+        items,
+        see,
+        lambda item: item[0].address,
+        confidence=job.confidence,
+        pixels=lambda item: images.pixel_count(item[1]) if isinstance(item[1], bytes) else 0.0,
+        # Opened again for each part, streams would take longer than they save.
+        own_streams=False,
+    )
+    runtime = detector.engine.description if isinstance(detector, Detector) else ""
+    for (one, _), answer in found:
+        if isinstance(answer, AllcellError):
+            yield None, [], failure_row(one.address, answer, part)
+        else:
+            result = answer[1].result(confidence=job.confidence, insisted=job.insist)
+            yield image_row(result, runtime, part), cell_rows(result, part), None
