@@ -11,6 +11,7 @@ import os
 import pickle
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -29,6 +30,8 @@ _MOST_BLOCKS = 4096
 _READER_CPUS = 0.25
 #: Ray's memory for files that were read ahead: so many parts a worker.
 _AHEAD = 4
+#: Its own messages are about itself; errors come as exceptions.
+_QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "ERROR"}
 #: The path of a socket may have 107 characters, of which Ray takes the rest.
 _LONGEST_FOLDER = 30
 
@@ -63,9 +66,11 @@ def on_ray(
     """
     if not has_ray():
         raise DataError("Ray is not installed.", get_packages("ray"))
-    import ray
-
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     with _local(workers, setup.threads) if address is None else _joined(address):
+        import ray
+
         actors = min(workers or _room(setup.threads, cards), len(parts))
         try:
             for row in _rows(setup, parts, actors, cards):
@@ -126,22 +131,19 @@ def _part(row: Mapping[str, Any]) -> BatchPart:
 
 @contextlib.contextmanager
 def _local(workers: int, threads: int) -> Iterator[None]:
-    """A cluster of this machine alone, which only this process may use; nothing of it is left."""
-    import ray
-
+    """A cluster of this machine alone, for this process only; nothing of it is left behind."""
     base = tempfile.gettempdir()
     folder = tempfile.mkdtemp(
         prefix="allcell-ray-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp"
     )
-    secret = {
-        # Without these Ray would keep a password of its own in the user's home folder.
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        # Its own 30 s are too few on a machine under load.
-        "RAY_raylet_start_wait_time_s": "180",
-    }
+    # Otherwise Ray would keep a password in the user's home folder. It reads these at its import;
+    # a program that has imported it before has made its own choice.
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     before = {name: os.environ.get(name) for name in secret}
-    os.environ.update(secret)
+    if "ray" not in sys.modules:
+        os.environ.update(secret)
+    import ray
+
     try:
         ray.init(
             "local",
@@ -154,6 +156,13 @@ def _local(workers: int, threads: int) -> Iterator[None]:
             _node_ip_address="127.0.0.1",
             _temp_dir=folder,
         )
+    except Exception as error:  # it raises that class itself
+        ray.shutdown()
+        raise DataError(
+            f"Ray does not start here: {str(error).splitlines()[0]:.300}",
+            "Try again when the machine is less busy, or work without it: --processes.",
+        ) from error
+    try:
         yield
     finally:
         ray.shutdown()

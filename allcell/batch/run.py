@@ -10,6 +10,7 @@ from typing import Literal
 
 from allcell.batch.inputs import BatchInput
 from allcell.batch.job import (
+    PART_INPUTS,
     BatchPart,
     begin_job,
     done_parts,
@@ -94,6 +95,7 @@ def run_batch(
     address: str | None = None,
     cards: float = 0,
     again: bool = False,
+    part_size: int = PART_INPUTS,
     on_progress: Callable[[BatchProgress], None] = lambda _: None,
 ) -> BatchProgress:
     """Do what is left of a run.
@@ -106,6 +108,7 @@ def run_batch(
         address: See `allcell.batch.on_ray.on_ray`.
         cards: Likewise.
         again: Whether parts of which an input failed are done anew.
+        part_size: Inputs of a part at most, of those that are not planned yet.
         on_progress: Called at the beginning and after each part.
 
     Returns:
@@ -117,7 +120,7 @@ def run_batch(
     """
     out = Storage(setup.out)
     begin_job(out, setup.job)
-    parts = plan_parts(out, inputs)
+    parts = plan_parts(out, inputs, most=part_size)
     done = done_parts(out)
     if again:
         for number in sorted(done & parts_with_failures(out)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import time
@@ -26,6 +27,8 @@ from allcell.imaging.limits import Limits
 from allcell.imaging.scale import resolve_scale
 from allcell.own.opening import open_model
 from allcell.settings import settings
+
+log = logging.getLogger(__name__)
 
 #: Files of a part that are read at once: what takes time is a distant storage's answer.
 _READERS = 8
@@ -156,8 +159,7 @@ class PartWorker:
         mine = f"{uuid.uuid4().hex}.json"
         self._out.write(f"{begun}/{mine}", json.dumps(me).encode())
         rows: dict[str, list[Row]] = {"images": [], "cells": [], "failures": []}
-        answers = self._carefully(part) if len(tries) >= _TRIES else self._answers(part, contents)
-        for image, cells, failure in answers:
+        for image, cells, failure in self._answers(part, contents, len(tries) >= _TRIES):
             rows["images"] += [image] if image else []
             rows["cells"] += cells
             rows["failures"] += [failure] if failure else []
@@ -193,15 +195,20 @@ class PartWorker:
             was_done=True,
         )
 
-    def _answers(self, part: BatchPart, contents: Contents | None) -> Iterator[Answer]:
-        read = read_part(part) if contents is None else contents
-        items = list(zip(part.inputs, read, strict=True))
-        return answers(self._detector, self._setup.job, items, part.number)
-
-    def _carefully(self, part: BatchPart) -> Iterator[Answer]:
+    def _answers(
+        self, part: BatchPart, contents: Contents | None, has_ended_workers: bool
+    ) -> list[Answer]:
+        if not has_ended_workers:
+            read = read_part(part) if contents is None else contents
+            items = list(zip(part.inputs, read, strict=True))
+            try:
+                return list(answers(self._detector, self._setup.job, items, part.number))
+            except Exception:
+                # Not one of our own errors: an input found a fault in a library, or in us. It is
+                # to spoil no other.
+                log.warning("part %d is done input by input", part.number, exc_info=True)
         with Careful(self._setup, part.number) as careful:
-            for one in part.inputs:
-                yield careful.answer(one)
+            return [careful.answer(one) for one in part.inputs]
 
 
 #: An input and its file; see `Contents`.

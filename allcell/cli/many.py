@@ -50,6 +50,9 @@ def batch(
     ),
     threads: int = typer.Option(1, min=1, help="Threads of a worker."),
     gpus: float = typer.Option(0, min=0, help="GPUs of a worker (Ray); with --device cuda 1."),
+    part_size: int = typer.Option(
+        32, min=1, help="Inputs done together: what is lost when a worker is lost."
+    ),
     model: str = typer.Option(default_model, help="Name of the model."),
     conf: float | None = typer.Option(
         None, min=0, max=1, help="Lowest confidence; the model's operating threshold by default."
@@ -92,6 +95,7 @@ def batch(
             address=ray,
             cards=gpus or float(device == "cuda"),
             again=again,
+            part_size=part_size,
             on_progress=shown,
         )
     except KeyboardInterrupt as error:
