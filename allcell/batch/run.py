@@ -21,7 +21,7 @@ from allcell.batch.job import (
 from allcell.batch.on_ray import has_ray, on_ray
 from allcell.batch.pool import in_processes
 from allcell.batch.storage import Storage
-from allcell.batch.work import PartDone, WorkerSetup
+from allcell.batch.work import PartDone, WorkerSetup, failures_of
 
 #: What runs the workers.
 BatchEngineName = Literal["ray", "processes"]
@@ -36,6 +36,7 @@ class BatchProgress:
         inputs: How many inputs.
         parts_before: Parts that were done when the run began.
         inputs_before: Inputs of these.
+        failed_before: Those of them that came to nothing.
         parts_done: Parts that this run has done.
         images: Pictures that it has answered.
         withheld: Those without numbers.
@@ -48,12 +49,18 @@ class BatchProgress:
     inputs: int
     parts_before: int
     inputs_before: int
+    failed_before: int
     parts_done: int = 0
     images: int = 0
     withheld: int = 0
     cells: int = 0
     failed: int = 0
     seconds: float = 0.0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all parts are done."""
+        return self.parts_before + self.parts_done == self.parts
 
     @property
     def inputs_done(self) -> int:
@@ -126,12 +133,14 @@ def run_batch(
         for number in sorted(done & parts_with_failures(out)):
             out.delete(part_file("images", number))
             done.discard(number)
+    failed = sum(len(failures_of(out, n)) for n in parts_with_failures(out) & done)
     left = [part for part in parts if part.number not in done]
     progress = BatchProgress(
         len(parts),
         sum(len(part.inputs) for part in parts),
         len(parts) - len(left),
         sum(len(part.inputs) for part in parts if part.number in done),
+        failed,
     )
     on_progress(progress)
     if left:

@@ -24,7 +24,7 @@ _PROVENANCE = {
     "largest_overlap": pa.float64(),
     "allcell_version": pa.string(),
     "weights_sha256": pa.string(),
-    "analysed_at_utc": pa.timestamp("s", tz="UTC"),
+    "analysed_at_utc": pa.timestamp("ms", tz="UTC"),
 }
 _CELL_KINDS = {
     **{"image": pa.string(), "model": pa.string(), "cell": pa.int32()},

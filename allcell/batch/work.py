@@ -84,6 +84,12 @@ class PartDone:
     was_done: bool = False
 
 
+def failures_of(out: Storage, number: int) -> list[Row]:
+    """The failures of a part that is done."""
+    name = part_file("failures", number)
+    return read_rows("failures", out.read(name)) if out.holds(name) else []
+
+
 def read_part(part: BatchPart) -> list[bytes | AllcellError | None]:
     """Read the files of a part, several at once; see `Contents`."""
     held = 0
@@ -184,14 +190,12 @@ class PartWorker:
     def _as_done(self, number: int) -> PartDone:
         """A part that was done before this worker could be told so."""
         rows = read_rows("images", self._out.read(part_file("images", number)))
-        failures = part_file("failures", number)
-        failed = self._out.holds(failures) and read_rows("failures", self._out.read(failures))
         return PartDone(
             number,
             len(rows),
             sum(row["withheld"] for row in rows),
             sum(row["cells"] for row in rows),
-            len(failed or []),
+            len(failures_of(self._out, number)),
             was_done=True,
         )
 

@@ -104,8 +104,8 @@ def batch(
     finally:
         shown.end()
     typer.echo(_summary(progress, out))
-    if progress.failed:
-        say(f"{progress.failed} inputs failed; they are in failures/, the others are done.")
+    if failed := progress.failed + progress.failed_before:
+        say(f"{failed:,} inputs failed: see failures/. The others are done.")
         raise typer.Exit(1)
 
 
@@ -125,7 +125,7 @@ class _Shown:
     def __call__(self, progress: BatchProgress) -> None:
         if self._changes:
             typer.echo(f"\r\033[K{_line(progress)}", nl=False, err=True)
-        elif progress.seconds - self._said_at >= _LINE_S or not progress.parts_done:
+        elif progress.seconds - self._said_at >= _LINE_S or progress.is_done:
             self._said_at = progress.seconds
             say(_line(progress))
 
@@ -138,8 +138,8 @@ def _line(progress: BatchProgress) -> str:
     parts = progress.parts_before + progress.parts_done
     inputs = progress.inputs_before + progress.inputs_done
     said = f"{parts:,} of {progress.parts:,} parts, {inputs:,} of {progress.inputs:,} inputs"
-    if progress.failed:
-        said += f", {progress.failed:,} failed"
+    if failed := progress.failed + progress.failed_before:
+        said += f", {failed:,} failed"
     if progress.seconds_left is not None:
         said += f"; {progress.per_second:.1f} a second, {_duration(progress.seconds_left)} left"
     return said
