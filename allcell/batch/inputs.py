@@ -93,7 +93,7 @@ def _size(file: Path) -> int:
 def _remote(source: str) -> BatchSource:
     storage = Storage(source)
     if not storage.is_folder():
-        return BatchSource([BatchInput(source)])
+        return BatchSource([BatchInput(source)] if storage.holds() else [])
     files = storage.files()
     wanted = [f for f in files if f.name.lower().endswith(SUFFIXES)]
     pictures = [f for f in wanted if not f.name.lower().endswith(ANNOTATED)]

@@ -32,6 +32,8 @@ _READER_CPUS = 0.25
 _AHEAD = 4
 #: Its own messages are about itself; errors come as exceptions.
 _QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "ERROR"}
+#: How often its start is tried: its processes have 30 s to come up.
+_STARTS = 3
 #: The path of a socket may have 107 characters, of which Ray takes the rest.
 _LONGEST_FOLDER = 30
 
@@ -136,42 +138,49 @@ def _local(workers: int, threads: int) -> Iterator[None]:
     folder = tempfile.mkdtemp(
         prefix="allcell-ray-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp"
     )
-    # Otherwise Ray would keep a password in the user's home folder. It reads these at its import;
-    # a program that has imported it before has made its own choice.
-    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    before = {name: os.environ.get(name) for name in secret}
+    # Otherwise Ray would keep a password in the user's home folder. It reads these once, at its
+    # import; a program that has imported it before has made its own choice.
     if "ray" not in sys.modules:
-        os.environ.update(secret)
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     import ray
 
     try:
-        ray.init(
-            "local",
-            num_cpus=workers * threads + 1,  # one for the readers
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-            object_store_memory=(workers * _AHEAD + 1) * PART_BYTES + 2**27,
-            # Asked for its own address, Ray would look for the way to another machine.
-            _node_ip_address="127.0.0.1",
-            _temp_dir=folder,
-        )
-    except Exception as error:  # it raises that class itself
-        ray.shutdown()
-        raise DataError(
-            f"Ray does not start here: {str(error).splitlines()[0]:.300}",
-            "Try again when the machine is less busy, or work without it: --processes.",
-        ) from error
-    try:
+        _start(workers, threads, folder)
         yield
     finally:
         ray.shutdown()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(workers: int, threads: int, folder: str) -> None:
+    """Start Ray on this machine.
+
+    Raises:
+        DataError: If it does not start, which on a machine under load takes too long for it.
+    """
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(
+                "local",
+                num_cpus=workers * threads + 1,  # one for the readers
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                object_store_memory=(workers * _AHEAD + 1) * PART_BYTES + 2**27,
+                # Asked for its own address, Ray would look for the way to another machine.
+                _node_ip_address="127.0.0.1",
+                _temp_dir=folder,
+            )
+            return
+        except Exception as error:  # that class itself, among others
+            ray.shutdown()
+            if not left:
+                raise DataError(
+                    f"Ray does not start here: {str(error).strip().splitlines()[0]:.300}",
+                    "Try again when the machine is less busy, or work without it: --processes.",
+                ) from error
 
 
 @contextlib.contextmanager

@@ -142,15 +142,16 @@ class Storage:
         except FileNotFoundError:
             return
 
-    def holds(self, name: str) -> bool:
-        """Whether there is a file of that name.
+    def holds(self, name: str = "") -> bool:
+        """Whether there is a file of that name, or at the address itself.
 
         Raises:
             OSError: If that cannot be found out.
         """
         from pyarrow.fs import FileType
 
-        return bool(self._files.get_file_info(f"{self._root}/{name}").type == FileType.File)
+        path = f"{self._root}/{name}" if name else self._root
+        return bool(self._files.get_file_info(path).type == FileType.File)
 
     def is_folder(self) -> bool:
         """Whether the address is that of a folder; in an object store, of what has files below it.

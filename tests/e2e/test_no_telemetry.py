@@ -60,6 +60,15 @@ PROGRAMS = {
 }
 if importlib.util.find_spec("openvino") is not None:
     PROGRAMS["OpenVINO's own tools"] = (["-c", "import allcell\n" + CONVERT], [])
+PROGRAMS["batch"] = (
+    ["-m", "allcell", "batch", "smear.png", "--out", "tables", "--processes", "--workers", "1"],
+    ["work/tables", CACHE],
+)
+if importlib.util.find_spec("ray") is not None:
+    PROGRAMS["batch with Ray"] = (
+        ["-m", "allcell", "batch", "smear.png", "--out", "tables", "--workers", "1"],
+        ["work/tables", CACHE],
+    )
 if HAS_TORCH:
     code = DETECT.replace("NAME", "'yolov6'") + ULTRALYTICS
     PROGRAMS["torch and ultralytics"] = (["-c", code], [CACHE])

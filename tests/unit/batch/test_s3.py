@@ -34,9 +34,7 @@ def store(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    files = S3FileSystem(
-        "key", "secret", endpoint_override=address, region="us-east-1", allow_bucket_creation=True
-    )
+    files = S3FileSystem(endpoint_override=address, region="us-east-1", allow_bucket_creation=True)
     files.create_dir(f"smears-{port}")
     yield files, f"smears-{port}"
     server.stop()
