@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from allcell.batch.answers import WorkerSetup
 from allcell.batch.job import BatchJob
 from allcell.batch.tables import PASSING, SCHEMAS
-from allcell.batch.work import WorkerSetup
 from allcell.imaging.images import encode_png
 from allcell.synth import random_spec, render
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from allcell.batch.answers import Answer, WorkerSetup, answers, open_detector, use_threads
 from allcell.batch.inputs import BatchInput
 from allcell.batch.tables import failure_row
 from allcell.errors import ImageError
-
-if TYPE_CHECKING:
-    from allcell.batch.work import Answer, WorkerSetup
 
 #: A child process's worker.
 _here: dict[str, Any] = {}
@@ -65,18 +63,11 @@ class Careful:
 
 
 def _begin(setup: WorkerSetup) -> None:
-    from allcell.batch.work import use_threads
-    from allcell.own.opening import open_model
-
     use_threads(setup.threads, setup.job.variables)
     _here["setup"] = setup
-    _here["detector"] = open_model(
-        setup.job.model, device=setup.device, runtime=setup.runtime, threads=setup.threads
-    )
+    _here["detector"] = open_detector(setup)
 
 
 def _answer(one: BatchInput, part: int) -> Answer:
-    from allcell.batch.work import answers
-
     [answer] = answers(_here["detector"], _here["setup"].job, [(one, None)], part)
     return answer

@@ -57,7 +57,7 @@ def core_hours(measured: Record, fields: int) -> float:
         (w["seconds"] - w["first_s"]) / max(1, measured["fields"] - most * PART_INPUTS)
         for w in engines
     ]
-    return max(late) * most * fields / 3600
+    return float(max(late) * most * fields / 3600)
 
 
 def plan_text(

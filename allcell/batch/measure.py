@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from allcell.batch.answers import WorkerSetup, use_threads
 from allcell.batch.inputs import inputs_at
 from allcell.batch.job import BatchJob
 from allcell.batch.run import run_batch
-from allcell.batch.work import WorkerSetup, use_threads
 from allcell.engines.opening import Runtime
 from allcell.environment.versions import machine_name
 from allcell.imaging.images import encode_jpeg

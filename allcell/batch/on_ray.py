@@ -18,12 +18,15 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
+from allcell.batch.answers import WorkerSetup, use_threads
 from allcell.batch.inputs import BatchInput
 from allcell.batch.job import PART_BYTES, BatchPart
-from allcell.batch.work import PartDone, PartWorker, WorkerSetup, read_part, use_threads
+from allcell.batch.work import PartDone, PartWorker, read_part
 from allcell.environment.installation import get_packages
 from allcell.errors import AllcellError, DataError
 
+#: The address of a cluster that is only started for a run, on this machine.
+LOCAL = "local"
 #: Blocks of parts at most: each is a task of its own to Ray.
 _MOST_BLOCKS = 4096
 #: Processors that a reader takes of those that Ray counts: it waits most of the time.
@@ -34,8 +37,8 @@ _AHEAD = 4
 _QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "ERROR"}
 #: How often its start is tried: its processes have 30 s to come up.
 _STARTS = 3
-#: The path of a socket may have 107 characters, of which Ray takes the rest.
-_LONGEST_FOLDER = 30
+#: The path of a socket may have 107 characters, of which Ray's own names take most.
+_LONGEST_FOLDER = 14
 
 
 def has_ray() -> bool:
@@ -59,7 +62,8 @@ def on_ray(
         setup: What the workers need to know.
         parts: What is to be done.
         workers: How many actors; as many as the cluster has room for if 0.
-        address: Of the cluster, as `ray.init` takes it; one of this machine alone if None.
+        address: Of the cluster, as `ray.init` takes it; None or `LOCAL` for one of this machine
+            alone.
         cards: GPUs of an actor.
 
     Raises:
@@ -70,7 +74,8 @@ def on_ray(
         raise DataError("Ray is not installed.", get_packages("ray"))
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    with _local(workers, setup.threads) if address is None else _joined(address):
+    alone = address in (None, LOCAL)
+    with _local(workers, setup.threads) if alone else _joined(str(address)):
         import ray
 
         actors = min(workers or _room(setup.threads, cards), len(parts))
@@ -136,7 +141,8 @@ def _local(workers: int, threads: int) -> Iterator[None]:
     """A cluster of this machine alone, for this process only; nothing of it is left behind."""
     base = tempfile.gettempdir()
     folder = tempfile.mkdtemp(
-        prefix="allcell-ray-", dir=base if len(base) <= _LONGEST_FOLDER else "/tmp"
+        prefix=f"allcell-ray-{os.getpid()}-",
+        dir=base if len(base) <= _LONGEST_FOLDER else "/tmp",
     )
     # Otherwise Ray would keep a password in the user's home folder. It reads these once, at its
     # import; a program that has imported it before has made its own choice.

@@ -12,8 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
+from allcell.batch.answers import WorkerSetup, use_threads
 from allcell.batch.job import BatchPart
-from allcell.batch.work import PartDone, PartWorker, WorkerSetup, use_threads
+from allcell.batch.work import PartDone, PartWorker
 from allcell.errors import DataError
 
 #: Parts that lie ready for each worker, its own included.

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
+from allcell.batch.answers import WorkerSetup
 from allcell.batch.inputs import BatchInput
 from allcell.batch.job import (
     PART_INPUTS,
@@ -21,7 +22,7 @@ from allcell.batch.job import (
 from allcell.batch.on_ray import has_ray, on_ray
 from allcell.batch.pool import in_processes
 from allcell.batch.storage import Storage
-from allcell.batch.work import PartDone, WorkerSetup, failures_of
+from allcell.batch.work import PartDone, failures_of
 
 #: What runs the workers.
 BatchEngineName = Literal["ray", "processes"]

@@ -8,25 +8,24 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from allcell.analysis import analyse_many, file_cautions, judged
-from allcell.analysis.finding import ImageDetector, Seen
+from allcell.batch.answers import (
+    Answer,
+    Contents,
+    WorkerSetup,
+    answers,
+    content_of,
+    open_detector,
+)
 from allcell.batch.careful import Careful
 from allcell.batch.inputs import BatchInput
-from allcell.batch.job import PART_BYTES, BatchJob, BatchPart, part_file
+from allcell.batch.job import PART_BYTES, BatchPart, part_file
 from allcell.batch.storage import Storage
-from allcell.batch.tables import Row, cell_rows, failure_row, image_row, parquet, read_rows
+from allcell.batch.tables import Row, parquet, read_rows
 from allcell.detector import Detector
-from allcell.engines.opening import Runtime
 from allcell.errors import AllcellError, ModelError
-from allcell.imaging import images
-from allcell.imaging.limits import Limits
-from allcell.imaging.scale import resolve_scale
-from allcell.own.opening import open_model
-from allcell.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -34,29 +33,6 @@ log = logging.getLogger(__name__)
 _READERS = 8
 #: After so many beginnings of a part without an end, its inputs are tried one by one.
 _TRIES = 2
-
-#: The files of a part, in the order of its inputs: their content, or why it could not be read; None
-#: for those that the worker is to read, as they would not fit into memory together.
-Contents = Sequence[bytes | AllcellError | None]
-
-
-@dataclass(frozen=True)
-class WorkerSetup:
-    """What a worker needs to know; goes to other processes and machines.
-
-    Attributes:
-        job: What is asked.
-        out: Where the results go.
-        device: See `allcell.detector.Detector.open`.
-        runtime: Likewise.
-        threads: Threads of a worker.
-    """
-
-    job: BatchJob
-    out: str
-    device: str = "auto"
-    runtime: Runtime = "auto"
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -99,25 +75,7 @@ def read_part(part: BatchPart) -> list[bytes | AllcellError | None]:
         held += one.size_bytes or PART_BYTES // 4
         wanted.append(one if held <= 2 * PART_BYTES else None)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="allcell-batch") as pool:
-        return list(pool.map(lambda one: None if one is None else _content(one), wanted))
-
-
-def _content(one: BatchInput) -> bytes | AllcellError:
-    try:
-        if one.size_bytes:
-            Limits.from_settings().check_bytes(one.size_bytes, one.address)
-        return Storage(one.address).read()
-    except AllcellError as error:
-        return error
-
-
-def use_threads(number: int, variables: Mapping[str, str]) -> None:
-    """Let this process work with so many threads, and with these settings of allcell."""
-    import cv2
-
-    os.environ.update({**variables, "ALLCELL_THREADS": str(number)})
-    settings.cache_clear()
-    cv2.setNumThreads(number)
+        return list(pool.map(lambda one: None if one is None else content_of(one), wanted))
 
 
 class PartWorker:
@@ -136,9 +94,7 @@ class PartWorker:
         self._setup = setup
         self._out = Storage(setup.out)
         job = setup.job
-        self._detector = detector or open_model(
-            job.model, device=setup.device, runtime=setup.runtime, threads=setup.threads
-        )
+        self._detector = detector or open_detector(setup)
         if self._detector.weights_sha256 != job.weights_sha256:
             raise ModelError(
                 f"The weights of {job.model} on {socket.gethostname()} are not those that the run "
@@ -213,51 +169,3 @@ class PartWorker:
                 log.warning("part %d is done input by input", part.number, exc_info=True)
         with Careful(self._setup, part.number) as careful:
             return [careful.answer(one) for one in part.inputs]
-
-
-#: An input and its file; see `Contents`.
-Item = tuple[BatchInput, bytes | AllcellError | None]
-#: The row of a picture and those of its cells, or the row of its failure.
-Answer = tuple[Row | None, list[Row], Row | None]
-
-
-def answers(
-    detector: ImageDetector,
-    job: BatchJob,
-    items: Sequence[Item],
-    part: int,
-) -> Iterator[Answer]:
-    """The rows of pictures, each answered or with its failure, in order.
-
-    Args:
-        detector: The model.
-        job: What is asked.
-        items: The inputs, and their files; see `Contents`.
-        part: The part that they belong to.
-    """
-
-    def see(item: Item) -> Seen:
-        content = _content(item[0]) if item[1] is None else item[1]
-        if isinstance(content, AllcellError):
-            raise content
-        image = images.decode(content, name=item[0].address)
-        scale = resolve_scale(image, job.red_cell_px)
-        return judged(detector.spec, image, scale=scale, about=file_cautions(content))
-
-    found = analyse_many(
-        detector,
-        items,
-        see,
-        lambda item: item[0].address,
-        confidence=job.confidence,
-        pixels=lambda item: images.pixel_count(item[1]) if isinstance(item[1], bytes) else 0.0,
-        # Opened again for each part, streams would take longer than they save.
-        own_streams=False,
-    )
-    runtime = detector.engine.description if isinstance(detector, Detector) else ""
-    for (one, _), answer in found:
-        if isinstance(answer, AllcellError):
-            yield None, [], failure_row(one.address, answer, part)
-        else:
-            result = answer[1].result(confidence=job.confidence, insisted=job.insist)
-            yield image_row(result, runtime, part), cell_rows(result, part), None

@@ -50,6 +50,8 @@ YOLO("yolov5s.yaml").predict(image, imgsz=64, device="cpu", verbose=False)
 #: What OpenVINO's tools tell their maker of, unless their telemetry is missing.
 CONVERT = "import openvino, time; openvino.convert_model('net.onnx'); time.sleep(3)"
 CACHE = "home/.cache/allcell"
+#: Ray's sockets, whose paths must be short, and its lock.
+RAYS = ["/tmp"]
 #: Arguments of Python, and where README lets such a program write, temporary files aside.
 PROGRAMS = {
     "detect": (["-m", "allcell", "detect", "smear.png", "--annotated", "out"], ["work/out", CACHE]),
@@ -66,8 +68,8 @@ PROGRAMS["batch"] = (
 )
 if importlib.util.find_spec("ray") is not None:
     PROGRAMS["batch with Ray"] = (
-        ["-m", "allcell", "batch", "smear.png", "--out", "tables", "--workers", "1"],
-        ["work/tables", CACHE],
+        ["-m", "allcell", "batch", "smear.png", "--out", "tables", "--ray", "local"],
+        ["work/tables", CACHE, *RAYS],
     )
 if HAS_TORCH:
     code = DETECT.replace("NAME", "'yolov6'") + ULTRALYTICS

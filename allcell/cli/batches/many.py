@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from typing import TYPE_CHECKING
@@ -22,10 +21,9 @@ from allcell.cli.base import (
     runtime_named,
     say,
 )
-from allcell.environment.installation import weights_to_write
-from allcell.errors import DataError, ModelError
+from allcell.errors import ModelError
 from allcell.models.registry import CLASSIFIERS
-from allcell.settings import PROJECT_ROOT, RESEARCH_USE, settings
+from allcell.settings import RESEARCH_USE
 
 if TYPE_CHECKING:
     from allcell.batch.run import BatchProgress
@@ -42,7 +40,7 @@ def batch(
     ),
     out: str = typer.Option(..., "--out", help="Folder for the results; local or as SOURCE."),
     ray: str | None = typer.Option(
-        None, "--ray", help="Address of a Ray cluster; auto within one. Without: this machine."
+        None, "--ray", help="Address of a Ray cluster; auto within one, local: this machine alone."
     ),
     processes: bool = typer.Option(
         False, "--processes", help="Python's own processes, even where Ray is installed."
@@ -76,10 +74,11 @@ def batch(
         raise ModelError(f"{model} classifies whole fields.", "Name a model that finds cells.")
     if ray is not None and processes:
         raise typer.BadParameter("choose --ray or --processes, not both")
+    from allcell.batch.answers import WorkerSetup
     from allcell.batch.inputs import inputs_at
     from allcell.batch.job import BatchJob
+    from allcell.batch.on_ray import LOCAL
     from allcell.batch.run import engine_here, run_batch
-    from allcell.batch.work import WorkerSetup
 
     job = BatchJob.of(model, confidence=conf, red_cell_px=red_cell_px, insist=insist)
     found = inputs_at(source)
@@ -92,7 +91,7 @@ def batch(
         progress = run_batch(
             setup,
             found.inputs,
-            workers=workers or (0 if ray else _room_here(threads)),
+            workers=workers or (0 if ray not in (None, LOCAL) else _room_here(threads)),
             engine="processes" if processes else engine_here(ray),
             address=ray,
             cards=gpus or float(device == "cuda"),
@@ -109,52 +108,6 @@ def batch(
     if failed := progress.failed + progress.failed_before:
         say(f"{failed:,} inputs failed: see failures/. The others are done.")
         raise typer.Exit(1)
-
-
-@app.command("batch-speed")
-@explained
-def batch_speed_command(
-    fields: int = typer.Option(500, min=1, help="Photographs of 5 megapixels to do each way."),
-    model: str = typer.Option(default_model, help="Name of the model."),
-    runtime: str = typer.Option(default_runtime, help=RUNTIME_HELP),
-    save: bool = typer.Option(False, help="Save the JSON in weights/metrics."),
-) -> None:
-    """Measure `batch`: one worker and all, with Ray and without, against a plain loop."""
-    from allcell.batch.cost import measured_text
-    from allcell.batch.measure import batch_speed
-    from allcell.batch.on_ray import has_ray
-
-    if save:
-        weights_to_write()  # fails before minutes of measuring, not after
-    measured = batch_speed(
-        model, fields, runtime=runtime_named(runtime), with_ray=has_ray(), on_step=say
-    )
-    typer.echo(measured_text(measured))
-    if save:
-        path = weights_to_write() / "metrics" / f"{model}_batch.json"
-        path.write_text(f"{json.dumps(measured, indent=1)}\n", encoding="utf-8")
-        say(f"saved in {path.name}")
-
-
-@app.command("batch-plan")
-@explained
-def batch_plan_command(
-    fields: int = typer.Option(1_000_000, min=1, help="Photographs to plan for."),
-    price: float | None = typer.Option(None, min=0, help="Price of a core and hour."),
-    model: str = typer.Option(default_model, help="Name of the model."),
-    write: bool = typer.Option(False, "--write", help="Rewrite docs/many-machines.md with it."),
-) -> None:
-    """Say what a large run takes, from what `batch-speed --save` measured."""
-    from allcell.batch.cost import section, with_measured
-
-    said = section(settings().weights_dir / "metrics", model, fields, price)
-    typer.echo(said)
-    if write:
-        document = PROJECT_ROOT / "docs" / "many-machines.md"
-        if not document.is_file():
-            raise DataError(f"There is no {document.name} here.", "Run this in a checkout.")
-        document.write_text(with_measured(document.read_text("utf-8"), said), encoding="utf-8")
-        say(f"wrote {document.name}")
 
 
 def _room_here(threads: int) -> int:
