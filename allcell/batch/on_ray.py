@@ -11,6 +11,7 @@ import os
 import pickle
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -144,10 +145,16 @@ def _local(workers: int, threads: int) -> Iterator[None]:
         prefix=f"allcell-ray-{os.getpid()}-",
         dir=base if len(base) <= _LONGEST_FOLDER else "/tmp",
     )
-    # Otherwise Ray would keep a password in the user's home folder. It reads these once, at its
-    # import; a program that has imported it before has made its own choice.
+    # It reads these once, at its import; a program that has imported it has made its own choice.
     if "ray" not in sys.modules:
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+        os.environ.update(
+            # Otherwise it would keep a password in the user's home folder.
+            RAY_AUTH_MODE="token",
+            RAY_AUTH_TOKEN=secrets.token_hex(32),
+            # What others cannot reach needs no address: otherwise it would look for the way to
+            # 8.8.8.8 to learn its own.
+            RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
+        )
     import ray
 
     try:
@@ -168,17 +175,20 @@ def _start(workers: int, threads: int, folder: str) -> None:
 
     for left in reversed(range(_STARTS)):
         try:
-            ray.init(
-                "local",
-                num_cpus=workers * threads + 1,  # one for the readers
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                object_store_memory=(workers * _AHEAD + 1) * PART_BYTES + 2**27,
-                # Asked for its own address, Ray would look for the way to another machine.
-                _node_ip_address="127.0.0.1",
-                _temp_dir=folder,
-            )
+            # Without a dashboard its process still runs, for usage statistics alone; even with
+            # these off it asks the cloud's metadata server where it is. It needs a port.
+            with socket.create_server(("127.0.0.1", 0)) as taken, _nothing_said():
+                ray.init(
+                    LOCAL,
+                    num_cpus=workers * threads + 1,  # one for the readers
+                    include_dashboard=False,
+                    dashboard_host="127.0.0.1",
+                    dashboard_port=taken.getsockname()[1],
+                    log_to_driver=False,
+                    configure_logging=False,
+                    object_store_memory=(workers * _AHEAD + 1) * PART_BYTES + 2**27,
+                    _temp_dir=folder,
+                )
             return
         except Exception as error:  # that class itself, among others
             ray.shutdown()
@@ -187,6 +197,22 @@ def _start(workers: int, threads: int, folder: str) -> None:
                     f"Ray does not start here: {str(error).strip().splitlines()[0]:.300}",
                     "Try again when the machine is less busy, or work without it: --processes.",
                 ) from error
+
+
+@contextlib.contextmanager
+def _nothing_said() -> Iterator[None]:
+    """Keep from stderr what Ray's start writes there, also beside Python; errors are raised."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -91,7 +91,9 @@ def test_its_versions_are_those_of_the_project(manifest):
     containers = [c for pod in pods for c in pod["template"]["spec"]["containers"]]
     assert {c["image"].rpartition(":")[2] for c in containers} == {allcell.__version__}
     for container in containers:
-        assert {"name": "RAY_USAGE_STATS_ENABLED", "value": "0"} in container["env"]
+        variables = {one["name"]: one["value"] for one in container["env"]}
+        assert variables["RAY_USAGE_STATS_ENABLED"] == "0"
+        assert "127.0.0.1" in variables["RAY_USAGE_STATS_REPORT_URL"]
 
 
 def test_its_command_is_one_that_allcell_has(manifest):
