@@ -5,10 +5,11 @@ from allcell.synth.cells import render_cell
 from allcell.synth.field import random_spec, render
 from allcell.synth.samples import Sample, samples
 from allcell.synth.slide import Slide, SyntheticField
-from allcell.synth.spec import Camera, FieldSpec, Kind, Stain
+from allcell.synth.spec import Camera, Dyes, FieldSpec, Kind, Stain
 
 __all__ = [
     "Camera",
+    "Dyes",
     "FieldSpec",
     "Kind",
     "Sample",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 from allcell.own.shelf import shelf
 from allcell.records.kept import Actor
 from allcell.records.store import case_store
-from allcell.settings import settings
 from allcell.teaching.state import ALIVE_FILE, State, locked
 from allcell.teaching.work import STOP_FILE, Teaching, teachings, teachings_dir
 from allcell.ui.live import camera
@@ -22,17 +20,7 @@ from tests.own_models import card, taught
 from tests.pages.test_review_page import words
 from tests.teaching_cases import begun, keep, report
 
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Cases, teachings and models of a test lie in its own folder."""
-    monkeypatch.setenv("ALLCELL_DATA_DIR", str(tmp_path / "data"))
-    settings.cache_clear()
-    case_store.cache_clear()
-    yield tmp_path / "data"
-    monkeypatch.undo()
-    settings.cache_clear()
-    case_store.cache_clear()
+pytestmark = pytest.mark.usefixtures("data_dir")
 
 
 @pytest.fixture
