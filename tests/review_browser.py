@@ -259,8 +259,12 @@ def _draw(page: Page, box: Sequence[float], label: str) -> None:
     before = len(cells(page))
     width = page.evaluate("[...window.allcellReview.fields.values()][0].width")
     k = picture["width"] / width
+    # A little within, where a corner of the field is round and the next cell's box begins.
     x1, y1, x2, y2 = (
-        place + k * end for place, end in zip((picture["x"], picture["y"]) * 2, box, strict=True)
+        place + k * (end + inwards)
+        for place, end, inwards in zip(
+            (picture["x"], picture["y"]) * 2, box, (4, 4, -4, -4), strict=True
+        )
     )
     for start, end in (
         ((x1, y1), (x2, y2)),
