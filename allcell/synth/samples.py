@@ -71,8 +71,8 @@ TAUGHT, TESTED = 8, 24
 SEPIA = UnknownLaboratory(
     "sepia",
     "Eight fields of an unknown stain (synthetic)",
-    "Brown nuclei among mauve red cells, a stain that no model has seen: to correct, and to teach "
-    "a model with.",
+    "Brown nuclei, which no model has seen, so that most cells are missed: to correct on Review, "
+    "and to teach a model with.",
 )
 
 

@@ -10,7 +10,7 @@ from allcell.errors import ImageError
 from allcell.settings import settings
 from allcell.synth.samples import Sample
 from allcell.ui.field.bench import Bench
-from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.gallery import FORMATS, gallery, unknown_laboratory
 from allcell.ui.field.pictures import Picture
 from allcell.ui.field.viewer import listen_for_files
 from allcell.ui.sessions import uploads
@@ -134,4 +134,5 @@ def samples(desk: Bench) -> None:
     def take_unknown() -> None:
         _add(desk, [Picture.of(name, png, "sample") for name, png in unknown_fields()])
 
-    gallery("detect", take, take_unknown)
+    gallery("detect", take)
+    unknown_laboratory("detect", take_unknown)

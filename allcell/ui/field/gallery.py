@@ -1,9 +1,8 @@
-"""The gallery of synthetic samples; one click opens one."""
+"""The gallery of synthetic samples, and the fields of an unknown laboratory; one click opens them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import streamlit as st
 
@@ -15,34 +14,52 @@ from allcell.ui.shell.cache import sample_thumbnail
 FORMATS = SUPPORTED
 #: Width of a sample in the gallery: two fit side by side on a phone.
 THUMBNAIL_PX = 165
+#: Width of the words beside a thumbnail; on a phone they come below it.
+TEXT_PX = 330
 
 
-def gallery(
-    page: str,
-    on_open: Callable[[Sample], None],
-    on_open_unknown: Callable[[], None] | None = None,
-) -> None:
+def gallery(page: str, on_open: Callable[[Sample], None]) -> None:
     """Show all samples.
 
     Args:
         page: Prefix of the widgets' keys.
         on_open: Called with the clicked sample before the page's next run.
-        on_open_unknown: Called when the fields of a laboratory that no model knows are clicked,
-            before the page's next run; if None, they are not shown.
     """
-    opened = [(one.name, one.title, one.caption, partial(on_open, one)) for one in samples()]
-    if on_open_unknown is not None:
-        opened.append((SEPIA.name, SEPIA.title, SEPIA.caption, partial(on_open_unknown)))
     with st.container(key=f"allcell-gallery-{page}"):
         cells = st.grid(min_column_width=THUMBNAIL_PX)
-        for name, title, caption, act in opened:
+        for sample in samples():
             # A click anywhere on it is a click on its button (see assets/frame.css).
-            with cells.cell(), st.container(key=f"allcell-sample-{page}-{name}", gap="xxsmall"):
-                st.image(sample_thumbnail(name), width="stretch", alt=caption)
+            with (
+                cells.cell(),
+                st.container(key=f"allcell-sample-{page}-{sample.name}", gap="xxsmall"),
+            ):
+                st.image(sample_thumbnail(sample.name), width="stretch", alt=sample.caption)
                 st.button(
-                    title,
-                    key=f"{page}.sample.{name}",
+                    sample.title,
+                    key=f"{page}.sample.{sample.name}",
                     type="tertiary",
-                    help=caption,
-                    on_click=act,
+                    help=sample.caption,
+                    on_click=on_open,
+                    args=(sample,),
                 )
+
+
+def unknown_laboratory(page: str, on_open: Callable[[], None]) -> None:
+    """Offer the fields of a laboratory that no model knows, all at once.
+
+    Args:
+        page: Prefix of the widgets' keys.
+        on_open: Called when they are clicked, before the page's next run.
+    """
+    with st.container(
+        key=f"allcell-sample-{page}-{SEPIA.name}",
+        horizontal=True,
+        vertical_alignment="center",
+        gap="medium",
+    ):
+        st.image(sample_thumbnail(SEPIA.name), width=THUMBNAIL_PX, alt=SEPIA.caption)
+        with st.container(width=TEXT_PX, gap="xxsmall"):
+            st.button(
+                SEPIA.title, key=f"{page}.sample.{SEPIA.name}", type="tertiary", on_click=on_open
+            )
+            st.caption(SEPIA.caption)
