@@ -6,10 +6,11 @@ from allcell.synth.field import random_spec, render
 from allcell.synth.samples import Sample, samples
 from allcell.synth.scan import SmearSpec, WrittenSlide, render_slide, write_slide
 from allcell.synth.slide import SyntheticField, SyntheticSlide
-from allcell.synth.spec import Camera, FieldSpec, Kind, Stain
+from allcell.synth.spec import Camera, Dyes, FieldSpec, Kind, Stain
 
 __all__ = [
     "Camera",
+    "Dyes",
     "FieldSpec",
     "Kind",
     "Sample",

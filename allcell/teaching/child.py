@@ -14,8 +14,16 @@ from types import FrameType
 
 from allcell.environment.files import is_disk_full
 from allcell.errors import AllcellError
+from allcell.teaching.leftovers import remove
 from allcell.teaching.progress import Progress, StopTeachingError
-from allcell.teaching.state import ALIVE_FILE, keep_reserve, let_go_reserve, locked, read_state
+from allcell.teaching.state import (
+    ALIVE_FILE,
+    DISCARD_FILE,
+    keep_reserve,
+    let_go_reserve,
+    locked,
+    read_state,
+)
 from allcell.teaching.work import STOP_FILE, machine_lock
 
 #: What it leaves to others: all that they ask for.
@@ -36,6 +44,8 @@ def main() -> None:
         with locked(folder / ALIVE_FILE) as mine:
             if mine:
                 _work(folder, only_plan="--only-plan" in sys.argv[2:])
+                if (folder / DISCARD_FILE).exists():
+                    remove(folder)
                 return
         time.sleep(_TRIES_EVERY_S)
 

@@ -20,6 +20,8 @@ else:
     import fcntl
 
 STATE_FILE, ALIVE_FILE, TURN_FILE = "state.json", "alive.lock", "turn.lock"
+#: Its process deletes a teaching that has this file when it ends.
+DISCARD_FILE = "discard"
 #: Room on the disk that is let go when it is full, so that this can be said.
 RESERVE_FILE, _RESERVE_BYTES = "reserve", 64 * 1024
 

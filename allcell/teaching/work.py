@@ -28,11 +28,13 @@ from allcell.own.naming import check_name
 from allcell.own.shelf import shelf
 from allcell.settings import settings
 from allcell.teaching.enough import Enough, check_enough, described
+from allcell.teaching.leftovers import new_folder, remove, sweep
 from allcell.teaching.material import Lesson, read_lesson
 from allcell.teaching.parents import find_parent
 from allcell.teaching.plan import USUAL_S
 from allcell.teaching.state import (
     ALIVE_FILE,
+    DISCARD_FILE,
     TURN_FILE,
     State,
     keep_reserve,
@@ -124,9 +126,8 @@ def begin(
     root = teachings_dir() if root is None else root
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_room(root)
-    new = root / f".new-{os.getpid()}-{threading.get_ident()}"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
+    sweep(root)
+    new = new_folder(root)
     try:
         lesson.write(new)
         kept = read_lesson(new)
@@ -170,7 +171,9 @@ def _check_room(root: Path) -> None:
 def teachings(root: Path | None = None) -> tuple[Teaching, ...]:
     """All teachings that have been begun and not deleted, the newest first."""
     root = teachings_dir() if root is None else root
-    found = [path.parent for path in root.glob(f"[0-9a-f]*/{REQUEST_FILE}")]
+    sweep(root)
+    folders = [path.parent for path in root.glob(f"[0-9a-f]*/{REQUEST_FILE}")]
+    found = [folder for folder in folders if not (folder / DISCARD_FILE).exists()]
     newest = sorted(found, key=lambda folder: -folder.stat().st_mtime)
     return tuple(Teaching(folder) for folder in newest)
 
@@ -284,7 +287,13 @@ class Teaching:
         if self.alive:
             raise TeachingError("This teaching is still working.", "Stop it first.")
         let_go_reserve(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
+
+    def discard(self) -> None:
+        """Delete it at once, or as soon as its process has stopped; it is in no list from now."""
+        (self.folder / DISCARD_FILE).touch()
+        self.stop()
+        sweep(self.folder.parent)
 
 
 def machine_lock(folder: Path) -> Path:

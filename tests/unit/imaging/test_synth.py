@@ -22,6 +22,7 @@ from allcell.synth import (
     render_cell,
     samples,
 )
+from allcell.synth.samples import SEPIA
 
 #: No camera artefacts: what remains is the slide itself.
 STILL = Camera(focus_blur=0, sharpening=0, gradient=0, vignette=0, noise=0, jpeg_quality=0)
@@ -329,6 +330,18 @@ def test_sample_renders_and_says_that_it_is_synthetic(sample: Any) -> None:
     view = SyntheticSlide(spec).view(0, 0, spec.width_px // 2, spec.height_px // 2)
     assert view.image.std() > 5
     assert sum(spec.counts().values()) >= 5
+
+
+def test_the_unknown_laboratory_has_brown_nuclei_and_cells_of_both_classes() -> None:
+    field, known = (render(one) for one in (SEPIA.field(1), replace(SEPIA.field(1), stain=Stain())))
+    np.testing.assert_array_equal(field.truth.xyxy, known.truth.xyxy)
+    assert {BLAST, HEALTHY} <= set(field.truth.class_id.tolist())
+    x, y = ((field.truth.xyxy[0, :2] + field.truth.xyxy[0, 2:]) / 2).astype(int)
+    red, _, blue = field.image[y - 5 : y + 5, x - 5 : x + 5].reshape(-1, 3).mean(axis=0)
+    assert red > 1.5 * blue, "brown"
+    red, _, blue = known.image[y - 5 : y + 5, x - 5 : x + 5].reshape(-1, 3).mean(axis=0)
+    assert blue > 1.2 * red, "violet"
+    assert len({SEPIA.field(n) for n in range(1, 33)}) == 32
 
 
 def test_there_are_six_samples_with_names_of_their_own() -> None:
