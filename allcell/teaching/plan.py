@@ -53,6 +53,7 @@ def make_plan(
     tiles: int,
     rendered: int,
     longest_s: float = USUAL_S,
+    around_s: float = AROUND_S,
 ) -> Plan:
     """The most that fits into the time, and at least two halves.
 
@@ -63,6 +64,7 @@ def make_plan(
         tiles: Tiles of the training on all fields.
         rendered: Rendered fields for the rehearsal.
         longest_s: How long it should take at most, in seconds.
+        around_s: What a training takes besides its tiles, in seconds.
     """
     most_folds = max(2, most_folds)
     # Many parts come before the curve: a field may be the only one of its kind, and the fewer are
@@ -80,7 +82,7 @@ def make_plan(
     for folds, share, curve in wanted:
         fold_tiles = max(1, round(tiles * share))
         trainings = folds + 2 * curve
-        seconds = _ONCE_S + _RENDER_S * rendered + (trainings + 1) * AROUND_S
+        seconds = _ONCE_S + _RENDER_S * rendered + (trainings + 1) * around_s
         seconds += (2 + curve) * fields * A_FIELD_S
         seconds += (trainings * fold_tiles + tiles) * tile_s
         plans.append(Plan(folds, fold_tiles, curve, tiles, tile_s, seconds))

@@ -17,10 +17,10 @@ from allcell.environment.files import write_whole
 from allcell.evaluation.predictions import Predictions, Setting, predict
 from allcell.teaching.judging.folds import Folds
 from allcell.teaching.parents import Parent
-from allcell.teaching.plan import A_FIELD_S, AROUND_S, Plan
+from allcell.teaching.plan import A_FIELD_S, Plan
 from allcell.teaching.progress import Progress
-from allcell.training import adapt
-from allcell.training.adapting import AdaptSettings, AdaptTiles, Shown
+from allcell.teaching.ways.way import Way
+from allcell.training.adapting import AdaptTiles, Shown
 
 #: Files of the training under way and of the graph that is judged.
 _TRAINING, _GRAPH, _PARENT = "training.pt", "graph.onnx", "parent.onnx"
@@ -36,7 +36,7 @@ class Trainings:
         shown: The same at the magnification of training, in the same order.
         rendered: For the rehearsal; None for none.
         parent: The model that is taught.
-        settings: How.
+        way: How.
     """
 
     def __init__(
@@ -47,27 +47,27 @@ class Trainings:
         shown: Shown,
         rendered: Shown | None,
         parent: Parent,
-        settings: AdaptSettings,
+        way: Way,
     ) -> None:
         self.folder, self.progress, self.images = folder, progress, images
         self.shown, self.rendered = shown, rendered
-        self.parent, self.settings = parent, settings
+        self.parent, self.way = parent, way
 
     def seconds_a_tile(self) -> float:
         """How long a tile takes on this computer, in seconds."""
         everything = range(len(self.images))
-        return adapt.seconds_a_tile(self.parent.checkpoint, self._tiles(everything, 1))
+        return self.way.seconds_a_tile(self.parent, self._tiles(everything, 1))
 
     def parents_graph(self) -> Path:
         """The parent as ONNX, made by the same way as the taught ones."""
         path = self.folder / _PARENT
         if not path.is_file():
-            adapt.export_parent(self.parent.checkpoint, path, self._picture())
+            self.way.parents_graph(self.parent, path, self._picture())
         return path
 
     def answers_of_parent(self) -> Predictions:
         """The parent's answers on all fields."""
-        seconds = AROUND_S + len(self.images) * A_FIELD_S
+        seconds = self.way.around_s + len(self.images) * A_FIELD_S
         self.progress.begin("Asks the model as it is", seconds)
         path = self.folder / "part-parent.json"
         kept = _kept(path)
@@ -90,7 +90,7 @@ class Trainings:
         of = len(folds.parts)
         for part, held in enumerate(folds.parts):
             self.progress.begin(
-                f"{words}, {part + 1} of {of}", AROUND_S + plan.fold_tiles * plan.tile_s
+                f"{words}, {part + 1} of {of}", self.way.around_s + plan.fold_tiles * plan.tile_s
             )
             path = self.folder / f"part-{name}-{part}.json"
             kept = _kept(path)
@@ -120,18 +120,18 @@ class Trainings:
             key: Tells this training from the others of the teaching.
         """
         state = self.folder / _TRAINING
-        network = adapt.adapt(
-            self.parent.checkpoint,
+        self.way.train(
+            self.parent,
             self._tiles(learned, tiles),
+            target,
             state,
             key=f"{key} {tiles}",
             on_step=self.progress.step,
         )
-        adapt.export(network, target, self._picture())
         state.unlink(missing_ok=True)
 
     def _tiles(self, learned: Sequence[int], tiles: int) -> AdaptTiles:
-        settings = replace(self.settings, tiles=tiles)
+        settings = replace(self.way.settings, tiles=tiles)
         return AdaptTiles(self.shown.of(learned), self.rendered, self.parent.spec, settings)
 
     def _picture(self) -> npt.NDArray[np.uint8]:
