@@ -69,6 +69,7 @@ def make_plan(
     tiles: int,
     rendered: int,
     longest_s: float = USUAL_S,
+    around_s: float = AROUND_S,
 ) -> Plan:
     """The most that fits into the time, and at least two halves.
 
@@ -79,6 +80,7 @@ def make_plan(
         tiles: Tiles of the training on all fields.
         rendered: Rendered fields for the rehearsal.
         longest_s: How long it should take at most, in seconds.
+        around_s: What a training takes besides its tiles, in seconds.
     """
     most_folds = max(2, most_folds)
     # What is judged is to be like what is made: trainings of full length come before many parts.
@@ -96,7 +98,7 @@ def make_plan(
     for folds, share, curve in wanted:
         fold_tiles = max(1, round(tiles * share))
         plan = Plan(folds, fold_tiles, curve, tiles, tile_s, 0.0)
-        seconds = _ONCE_S + _RENDER_S * rendered + (folds + 2 * curve + 1) * AROUND_S
+        seconds = _ONCE_S + _RENDER_S * rendered + (folds + 2 * curve + 1) * around_s
         seconds += (2 + curve) * fields * A_FIELD_S
         seconds += (folds * fold_tiles + 2 * curve * plan.half_tiles + tiles) * tile_s
         plans.append(replace(plan, seconds=seconds))

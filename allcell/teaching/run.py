@@ -25,11 +25,12 @@ from allcell.teaching.judging.forgotten import measure_forgotten
 from allcell.teaching.judging.verdict import Verdict, judge
 from allcell.teaching.material import read_lesson
 from allcell.teaching.parents import find_parent
-from allcell.teaching.plan import Plan, make_plan, usual_tiles
+from allcell.teaching.plan import Plan, make_plan
 from allcell.teaching.progress import Progress
 from allcell.teaching.trained import Trainings
+from allcell.teaching.ways.way import way_of
 from allcell.teaching.work import KNOWN_FOLDER, REPORT_FILE, Request
-from allcell.training.adapting import AdaptSettings, shown_fields
+from allcell.training.adapting import shown_fields
 
 _PLAN, _MODEL = "plan.json", "model.onnx"
 #: A model that has lost more AP than this on other stains has forgotten its parent's laboratories.
@@ -87,11 +88,13 @@ class _TeachingRun:
         lesson = read_lesson(folder)
         self.images, self.cases = list(lesson.images), lesson.cases
         self.parent = find_parent(self.request.parent)
-        tiles = self.request.tiles or usual_tiles(len(self.images))
-        settings = self.settings = AdaptSettings(seed=self.request.seed, tiles=tiles)
+        request = self.request
+        self.way = way_of(
+            quick=request.quick, fields=len(self.images), seed=request.seed, tiles=request.tiles
+        )
         progress.begin("Measures the red cells")
-        shown = shown_fields(self.images, self.parent.spec, settings)
-        self.trainings = Trainings(folder, progress, self.images, shown, self.parent, settings)
+        shown = shown_fields(self.images, self.parent.spec, self.way.settings)
+        self.trainings = Trainings(folder, progress, self.images, shown, self.parent, self.way)
 
     def planned(self) -> Plan:
         """What will be done: as it was planned before, or from what is measured now."""
@@ -104,9 +107,10 @@ class _TeachingRun:
                 len(self._folds(MOST_FOLDS).parts),
                 len(self.images),
                 self.trainings.seconds_a_tile(),
-                self.settings.tiles,
-                self.settings.rendered,
+                self.way.settings.tiles,
+                self.way.settings.rendered,
                 self.request.longest_s,
+                self.way.around_s,
             )
             write_whole(path, json.dumps(asdict(plan)).encode())
         self.progress.expect(plan.seconds)
@@ -183,9 +187,7 @@ class _TeachingRun:
         self, verdict: Verdict, held_out: str, seconds: float, forgotten: Sequence[Forgotten]
     ) -> Card:
         cells = dict(self.request.cells or {})
-        settings = asdict(self.settings)
-        augmentation = settings.pop("augmentation")
-        settings |= {f"augmentation.{name}": value for name, value in augmentation.items()}
+        settings = self.way.described(self.way.settings)
         spec, fields = self.parent.spec, len(self.images)
         return Card(
             name=self.request.name,
@@ -194,7 +196,7 @@ class _TeachingRun:
             parent_sha256=self.parent.sha256,
             classes=spec.classes,
             confidence=verdict.confidence,
-            method="full",
+            method=self.way.method,
             training=Training(fields, cells, round(seconds, 1), self.request.seed, settings),
             red_cell_px=spec.red_cell_px,
             normalise_stain=spec.normalise_stain,
@@ -204,7 +206,9 @@ class _TeachingRun:
             verdict=verdict.words,
             parents_laboratories=tuple(forgotten),
             familiarity=fit_laboratory(
-                [item.pixels() for item in self.images], parents_known=_parents_known(forgotten)
+                [item.pixels() for item in self.images],
+                # The quick way forgets other laboratories, though not rendered smears.
+                parents_known=self.way.method == "full" and _parents_known(forgotten),
             ),
             owner=self.request.owner,
             app_version=__version__,

@@ -62,6 +62,7 @@ class Request:
         longest_s: How long it should take at most, in seconds; see `allcell.teaching.plan`.
         tiles: Tiles of the training on all fields; None for as many as usual.
         insist: Whether a model is made although it is not better.
+        quick: Whether only the last step of the network is fitted, which needs no torch.
         groups: See `allcell.teaching.enough.Enough`; filled in by `begin`.
         cells: Likewise.
     """
@@ -73,6 +74,7 @@ class Request:
     longest_s: float = USUAL_S
     tiles: int | None = None
     insist: bool = False
+    quick: bool = False
     groups: tuple[int, ...] = ()
     cells: dict[str, int] | None = None
 
@@ -119,7 +121,8 @@ def begin(
         ModelError: If there is no such parent, the name is taken, or torch is not installed.
         OSError: If the folder cannot be written.
     """
-    require_torch("Teaching a laboratory")
+    if not request.quick:
+        require_torch("Teaching all layers of a model")
     find_parent(request.parent)
     name = check_name(request.name)
     request = replace(request, name=name)

@@ -23,7 +23,7 @@ from allcell.teaching import work
 from allcell.teaching.state import ALIVE_FILE, State, locked
 from allcell.teaching.work import STOP_FILE, Teaching, teachings, teachings_dir
 from allcell.ui.live import camera
-from allcell.ui.teaching import result, section
+from allcell.ui.teaching import result, section, setup
 from tests.own_models import card, taught
 from tests.pages.test_review_page import words
 from tests.teaching_cases import REVIEWER, begun, keep, report, reviewed_field
@@ -377,15 +377,38 @@ def test_only_the_newest_result_is_open(app: AppTest) -> None:
     assert [one.label for one in folded] == ["Klinikum A: not better"]
 
 
-def test_without_torch_it_says_what_to_install(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
+def test_where_torch_is_the_way_can_be_chosen(
+    app: AppTest, started: list[bool], monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    monkeypatch.setattr(setup, "has_torch", lambda: True)
+    keep(case_store(), 6)
+    show(app, opened=True)
+    assert app.radio(key="teach.quick").value is False
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.radio(key="teach.quick").set_value(quick)
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    [teaching] = teachings()
+    assert teaching.request.quick == quick
+
+
+def test_without_torch_the_quick_way_is_taken(
+    app: AppTest, started: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(case_store(), 6)
     monkeypatch.setattr(section, "has_torch", lambda: False)
+    monkeypatch.setattr(setup, "has_torch", lambda: False)
     told = show(app, opened=True)
-    assert "needs torch and ultralytics" in told
+    assert "Here the quick way is used" in told
     assert "`make app`" in told
-    assert not keys(app)
+    assert "teach.begin" in keys(app)
+    assert not app.radio
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    [teaching] = teachings()
+    assert teaching.request.quick
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import typer
 from allcell.cli.base import app, check_target, default_model, explained, say
 from allcell.cli.labelled_set import read_set
 from allcell.data.labelled_sets import LABEL_FORMATS
+from allcell.engines.opening import has_torch
 from allcell.errors import DataError, TeachingError
 from allcell.models.registry import CLASSES
 from allcell.teaching.material import Lesson, take_fields
@@ -56,6 +57,12 @@ def teach(
         USUAL_S / 60, min=0.1, help="Minutes that it should take at most."
     ),
     tiles: int | None = typer.Option(None, min=16, help="Length of the training, in tiles."),
+    quick: bool = typer.Option(
+        not has_torch(),
+        "--quick/--full",
+        help="Fit the last step of the network only, which takes seconds and needs no torch.",
+        show_default="full where torch is installed",
+    ),
     insist: bool = typer.Option(False, help="Make a model even if it is not better."),
     only_plan: bool = typer.Option(
         False, "--only-plan", help="Say how long it would take, and end."
@@ -72,7 +79,15 @@ def teach(
     if take is not None:
         images = take_fields(images, take, seed)
     lesson = Lesson.of_set(called, images, _cases(cases) if cases else None)
-    request = Request(name, parent, seed=seed, longest_s=longest * 60, tiles=tiles, insist=insist)
+    request = Request(
+        name,
+        parent,
+        seed=seed,
+        longest_s=longest * 60,
+        tiles=tiles,
+        insist=insist,
+        quick=quick,
+    )
     teaching = begin(lesson, request, known=_known(known, known_split) if known else None)
     for note in teaching.state.notes:
         say(note)
