@@ -12,6 +12,7 @@ from allcell.cli import (  # noqa: F401  (they register commands)
     train,
 )
 from allcell.cli.base import app, write_utf8
+from allcell.cli.batches import cost, many  # noqa: F401
 from allcell.cli.kept import cases, sweep, teach  # noqa: F401
 
 

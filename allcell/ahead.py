@@ -26,8 +26,13 @@ _AGAIN_S = 0.05
 
 def worker_count() -> int:
     """How many threads may work at once: the cores of this process, or what the settings allow."""
+    return min(settings().threads or cores_here(), _MOST_WORKERS)
+
+
+def cores_here() -> int:
+    """The cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(settings().threads or cores or 1, _MOST_WORKERS)
+    return cores or 1
 
 
 def in_order(

@@ -18,6 +18,7 @@ CautionKind = Literal[
     "unlike",
     "models_disagree",
     "limit_reached",
+    "cut_out",
     "one_of_several",
     "cut_off",
     "grey",
@@ -36,8 +37,9 @@ class Caution:
 
     Attributes:
         kind: What it is about, for programs: the picture as a whole, the size or the stain of its
-            red cells, a limit that was reached so that cells may be missing, other models, or
-            its file, of which a page was chosen or the end is missing.
+            red cells, a limit that was reached so that cells may be missing, a cell that was cut
+            out of its field, other models, or its file, of which a page was chosen or the end is
+            missing.
         message: The reason, for people.
         remedy: What to do about it.
         withholds: Whether the fraction, its interval and the yes or no are withheld because of it.

@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pypdfium2
 import pytest
 import shapely
 
+from allcell.boxes import iou
+from allcell.detections import Detections
+from allcell.models.registry import CLASSES
 from allcell.settings import RESEARCH_USE
 from allcell.statistics import Proportion
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 WAIT_MS = 30_000
 FILE_INPUT = "[data-testid=stFileUploader] input[type=file]"
 CROPS = "[...window.allcellReview.fields.values()].every((field) => field.crops)"
+CHOSEN = "window.allcellReview.cell(window.allcellReview.chosen) ?? null"
+#: Boxes that overlap more are on the same cell.
+SAME_CELL = 0.4
 #: More controls than any page has.
 MOST_TABS = 200
 #: Half of the last digit that the browser is told of a box, and of the one that files have.
@@ -185,3 +192,91 @@ def check_pdf(pdf: bytes, k: int, n: int, reviewer: str) -> None:
         assert said in whole, said
     assert "patient" not in whole, "the name of the file"
     assert "Draft" not in whole
+
+
+def review_pictures(page: Page, truths: Sequence[Detections]) -> None:
+    """Correct and confirm every cell of every picture as its truth says, by mouse and keys.
+
+    Args:
+        page: Review, with the pictures in the order of the truths.
+        truths: The cells of each.
+    """
+    for number, truth in enumerate(truths):
+        chip = page.locator(f".picture-chip:nth-child({number + 1})")
+        chip.locator(".open").click()
+        chip.locator(".open[aria-pressed=true]").wait_for(timeout=WAIT_MS)
+        heard(page)
+        fields = page.evaluate("[...window.allcellReview.fields.keys()]")
+        _review(page, fields[number], truth)
+        heard(page)
+
+
+def _review(page: Page, field: str, truth: Detections) -> None:
+    wanted = {n: CLASSES[kind] for n, kind in enumerate(truth.class_id.tolist())}
+    suggested = [cell for cell in cells(page) if cell["field"] == field]
+    overlap = iou(
+        np.array([cell["box"] for cell in suggested], np.float32).reshape(-1, 4), truth.xyxy
+    )
+    right: dict[int, str] = {}
+    for row, cell in enumerate(suggested):
+        n = int(overlap[row].argmax())
+        if overlap[row, n] > SAME_CELL and n in wanted:
+            right[cell["number"]] = wanted.pop(n)
+    # Missed ones first: after the last suggestion the next picture comes by itself.
+    for n, label in wanted.items():
+        _draw(page, truth.xyxy[n].tolist(), label)
+    for _ in range(len(suggested)):
+        keys(page, " ")
+        chosen = page.evaluate(CHOSEN)
+        if chosen is None or chosen["field"] != field or chosen["state"] != "suggested":
+            break
+        said = right.get(chosen["number"])
+        keys(page, {None: "Delete", chosen["label"]: "Enter"}.get(said, str(said)[0]))
+    left = [c for c in cells(page) if c["field"] == field and c["state"] == "suggested"]
+    assert not left, left
+
+
+def _whole_picture(page: Page) -> dict[str, float]:
+    """Where the whole picture is on the screen, once it has been drawn so."""
+    for _ in range(100):
+        stage, picture = (
+            page.locator(f".desk .stage{part}").first.bounding_box() for part in ("", " .picture")
+        )
+        assert stage is not None
+        assert picture is not None
+        if picture["width"] < stage["width"] + 1 and picture["y"] > stage["y"] - 1:
+            return dict(picture)
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the picture stays larger than its place: {picture}, {stage}")
+
+
+def _draw(page: Page, box: Sequence[float], label: str) -> None:
+    """Add a cell that was missed: a drag from a corner that lies under no other box, and a key."""
+    keys(page, "Escape")
+    page.get_by_role("button", name="Whole field").click()
+    page.locator(".desk .stage").scroll_into_view_if_needed()
+    picture = _whole_picture(page)
+    before = len(cells(page))
+    width = page.evaluate("[...window.allcellReview.fields.values()][0].width")
+    k = picture["width"] / width
+    # A little within, where a corner of the field is round and the next cell's box begins.
+    x1, y1, x2, y2 = (
+        place + k * (end + inwards)
+        for place, end, inwards in zip(
+            (picture["x"], picture["y"]) * 2, box, (4, 4, -4, -4), strict=True
+        )
+    )
+    for start, end in (
+        ((x1, y1), (x2, y2)),
+        ((x2, y1), (x1, y2)),
+        ((x1, y2), (x2, y1)),
+        ((x2, y2), (x1, y1)),
+    ):
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(*end, steps=4)
+        page.mouse.up()
+        if len(cells(page)) > before:
+            keys(page, label[0])
+            return
+    raise AssertionError(f"no corner of {box} is free, on the screen {x1, y1, x2, y2}")

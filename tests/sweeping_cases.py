@@ -55,7 +55,8 @@ def request_in(folder: Path, **more: Any) -> SweepRequest:
     path = folder / "slide.bin"
     if not path.exists():
         path.write_bytes(b"squares")
-    known = {"where": "everything", "red_cell_px": RED_CELL_PX, "label": "one", "by": "reviewer"}
+    known: dict[str, Any] = {"where": "everything", "red_cell_px": RED_CELL_PX}
+    known |= {"label": "one", "by": "reviewer"}
     return SweepRequest(str(path), slide_key(path), **(known | more))
 
 

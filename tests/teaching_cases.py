@@ -12,6 +12,7 @@ from allcell.review.cells import FieldReview, ReviewedCell
 from allcell.review.labels import LabelSet
 from allcell.review.suggestions import picture_hash
 from allcell.synth import FieldSpec, render
+from allcell.teaching.material import LESSON_FILE
 from allcell.teaching.work import REPORT_FILE, REQUEST_FILE, Request, Teaching
 from tests.review_cases import origin
 
@@ -97,7 +98,7 @@ def report(outcome="better", model="", half=0.05):
     }
 
 
-def begun(root, key, state, *, owner="", name="Klinikum A", told=None):
+def begun(root, key, state, *, owner="", name="Klinikum A", told=None, cases=()):
     """The folder of a teaching, as it stands.
 
     Args:
@@ -107,12 +108,16 @@ def begun(root, key, state, *, owner="", name="Klinikum A", told=None):
         owner: Whose it is.
         name: What the model is called.
         told: Its report; None before it is done.
+        cases: Numbers of the cases of which it has copies of fields.
     """
     folder = root / key
     folder.mkdir(parents=True)
     request = asdict(Request(name, owner=owner, cells={"blast": 40, "healthy": 26}))
     (folder / REQUEST_FILE).write_text(json.dumps(request), encoding="utf-8")
     state.write(folder)
+    if cases:
+        listed = [{"file": f"field-{n}", "case": case} for n, case in enumerate(cases)]
+        (folder / LESSON_FILE).write_text(json.dumps({"name": name, "fields": listed}), "utf-8")
     if told is not None:
         (folder / REPORT_FILE).write_text(json.dumps(told), encoding="utf-8")
     return Teaching(folder)

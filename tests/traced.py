@@ -33,6 +33,8 @@ _WRONG_SWITCHES = {
     "YOLO_OFFLINE": "false",
     "YOLO_AUTOINSTALL": "true",
     "NO_ALBUMENTATIONS_UPDATE": "",
+    "RAY_USAGE_STATS_ENABLED": "1",
+    "RAY_USAGE_STATS_REPORT_URL": "https://usage-stats.ray.io/",
 }
 #: All that a program keeps of the environment: another variable may lead files out of the fresh
 #: home folder, or switch telemetry off (ONNX Runtime's is, where `CI` is set).

@@ -1,4 +1,4 @@
-"""`sample`: a rendered smear as a file, for users who have no picture at hand."""
+"""`sample`: rendered smears as files, for users who have no picture at hand."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ import numpy as np
 import typer
 
 from allcell.cli.base import app, check_target, explained, say
+from allcell.data.synthetic import LABELLED, UPLOAD, write_laboratory
 from allcell.errors import DataError
 from allcell.imaging.images import encode_png
 from allcell.models.registry import TRAINED_CLASSES
 from allcell.synth.field import render
-from allcell.synth.samples import EXAMPLE, samples
+from allcell.synth.samples import EXAMPLE, SEPIA, TAUGHT, TESTED, samples
 from allcell.synth.scan import SmearSpec, write_slide
 
 _SPECS = {"example": EXAMPLE, **{sample.name: sample.spec for sample in samples()}}
+_LABORATORIES = {SEPIA.name: SEPIA}
 
 
 @app.command("sample")
 @explained
 def write_sample(
-    target: Path | None = typer.Argument(None, help="PNG file to write."),
+    target: Path | None = typer.Argument(
+        None, help="PNG file to write; with --laboratory, a folder."
+    ),
     name: str = typer.Option("example", help=f"Which one: {', '.join(_SPECS)}."),
+    laboratory: str = typer.Option(
+        "",
+        help="Instead, the fields of a laboratory that no model knows, to try `teach` with: "
+        f"{', '.join(_LABORATORIES)}.",
+    ),
     slide: Path | None = typer.Option(
         None, "--slide", help="Write a whole slide instead: a pyramidal TIFF file."
     ),
@@ -34,9 +43,9 @@ def write_sample(
     truth: Path | None = typer.Option(
         None, "--truth", help="JSON file to write with the white cells of the slide."
     ),
-    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
+    force: bool = typer.Option(False, "--force", help="Overwrite existing files."),
 ) -> None:
-    """Render a synthetic smear: a small field for a first try, one of Detect's, or a slide."""
+    """Render a synthetic smear: a field for a first try or of Detect's, a slide, a laboratory."""
     if slide is not None:
         if target is not None:
             raise DataError(
@@ -49,6 +58,9 @@ def write_sample(
             "No file was named." if target is None else "--truth belongs to a slide.",
             "Name a PNG file, or a TIFF file with --slide.",
         )
+    if laboratory:
+        _write_laboratory(target, laboratory, force=force)
+        return
     if name not in _SPECS:
         raise DataError(f"There is no sample {name!r}.", f"Choose one of: {', '.join(_SPECS)}.")
     if target.exists() and not force:
@@ -94,3 +106,17 @@ def _write_slide(
         f"{path}: {size[0]}x{size[1]} px, {path.stat().st_size / 1e6:.1f} MB, synthetic, "
         f"{spec.mpp:.2f} um a pixel: {named}."
     )
+
+
+def _write_laboratory(target: Path, name: str, *, force: bool) -> None:
+    if name not in _LABORATORIES:
+        raise DataError(
+            f"There is no laboratory {name!r}.", f"Choose one of: {', '.join(_LABORATORIES)}."
+        )
+    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not force)):
+        raise DataError(
+            f"{target} already exists.", "Name a new or an empty folder, or add --force."
+        )
+    write_laboratory(target, _LABORATORIES[name])
+    say(f"{target / UPLOAD}: {TAUGHT} fields to review, synthetic, without labels.")
+    say(f"{target / LABELLED}: the same with their labels (train), and {TESTED} others (test).")

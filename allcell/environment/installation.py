@@ -10,6 +10,9 @@ from pathlib import Path
 from allcell import settings
 from allcell.errors import ModelError
 
+#: Packages of the extras that make does not install, as pip wants them.
+_BESIDE = {"batch": "pyarrow", "login": "authlib httpx", "ray": '"ray[data]"'}
+
 
 def get_weights() -> str:
     """How to get a weight file that is missing or damaged."""
@@ -27,8 +30,8 @@ def get_packages(extra: str) -> str:
     Args:
         extra: Its name in pyproject.toml.
     """
-    if extra == "login" and not settings.INSTALLED:
-        return "Install it with `pip install -c constraints.txt authlib httpx`."
+    if extra in _BESIDE and not settings.INSTALLED:
+        return f"Install it with `pip install -c constraints.txt {_BESIDE[extra]}`."
     if settings.INSTALLED:
         return f'Install it with `pip install "allcell[{extra}]"`.'
     if extra in ("app", "openvino"):

@@ -1,4 +1,4 @@
-"""Temporary folders with users' videos, and their removal even after the process was killed."""
+"""Temporary folders of this process, and their removal even after it was killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_NAMED = re.compile(r"allcell-(?:video|recording)-(\d+)-.+")
+_NAMED = re.compile(r"allcell-(?:video|recording|ray)-(\d+)-.+")
 
 
 def temporary_folder(kind: str) -> tempfile.TemporaryDirectory[str]:

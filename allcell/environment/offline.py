@@ -20,6 +20,10 @@ os.environ.update(
     YOLO_AUTOINSTALL="false",
     # ultralytics imports albumentations if installed, which looks for its latest version online.
     NO_ALBUMENTATIONS_UPDATE="1",
+    # Ray counts its users, unless this is 0 in every process of a cluster; one that was started by
+    # `ray start` then still reports that it does not, so the report gets an address of nobody.
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_USAGE_STATS_REPORT_URL="http://127.0.0.1:9/",
     # For a server that does not find .streamlit/config.toml.
     STREAMLIT_BROWSER_GATHER_USAGE_STATS="false",
 )

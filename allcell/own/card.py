@@ -34,6 +34,10 @@ _Cells = Annotated[dict[_Line, _Count], Field(max_length=32)]
 _STRICT = ConfigDict(extra="forbid")
 
 
+#: `full` if layers of the network were trained, `quick` if only its last step.
+Method = Literal["full", "quick"]
+
+
 @dataclass(frozen=True)
 class Measured:
     """A number with its interval.
@@ -153,7 +157,7 @@ class Card:
         parent_sha256: Hash of that model's weights.
         classes: In the order of the network's output.
         confidence: Operating threshold, chosen inside the folds (0 to 1).
-        method: `full` if layers of the network were trained, `quick` if only its last step.
+        method: See `Method`.
         training: What it was made from.
         id: The name for files, commands and addresses; given by the shelf, empty before.
         sha256: Hash of the ONNX file; given by the shelf, empty before.
@@ -180,7 +184,7 @@ class Card:
     parent_sha256: _Sha256 | Literal[""]
     classes: Annotated[tuple[_Line, ...], Field(min_length=1, max_length=32)]
     confidence: _Share
-    method: Literal["full", "quick"]
+    method: Method
     training: Training
     id: _Id | Literal[""] = ""
     sha256: _Sha256 | Literal[""] = ""

@@ -99,9 +99,10 @@ class Shelf:
         """
         found = self.find(name, who)
         if found is None:
+            there = ", ".join(f"{one.card.id} ({one.card.name})" for one in self.models(who))
             raise ModelError(
-                f"There is no own-laboratory model {name[:80]!r}.",
-                "It may have been deleted, or belong to someone else: look at the list of models.",
+                f"There is no model of this laboratory named {name[:80]!r}.",
+                f"It may have been deleted. There are: {there}." if there else "None is kept here.",
             )
         return found
 

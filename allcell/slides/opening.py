@@ -12,9 +12,9 @@ from allcell.errors import NeedsPyramid, SlideError
 from allcell.slides.arrays import ArraySlide, with_halves
 from allcell.slides.copies import find_copy, size_bytes
 from allcell.slides.files import SlideFile
-from allcell.slides.flat import IN_MEMORY_PX, Flat
+from allcell.slides.readers.flat import IN_MEMORY_PX, Flat
+from allcell.slides.readers.stored import open_stored
 from allcell.slides.slide import Slide
-from allcell.slides.stored import open_stored
 
 #: Pixels of the coarsest level at most: from it the overview is made.
 _MOST_COARSEST_PX = IN_MEMORY_PX

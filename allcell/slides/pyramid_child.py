@@ -21,9 +21,9 @@ from allcell.errors import SlideError
 from allcell.slides.arrays import halved
 from allcell.slides.copies import finish, level_file, sizes_of
 from allcell.slides.files import COPY_AGAIN, SlideFile
-from allcell.slides.flat import Flat
+from allcell.slides.readers.flat import Flat
+from allcell.slides.readers.stored import open_stored
 from allcell.slides.slide import Slide
-from allcell.slides.stored import open_stored
 
 #: Rows that are in hand at once, an even number; pixels of a band that is read.
 _ROWS, _BAND_PX = 512, 16_000_000

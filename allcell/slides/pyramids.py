@@ -16,9 +16,9 @@ import allcell
 from allcell.errors import NeedsPyramid, SlideError
 from allcell.slides.copies import make_room, size_bytes
 from allcell.slides.files import COPY_AGAIN, SlideFile, label_of
-from allcell.slides.flat import Flat
 from allcell.slides.opening import open_slide
-from allcell.slides.stored import open_stored
+from allcell.slides.readers.flat import Flat
+from allcell.slides.readers.stored import open_stored
 
 log = logging.getLogger(__name__)
 

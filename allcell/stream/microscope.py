@@ -19,7 +19,7 @@ from allcell.stream.slide_canvas import (
 )
 from allcell.stream.sources import SlideView, ThreadedSource
 from allcell.stream.stage import Pose, Stage
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 
 ZOOMS = (0.5, 1.0, 2.0)
 #: Sigma of the blur when fully out of focus, as a fraction of the red-cell diameter.
@@ -57,7 +57,7 @@ class VirtualMicroscope(ThreadedSource):
         self._place = (0, 0)
         self._ahead = (0, 0)
         self._truth_lock = threading.Lock()
-        self._truth: tuple[float, Slide] | None = None
+        self._truth: tuple[float, SyntheticSlide] | None = None
         self._painter = threading.Thread(target=self._paint, name="slide painter", daemon=True)
         self._painter.start()
         self._thread.start()
@@ -101,9 +101,9 @@ class VirtualMicroscope(ThreadedSource):
     def cells(self, view: SlideView) -> list[SlideCell]:
         """Ground truth of a frame: white cells and smudges whose centre is in its view."""
         with self._truth_lock:
-            # A slide of its own: `Slide` is not thread-safe.
+            # A slide of its own: `SyntheticSlide` is not thread-safe.
             if self._truth is None or self._truth[0] != view.zoom:
-                self._truth = (view.zoom, Slide(zoomed(self._spec, view.zoom)))
+                self._truth = (view.zoom, SyntheticSlide(zoomed(self._spec, view.zoom)))
             return cells_in(self._truth[1], view)
 
     def close(self) -> None:

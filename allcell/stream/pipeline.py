@@ -18,7 +18,7 @@ from allcell.stream.live_settings import LiveSettings
 from allcell.stream.magnification import working_size_px
 from allcell.stream.model_worker import ModelWorker
 from allcell.stream.slide_canvas import slide_spec
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 
 #: No frame takes this long; a model that hangs must not hang the benchmark.
 _TIMEOUT_S = 10.0
@@ -134,6 +134,6 @@ def benchmark_pipeline(
 def pan(width_px: int, height_px: int, frames: int = 30, step_px: int = 4) -> list[RGBImage]:
     """Frames, RGB uint8 (H, W, 3), of a synthetic slide under a stage that moves to the right."""
     spec = slide_spec(width_px, height_px, seed=11)
-    strip = Slide(spec).view(0, 0, width_px + frames * step_px, height_px).image
+    strip = SyntheticSlide(spec).view(0, 0, width_px + frames * step_px, height_px).image
     starts = range(0, frames * step_px, step_px)
     return [np.ascontiguousarray(strip[:, x : x + width_px]) for x in starts]

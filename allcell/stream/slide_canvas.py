@@ -10,7 +10,7 @@ import numpy as np
 
 from allcell.formats.pixels import RGBImage
 from allcell.stream.sources import SlideView
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 from allcell.synth.spec import CLASS_OF, FieldSpec
 
 #: The slide is painted in squares of this side.
@@ -38,7 +38,7 @@ class SlideCanvas:
         self._lock = threading.Lock()
         self._tiles: OrderedDict[Tile, RGBImage] = OrderedDict()
         self._painting = threading.Lock()
-        self._slide = Slide(spec)
+        self._slide = SyntheticSlide(spec)
         self._painted = 0
 
     def missing(self, x_px: int, y_px: int, margin_px: int = 0) -> list[Tile]:
@@ -55,7 +55,7 @@ class SlideCanvas:
         """Paint one tile; takes some 30 ms."""
         with self._painting:
             if self._painted >= _TILES_A_SLIDE:
-                self._slide, self._painted = Slide(self.spec), 0
+                self._slide, self._painted = SyntheticSlide(self.spec), 0
             self._painted += 1
             column, row = tile
             seen = self._slide.view(column * TILE_PX, row * TILE_PX, TILE_PX, TILE_PX)
@@ -136,7 +136,7 @@ def zoomed(spec: FieldSpec, zoom: float) -> FieldSpec:
     )
 
 
-def cells_in(slide: Slide, view: SlideView) -> list[SlideCell]:
+def cells_in(slide: SyntheticSlide, view: SlideView) -> list[SlideCell]:
     """White cells and smudges whose centre lies in a view of a slide."""
     scale = slide.spec.px_per_um
     return [

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from allcell.synth.camera import expose
-from allcell.synth.slide import Slide, SyntheticField
+from allcell.synth.slide import SyntheticField, SyntheticSlide
 from allcell.synth.spec import Camera, FieldSpec, Kind, Stain, mean_area_um2
 
 
@@ -20,7 +20,7 @@ def render(spec: FieldSpec) -> SyntheticField:
     Returns:
         The image, its exact truth and its scale; the same for the same specification.
     """
-    seen = Slide(spec).view(0, 0)
+    seen = SyntheticSlide(spec).view(0, 0)
     return SyntheticField(expose(seen.image, spec.camera, spec.seed), seen.truth, seen.red_cell_px)
 
 

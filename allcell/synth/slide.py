@@ -50,7 +50,7 @@ class SyntheticField:
     red_cell_px: float
 
 
-class Slide:
+class SyntheticSlide:
     """The smear around a field: the same seed shows the same cells, wherever the view lies.
 
     Overlapping views agree pixel for pixel. A view has the colour, brightness and focus of the

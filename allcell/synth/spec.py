@@ -56,6 +56,15 @@ def _whole(owner: str, name: str, value: int, low: int, high: int) -> None:
     _within(owner, name, value, low, high)
 
 
+class Dyes(Enum):
+    """What a smear is stained with."""
+
+    #: Wright's or May-Gruenwald-Giemsa's, as in every laboratory that the models know.
+    GIEMSA = "giemsa"
+    #: Invented: brown nuclei, mauve red cells. No laboratory stains so and no model was shown it.
+    SEPIA = "sepia"
+
+
 @dataclass(frozen=True)
 class Stain:
     """How the smear took the dyes.
@@ -67,6 +76,7 @@ class Stain:
         red_hue: -1 (orange) to 1 (grey-mauve) red cells.
         pallor: Depth of the red cells' pale centre, 0 (none) to 1 (hollow).
         haze: Stained plasma between the cells, 0 (clean) to 1.
+        dyes: Which ones.
     """
 
     strength: float = 1.0
@@ -75,6 +85,7 @@ class Stain:
     red_hue: float = 0.0
     pallor: float = 0.5
     haze: float = 0.25
+    dyes: Dyes = Dyes.GIEMSA
 
     def __post_init__(self) -> None:
         _within("Stain", "strength", self.strength, 0.3, 1.8)

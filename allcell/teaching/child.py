@@ -8,14 +8,21 @@ from pathlib import Path
 
 from allcell.background.child import Kind, do_work, run_alone
 from allcell.background.progress import Progress
-from allcell.teaching.state import State
+from allcell.teaching.leftovers import remove
+from allcell.teaching.state import DISCARD_FILE, State
 from allcell.teaching.work import machine_lock
 
 
 def main() -> None:
     """Do the work of one teaching, and say in its folder what came of it."""
     folder = Path(sys.argv[1])
-    run_alone(folder, partial(teach, folder, only_plan="--only-plan" in sys.argv[2:]))
+    run_alone(folder, partial(_teach_or_discard, folder, "--only-plan" in sys.argv[2:]))
+
+
+def _teach_or_discard(folder: Path, only_plan: bool) -> None:
+    teach(folder, only_plan=only_plan)
+    if (folder / DISCARD_FILE).exists():
+        remove(folder)
 
 
 def teach(folder: Path, *, only_plan: bool) -> None:

@@ -21,7 +21,7 @@ from allcell.review.case_review import CaseReview
 from allcell.review.cells import FieldReview
 from allcell.review.labels import LabelRole
 
-_LIST, _FIELDS = "lesson.json", "fields"
+LESSON_FILE, _FIELDS = "lesson.json", "fields"
 
 #: What a label of a review is to a model; a cell of any other role counts neither way.
 _CLASS_OF: dict[LabelRole, str] = {"blast": "blast", "white cell": "healthy", "smudge": "smudge"}
@@ -153,7 +153,7 @@ class Lesson:
                 }
             )
         content = json.dumps({"name": self.name, "fields": listed})
-        write_whole(folder / _LIST, content.encode())
+        write_whole(folder / LESSON_FILE, content.encode())
 
 
 def _reviewed(
@@ -201,7 +201,7 @@ def read_lesson(folder: Path) -> KeptLesson:
         TeachingError: If it is gone or damaged.
     """
     try:
-        content: dict[str, Any] = json.loads((folder / _LIST).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((folder / LESSON_FILE).read_text(encoding="utf-8"))
         images = [
             labelled(
                 folder / _FIELDS / one["file"],

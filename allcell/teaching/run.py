@@ -29,14 +29,25 @@ from allcell.teaching.parents import find_parent
 from allcell.teaching.plan import Plan, make_plan
 from allcell.teaching.state import State
 from allcell.teaching.trained import Trainings
-from allcell.teaching.work import REPORT_FILE, Request
-from allcell.training.adapting import AdaptSettings, rendered_fields, shown_fields
+from allcell.teaching.ways.way import way_of
+from allcell.teaching.work import KNOWN_FOLDER, REPORT_FILE, Request
+from allcell.training.adapting import shown_fields
 
 _PLAN, _MODEL = "plan.json", "model.onnx"
 #: A model that has lost more AP than this on other stains has forgotten its parent's laboratories.
 _MOST_LOST = 0.05
 #: What holds pictures, or was only needed on the way.
-_LEFT = ("fields", "lesson.json", "*.pt", "*.onnx", "part-*.json", "reserve", ".*.part", "log.txt")
+_LEFT = (
+    "fields",
+    KNOWN_FOLDER,
+    "lesson.json",
+    "*.pt",
+    "*.onnx",
+    "part-*.json",
+    "reserve",
+    ".*.part",
+    "log.txt",
+)
 
 
 def run(folder: Path, progress: Progress[State], *, only_plan: bool = False) -> None:
@@ -78,19 +89,13 @@ class _TeachingRun:
         lesson = read_lesson(folder)
         self.images, self.cases = list(lesson.images), lesson.cases
         self.parent = find_parent(self.request.parent)
-        settings = AdaptSettings(seed=self.request.seed)
-        if self.request.tiles is not None:
-            settings = replace(settings, tiles=self.request.tiles)
-        self.settings = settings
-        progress.begin("Measures the red cells")
-        shown = shown_fields(self.images, self.parent.spec, settings)
-        rendered = None
-        if settings.rehearsal:
-            progress.begin("Renders smears of other stains")
-            rendered = rendered_fields(self.parent.spec, settings, progress.step)
-        self.trainings = Trainings(
-            folder, progress, self.images, shown, rendered, self.parent, settings
+        request = self.request
+        self.way = way_of(
+            quick=request.quick, fields=len(self.images), seed=request.seed, tiles=request.tiles
         )
+        progress.begin("Measures the red cells")
+        shown = shown_fields(self.images, self.parent.spec, self.way.settings)
+        self.trainings = Trainings(folder, progress, self.images, shown, self.parent, self.way)
 
     def planned(self) -> Plan:
         """What will be done: as it was planned before, or from what is measured now."""
@@ -103,9 +108,10 @@ class _TeachingRun:
                 len(self._folds(MOST_FOLDS).parts),
                 len(self.images),
                 self.trainings.seconds_a_tile(),
-                self.settings.tiles,
-                self.settings.rendered,
+                self.way.settings.tiles,
+                self.way.settings.rendered,
                 self.request.longest_s,
+                self.way.around_s,
             )
             write_whole(path, json.dumps(asdict(plan)).encode())
         self.progress.expect(plan.seconds)
@@ -116,13 +122,15 @@ class _TeachingRun:
         """Before and after on held-out fields, and the learning curve."""
         folds = self._folds(plan.folds)
         before = self.trainings.answers_of_parent()
-        after = self.trainings.held_out(folds, "fold", plan, "Trains, and looks at other fields")
+        after = self.trainings.held_out(
+            folds, "fold", plan, plan.fold_tiles, "Trains, and looks at other fields"
+        )
         verdict = judge(before, after, folds)
         points = [CurvePoint(0, verdict.mean_ap[0])]
         if plan.curve:
             halves = self._folds(2)
             answers = self.trainings.held_out(
-                halves, "half", plan, "Learns from half of the fields"
+                halves, "half", plan, plan.half_tiles, "Learns from half of the fields"
             )
             points.append(CurvePoint(_learned_from(halves), _mean_ap(answers)))
         points.append(CurvePoint(_learned_from(folds), verdict.mean_ap[1]))
@@ -146,14 +154,21 @@ class _TeachingRun:
         """Train on all fields, and put the model on the shelf."""
         target, key = self.folder / _MODEL, "all"
         began_s = time.monotonic()
+        if not target.is_file():
+            self.trainings.render()
         self.progress.begin("Trains on all fields", plan.final_tiles * plan.tile_s)
         if not target.is_file():
             self.trainings.train(range(len(self.images)), plan.final_tiles, target, key)
         self.progress.end()
         seconds = time.monotonic() - began_s
         self.progress.begin("Looks at what it has forgotten")
+        parents = self.folder / KNOWN_FOLDER
         forgotten = measure_forgotten(
-            self.parent.spec, self.trainings.parents_graph(), target, self.folder
+            self.parent.spec,
+            self.trainings.parents_graph(),
+            target,
+            self.folder,
+            read_lesson(parents) if parents.is_dir() else None,
         )
         card = self._card(verdict, held_out, seconds, forgotten)
         made = (sha256(target), self.request.owner)
@@ -173,9 +188,7 @@ class _TeachingRun:
         self, verdict: Verdict, held_out: str, seconds: float, forgotten: Sequence[Forgotten]
     ) -> Card:
         cells = dict(self.request.cells or {})
-        settings = asdict(self.settings)
-        augmentation = settings.pop("augmentation")
-        settings |= {f"augmentation.{name}": value for name, value in augmentation.items()}
+        settings = self.way.described(self.way.settings)
         spec, fields = self.parent.spec, len(self.images)
         return Card(
             name=self.request.name,
@@ -184,7 +197,7 @@ class _TeachingRun:
             parent_sha256=self.parent.sha256,
             classes=spec.classes,
             confidence=verdict.confidence,
-            method="full",
+            method=self.way.method,
             training=Training(fields, cells, round(seconds, 1), self.request.seed, settings),
             red_cell_px=spec.red_cell_px,
             normalise_stain=spec.normalise_stain,
@@ -194,7 +207,9 @@ class _TeachingRun:
             verdict=verdict.words,
             parents_laboratories=tuple(forgotten),
             familiarity=fit_laboratory(
-                [item.pixels() for item in self.images], parents_known=_parents_known(forgotten)
+                [item.pixels() for item in self.images],
+                # The quick way forgets other laboratories, though not rendered smears.
+                parents_known=self.way.method == "full" and _parents_known(forgotten),
             ),
             owner=self.request.owner,
             app_version=__version__,

@@ -8,6 +8,9 @@ from pathlib import Path
 from allcell.background import state as background
 from allcell.errors import TeachingError
 
+#: Its process deletes a teaching that has this file when it ends.
+DISCARD_FILE = "discard"
+
 
 @dataclass(frozen=True)
 class State(background.WorkState):

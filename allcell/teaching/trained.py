@@ -18,10 +18,10 @@ from allcell.environment.files import write_whole
 from allcell.evaluation.predictions import Predictions, Setting, predict
 from allcell.teaching.judging.folds import Folds
 from allcell.teaching.parents import Parent
-from allcell.teaching.plan import A_FIELD_S, AROUND_S, Plan
+from allcell.teaching.plan import A_FIELD_S, Plan
 from allcell.teaching.state import State
-from allcell.training import adapt
-from allcell.training.adapting import AdaptSettings, AdaptTiles, Shown
+from allcell.teaching.ways.way import Way
+from allcell.training.adapting import AdaptTiles, Shown, rendered_fields
 
 #: Files of the training under way and of the graph that is judged.
 _TRAINING, _GRAPH, _PARENT = "training.pt", "graph.onnx", "parent.onnx"
@@ -35,9 +35,8 @@ class Trainings:
         progress: Told how far it is; raises where it is to stop.
         images: The reviewed fields.
         shown: The same at the magnification of training, in the same order.
-        rendered: For the rehearsal; None for none.
         parent: The model that is taught.
-        settings: How.
+        way: How.
     """
 
     def __init__(
@@ -46,29 +45,37 @@ class Trainings:
         progress: Progress[State],
         images: Sequence[LabelledImage],
         shown: Shown,
-        rendered: Shown | None,
         parent: Parent,
-        settings: AdaptSettings,
+        way: Way,
     ) -> None:
         self.folder, self.progress, self.images = folder, progress, images
-        self.shown, self.rendered = shown, rendered
-        self.parent, self.settings = parent, settings
+        self.shown, self.parent, self.way = shown, parent, way
+        self._rendered: Shown | None = None
 
     def seconds_a_tile(self) -> float:
         """How long a tile takes on this computer, in seconds."""
-        everything = range(len(self.images))
-        return adapt.seconds_a_tile(self.parent.checkpoint, self._tiles(everything, 1))
+        # A tile of a rendered field takes as long, and rendering them has to wait for the plan.
+        settings = replace(self.way.settings, rehearsal=0.0)
+        tiles = AdaptTiles(self.shown, None, self.parent.spec, settings)
+        return self.way.seconds_a_tile(self.parent, tiles)
+
+    def render(self) -> None:
+        """Render the smears of other stains that the trainings rehearse, if that is not done."""
+        settings = self.way.settings
+        if settings.rehearsal and self._rendered is None:
+            self.progress.begin("Renders smears of other stains")
+            self._rendered = rendered_fields(self.parent.spec, settings, self.progress.step)
 
     def parents_graph(self) -> Path:
         """The parent as ONNX, made by the same way as the taught ones."""
         path = self.folder / _PARENT
         if not path.is_file():
-            adapt.export_parent(self.parent.checkpoint, path, self._picture())
+            self.way.parents_graph(self.parent, path, self._picture())
         return path
 
     def answers_of_parent(self) -> Predictions:
         """The parent's answers on all fields."""
-        seconds = AROUND_S + len(self.images) * A_FIELD_S
+        seconds = self.way.around_s + len(self.images) * A_FIELD_S
         self.progress.begin("Asks the model as it is", seconds)
         path = self.folder / "part-parent.json"
         kept = _kept(path)
@@ -78,27 +85,30 @@ class Trainings:
         self.progress.end()
         return kept
 
-    def held_out(self, folds: Folds, name: str, plan: Plan, words: str) -> Predictions:
+    def held_out(self, folds: Folds, name: str, plan: Plan, tiles: int, words: str) -> Predictions:
         """Answers on all fields, each by a model that has not seen it.
 
         Args:
             folds: Which fields are held out together.
             name: Of these trainings among those of the teaching.
-            plan: How long they are.
+            plan: How long a tile takes.
+            tiles: How many are seen in each.
             words: What is done, for people.
         """
         found: dict[int, Predictions] = {}
         of = len(folds.parts)
         for part, held in enumerate(folds.parts):
-            self.progress.begin(
-                f"{words}, {part + 1} of {of}", AROUND_S + plan.fold_tiles * plan.tile_s
-            )
             path = self.folder / f"part-{name}-{part}.json"
             kept = _kept(path)
             skipped = kept is not None
+            if not skipped:
+                self.render()
+            self.progress.begin(
+                f"{words}, {part + 1} of {of}", self.way.around_s + tiles * plan.tile_s
+            )
             if kept is None:
                 graph = self.folder / _GRAPH
-                self.train(folds.others(part), plan.fold_tiles, graph, f"{name}-{part}")
+                self.train(folds.others(part), tiles, graph, f"{name}-{part}")
                 kept = self._answers(graph, held)
                 write_whole(path, kept.to_json().encode())
                 graph.unlink()
@@ -112,7 +122,7 @@ class Trainings:
         return replace(found[0], images=tuple(images[n] for n in range(len(self.images))))
 
     def train(self, learned: Sequence[int], tiles: int, target: Path, key: str) -> None:
-        """Train on some of the fields, and write the network as ONNX.
+        """Train on some of the fields, and write the network as ONNX; see `render`.
 
         Args:
             learned: Numbers of the fields.
@@ -121,22 +131,23 @@ class Trainings:
             key: Tells this training from the others of the teaching.
         """
         state = self.folder / _TRAINING
-        network = adapt.adapt(
-            self.parent.checkpoint,
+        self.way.train(
+            self.parent,
             self._tiles(learned, tiles),
+            target,
             state,
             key=f"{key} {tiles}",
             on_step=self.progress.step,
         )
-        adapt.export(network, target, self._picture())
         state.unlink(missing_ok=True)
 
     def _tiles(self, learned: Sequence[int], tiles: int) -> AdaptTiles:
-        settings = replace(self.settings, tiles=tiles)
-        return AdaptTiles(self.shown.of(learned), self.rendered, self.parent.spec, settings)
+        settings = replace(self.way.settings, tiles=tiles)
+        return AdaptTiles(self.shown.of(learned), self._rendered, self.parent.spec, settings)
 
     def _picture(self) -> npt.NDArray[np.uint8]:
-        return np.ascontiguousarray(self._tiles(range(len(self.images)), 1).make(0)[0])
+        tiles = AdaptTiles(self.shown, None, self.parent.spec, self.way.settings)
+        return np.ascontiguousarray(tiles.make(0)[0])
 
     def _answers(self, graph: Path, fields: Sequence[int]) -> Predictions:
         spec = self.parent.spec

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -28,12 +27,14 @@ from allcell.own.naming import check_name
 from allcell.own.shelf import shelf
 from allcell.settings import settings
 from allcell.teaching.enough import Enough, check_enough, described
+from allcell.teaching.leftovers import new_folder, remove, sweep
 from allcell.teaching.material import Lesson, read_lesson
 from allcell.teaching.parents import find_parent
 from allcell.teaching.plan import USUAL_S
-from allcell.teaching.state import State, current_state
+from allcell.teaching.state import DISCARD_FILE, State, current_state
 
 REQUEST_FILE, REPORT_FILE, TURN_FILE = "request.json", "report.json", "turn.lock"
+KNOWN_FOLDER = "known"
 #: What a teaching writes at most besides its pictures: states of trainings and graphs.
 _ROOM_BYTES = 80 * 2**20
 _LOOKS_EVERY_S = 0.3
@@ -51,6 +52,7 @@ class Request:
         longest_s: How long it should take at most, in seconds; see `allcell.teaching.plan`.
         tiles: Tiles of the training on all fields; None for as many as usual.
         insist: Whether a model is made although it is not better.
+        quick: Whether only the last step of the network is fitted, which needs no torch.
         groups: See `allcell.teaching.enough.Enough`; filled in by `begin`.
         cells: Likewise.
     """
@@ -62,6 +64,7 @@ class Request:
     longest_s: float = USUAL_S
     tiles: int | None = None
     insist: bool = False
+    quick: bool = False
     groups: tuple[int, ...] = ()
     cells: dict[str, int] | None = None
 
@@ -91,6 +94,7 @@ def begin(
     request: Request,
     root: Path | None = None,
     on_field: Callable[[int, int], None] | None = None,
+    known: Lesson | None = None,
 ) -> Teaching:
     """Prepare a teaching, or find the one that was begun with the same fields and wishes.
 
@@ -99,26 +103,31 @@ def begin(
         request: What is asked for.
         root: Folder of all teachings; that of the settings if None.
         on_field: See `check_enough`.
+        known: Fields of a laboratory that the parent knows, which are not learned from: how much of
+            it is forgotten is measured on them; None for rendered smears alone.
 
     Raises:
         TeachingError: If the fields are not enough (see `check_enough`), or there is no room.
         ModelError: If there is no such parent, the name is taken, or torch is not installed.
         OSError: If the folder cannot be written.
     """
-    require_torch("Teaching a laboratory")
+    if not request.quick:
+        require_torch("Teaching all layers of a model")
     find_parent(request.parent)
     name = check_name(request.name)
     request = replace(request, name=name)
     root = teachings_dir() if root is None else root
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_room(root)
-    new = root / f".new-{os.getpid()}-{threading.get_ident()}"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
+    sweep(root)
+    new = new_folder(root)
     try:
         lesson.write(new)
         kept = read_lesson(new)
         asked = json.dumps([asdict(request), kept.cases])
+        if known:
+            known.write(new / KNOWN_FOLDER)
+            asked += data_sha256(read_lesson(new / KNOWN_FOLDER).images)
         digest = hashlib.sha256(f"{data_sha256(kept.images)} {asked}".encode()).hexdigest()[:16]
         there = Teaching(root / digest)
         if there.folder.is_dir():
@@ -155,7 +164,9 @@ def _check_room(root: Path) -> None:
 def teachings(root: Path | None = None) -> tuple[Teaching, ...]:
     """All teachings that have been begun and not deleted, the newest first."""
     root = teachings_dir() if root is None else root
-    found = [path.parent for path in root.glob(f"[0-9a-f]*/{REQUEST_FILE}")]
+    sweep(root)
+    folders = [path.parent for path in root.glob(f"[0-9a-f]*/{REQUEST_FILE}")]
+    found = [folder for folder in folders if not (folder / DISCARD_FILE).exists()]
     newest = sorted(found, key=lambda folder: -folder.stat().st_mtime)
     return tuple(Teaching(folder) for folder in newest)
 
@@ -244,7 +255,13 @@ class Teaching:
         if self.alive:
             raise TeachingError("This teaching is still working.", "Stop it first.")
         let_go_reserve(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)
+
+    def discard(self) -> None:
+        """Delete it at once, or as soon as its process has stopped; it is in no list from now."""
+        (self.folder / DISCARD_FILE).touch()
+        self.stop()
+        sweep(self.folder.parent)
 
 
 def machine_lock(folder: Path) -> Path:

@@ -66,7 +66,7 @@ class AdaptSettings:
     warmup: float = 0.05
     weight_decay: float = 5e-4
     rehearsal: float = 0.25
-    average: float = 0.75
+    average: float = 0.85
     frozen_statistics: bool = False
     raw_share: float = 0.25
     mild: float = 0.5

@@ -50,6 +50,8 @@ YOLO("yolov5s.yaml").predict(image, imgsz=64, device="cpu", verbose=False)
 #: What OpenVINO's tools tell their maker of, unless their telemetry is missing.
 CONVERT = "import openvino, time; openvino.convert_model('net.onnx'); time.sleep(3)"
 CACHE = "home/.cache/allcell"
+#: Ray's sockets, whose paths must be short, and its lock.
+RAYS = ["/tmp"]
 #: Arguments of Python, and where README lets such a program write, temporary files aside.
 PROGRAMS = {
     "detect": (["-m", "allcell", "detect", "smear.png", "--annotated", "out"], ["work/out", CACHE]),
@@ -60,6 +62,15 @@ PROGRAMS = {
 }
 if importlib.util.find_spec("openvino") is not None:
     PROGRAMS["OpenVINO's own tools"] = (["-c", "import allcell\n" + CONVERT], [])
+PROGRAMS["batch"] = (
+    ["-m", "allcell", "batch", "smear.png", "--out", "tables", "--processes", "--workers", "1"],
+    ["work/tables", CACHE],
+)
+if importlib.util.find_spec("ray") is not None:
+    PROGRAMS["batch with Ray"] = (
+        ["-m", "allcell", "batch", "smear.png", "--out", "tables", "--ray", "local"],
+        ["work/tables", CACHE, *RAYS],
+    )
 if HAS_TORCH:
     code = DETECT.replace("NAME", "'yolov6'") + ULTRALYTICS
     PROGRAMS["torch and ultralytics"] = (["-c", code], [CACHE])

@@ -1,7 +1,7 @@
-"""A laboratory is taught in Chromium: from kept cases to its own model, though the tab is closed.
+"""A laboratory is taught in Chromium: from eight fields on Detect to its own model, used on Live.
 
-Eight rendered fields of a stain that no shipped model was trained on. The training is as short as
-can be: what it learns does not matter here.
+The fields are those of the unknown stain that Detect offers; every cell is reviewed as its truth
+says. The training is as short as can be: what it learns does not matter here.
 """
 
 from __future__ import annotations
@@ -13,29 +13,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from allcell.detections import Detections
 from allcell.own.shelf import Shelf
+from allcell.records.kept import Actor
+from allcell.records.listing import list_cases
 from allcell.records.store import CaseStore
-from allcell.synth.spec import Stain
-from tests.review_browser import by_keyboard, tab_to
+from allcell.synth.field import render
+from allcell.synth.samples import SEPIA, TAUGHT
+from tests.e2e.live_video import start
+from tests.review_browser import by_keyboard, heard, review_pictures, tab_to, to_review
 from tests.served import Served, served
-from tests.teaching_cases import keep
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 WAIT_MS = 240_000
-STAIN = Stain(strength=1.7, hue=1, red_strength=1.9, red_hue=1, pallor=0, haze=0.9)
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Where the server keeps all."""
-    folder = tmp_path / "data"
-    store = CaseStore(folder)
-    # Two cases are held out in turn: the fewest trainings.
-    for case in range(2):
-        keep(store, 4, f"Patient {case + 1}", first=4 * case, stain=STAIN)
-    return folder
+    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -51,22 +49,13 @@ def app(tmp_path: Path, data: Path) -> Iterator[Served]:
 
 
 def test_a_laboratory_is_taught_and_its_model_used(page: Page, app: Served, data: Path) -> None:
-    page.goto(f"{app.url}/review")
-    page.get_by_text("Choose fields and begin").click(timeout=WAIT_MS)
-    page.get_by_text("Enough to begin.").wait_for(timeout=WAIT_MS)
-    page.get_by_text("8 fields with 24 blasts").wait_for()
-    tab_to(page, page.get_by_role("textbox", name="Name of the model"))
-    page.keyboard.type("Klinikum A")
-    page.keyboard.press("Tab")
-    page.get_by_role("button", name="More", exact=True).click()
-    page.get_by_text("Keep it even if it is not better").click()
-    page.wait_for_timeout(500)
-    page.keyboard.press("Escape")
-    by_keyboard(page, page.get_by_role("button", name="See how long it takes"))
-    page.get_by_text(re.compile(r"About .* on this computer\.")).wait_for(timeout=WAIT_MS)
-    by_keyboard(page, page.get_by_role("button", name="Start", exact=True))
-    page.get_by_text(re.compile(r"\d of \d, about .* left")).wait_for(timeout=WAIT_MS)
+    truths = [render(SEPIA.field(n)).truth for n in range(1, TAUGHT + 1)]
+    blasts, healthy = (sum(int((one.class_id == c).sum()) for one in truths) for c in (0, 1))
+    review(page, app, truths)
+    [line] = list_cases(CaseStore(data), Actor("reviewer"))
+    assert (line.fields, line.cells, line.unreviewed) == (TAUGHT, blasts + healthy, 0)
 
+    begin(page, f"{TAUGHT} fields with {blasts} blasts and {healthy} healthy white cells.")
     context = page.context
     page.close()
     page = context.new_page()
@@ -79,7 +68,7 @@ def test_a_laboratory_is_taught_and_its_model_used(page: Page, app: Served, data
     before, after = (
         float(text) for text in re.findall(r"\d\.\d\d", row.inner_text().split("(AP)")[1])[:2]
     )
-    assert 0 <= before <= 1
+    assert 0 <= before < 0.75, "the model as it is does not know this stain"
     assert 0 <= after <= 1
     page.get_by_text(re.compile("On 8 fields that it had not seen")).wait_for()
     [model] = Shelf(data / "models").models()
@@ -89,4 +78,47 @@ def test_a_laboratory_is_taught_and_its_model_used(page: Page, app: Served, data
     page.get_by_role("button", name="Many blasts (synthetic)").click(timeout=WAIT_MS)
     page.get_by_text("Blasts suggested:").wait_for(timeout=WAIT_MS)
     page.locator(f".st-key-detect-confidence-{model.card.id}").wait_for(timeout=WAIT_MS)
+
+    page.get_by_role("link", name="Review", exact=True).locator("visible=true").first.click()
+    by_keyboard(page, page.get_by_role("button", name="Use it on Live"))
+    page.get_by_role("heading", name="Live microscope").wait_for(timeout=WAIT_MS)
+    video = start(page)
+    page.get_by_text(re.compile(r"Klinikum A\. ONNX Runtime")).wait_for(timeout=WAIT_MS)
+    video.get_by_role("button", name="Stop").click()
     assert not page.get_by_test_id("stException").count()
+
+
+def review(page: Page, app: Served, truths: list[Detections]) -> None:
+    """Open the eight fields, correct and confirm every cell, and keep them as a case."""
+    page.goto(app.url)
+    page.get_by_role("button", name=SEPIA.title).click(timeout=WAIT_MS)
+    page.get_by_text("Stain, light or camera are unlike").first.wait_for(timeout=WAIT_MS)
+    page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)
+    heard(page)
+    to_review(page)
+    review_pictures(page, truths)
+    page.get_by_text("Every cell is reviewed.").wait_for(timeout=WAIT_MS)
+    by_keyboard(page, page.get_by_role("button", name="Keep this case"))
+    tab_to(page, page.get_by_role("textbox", name="Label", exact=True))
+    page.keyboard.type("First smear")
+    page.keyboard.press("Tab")
+    by_keyboard(page, page.get_by_role("button", name="Keep", exact=True))
+    page.get_by_text("saved", exact=False).first.wait_for(timeout=WAIT_MS)
+
+
+def begin(page: Page, counted: str) -> None:
+    """From the kept case to a teaching whose progress is seen."""
+    page.get_by_text("Choose fields and begin").click(timeout=WAIT_MS)
+    page.get_by_text("Enough to begin.").wait_for(timeout=WAIT_MS)
+    page.get_by_text(counted).wait_for()
+    tab_to(page, page.get_by_role("textbox", name="Name of the model"))
+    page.keyboard.type("Klinikum A")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_text("Keep it even if it is not better").click()
+    page.wait_for_timeout(500)
+    page.keyboard.press("Escape")
+    by_keyboard(page, page.get_by_role("button", name="See how long it takes"))
+    page.get_by_text(re.compile(r"About .* on this computer\.")).wait_for(timeout=WAIT_MS)
+    by_keyboard(page, page.get_by_role("button", name="Start", exact=True))
+    page.get_by_text(re.compile(r"\d of \d, about .* left")).wait_for(timeout=WAIT_MS)

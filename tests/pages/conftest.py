@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from allcell.detector import Detector
 from allcell.imaging.images import encode_png
 from allcell.models.registry import get_spec
+from allcell.records.store import case_store
 from allcell.settings import settings
 from allcell.synth import FieldSpec, render
 from allcell.ui.detect import workspace
@@ -59,6 +60,19 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> CountingEngine:
 def app() -> AppTest:
     """The app on its first page, not run yet."""
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Cases, teachings and models of a test lie in its own folder, which is not made yet."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("ALLCELL_DATA_DIR", str(folder))
+    settings.cache_clear()
+    case_store.cache_clear()
+    yield folder
+    monkeypatch.undo()
+    settings.cache_clear()
+    case_store.cache_clear()
 
 
 @pytest.fixture(scope="session")

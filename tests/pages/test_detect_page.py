@@ -24,6 +24,7 @@ from allcell.imaging.images import encode_png
 from allcell.models.registry import get_spec
 from allcell.settings import RESEARCH_USE
 from allcell.synth import FieldSpec, render, samples
+from allcell.synth.samples import SEPIA, TAUGHT
 from allcell.ui.detect import downloads, workspace
 from allcell.ui.field.bench import Bench
 from allcell.ui.field.pictures import Picture
@@ -73,8 +74,20 @@ def test_first_page_says_what_to_do(app: AppTest) -> None:
     assert RESEARCH_USE in " ".join(element.proto.body for element in app.get("html"))
     assert len(re.findall(r"^\d\. ", words(app), re.MULTILINE)) == 3, "three short lines"
     buttons = [button.label for button in app.button]
-    assert buttons == [sample.title for sample in samples()]
+    assert buttons == [*(sample.title for sample in samples()), SEPIA.title]
     assert all("synthetic" in label for label in buttons)
+
+
+def test_the_unknown_laboratory_is_opened_whole(app: AppTest, engine: Any) -> None:
+    app.run()
+    app.button(key=f"detect.sample.{SEPIA.name}").click().run()
+    assert not app.exception
+    pictures = list(app.session_state["allcell.bench"].pictures.values())
+    assert len(pictures) == TAUGHT
+    assert all(picture.name.endswith("(synthetic).png") for picture in pictures)
+    assert engine.runs == TAUGHT
+    app.button(key=f"detect.sample.{SEPIA.name}").click().run()
+    assert len(app.session_state["allcell.bench"].pictures) == TAUGHT, "no field twice"
 
 
 @pytest.mark.child

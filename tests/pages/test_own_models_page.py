@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from allcell.own.access import EVERYONE
 from allcell.own.own_model import CARD_FILE
-from allcell.own.shelf import Shelf, shelf
-from allcell.settings import settings
+from allcell.own.shelf import Shelf
 from allcell.ui.live import camera
 from allcell.ui.sessions import own_models
 from allcell.ui.shell import cache
@@ -20,13 +18,9 @@ from tests.pages.test_models_page import show
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+def kept(data_dir: Path) -> Shelf:
     """Models of a test lie in its own folder."""
-    monkeypatch.setenv("ALLCELL_DATA_DIR", str(tmp_path / "data"))
-    settings.cache_clear()
-    yield shelf()
-    monkeypatch.undo()
-    settings.cache_clear()
+    return Shelf(data_dir / "models")
 
 
 def options(app: AppTest) -> list[str]:

@@ -6,7 +6,7 @@ The network behind it (see `conftest`) sees in any image two blasts (0.90, 0.60)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from allcell.imaging.images import encode_png
 from allcell.records.store import case_store
 from allcell.review.case_review import CaseReview
 from allcell.review.counting import counts
-from allcell.settings import settings
 from allcell.synth import FieldSpec, render
 from allcell.ui.detect import cleared, correct
 from allcell.ui.review import reviewed
@@ -29,16 +28,7 @@ from allcell.ui.shell import frame
 BLASTS, HEALTHY, SMUDGE = (1, 3), 2, 4
 
 
-@pytest.fixture(autouse=True)
-def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Cases of a test lie in its own folder."""
-    monkeypatch.setenv("ALLCELL_DATA_DIR", str(tmp_path / "records"))
-    settings.cache_clear()
-    case_store.cache_clear()
-    yield tmp_path / "records"
-    monkeypatch.undo()
-    settings.cache_clear()
-    case_store.cache_clear()
+pytestmark = pytest.mark.usefixtures("data_dir")
 
 
 @pytest.fixture
@@ -196,9 +186,9 @@ def test_corrections_survive_another_threshold(review: AppTest, desks: list[Any]
     assert session.review.field(one.sha256).cell(1).state == "suggested"
 
 
-def test_a_case_is_kept_to_the_last_edit(review: AppTest, records: Path) -> None:
+def test_a_case_is_kept_to_the_last_edit(review: AppTest, data_dir: Path) -> None:
     session = session_of(review)
-    assert not records.exists(), "nothing is kept until it is asked for"
+    assert not data_dir.exists(), "nothing is kept until it is asked for"
     sent(session, {"what": "confirm", "cells": [1]})
     assert session.would_be_lost
     review.text_input(key="review.label").set_value("<b>7</b>")

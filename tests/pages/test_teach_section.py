@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,26 +17,20 @@ from allcell.background.state import ALIVE_FILE, STOP_FILE
 from allcell.own.shelf import shelf
 from allcell.records.kept import Actor
 from allcell.records.store import case_store
-from allcell.settings import settings
+from allcell.review.case_review import CaseReview
+from allcell.review.cells import FieldReview
+from allcell.review.labels import LabelSet
+from allcell.synth import Camera
+from allcell.teaching import work
 from allcell.teaching.state import State
 from allcell.teaching.work import Teaching, teachings, teachings_dir
 from allcell.ui.live import camera
-from allcell.ui.teaching import result, section
+from allcell.ui.teaching import result, section, setup
 from tests.own_models import card, taught
 from tests.pages.test_review_page import words
-from tests.teaching_cases import begun, keep, report
+from tests.teaching_cases import REVIEWER, begun, keep, report, reviewed_field
 
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Cases, teachings and models of a test lie in its own folder."""
-    monkeypatch.setenv("ALLCELL_DATA_DIR", str(tmp_path / "data"))
-    settings.cache_clear()
-    case_store.cache_clear()
-    yield tmp_path / "data"
-    monkeypatch.undo()
-    settings.cache_clear()
-    case_store.cache_clear()
+pytestmark = pytest.mark.usefixtures("data_dir")
 
 
 @pytest.fixture
@@ -129,6 +125,93 @@ def test_enough_of_several_cases_is_planned_before_it_starts(
     assert "Secret" not in lesson + json.dumps(teaching.state.notes), "a label may be a name"
     assert "8 fields with 24 blasts" in said(app)
     assert not app.session_state["teach.open"]
+
+
+def alike() -> list[tuple[FieldReview, Any]]:
+    """The same place, photographed eight times."""
+    return [
+        reviewed_field(1, f"Field {n}", camera=Camera(noise=0.5 + 0.1 * n)) for n in range(1, 9)
+    ]
+
+
+def contradicting() -> list[tuple[FieldReview, Any]]:
+    """In the third field one cell has two boxes, of two classes."""
+    made = [reviewed_field(n, f"Field {n}") for n in range(1, 9)]
+    one, image = made[2]
+    cell = next(cell for cell in one.cells if cell.label == "blast")
+    second = replace(cell, number=99, label="healthy")
+    made[2] = replace(one, cells=(*one.cells, second)), image
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "said", "remedy"),
+    [
+        pytest.param(alike, "show only 1 place", "Add fields until 6 differ", id="all alike"),
+        pytest.param(
+            contradicting, "is labelled blast and healthy", "remove the other box", id="two classes"
+        ),
+    ],
+)
+def test_what_only_the_pictures_tell_is_said_before_anything_is_trained(
+    app: AppTest,
+    started: list[bool],
+    made: Callable[[], list[tuple[FieldReview, Any]]],
+    said: str,
+    remedy: str,
+) -> None:
+    fields = made()
+    pictures = {one.sha256: image for one, image in fields}
+    review = CaseReview(LabelSet(), tuple(one for one, _ in fields))
+    case_store().keep("Patient 1", review, pictures, REVIEWER)
+    show(app, opened=True)
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    assert said in app.error[0].value
+    assert remedy in app.error[0].value
+    assert not started
+    assert not teachings()
+    assert not [path for path in teachings_dir().rglob("*") if path.is_file()], "no copy stays"
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_disk_without_room_is_said_and_nothing_stays(
+    app: AppTest, started: list[bool], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    keep(case_store(), 6)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    show(app, opened=True)
+    if when == "before":
+        monkeypatch.setattr(work.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    else:
+        monkeypatch.setattr(work, "keep_reserve", full)
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    expected = {"before": "has 1 MB left; a teaching takes up to", "meanwhile": "No space left"}
+    assert expected[when] in app.error[0].value
+    assert "oom on" in app.error[0].value, "what to do about it"
+    assert not started
+    assert not [path for path in teachings_dir().rglob("*") if path.is_file()], "no copy stays"
+
+
+def test_a_case_that_is_deleted_takes_copies_in_an_unfinished_teaching_along(
+    app: AppTest, started: list[bool]
+) -> None:
+    kept = keep(case_store(), 6)
+    show(app, opened=True)
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.button(key="teach.begin").click().run()
+    assert len(teachings()) == 1
+    assert "The unfinished teaching that has copies of them will be discarded too" in said(app)
+    app.button(key=f"review.delete.{kept.id}").click().run()
+    assert not app.exception
+    assert not teachings()
+    assert not list(teachings_dir().rglob("field-*"))
 
 
 KEY = "0a1b"
@@ -296,15 +379,38 @@ def test_only_the_newest_result_is_open(app: AppTest) -> None:
     assert [one.label for one in folded] == ["Klinikum A: not better"]
 
 
-def test_without_torch_it_says_what_to_install(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
+def test_where_torch_is_the_way_can_be_chosen(
+    app: AppTest, started: list[bool], monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    monkeypatch.setattr(setup, "has_torch", lambda: True)
+    keep(case_store(), 6)
+    show(app, opened=True)
+    assert app.radio(key="teach.quick").value is False
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.radio(key="teach.quick").set_value(quick)
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    [teaching] = teachings()
+    assert teaching.request.quick == quick
+
+
+def test_without_torch_the_quick_way_is_taken(
+    app: AppTest, started: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(case_store(), 6)
     monkeypatch.setattr(section, "has_torch", lambda: False)
+    monkeypatch.setattr(setup, "has_torch", lambda: False)
     told = show(app, opened=True)
-    assert "needs torch and ultralytics" in told
+    assert "Here the quick way is used" in told
     assert "`make app`" in told
-    assert not keys(app)
+    assert "teach.begin" in keys(app)
+    assert not app.radio
+    app.text_input(key="teach.name").set_value("Klinikum A")
+    app.button(key="teach.begin").click().run()
+    assert not app.exception
+    [teaching] = teachings()
+    assert teaching.request.quick
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from allcell.stream.motion import thumbnail
 from allcell.stream.slide_canvas import cells_in, slide_spec
 from allcell.stream.sources import SlideView
 from allcell.stream.tally import MIN_FRAMES, Tally
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 
 WIDTH_PX, HEIGHT_PX = 640, 360
 #: Name, pixels a second, inferences a second, views passed. A view is crossed in 16, 4 and 1.6 s.
@@ -50,7 +50,7 @@ def main() -> None:
         true = counted = frames = fields = 0
         for seed in range(3):
             spec = slide_spec(WIDTH_PX, HEIGHT_PX, seed=100 + seed)
-            slide = Slide(spec)
+            slide = SyntheticSlide(spec)
             lefts = path(speed, rate, views, "back" in name)
             strip = slide.view(0, 0, WIDTH_PX + max(lefts), HEIGHT_PX).image
             tally = Tally(detector.spec.classes)

@@ -7,34 +7,17 @@ from pathlib import Path
 import typer
 
 from allcell.cli.base import say
-from allcell.errors import ModelError
 from allcell.own.access import EVERYONE
 from allcell.own.card_file import card_json
-from allcell.own.own_model import OwnModel
 from allcell.own.shelf import shelf
 from allcell.own.transfer import export_model, import_model
 from allcell.own.words import before_after, facts
 from allcell.settings import RESEARCH_USE
 
 
-def _named(name: str) -> OwnModel:
-    """The model.
-
-    Raises:
-        ModelError: If there is none: the message says which there are.
-    """
-    if (found := shelf().find(name)) is not None:
-        return found
-    there = ", ".join(one.card.id for one in shelf().models())
-    raise ModelError(
-        f"There is no model of this laboratory named {name!r}.",
-        f"Choose one of: {there}." if there else f"None is kept in {shelf().folder}.",
-    )
-
-
 def info(name: str, *, as_json: bool) -> None:
     """Show the card of a model: what it was made from, before and after."""
-    model = _named(name)
+    model = shelf().get(name)
     card = model.card
     if as_json:
         typer.echo(card_json(card).rstrip())
@@ -55,7 +38,7 @@ def info(name: str, *, as_json: bool) -> None:
 
 def export(name: str, target: Path) -> None:
     """Write a model to one file."""
-    model = _named(name)
+    model = shelf().get(name)
     size = export_model(model, target)
     say(f"{target}: {size:,} bytes, {model.card.name}. {RESEARCH_USE}")
 
@@ -70,13 +53,13 @@ def take_in(file: Path, name: str) -> None:
 
 def rename(name: str, new: str) -> None:
     """Give a model another name."""
-    model = shelf().rename(_named(name).card.id, new)
+    model = shelf().rename(name, new)
     say(f"{model.card.id} is called {model.card.name} now.")
 
 
 def give(name: str, person: str, *, everyone: bool) -> None:
     """Let someone own a model, or everybody use it."""
-    model = shelf().give(_named(name).card.id, EVERYONE if everyone else person)
+    model = shelf().give(shelf().get(name).card.id, EVERYONE if everyone else person)
     whose = "for everybody" if everyone else f"that of {person}"
     say(f"{model.card.name} is {whose} now.")
 
@@ -85,7 +68,7 @@ def delete(name: str, *, yes: bool) -> None:
     """Delete a model for good."""
     kept = shelf()
     damaged = name in (one.id for one in kept.damaged())
-    model_id = name if damaged else _named(name).card.id
+    model_id = name if damaged else shelf().get(name).card.id
     if not yes:
         typer.confirm(f"Delete {name} for good?", abort=True)
     kept.delete(model_id)

@@ -12,6 +12,7 @@ import typer
 from allcell.cli.base import app, check_target, default_model, explained, say
 from allcell.cli.labelled_set import read_set
 from allcell.data.labelled_sets import LABEL_FORMATS
+from allcell.engines.opening import has_torch
 from allcell.errors import DataError, TeachingError
 from allcell.models.registry import CLASSES
 from allcell.teaching.material import Lesson, take_fields
@@ -42,6 +43,12 @@ def teach(
     cases: Path | None = typer.Option(
         None, help="CSV with a line for each picture: its file name, its case or patient."
     ),
+    known: Path | None = typer.Option(
+        None,
+        help="A labelled set of a laboratory that the parent knows: the card says how much of it "
+        "is forgotten. It is not learned from.",
+    ),
+    known_split: str = typer.Option("val", help="Which part of that set, if it is divided."),
     take: int | None = typer.Option(
         None, min=1, help="Take so many fields at random, half of them with each class."
     ),
@@ -50,6 +57,12 @@ def teach(
         USUAL_S / 60, min=0.1, help="Minutes that it should take at most."
     ),
     tiles: int | None = typer.Option(None, min=16, help="Length of the training, in tiles."),
+    quick: bool = typer.Option(
+        not has_torch(),
+        "--quick/--full",
+        help="Fit the last step of the network only, which takes seconds and needs no torch.",
+        show_default="full where torch is installed",
+    ),
     insist: bool = typer.Option(False, help="Make a model even if it is not better."),
     only_plan: bool = typer.Option(
         False, "--only-plan", help="Say how long it would take, and end."
@@ -66,8 +79,16 @@ def teach(
     if take is not None:
         images = take_fields(images, take, seed)
     lesson = Lesson.of_set(called, images, _cases(cases) if cases else None)
-    request = Request(name, parent, seed=seed, longest_s=longest * 60, tiles=tiles, insist=insist)
-    teaching = begin(lesson, request)
+    request = Request(
+        name,
+        parent,
+        seed=seed,
+        longest_s=longest * 60,
+        tiles=tiles,
+        insist=insist,
+        quick=quick,
+    )
+    teaching = begin(lesson, request, known=_known(known, known_split) if known else None)
     for note in teaching.state.notes:
         say(note)
     teaching.start(only_plan=only_plan)
@@ -89,6 +110,11 @@ def teach(
             f"The teaching was {state.status}.", "The same command goes on where it was."
         )
     _finish(teaching, state, report)
+
+
+def _known(data: Path, split: str) -> Lesson:
+    called, part, images, _ = read_set(data, split, ())
+    return Lesson.of_set(f"{called}, {part}", images)
 
 
 def _follow(teaching: Teaching) -> State:

@@ -13,7 +13,7 @@ import typer
 from allcell.cli.base import say
 from allcell.environment.files import write_whole
 from allcell.errors import RecordError
-from allcell.records.deleting import delete_case, drop_doomed
+from allcell.records.deleting import drop_doomed
 from allcell.records.kept import Actor, CaseLine, CaseRole
 from allcell.records.listing import list_cases
 from allcell.records.sharing import note_export, share_case, trail_of
@@ -26,6 +26,7 @@ from allcell.report.case.pdf import to_pdf
 from allcell.report.case.pdf_tables import percent
 from allcell.review.counting import counts
 from allcell.settings import RESEARCH_USE
+from allcell.teaching.copies import delete_case_and_copies
 
 #: The files of a case, by the names of `cases.FILES`.
 _FILES: dict[str, Callable[[CaseContents], bytes]] = {
@@ -177,9 +178,11 @@ def delete(case: str, *, yes: bool) -> None:
     one = _found(store, case)
     if not yes:
         typer.confirm(f"Delete {one.label} with {one.fields} fields for good?", abort=True)
-    done = delete_case(store, one.id, _actor())
+    done, discarded = delete_case_and_copies(store, one.id, _actor())
     stay = f"; {done.kept_pictures} stay, other cases have them" if done.kept_pictures else ""
     say(f"{one.id} is deleted, with {done.pictures} pictures{stay}. Backups are not reached.")
+    for name in discarded:
+        say(f"The unfinished teaching of {name}, which had copies of them, is discarded.")
     if not done.overwritten:
         say("Others were using the database: its files are rewritten at the next deletion.")
 

@@ -17,7 +17,14 @@ from allcell.imaging.scale import Scale
 from allcell.imaging.stain import is_grey
 
 FindingKind = Literal[
-    "not_a_smear", "blurred", "exposure", "compressed", "grey", "unlike", "scale_implausible"
+    "not_a_smear",
+    "blurred",
+    "exposure",
+    "compressed",
+    "grey",
+    "unlike",
+    "scale_implausible",
+    "cut_out",
 ]
 
 
@@ -61,6 +68,10 @@ _CLOSER, _FAMILIAR = 1.3, 1.25
 #: Red cells that can be: diameter in pixels, and how many of them fit into the short side.
 _LEAST_RED_CELL_PX = 6.0
 _FEWEST_ASIDE = 1.5
+#: A picture whose longer side is fewer red cells long is one cell, cut out of its field. Training
+#: pictures: 4.4 and more in PBC, whose fields hold one white cell, 5.6 and more in BCCD; cells cut
+#: out with a margin of a tenth to a half of their size 2 to 4.2.
+_FEWEST_ALONG = 4.3
 #: A given size this many times the measured one, or the other way round, does not fit.
 _MISFIT = 1.6
 
@@ -102,6 +113,7 @@ def judge(
     else:
         # Without colour it is unlike all laboratories, which needs no second sentence.
         found += [_grey(field) or _swapped(field, distance, known) or _unlike(distance)]
+        found += [_cut_out(image, scale)]
     listed = [finding for finding in found if finding is not None]
     if part is None and find_rim(image) is not None:
         # It says more of the border than of the field, which is too small a part to be found.
@@ -221,6 +233,21 @@ def _implausible(image: npt.NDArray[np.uint8], scale: Scale) -> Finding | None:
                 remedy,
             )
     return None
+
+
+def _cut_out(image: npt.NDArray[np.uint8], scale: Scale) -> Finding | None:
+    if scale.red_cell_px is None or scale.origin == "default":
+        return None
+    along = max(image.shape[:2]) / scale.red_cell_px
+    if not _FEWEST_ASIDE <= along < _FEWEST_ALONG:
+        return None
+    return Finding(
+        "cut_out",
+        False,
+        f"The picture is about {along:.1f} red cells wide: a cell cut out of its field.",
+        "Use whole fields for a count: among cells that somebody cut out, a share of blasts says "
+        "nothing about the smear.",
+    )
 
 
 def _swapped(image: npt.NDArray[np.uint8], distance: float, known: Reference) -> Finding | None:

@@ -44,7 +44,9 @@ def make_folds(
     """Cut fields into parts that are held out in turn.
 
     By case if there are several and none is the only one with a class, else by field. Fields of one
-    place stay together, and cells of each class are spread evenly.
+    place stay together, and cells of each class are spread evenly. There are no more parts than
+    fields with the rarer class: a part without it would be judged by a model to which that class is
+    commoner than to the one that is made, and the other rarer.
 
     Args:
         images: The fields.
@@ -88,7 +90,7 @@ def _joined(cases: Sequence[str], places: Sequence[int]) -> list[int]:
 def _spread(
     images: Sequence[LabelledImage], groups: Sequence[int], parts: int, seed: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Give each group to the part that lacks its rarest class most."""
+    """Give each group to the part that lacks its rarest class most; see `make_folds`."""
     counts = np.array(
         [np.bincount(i.truth.class_id, minlength=len(CLASSES)) for i in images], np.float64
     )
@@ -99,6 +101,8 @@ def _spread(
     share = {name: counts[members[name]].sum(axis=0) / np.maximum(total, 1) for name in names}
     order = np.random.default_rng(seed).permutation(len(names))
     largest_first = sorted((names[n] for n in order), key=lambda name: -share[name].max())
+    having = [sum(bool(share[name][c] > 0) for name in names) for c in (BLAST, HEALTHY)]
+    parts = min(parts, max(2, min(having)))
     held = [np.zeros(len(CLASSES)) for _ in range(parts)]
     chosen: list[list[int]] = [[] for _ in range(parts)]
     for name in largest_first:

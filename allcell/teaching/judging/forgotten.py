@@ -1,8 +1,9 @@
-"""What a taught model has forgotten, on rendered smears of stains that it was not taught."""
+"""What a taught model has forgotten: on rendered smears, and on a set that its parent knows."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from allcell.imaging.images import encode_png
 from allcell.models.registry import CLASSES, ModelSpec
 from allcell.own.card import Forgotten
 from allcell.synth import random_spec, render
+from allcell.teaching.material import KeptLesson
 
 #: What they are called on a card.
 RENDERED = "rendered smears"
@@ -26,15 +28,16 @@ _FIELDS, _SIZE_PX, _RED_CELL_PX, _FIRST_SEED = 16, (480, 360), 24.0, 800_000
 
 
 def measure_forgotten(
-    spec: ModelSpec, before: Path, after: Path, folder: Path
+    spec: ModelSpec, before: Path, after: Path, folder: Path, known: KeptLesson | None = None
 ) -> tuple[Forgotten, ...]:
-    """AP@0.5 as shown of a parent and of the model taught from it, on the same rendered smears.
+    """AP@0.5 as shown of a parent and of the model taught from it, on the same smears.
 
     Args:
         spec: Of both.
         before: ONNX file of the parent.
         after: Of the taught model.
         folder: In which the rendered smears are for a moment.
+        known: Fields of a laboratory that the parent knows; None for rendered smears alone.
     """
     place = folder / "rendered"
     place.mkdir(exist_ok=True)
@@ -45,21 +48,30 @@ def measure_forgotten(
             path = place / f"{n}.png"
             write_whole(path, encode_png(field.image))
             images.append(LabelledImage(path, field.truth, np.zeros((0, 4), np.float32)))
-        scores = [_scores(spec, graph, images) for graph in (before, after)]
+        forgotten = _compared(spec, RENDERED, images, before, after)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+    if known is not None:
+        forgotten += _compared(spec, known.name, known.images, before, after)
+    return forgotten
+
+
+def _compared(
+    spec: ModelSpec, name: str, images: Sequence[LabelledImage], before: Path, after: Path
+) -> tuple[Forgotten, ...]:
+    scores = [_scores(spec, graph, name, images) for graph in (before, after)]
     return tuple(
-        Forgotten(RENDERED, CLASSES[c], *(round(one[c], 4) for one in scores))
+        Forgotten(name, CLASSES[c], *(round(one[c], 4) for one in scores))
         for c in PAPER_CLASS_IDS
         if not np.isnan([one[c] for one in scores]).any()
     )
 
 
-def _scores(spec: ModelSpec, graph: Path, images: list[LabelledImage]) -> dict[int, float]:
+def _scores(
+    spec: ModelSpec, graph: Path, name: str, images: Sequence[LabelledImage]
+) -> dict[int, float]:
     engine = OnnxEngine(graph.read_bytes(), threads=worker_count())
-    setting = Setting(spec.name, "", engine.description, RENDERED, "all", spec.confidence, spec.iou)
-    answers = predict(
-        Detector(spec, engine), images, setting, classes=spec.classes, sha256=RENDERED
-    )
+    setting = Setting(spec.name, "", engine.description, name, "all", spec.confidence, spec.iou)
+    answers = predict(Detector(spec, engine), images, setting, classes=spec.classes, sha256=name)
     measured = Evidence.of(answers).measure()
     return {c: measured[f"{CLASSES[c]}.ap50_as_shown"] for c in PAPER_CLASS_IDS}

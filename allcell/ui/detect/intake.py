@@ -10,11 +10,11 @@ from allcell.errors import ImageError
 from allcell.settings import settings
 from allcell.synth.samples import Sample
 from allcell.ui.field.bench import Bench
-from allcell.ui.field.gallery import FORMATS, gallery
+from allcell.ui.field.gallery import FORMATS, gallery, unknown_laboratory
 from allcell.ui.field.pictures import Picture
 from allcell.ui.field.viewer import listen_for_files
 from allcell.ui.sessions import uploads
-from allcell.ui.shell.cache import sample_png
+from allcell.ui.shell.cache import sample_png, unknown_fields
 from allcell.ui.shell.problems import show_problem
 
 CAMERA_PX = 520
@@ -125,10 +125,14 @@ def _take_photograph(desk: Bench) -> None:
 
 
 def samples(desk: Bench) -> None:
-    """The gallery of samples; one click opens one."""
+    """The gallery of samples; one click opens one, or all fields of an unknown laboratory."""
 
     def take(sample: Sample) -> None:
         name, png = f"{sample.name} (synthetic).png", sample_png(sample.name)
         _add(desk, [Picture.of(name, png, "sample")])
 
+    def take_unknown() -> None:
+        _add(desk, [Picture.of(name, png, "sample") for name, png in unknown_fields()])
+
     gallery("detect", take)
+    unknown_laboratory("detect", take_unknown)

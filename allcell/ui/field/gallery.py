@@ -1,4 +1,4 @@
-"""The gallery of synthetic samples; one click opens one."""
+"""The gallery of synthetic samples, and the fields of an unknown laboratory: one click each."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Callable
 import streamlit as st
 
 from allcell.imaging.images import SUPPORTED
-from allcell.synth.samples import Sample, samples
+from allcell.synth.samples import SEPIA, Sample, samples
 from allcell.ui.shell.cache import sample_thumbnail
 
 #: Files that can be opened, in words.
 FORMATS = SUPPORTED
 #: Width of a sample in the gallery: two fit side by side on a phone.
 THUMBNAIL_PX = 165
+#: Width of the words beside a thumbnail; on a phone they come below it.
+TEXT_PX = 330
 
 
 def gallery(page: str, on_open: Callable[[Sample], None]) -> None:
@@ -40,3 +42,24 @@ def gallery(page: str, on_open: Callable[[Sample], None]) -> None:
                     on_click=on_open,
                     args=(sample,),
                 )
+
+
+def unknown_laboratory(page: str, on_open: Callable[[], None]) -> None:
+    """Offer the fields of a laboratory that no model knows, all at once.
+
+    Args:
+        page: Prefix of the widgets' keys.
+        on_open: Called when they are clicked, before the page's next run.
+    """
+    with st.container(
+        key=f"allcell-sample-{page}-{SEPIA.name}",
+        horizontal=True,
+        vertical_alignment="center",
+        gap="medium",
+    ):
+        st.image(sample_thumbnail(SEPIA.name), width=THUMBNAIL_PX, alt=SEPIA.caption)
+        with st.container(width=TEXT_PX, gap="xxsmall"):
+            st.button(
+                SEPIA.title, key=f"{page}.sample.{SEPIA.name}", type="tertiary", on_click=on_open
+            )
+            st.caption(SEPIA.caption)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from allcell.errors import AllcellError
-from allcell.records.deleting import delete_case
 from allcell.records.kept import CaseLine
 from allcell.records.listing import list_cases
 from allcell.records.store import case_store, records_exist
 from allcell.report.case.case_zip import read_case_zip
 from allcell.settings import settings
+from allcell.teaching.copies import copies_by_case, delete_case_and_copies
+from allcell.teaching.work import Teaching
 from allcell.ui.review.opened import close_case, open_case, open_contents, opened_case
 from allcell.ui.reviewing.session import ReviewSession
 from allcell.ui.sessions.who import actor
@@ -73,8 +74,9 @@ def choose_case(session: ReviewSession | None = None) -> None:
     searched = bool(st.session_state.get(_SEARCH))
     if lines or searched:
         st.text_input("Search", key=_SEARCH, placeholder="Label, number or hash")
+    taught = copies_by_case() if lines else {}
     for line in lines[:20]:
-        _case(line, session)
+        _case(line, session, taught.get(line.id, []))
     if not lines:
         st.caption("No case is kept here." if not searched else "No case is called that.")
     elif len(lines) > 20:
@@ -85,7 +87,7 @@ def choose_case(session: ReviewSession | None = None) -> None:
     _place()
 
 
-def _case(line: CaseLine, session: ReviewSession | None) -> None:
+def _case(line: CaseLine, session: ReviewSession | None, taught: Sequence[Teaching]) -> None:
     open_now = session is not None and session.kept is not None and session.kept.id == line.id
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         said = "signed" if line.signed else f"{line.unreviewed} of {line.cells} cells to review"
@@ -99,6 +101,12 @@ def _case(line: CaseLine, session: ReviewSession | None) -> None:
         if line.role == "owner":
             with st.popover("Delete", key=f"review.ask.{line.id}", type="tertiary"):
                 st.markdown("Delete it with its pictures? It cannot be brought back.")
+                if taught:
+                    what = "teaching that has" if len(taught) == 1 else "teachings that have"
+                    st.markdown(
+                        f"The unfinished {what} copies of them will be discarded too. Finished "
+                        "models stay."
+                    )
                 st.button(
                     "Delete this case",
                     type="primary",
@@ -140,7 +148,7 @@ def _open(case_id: str) -> None:
 
 def _delete(case_id: str, session: ReviewSession | None) -> None:
     def delete() -> None:
-        delete_case(case_store(), case_id, actor())
+        delete_case_and_copies(case_store(), case_id, actor())
         if session is not None and session.kept is not None and session.kept.id == case_id:
             session.kept = None
             close_case()

@@ -13,7 +13,7 @@ from allcell.own.finding import find_model, is_own_model
 from allcell.own.opening import open_model
 from allcell.settings import settings
 from allcell.synth.field import render
-from allcell.synth.samples import Sample, samples
+from allcell.synth.samples import SEPIA, TAUGHT, Sample, samples
 from allcell.synth.spec import FieldSpec
 from allcell.ui.sessions.who import actor
 from allcell.ui.shell.user_models import user_model
@@ -92,14 +92,26 @@ def sample_png(name: str) -> bytes:
     return encode_png(_render(_sample(name).spec))
 
 
+@st.cache_resource(show_spinner="Rendering the fields")
+def unknown_fields() -> tuple[tuple[str, bytes], ...]:
+    """Names and PNG files of the fields of a laboratory that no model knows."""
+    return tuple(
+        (
+            f"{SEPIA.name} field {number} (synthetic).png",
+            encode_png(_render(SEPIA.field(number))),
+        )
+        for number in range(1, TAUGHT + 1)
+    )
+
+
 @st.cache_resource(show_spinner=False)
 def sample_thumbnail(name: str) -> bytes:
-    """A sample of the gallery, rendered small, as a JPEG file.
+    """A sample of the gallery, or the first field of `unknown_fields`, small, as a JPEG file.
 
     Raises:
         KeyError: If there is no such sample.
     """
-    spec = _sample(name).spec
+    spec = SEPIA.field(1) if name == SEPIA.name else _sample(name).spec
     small = replace(
         spec,
         width_px=round(THUMBNAIL_SCALE * spec.width_px),

@@ -173,14 +173,13 @@ def lost(report: Mapping[str, Any]) -> list[str]:
     Args:
         report: Of a teaching.
     """
-    said = [
-        f"{_ROWS.get(one['cell_class'], one['cell_class']).lower()} {one['before']:.2f} before, "
-        f"{one['after']:.2f} after"
-        for one in report.get("parents_laboratories", ())
-    ]
-    if not said:
-        return []
-    return [f"On rendered smears of other stains (AP): {'; '.join(said)}."]
+    said: dict[str, list[str]] = {}
+    for one in report.get("parents_laboratories", ()):
+        said.setdefault(plain(one["laboratory"]), []).append(
+            f"{_ROWS.get(one['cell_class'], one['cell_class']).lower()} {one['before']:.2f} "
+            f"before, {one['after']:.2f} after"
+        )
+    return [f"On {name} (AP): {'; '.join(scores)}." for name, scores in said.items()]
 
 
 def _model(state: State) -> OwnModel | None:

@@ -79,11 +79,10 @@ def _section(new: Callable[[Actor, bool], None]) -> None:
         newest_done = _card(teaching, newest_done)
     if not has_torch():
         st.info(
-            "**Teaching needs torch and ultralytics, which this light installation leaves out.** "
-            f"{get_packages('train')} Your cases stay as they are.",
+            "**Here the quick way is used.** The full way needs torch and ultralytics, which this "
+            f"light installation leaves out. {get_packages('train')}",
             icon=":material/download:",
         )
-        return
     try:
         new(who, bool(mine))
     except AllcellError as error:

@@ -15,8 +15,11 @@ from allcell.records.listing import list_cases
 from allcell.records.store import CaseStore
 from allcell.review import edits
 from allcell.review.suggestions import picture_hash
-from allcell.settings import RESEARCH_USE, Settings
+from allcell.settings import RESEARCH_USE, Settings, settings
+from allcell.teaching.state import State
+from allcell.teaching.work import teachings_dir
 from tests.review_cases import WHO, at, case, field
+from tests.teaching_cases import begun
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
 ME = Actor(WHO)
@@ -136,6 +139,21 @@ def test_delete_asks_and_then_deletes(kept, folder):
     assert "with 1 pictures" in done.stderr
     assert run("list").stdout == ""
     assert run("verify").exit_code == 0
+
+
+def test_an_unfinished_teaching_with_its_pictures_goes_too(kept, folder, monkeypatch):
+    monkeypatch.setenv("ALLCELL_DATA_DIR", str(folder))
+    settings.cache_clear()
+    try:
+        mine = begun(teachings_dir(), "0a", State(), name="Mine", cases=(kept.id,))
+        other = begun(teachings_dir(), "0b", State(), name="Other", cases=("another",))
+        done = run("delete", kept.id[:8], "--yes")
+        assert "The unfinished teaching of Mine" in done.stderr
+        assert "Other" not in done.stderr
+        assert (mine.folder.exists(), other.folder.exists()) == (False, True)
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
 
 
 def test_a_case_is_given_to_someone_who_logs_in(kept, folder):

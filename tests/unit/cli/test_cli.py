@@ -14,12 +14,14 @@ from allcell import __version__
 from allcell.__main__ import app
 from allcell.cautions import Caution
 from allcell.classifier import FieldClassifier
+from allcell.data.yolo_sets import read_yolo
 from allcell.evaluation.bundle import read_bundle
 from allcell.imaging import images
 from allcell.imaging.images import encode_png
 from allcell.models.registry import CLASSIFIERS, MODELS, get_classifier
 from allcell.settings import RESEARCH_USE, settings
 from allcell.synth import random_spec, render
+from allcell.synth.samples import SEPIA
 from allcell.text.words import BOTH_APS
 from allcell.untrusted import session as untrusted_session
 from tests import user_sets
@@ -488,6 +490,31 @@ def test_a_sample_is_written_once_and_can_be_detected(tmp_path):
     assert "add --force" in again.stderr
     unknown = run("sample", tmp_path / "b.png", "--name", "no")
     assert "Choose one of: example, healthy, " in unknown.stderr
+
+
+def test_a_laboratory_is_written_to_review_and_to_measure(tmp_path):
+    target = tmp_path / "lab"
+    assert run("sample", target, "--laboratory", "sepia").exit_code == 0
+    shown = sorted(path.name for path in (target / "upload").iterdir())
+    assert shown == [f"sepia-{n:02}.png" for n in range(1, 9)]
+    done = {split: read_yolo(target / "labelled", split) for split in ("train", "test")}
+    assert [item.path.name for item in done["train"]] == shown
+    assert len(done["test"]) == 24
+    first = done["train"][0]
+    assert first.path.read_bytes() == (target / "upload" / shown[0]).read_bytes()
+    field = render(SEPIA.field(1))
+    read, made = (
+        np.array(sorted([*box, kind] for box, kind in zip(one.xyxy, one.class_id, strict=True)))
+        for one in (first.truth, field.truth)
+    )
+    assert read == pytest.approx(made, abs=0.01)
+
+    again = run("sample", target, "--laboratory", "sepia")
+    assert again.exit_code == 1
+    assert "a new or an empty folder" in again.stderr
+    unknown = run("sample", tmp_path / "b", "--laboratory", "no")
+    assert "Choose one of: sepia." in unknown.stderr
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_picture_in_readme_is_what_its_commands_make(tmp_path):

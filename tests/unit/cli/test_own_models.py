@@ -92,6 +92,10 @@ def test_a_model_that_is_not_there_is_named(kept, command):
     done = run("models", command[0], "nothing", *command[1:])
     assert done.exit_code == 1
     assert "no model of this laboratory named 'nothing'" in done.stderr
+    assert "None is kept here." in done.stderr
+    made = kept.add(BYTES, card())
+    done = run("models", command[0], "nothing", *command[1:])
+    assert f"There are: {made.card.id} (Klinikum A)." in done.stderr
 
 
 @pytest.mark.child

@@ -61,6 +61,26 @@ def test_a_good_smear_passes(spec):
     assert "grey" not in found(image)
 
 
+@pytest.mark.parametrize(
+    ("side", "says"),
+    [
+        pytest.param(100, "3.6 red cells wide", id="a cell cut out of its field"),
+        pytest.param(150, "", id="five red cells, as in fields that show one white cell"),
+        pytest.param(480, "", id="a field"),
+    ],
+)
+def test_a_cell_that_was_cut_out_is_no_field(side, says):
+    field = render(GOOD)
+    x, y = field.truth.xyxy.reshape(-1, 2, 2).mean(axis=1)[0].astype(int)
+    left, top = (int(np.clip(at - side // 2, 0, end - side)) for at, end in ((x, 640), (y, 480)))
+    image = field.image[top : top + side, left : left + side]
+    cut = found(image, Scale(28.0, "given")).get("cut_out")
+    assert bool(cut) == bool(says)
+    if cut:
+        assert says in cut.message
+        assert not cut.severe
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
 def test_the_samples_of_the_app_pass(sample):

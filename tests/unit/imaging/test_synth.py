@@ -14,14 +14,15 @@ from allcell.synth import (
     Camera,
     FieldSpec,
     Kind,
-    Slide,
     Stain,
+    SyntheticSlide,
     expose,
     random_spec,
     render,
     render_cell,
     samples,
 )
+from allcell.synth.samples import SEPIA
 
 #: No camera artefacts: what remains is the slide itself.
 STILL = Camera(focus_blur=0, sharpening=0, gradient=0, vignette=0, noise=0, jpeg_quality=0)
@@ -70,8 +71,8 @@ def test_same_seed_gives_the_same_photograph_and_another_seed_another() -> None:
 )
 def test_overlapping_views_agree_pixel_for_pixel(x: int, y: int) -> None:
     spec = replace(CROWDED, camera=Camera(focus_blur=0.04, sharpening=0.5))
-    large = Slide(spec).view(x, y, 200, 150)
-    slide = Slide(spec)
+    large = SyntheticSlide(spec).view(x, y, 200, 150)
+    slide = SyntheticSlide(spec)
     slide.view(x - 90, y + 60, 70, 70)  # another order of asking must not matter
     for dx, dy, width, height in ((0, 0, 97, 61), (53, 40, 147, 110), (101, 77, 1, 1)):
         small = slide.view(x + dx, y + dy, width, height)
@@ -79,7 +80,7 @@ def test_overlapping_views_agree_pixel_for_pixel(x: int, y: int) -> None:
 
 
 def test_boxes_of_overlapping_views_agree() -> None:
-    slide = Slide(CROWDED)
+    slide = SyntheticSlide(CROWDED)
     whole = slide.view(0, 0, 320, 240).truth.xyxy
     moved = slide.view(-40, -25, 400, 300).truth.xyxy - np.array([40, 25, 40, 25], np.float32)
     inside = whole[(whole[:, :2] > 0).all(1) & (whole[:, 2] < 320) & (whole[:, 3] < 240)]
@@ -88,7 +89,7 @@ def test_boxes_of_overlapping_views_agree() -> None:
 
 
 def test_field_is_the_view_at_the_origin_through_the_camera() -> None:
-    view = Slide(CROWDED).view(0, 0)
+    view = SyntheticSlide(CROWDED).view(0, 0)
     photo = render(CROWDED)
     np.testing.assert_array_equal(photo.image, expose(view.image, CROWDED.camera, CROWDED.seed))
     np.testing.assert_array_equal(photo.truth.xyxy, view.truth.xyxy)
@@ -100,11 +101,11 @@ def test_box_is_where_the_picture_changes(kind: Kind, count: dict[str, Any]) -> 
     compared = 0
     for seed in range(20):
         spec = replace(BARE, seed=seed, **count)
-        cells = Slide(spec).white_cells(-60, -60, width + 120, height + 120)
+        cells = SyntheticSlide(spec).white_cells(-60, -60, width + 120, height + 120)
         if len(cells) != 1:
             continue  # cells of the surrounding slide reach in; only a lone one can be compared
-        field = Slide(spec).view(0, 0)
-        empty = Slide(replace(BARE, seed=seed)).view(0, 0)
+        field = SyntheticSlide(spec).view(0, 0)
+        empty = SyntheticSlide(replace(BARE, seed=seed)).view(0, 0)
         changed = np.abs(field.image.astype(int) - empty.image).max(axis=2)
         # A pixel that is half covered differs by at least half of the palest dye.
         rows, columns = np.nonzero(changed >= 8)
@@ -159,21 +160,21 @@ def test_twice_the_red_cell_is_twice_every_box() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_field_holds_exactly_the_counts(seed: int) -> None:
     spec = replace(CROWDED, seed=seed)
-    cells = Slide(spec).white_cells(0, 0, spec.width_px, spec.height_px)
+    cells = SyntheticSlide(spec).white_cells(0, 0, spec.width_px, spec.height_px)
     assert Counter(cell.kind for cell in cells) == Counter(spec.counts())
 
 
 def test_densest_allowed_field_still_holds_its_counts() -> None:
     spec = replace(CROWDED, blasts=20, neutrophils=4, lymphocytes=6, clumping=1.0)
     assert spec.white_coverage() > 0.36
-    cells = Slide(spec).white_cells(0, 0, spec.width_px, spec.height_px)
+    cells = SyntheticSlide(spec).white_cells(0, 0, spec.width_px, spec.height_px)
     assert Counter(cell.kind for cell in cells) == Counter(spec.counts())
 
 
 def test_no_white_cell_lies_on_another() -> None:
     spec = replace(CROWDED, blasts=20, clumping=1.0)
     # Beyond the field too: neighbouring tiles must give way to each other.
-    cells = Slide(spec).white_cells(-320, -240, 960, 720)
+    cells = SyntheticSlide(spec).white_cells(-320, -240, 960, 720)
     place = np.array([(c.x_um, c.y_um, c.radius_um) for c in cells])
     gap = np.hypot(place[:, None, 0] - place[:, 0], place[:, None, 1] - place[:, 1])
     np.fill_diagonal(gap, np.inf)
@@ -195,7 +196,7 @@ def test_no_white_cell_lies_on_another() -> None:
 )
 def test_classes_are_those_of_the_detectors(kind: Kind, class_id: int) -> None:
     count: dict[str, Any] = {f"{kind.value}s": 3}
-    truth = Slide(replace(BARE, **count)).view(0, 0).truth
+    truth = SyntheticSlide(replace(BARE, **count)).view(0, 0).truth
     assert len(truth) >= 1
     assert set(truth.class_id.tolist()) == {class_id}
     assert (truth.confidence == 1).all()
@@ -210,7 +211,7 @@ def test_classes_are_those_of_the_detectors(kind: Kind, class_id: int) -> None:
     ],
 )
 def test_cell_cut_by_the_edge(visible: float, has_box: bool) -> None:
-    slide = Slide(replace(BARE, seed=1, eosinophils=1))
+    slide = SyntheticSlide(replace(BARE, seed=1, eosinophils=1))
     box = slide.view(-100, -100, 560, 500).truth.xyxy - 100
     x1, y1, x2, y2 = box[np.argmin(np.abs(box - 150).sum(axis=1))].astype(int)
     left = round(x2 - visible * (x2 - x1))
@@ -222,12 +223,12 @@ def test_cell_cut_by_the_edge(visible: float, has_box: bool) -> None:
 
 
 def test_empty_slide_has_no_truth() -> None:
-    assert len(Slide(BARE).view(0, 0).truth) == 0
+    assert len(SyntheticSlide(BARE).view(0, 0).truth) == 0
 
 
 def test_red_cells_cover_about_what_is_asked() -> None:
     sparse, dense = (
-        Slide(replace(BARE, red_coverage=part)).view(0, 0, 600, 450).image[..., 1]
+        SyntheticSlide(replace(BARE, red_coverage=part)).view(0, 0, 600, 450).image[..., 1]
         for part in (0.15, 0.45)
     )
     covered = [float((image < 0.88 * np.percentile(image, 99)).mean()) for image in (sparse, dense)]
@@ -236,7 +237,7 @@ def test_red_cells_cover_about_what_is_asked() -> None:
 
 
 def test_defocus_blurs_and_leaves_the_truth() -> None:
-    slide = Slide(CROWDED)
+    slide = SyntheticSlide(CROWDED)
     sharp, blurred = slide.view(0, 0, focus_blur=0), slide.view(0, 0, focus_blur=0.2)
     steepness = [np.abs(np.diff(v.image.astype(int), axis=1)).mean() for v in (sharp, blurred)]
     assert steepness[1] < 0.6 * steepness[0]
@@ -286,8 +287,12 @@ def test_camera(camera: dict[str, Any], check: Any) -> None:
         pytest.param(lambda: Camera(gain=3), "gain", id="brighter than white"),
         pytest.param(lambda: Camera(cast=(1, 1)), "cast", id="two colours"),  # type: ignore[arg-type]
         pytest.param(lambda: Camera(jpeg_quality=5), "jpeg_quality", id="poor JPEG"),
-        pytest.param(lambda: Slide(BARE).view(0, 0, 0, 5), "positive view", id="empty view"),
-        pytest.param(lambda: Slide(BARE).view(0, 0, focus_blur=1), "focus_blur", id="far off"),
+        pytest.param(
+            lambda: SyntheticSlide(BARE).view(0, 0, 0, 5), "positive view", id="empty view"
+        ),
+        pytest.param(
+            lambda: SyntheticSlide(BARE).view(0, 0, focus_blur=1), "focus_blur", id="far off"
+        ),
         pytest.param(
             lambda: render_cell(Kind.BLAST, 0, np.random.default_rng(0)), "red_cell_px", id="paste"
         ),
@@ -322,9 +327,21 @@ def test_sample_renders_and_says_that_it_is_synthetic(sample: Any) -> None:
     assert sample.caption
     # A quarter of the field is enough to know that it renders.
     spec = sample.spec
-    view = Slide(spec).view(0, 0, spec.width_px // 2, spec.height_px // 2)
+    view = SyntheticSlide(spec).view(0, 0, spec.width_px // 2, spec.height_px // 2)
     assert view.image.std() > 5
     assert sum(spec.counts().values()) >= 5
+
+
+def test_the_unknown_laboratory_has_brown_nuclei_and_cells_of_both_classes() -> None:
+    field, known = (render(one) for one in (SEPIA.field(1), replace(SEPIA.field(1), stain=Stain())))
+    np.testing.assert_array_equal(field.truth.xyxy, known.truth.xyxy)
+    assert {BLAST, HEALTHY} <= set(field.truth.class_id.tolist())
+    x, y = ((field.truth.xyxy[0, :2] + field.truth.xyxy[0, 2:]) / 2).astype(int)
+    red, _, blue = field.image[y - 5 : y + 5, x - 5 : x + 5].reshape(-1, 3).mean(axis=0)
+    assert red > 1.5 * blue, "brown"
+    red, _, blue = known.image[y - 5 : y + 5, x - 5 : x + 5].reshape(-1, 3).mean(axis=0)
+    assert blue > 1.2 * red, "violet"
+    assert len({SEPIA.field(n) for n in range(1, 33)}) == 32
 
 
 def test_there_are_six_samples_with_names_of_their_own() -> None:

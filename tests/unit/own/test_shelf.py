@@ -83,7 +83,7 @@ def files(folder):
 def test_to_look_makes_nothing(kept):
     assert kept.models() == kept.damaged() == ()
     assert kept.find("Klinikum A") is None
-    with pytest.raises(ModelError, match="no own-laboratory model"):
+    with pytest.raises(ModelError, match="no model of this laboratory"):
         kept.delete("Klinikum A")
     assert not kept.folder.exists()
 
@@ -162,7 +162,7 @@ def test_a_model_is_its_owners(kept):
     for person, sees in ((ADA, True), (BOB, False), (NOBODY, True), (None, True)):
         assert (kept.find("Klinikum A", person) is not None) == sees
     for act in (kept.delete, lambda n, w: kept.rename(n, "B", w), lambda n, w: kept.give(n, "", w)):
-        with pytest.raises(ModelError, match="no own-laboratory model"):
+        with pytest.raises(ModelError, match="no model of this laboratory"):
             act(made.card.id, BOB)
     # The same name and network, for somebody else.
     theirs = kept.add(BYTES, card(), BOB)

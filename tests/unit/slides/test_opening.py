@@ -14,8 +14,8 @@ import tifffile
 
 from allcell.errors import SlideError
 from allcell.slides.opening import open_slide
+from allcell.slides.readers.tiles import MOST_BYTES, TILES, DecodedTiles
 from allcell.slides.slide import MAX_READ_PX
-from allcell.slides.tiles import MOST_BYTES, TILES, DecodedTiles
 from tests.slide_files import picture, smaller, write_aperio, write_dicom, write_shared, write_tiff
 
 IMAGE = picture()

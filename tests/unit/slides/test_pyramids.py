@@ -38,7 +38,7 @@ def _own_cache(tmp_path, monkeypatch):
 @pytest.fixture
 def _small(monkeypatch):
     for place in ("flat", "stored"):
-        monkeypatch.setattr(f"allcell.slides.{place}.IN_MEMORY_PX", SMALL)
+        monkeypatch.setattr(f"allcell.slides.readers.{place}.IN_MEMORY_PX", SMALL)
     monkeypatch.setattr("allcell.slides.opening._MOST_COARSEST_PX", SMALL)
 
 

@@ -11,7 +11,7 @@ from allcell.stream.meters import Durations, Rate
 from allcell.stream.motion import shift_between, thumbnail
 from allcell.stream.quality import Watch, scale_objection
 from allcell.stream.slide_canvas import slide_spec
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 from tests.stream_stubs import SPEC, ground
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def slide():
     spec = slide_spec(640, 360, seed=4)
-    return Slide(spec).view(0, 0, 900, 520).image
+    return SyntheticSlide(spec).view(0, 0, 900, 520).image
 
 
 def at(slide, x, y):

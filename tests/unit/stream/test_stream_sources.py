@@ -19,7 +19,7 @@ from allcell.stream.slide_canvas import SlideCanvas, cells_in, slide_spec, zoome
 from allcell.stream.sources import SlideView
 from allcell.stream.stage import Stage
 from allcell.stream.video_file import VideoFile
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 from tests.stream_stubs import box_drawn, given_scale, picture
 
 pytestmark = pytest.mark.slow
@@ -153,12 +153,12 @@ class TestSlideCanvas:
         spec = zoomed(slide_spec(640, 480, seed=3), zoom)
         place = SlideView(-37, 211, 640, 480, zoom, 0.0)
         image = SlideCanvas(spec, 640, 480).view(place.x_px, place.y_px)
-        truth = Slide(spec).view(place.x_px, place.y_px, 640, 480)
+        truth = SyntheticSlide(spec).view(place.x_px, place.y_px, 640, 480)
         assert np.array_equal(image, truth.image), "tiles join without a seam"
         centres = (truth.truth.xyxy[:, :2] + truth.truth.xyxy[:, 2:]) / 2
         whole = [
             c
-            for c in cells_in(Slide(spec), place)
+            for c in cells_in(SyntheticSlide(spec), place)
             if c.radius_px < min(c.x_px, c.y_px, 640 - c.x_px, 480 - c.y_px)
         ]
         assert whole
@@ -206,7 +206,9 @@ class TestVirtualMicroscope:
         with_view = VirtualMicroscope(320, 240, auto=False, seed=5)
         frame = with_view.read(timeout_s=10)
         assert frame.image.shape == (240, 320, 3)
-        truth = Slide(slide_spec(320, 240, 5)).view(frame.view.x_px, frame.view.y_px, 320, 240)
+        truth = SyntheticSlide(slide_spec(320, 240, 5)).view(
+            frame.view.x_px, frame.view.y_px, 320, 240
+        )
         assert np.array_equal(frame.image, truth.image)
         assert with_view.cells(frame.view)
         with_view.move(0.5, 0)

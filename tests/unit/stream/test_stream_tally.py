@@ -8,7 +8,7 @@ from allcell.stream.motion import thumbnail
 from allcell.stream.slide_canvas import cells_in, slide_spec
 from allcell.stream.sources import SlideView
 from allcell.stream.tally import Tally
-from allcell.synth.slide import Slide
+from allcell.synth.slide import SyntheticSlide
 
 CLASSES = ("blast", "healthy", "smudge")
 WIDTH, HEIGHT, LENGTH = 320, 240, 1600
@@ -18,7 +18,7 @@ WIDTH, HEIGHT, LENGTH = 320, 240, 1600
 def strip():
     """A long piece of slide, its cells, and views of it with their true boxes."""
     spec = slide_spec(WIDTH, HEIGHT, seed=2)
-    slide = Slide(spec)
+    slide = SyntheticSlide(spec)
     image = slide.view(0, 0, LENGTH, HEIGHT).image
     cells = cells_in(slide, SlideView(0, 0, LENGTH, HEIGHT, 1.0, 0.0))
     return image, [c for c in cells if c.radius_px + 4 < c.y_px < HEIGHT - c.radius_px - 4]

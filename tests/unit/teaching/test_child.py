@@ -1,8 +1,10 @@
 """What the process of a teaching says of each end, in this process and without torch."""
 
 import errno
+import os
 import sys
 import threading
+import time
 from dataclasses import replace
 from types import ModuleType
 
@@ -11,11 +13,12 @@ import pytest
 from allcell.background import child as background
 from allcell.background.locks import RESERVE_FILE, keep_reserve, locked
 from allcell.background.progress import Progress, StopWork
-from allcell.background.state import STOP_FILE, read_state
+from allcell.background.state import ALIVE_FILE, STOP_FILE, read_state
 from allcell.errors import TeachingError
+from allcell.teaching import child
 from allcell.teaching.child import teach
-from allcell.teaching.state import State
-from allcell.teaching.work import Teaching, machine_lock
+from allcell.teaching.state import DISCARD_FILE, State
+from allcell.teaching.work import REQUEST_FILE, Teaching, machine_lock, teachings
 
 
 @pytest.fixture
@@ -116,6 +119,59 @@ def test_one_whose_process_is_gone_is_interrupted(folder):
     assert not folder.exists()
     with pytest.raises(TeachingError, match="no teaching"):
         _ = Teaching(folder).state
+
+
+def test_what_is_discarded_while_it_works_is_gone_when_it_stops(folder, monkeypatch):
+    (folder / REQUEST_FILE).write_text("{}", encoding="utf-8")
+    (folder / "fields").mkdir()
+    (folder / "fields" / "field-0001").write_bytes(b"a picture")
+
+    def work(folder, progress):
+        Teaching(folder).discard()
+        assert folder.is_dir(), "its process still works"
+        assert teachings(folder.parent) == (), "it is in no list any more"
+        progress.check()
+
+    with_work(monkeypatch, work)
+    monkeypatch.setattr(sys, "argv", ["child", str(folder)])
+    monkeypatch.setattr(background.os, "nice", lambda by: None)
+    monkeypatch.setattr(background.signal, "signal", lambda *_: None)
+    child.main()
+    assert [path.name for path in folder.parent.iterdir()] == ["turn.lock"]
+
+
+def test_what_is_discarded_while_nobody_works_is_gone_at_once(folder):
+    Teaching(folder).discard()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "age_s", "stays"),
+    [
+        pytest.param(".gone-ab", 0, False, id="half deleted"),
+        pytest.param(".new-ab", 7200, False, id="half made, by a server that was killed"),
+        pytest.param(".new-ab", 60, True, id="being made"),
+        pytest.param("0a", 7200, True, id="a teaching"),
+    ],
+)
+def test_copies_that_a_killed_process_left_go_when_the_list_is_read(tmp_path, name, age_s, stays):
+    left = tmp_path / name
+    left.mkdir()
+    (left / "field-0001").write_bytes(b"a picture")
+    then = time.time() - age_s
+    os.utime(left, (then, then))
+    teachings(tmp_path)
+    assert left.exists() == stays
+
+
+def test_one_that_was_discarded_and_killed_goes_when_the_list_is_read(folder):
+    (folder / REQUEST_FILE).write_text("{}", encoding="utf-8")
+    (folder / DISCARD_FILE).touch()
+    with locked(folder / ALIVE_FILE):
+        assert teachings(folder.parent) == ()
+        assert folder.is_dir()
+    assert teachings(folder.parent) == ()
+    assert not folder.exists()
 
 
 def test_progress_never_falls_and_the_time_left_follows_the_pace(folder, monkeypatch):

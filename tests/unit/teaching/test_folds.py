@@ -32,6 +32,12 @@ def test_a_rare_class_is_spread_over_the_parts(tmp_path, seed):
     assert all(len(healthy & set(part)) == 1 for part in folds.parts)
 
 
+def test_each_part_has_both_classes(tmp_path):
+    folds = cut(tmp_path, [(BLAST,)] * 5 + [(HEALTHY,)] * 3, most=8)
+    assert len(folds.parts) == 3
+    assert all(min(part) < 5 <= max(part) for part in folds.parts)
+
+
 def test_cases_are_not_divided(tmp_path):
     cases = ["a", "b", "c", "a", "b", "c", "d", "d"]
     folds = cut(tmp_path, [(BLAST, HEALTHY)] * 8, cases)

@@ -3,19 +3,20 @@
 import pytest
 
 from allcell.teaching.judging.curve import CurvePoint, curve_words, expected
-from allcell.teaching.plan import Plan, duration, make_plan
+from allcell.teaching.plan import Plan, duration, make_plan, usual_tiles
 
 
 @pytest.mark.parametrize(
     ("tile_s", "folds", "fold_tiles", "curve"),
     [
         (0.01, 4, 2400, True),
-        (0.02, 4, 1200, True),
+        (0.02, 4, 2400, False),
+        (0.025, 4, 1200, True),
         (0.03, 4, 1200, False),
         (0.04, 3, 1200, False),
         (2.0, 2, 1200, False),
     ],
-    ids=["fast", "two cores", "busy", "slow", "too slow for anything: the least"],
+    ids=["fast", "two cores", "busy", "busier", "slow", "too slow for anything: the least"],
 )
 def test_the_slower_the_machine_the_less_is_judged(tile_s, folds, fold_tiles, curve):
     plan = make_plan(4, 8, tile_s, 2400, 24)
@@ -33,9 +34,16 @@ def test_the_plan_says_how_long_it_takes_and_what_for():
     )
 
 
-def test_many_parts_come_before_the_curve():
-    plan = make_plan(8, 8, 0.012, 3200, 32)
-    assert (plan.folds, plan.fold_tiles, plan.curve) == (8, 1600, False)
+def test_trainings_of_full_length_come_before_many_parts():
+    plan = make_plan(8, 20, 0.012, 3200, 32)
+    assert (plan.folds, plan.fold_tiles, plan.half_tiles, plan.curve) == (4, 3200, 1600, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "tiles"), [(6, 3200), (20, 3200), (30, 4800), (40, 6400), (200, 6400)]
+)
+def test_more_fields_are_learned_from_for_longer(fields, tiles):
+    assert usual_tiles(fields) == tiles
 
 
 @pytest.mark.parametrize(

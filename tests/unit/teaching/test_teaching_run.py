@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -52,7 +53,8 @@ def kill(teaching):
 
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="finds the process in /proc")
 def test_a_laboratory_is_taught_though_its_process_is_killed_on_the_way(data_dir):
-    teaching = begin(rendered_lesson(6), REQUEST)
+    known = replace(rendered_lesson(2), name="The parent's laboratory")
+    teaching = begin(rendered_lesson(6), REQUEST, known=known)
     assert teaching.state.status == "ready"
     assert teaching.state.notes[0].startswith("6 fields with ")
     teaching.start(only_plan=True)
@@ -60,7 +62,7 @@ def test_a_laboratory_is_taught_though_its_process_is_killed_on_the_way(data_dir
     assert planned.status == "planned", planned
     assert planned.plan.startswith("About ")
     # The same wish is the same teaching, also after a restart of the server.
-    assert begin(rendered_lesson(6), REQUEST) == teaching == teachings()[0]
+    assert begin(rendered_lesson(6), REQUEST, known=known) == teaching == teachings()[0]
 
     teaching.start()
     first = teaching.folder / "part-fold-0.json"
@@ -101,7 +103,10 @@ def test_a_laboratory_is_taught_though_its_process_is_killed_on_the_way(data_dir
     assert model.card.training.cells == report["cells"]
     assert model.card.held_out.fields == 6
     assert model.card.verdict == done.verdict
-    assert {one.laboratory for one in model.card.parents_laboratories} == {"rendered smears"}
+    assert {one.laboratory for one in model.card.parents_laboratories} == {
+        "rendered smears",
+        "The parent's laboratory",
+    }
     assert model.card.familiarity.fields == 6
     assert model.onnx().is_file()
     with pytest.raises(ModelError, match="There is a model named Rendered laboratory already"):

@@ -9,7 +9,7 @@ from allcell.errors import SlideError
 from allcell.formats.jpeg import jpeg_header
 from allcell.formats.remedies import SAVE_PLAIN
 from allcell.slides.files import COPY_AGAIN, SlideFile
-from allcell.slides.tiff_levels import check_pixels
+from allcell.slides.readers.tiff_levels import check_pixels
 
 #: Pixels of a picture that is decoded into memory: 120 MB. Larger ones get a copy on the disk.
 IN_MEMORY_PX = 40_000_000

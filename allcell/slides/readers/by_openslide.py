@@ -1,6 +1,6 @@
 """Slides that OpenSlide reads: those of scanners whose files are no plain TIFF pyramids.
 
-Where a file is a plain pyramid, `allcell.slides.tiff` has a view in a quarter of the time:
+Where a file is a plain pyramid, `allcell.slides.readers.tiff` has a view in a quarter of the time:
 OpenSlide composes every view from its tiles anew.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from allcell.errors import SlideError
 from allcell.formats.pixels import RGBImage
 from allcell.slides.files import COPY_AGAIN, OPEN_AGAIN, SlideFile
+from allcell.slides.readers.tiff_levels import check_pixels, plausible_mpp
 from allcell.slides.slide import Level, check_part, on_white
-from allcell.slides.tiff_levels import check_pixels, plausible_mpp
 
 if TYPE_CHECKING:
     from openslide import OpenSlide
@@ -50,7 +50,7 @@ class OpenSlideSlide:
     """
 
     def __init__(self, file: SlideFile) -> None:
-        """Open a slide that has passed `allcell.slides.trial`.
+        """Open a slide that has passed `allcell.slides.readers.trial`.
 
         Args:
             file: The file, which is closed with the slide.

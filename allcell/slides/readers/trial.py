@@ -17,8 +17,8 @@ from pathlib import Path
 
 import allcell
 from allcell.errors import SlideError
-from allcell.slides.by_openslide import OpenSlideSlide
 from allcell.slides.files import COPY_AGAIN, SlideFile, identity
+from allcell.slides.readers.by_openslide import OpenSlideSlide
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,13 @@ def try_apart(file: SlideFile) -> None:
     with _turn:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "allcell.slides.trial", str(file.path.resolve()), file.name],
+                [
+                    sys.executable,
+                    "-m",
+                    "allcell.slides.readers.trial",
+                    str(file.path.resolve()),
+                    file.name,
+                ],
                 capture_output=True,
                 timeout=_LONGEST_S,
                 env={**os.environ, "PYTHONPATH": paths, "MALLOC_ARENA_MAX": "2"},

@@ -7,9 +7,9 @@ from allcell.formats.table import SUPPORTED
 from allcell.imaging import images
 from allcell.slides.arrays import ArraySlide, with_halves
 from allcell.slides.files import SlideFile
-from allcell.slides.flat import IN_MEMORY_PX, Flat, look_at
+from allcell.slides.readers.flat import IN_MEMORY_PX, Flat, look_at
+from allcell.slides.readers.tiff import TiffSlide, is_for_openslide
 from allcell.slides.slide import Slide
-from allcell.slides.tiff import TiffSlide, is_for_openslide
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: First bytes of the files that only OpenSlide reads: where, what.
@@ -59,8 +59,8 @@ def _is_openslides(head: bytes, file: SlideFile) -> bool:
 
 def _by_openslide(file: SlideFile) -> Slide:
     # Only these files need OpenSlide.
-    from allcell.slides.by_openslide import OpenSlideSlide, check_installed
-    from allcell.slides.trial import try_apart
+    from allcell.slides.readers.by_openslide import OpenSlideSlide, check_installed
+    from allcell.slides.readers.trial import try_apart
 
     check_installed()
     try_apart(file)

@@ -12,9 +12,9 @@ from allcell.errors import SlideError
 from allcell.formats.jpeg import jpeg_header
 from allcell.formats.pixels import RGBImage
 from allcell.slides.files import COPY_AGAIN, SlideFile
+from allcell.slides.readers.tiff_levels import StoredLevel, find_levels, stated_mpp
+from allcell.slides.readers.tiles import TILES, next_number
 from allcell.slides.slide import OUTSIDE, Level, check_part, downsample_of, on_white
-from allcell.slides.tiff_levels import StoredLevel, find_levels, stated_mpp
-from allcell.slides.tiles import TILES, next_number
 
 log = logging.getLogger(__name__)
 # Its messages quote tags of a damaged file, and a description may name the patient.

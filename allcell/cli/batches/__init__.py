@@ -1,0 +1,1 @@
+"""The commands of runs over very many pictures, and of what they cost."""

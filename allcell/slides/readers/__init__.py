@@ -1,0 +1,1 @@
+"""How each kind of file is read as a slide."""
