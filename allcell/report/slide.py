@@ -111,7 +111,7 @@ def slide_geojson(
     Source: QuPath 0.4 and later, `qupath.lib.io.PathObjectTypeAdapters`, which reads it.
 
     Args:
-        slide: Which slide (see `allcell.review.cells.SlidePlace`).
+        slide: Which slide (see `allcell.review.places.SlidePlace`).
         cells: Its cells.
         colours: Red, green and blue, 0 to 255, of the classes.
         status: What has to be said with them, such as that nobody has reviewed them.

@@ -14,11 +14,12 @@ from pydantic import Field
 from allcell.environment.provenance import Provenance
 from allcell.errors import ReviewError
 from allcell.review.labels import NOT_A_CELL, UNIDENTIFIED
+from allcell.review.places import Box as Box
+from allcell.review.places import SlidePlace
 
 #: `suggested`: nobody has said anything of it. `confirmed`: a person gave it its label, or agreed.
 #: `removed`: a person took it away; it is kept so that it can be restored and shows in the trail.
 CellState = Literal["suggested", "confirmed", "removed"]
-Box = tuple[float, float, float, float]
 
 #: Least side of a box that a person draws, in pixels of the image.
 MIN_SIDE_PX = 3.0
@@ -131,32 +132,6 @@ class FieldOrigin:
         return Provenance(
             self.threshold, self.overlap, self.weights_sha256, self.analysed_at, self.version
         )
-
-
-@dataclass(frozen=True)
-class SlidePlace:
-    """Where on a slide a field lies.
-
-    Attributes:
-        slide: Which slide, by what is in its file: the file's name may hold a patient's.
-        x: Left edge of the picture in pixels of the slide's finest level.
-        y: Its top edge.
-        downsample: Pixels of the finest level per pixel of the picture.
-    """
-
-    slide: str
-    x: float
-    y: float
-    downsample: float
-
-    def __post_init__(self) -> None:
-        for name in ("x", "y", "downsample"):
-            object.__setattr__(self, name, float(getattr(self, name)))
-
-    def on_slide(self, xyxy: Box) -> Box:
-        """A box of the picture in pixels of the slide's finest level."""
-        x1, y1, x2, y2 = (self.downsample * side for side in xyxy)
-        return self.x + x1, self.y + y1, self.x + x2, self.y + y2
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from allcell.records.kept import Actor, CaseChangedError, KeptCase
 from allcell.records.store import CaseStore
 from allcell.result import Result
 from allcell.review.case_review import CaseReview, Edit
-from allcell.review.cells import CellChange, FieldChange, FieldReview, SlidePlace
+from allcell.review.cells import CellChange, FieldChange, FieldReview
+from allcell.review.places import SlidePlace
 from allcell.review.suggestions import field_of, picture_hash
 from allcell.scanning.grid import Region
 from allcell.scanning.regions import Rulers, read_window

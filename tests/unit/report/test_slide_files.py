@@ -26,7 +26,8 @@ from allcell.report.slide import (
     slide_parquet,
 )
 from allcell.review.case_review import CaseReview
-from allcell.review.cells import FieldOrigin, FieldReview, ReviewedCell, SlidePlace
+from allcell.review.cells import FieldOrigin, FieldReview, ReviewedCell
+from allcell.review.places import SlidePlace
 from allcell.review.signing import content_hash, content_json, content_of
 from allcell.review.suggestions import picture_hash
 from allcell.scanning.regions import Regions, detect_region
