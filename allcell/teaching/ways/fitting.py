@@ -25,7 +25,8 @@ def fit(found: Examples, before: LastStep, strength: float) -> LastStep:
     """
     centre = found.features.mean(axis=0, dtype=np.float64)
     spread = found.features.std(axis=0, dtype=np.float64) + 1e-3
-    features = ((found.features - centre) / spread).astype(np.float32)
+    features = found.features - centre.astype(np.float32)
+    features /= spread.astype(np.float32)
     weight = found.weight[:, None]
     start = (before.weight * spread).T
     constant = before.bias + before.weight @ centre

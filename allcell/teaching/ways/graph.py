@@ -95,7 +95,7 @@ class Opened:
             if node.op_type == "Conv" and node.input[0] == entering
         )
         # Those of one feature each (depthwise) do not tell.
-        return max(weight.shape[1] for weight in taking)
+        return max(int(weight.shape[1]) for weight in taking)
 
     def features(self) -> bytes:
         """An ONNX file that gives for each place its box and scores, then its features.
@@ -147,7 +147,7 @@ class Opened:
 
     def _cuts(self) -> list[int]:
         widths = [self.known, *(self._width(name) for name in self._entering)]
-        return np.cumsum(widths)[:-1].tolist()
+        return [sum(widths[: n + 1]) for n in range(len(widths) - 1)]
 
     @staticmethod
     def _at(add: _Adding, name: str, level: int, wanted: int) -> str:

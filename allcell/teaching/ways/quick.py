@@ -128,7 +128,8 @@ def _graph(parent: Parent) -> bytes:
 
         export_onnx(parent.checkpoint, path)
 
-    return compiled_graph(path, compile_into).read_bytes()
+    compiled = compiled_graph(path, compile_into)
+    return compiled if isinstance(compiled, bytes) else compiled.read_bytes()
 
 
 def _opened(parent: Parent) -> tuple[Opened, OnnxEngine]:

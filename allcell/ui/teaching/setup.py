@@ -151,8 +151,8 @@ def _form(who: Actor, source: SourceOfFields) -> None:
                 list(_WAYS),
                 format_func=_WAYS.__getitem__,
                 key=_QUICK,
-                help="The quick way takes a third of the time or less. It finds cells of your "
-                "laboratory about as well, and forgets more of other laboratories.",
+                help="The quick way takes a fraction of the time. It finds cells of your "
+                "laboratory nearly as well, and forgets more of other laboratories.",
             )
         st.toggle(
             "Keep it even if it is not better",

@@ -121,6 +121,7 @@ BAD = [
         lambda p: write_shared(p, [(200_000, 200_000), (100_000, 100_000), (12_500, 12_500)]),
         "200,000 x 200,000 pixels; at most 25.0 thousand million",
         id="200,000 x 200,000 pixels",
+        marks=pytest.mark.slow,
     ),
     pytest.param(
         lambda p: write_shared(p, [(60_000, 40_000), (2000, 1333)]),

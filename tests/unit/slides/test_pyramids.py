@@ -141,6 +141,7 @@ def test_400_megapixels_in_one_level_keep_the_server_small(tmp_path):
 
 
 @pytest.mark.child
+@pytest.mark.slow
 @pytest.mark.usefixtures("_small")
 def test_a_changed_picture_has_no_copy(tmp_path):
     path = tmp_path / "a.png"
@@ -151,6 +152,7 @@ def test_a_changed_picture_has_no_copy(tmp_path):
 
 
 @pytest.mark.child
+@pytest.mark.slow
 def test_a_copy_can_be_stopped_and_leaves_nothing(tmp_path):
     (tmp_path / "a.jpg").write_bytes(flat_jpeg(16_000, 16_000))
     started = time.monotonic()
@@ -161,6 +163,7 @@ def test_a_copy_can_be_stopped_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.child
+@pytest.mark.slow
 def test_a_damaged_picture_leaves_no_copy(tmp_path):
     content = bytearray(flat_jpeg(8000, 8000))
     tables = content.index(b"\xff\xc4") + 4

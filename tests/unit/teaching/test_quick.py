@@ -1,7 +1,4 @@
-"""The quick way: what it learns from, what it fits, and the file that it writes, without torch."""
-
-import subprocess
-import sys
+"""The quick way: what it learns from, what it fits, and the file that it writes."""
 
 import numpy as np
 import onnx
@@ -15,7 +12,6 @@ from allcell.teaching.ways.examples import Examples, examples
 from allcell.teaching.ways.fitting import fit
 from allcell.teaching.ways.graph import LastStep, Opened
 from allcell.teaching.ways.way import way_of
-from tests.conftest import ROOT
 
 SIDE = 96
 PLACES = (SIDE // 8) ** 2 + (SIDE // 16) ** 2
@@ -161,39 +157,3 @@ def test_the_card_says_what_decides_the_result():
     assert "strength" in said
     assert "augmentation.stain" in said
     assert "learning_rate" not in said
-
-
-_WITHOUT_TORCH = """
-import sys
-sys.modules.update(dict.fromkeys(("torch", "torchvision", "ultralytics")))
-from pathlib import Path
-from allcell.engines.onnx_engine import OnnxEngine
-from allcell.teaching.material import read_lesson
-from allcell.teaching.parents import find_parent
-from allcell.teaching.ways.way import way_of
-from allcell.training.adapting import AdaptTiles, rendered_fields, shown_fields
-from tests.teaching_fields import rendered_lesson
-folder = Path(sys.argv[1])
-rendered_lesson(2).write(folder)
-way, parent = way_of(quick=True, fields=8, seed=0, tiles=24), find_parent("live")
-settings = way.settings
-shown = shown_fields(read_lesson(folder).images, parent.spec, settings)
-tiles = AdaptTiles(shown, rendered_fields(parent.spec, settings), parent.spec, settings)
-assert way.seconds_a_tile(parent, tiles) > 0
-told = []
-way.train(parent, tiles, folder / "taught.onnx", folder / "kept", key="all",
-          on_step=lambda done, of: told.append((done, of)))
-assert told[-1] == (24, 24), told
-picture = tiles.make(3)[0]
-taught = OnnxEngine(folder / "taught.onnx", threads=1).run(picture)
-way.parents_graph(parent, folder / "parent.onnx", picture)
-before = OnnxEngine(folder / "parent.onnx", threads=1).run(picture)
-assert abs(taught[4:] - before[4:]).max() > 0.01
-assert abs(taught[:4] - before[:4]).max() < 0.5
-"""
-
-
-@pytest.mark.child
-@pytest.mark.slow
-def test_it_teaches_where_torch_cannot_be_imported(tmp_path):
-    subprocess.run([sys.executable, "-c", _WITHOUT_TORCH, str(tmp_path)], cwd=ROOT, check=True)

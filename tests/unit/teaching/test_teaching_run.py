@@ -7,11 +7,15 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from allcell.engines.onnx_engine import OnnxEngine
 from allcell.errors import ModelError
+from allcell.models.weights import model_files, verified
 from allcell.own.shelf import shelf
 from allcell.settings import settings
+from allcell.teaching import work
 from allcell.teaching.work import Request, begin, teachings, teachings_dir
 from tests.conftest import ROOT
 from tests.teaching_fields import rendered_lesson
@@ -141,3 +145,26 @@ def test_a_teaching_outlives_the_server_that_began_it(data_dir):
     assert teaching.state.running
     assert ended(teaching).status == "planned"
     teaching.delete()
+
+
+def test_the_quick_way_teaches_where_torch_cannot_be_imported(data_dir, monkeypatch):
+    for name in ("torch", "torchvision", "ultralytics"):
+        (data_dir / "broken" / name).mkdir(parents=True)
+        (data_dir / "broken" / name / "__init__.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(data_dir / "broken"))
+    monkeypatch.setattr(work, "require_torch", lambda what: pytest.fail("asked for torch"))
+    teaching = begin(rendered_lesson(6), replace(REQUEST, quick=True))
+    teaching.start()
+    done = ended(teaching)
+    assert done.status == "done", (done, (teaching.folder / "log.txt").read_text())
+    model = shelf().get(done.model)
+    assert model.card.method == "quick"
+    assert model.card.training.settings["tiles"] == 16
+    assert not model.card.familiarity.parents_known
+    engine, shipped = (
+        OnnxEngine(path, threads=1) for path in (model.onnx(), verified(model_files("live").onnx))
+    )
+    picture = np.random.default_rng(0).integers(0, 255, (96, 96, 3)).astype(np.uint8)
+    taught, before = engine.run(picture), shipped.run(picture)
+    assert np.abs(taught[4:] - before[4:]).max() > 0.001
+    np.testing.assert_allclose(taught[:4], before[:4], atol=0.5)
