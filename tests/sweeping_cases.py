@@ -15,7 +15,7 @@ from allcell.detections import Detections
 from allcell.detector import Timing
 from allcell.runs.sweeping import run as steps
 from allcell.runs.sweeping.child import work_on
-from allcell.runs.sweeping.work import Sweep, SweepRequest, slide_key
+from allcell.runs.sweeping.work import SlideSweep, SweepRequest, slide_key
 from allcell.slides.slide import Slide
 from tests.unit.scanning.slides import RED_CELL_PX, FindsSquares, squares
 
@@ -60,7 +60,7 @@ def request_in(folder: Path, **more: Any) -> SweepRequest:
     return SweepRequest(str(path), slide_key(path), **(known | more))
 
 
-def work_here(monkeypatch: pytest.MonkeyPatch, sweep: Sweep, **how: int) -> Model:
+def work_here(monkeypatch: pytest.MonkeyPatch, sweep: SlideSweep, **how: int) -> Model:
     """Work on a sweep, or go on with it, in this process.
 
     Args:

@@ -26,7 +26,7 @@ _ASKS_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
-class Kind:
+class WorkKind:
     """A kind of work.
 
     Attributes:
@@ -62,7 +62,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def do_work(
     folder: Path,
-    kind: Kind,
+    kind: WorkKind,
     state: type[AnyState],
     work: Callable[[Progress[AnyState]], None],
 ) -> None:
@@ -109,7 +109,7 @@ def do_work(
 
 
 def _in_turn(
-    kind: Kind, progress: Progress[AnyState], work: Callable[[Progress[AnyState]], None]
+    kind: WorkKind, progress: Progress[AnyState], work: Callable[[Progress[AnyState]], None]
 ) -> None:
     waits = f"Waits for another {kind.name} on this computer"
     while True:

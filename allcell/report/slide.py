@@ -27,7 +27,7 @@ CELL_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class SlideCell:
+class CellOnSlide:
     """One cell of a slide.
 
     Attributes:
@@ -47,14 +47,14 @@ class SlideCell:
     region: tuple[int, int] | None = None
 
 
-def cells_of_sweep(seen: SeenCells) -> list[SlideCell]:
+def cells_of_sweep(seen: SeenCells) -> list[CellOnSlide]:
     """The cells that a sweep found, region by region.
 
     Args:
         seen: What it found.
     """
     names = seen.regions.spec.classes
-    cells: list[SlideCell] = []
+    cells: list[CellOnSlide] = []
     for region in seen.regions.all():
         found = seen.of_region(region)
         for box, confidence, kind in zip(
@@ -66,7 +66,7 @@ def cells_of_sweep(seen: SeenCells) -> list[SlideCell]:
             x1, y1, x2, y2 = box
             place = (region.column, region.row)
             cells.append(
-                SlideCell(
+                CellOnSlide(
                     len(cells) + 1,
                     names[kind],
                     confidence,
@@ -84,7 +84,7 @@ def slide_of_case(review: CaseReview) -> str:
     return slides.pop() if len(slides) == 1 else ""
 
 
-def cells_of_case(review: CaseReview) -> list[SlideCell]:
+def cells_of_case(review: CaseReview) -> list[CellOnSlide]:
     """The cells of the counted fields of a case that lie on a slide, as a person sees them."""
     placed = [
         (one.place.on_slide(cell.xyxy), cell)
@@ -94,14 +94,14 @@ def cells_of_case(review: CaseReview) -> list[SlideCell]:
         if cell.counts
     ]
     return [
-        SlideCell(number, cell.label, cell.confidence, cell.state, box)
+        CellOnSlide(number, cell.label, cell.confidence, cell.state, box)
         for number, (box, cell) in enumerate(placed, 1)
     ]
 
 
 def slide_geojson(
     slide: str,
-    cells: Iterable[SlideCell],
+    cells: Iterable[CellOnSlide],
     colours: Mapping[str, Iterable[int]],
     status: str = "",
 ) -> str:
@@ -126,7 +126,7 @@ def slide_geojson(
     )
 
 
-def _feature(slide: str, cell: SlideCell, colours: Mapping[str, Iterable[int]]) -> dict[str, Any]:
+def _feature(slide: str, cell: CellOnSlide, colours: Mapping[str, Iterable[int]]) -> dict[str, Any]:
     left, top, right, bottom = (round(side, PIXEL_DECIMALS) for side in cell.box)
     ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
     measured = {} if cell.confidence is None else {"confidence": _rounded(cell.confidence)}
@@ -152,7 +152,7 @@ def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, CONFIDENCE_DECIMALS)
 
 
-def _rows(cells: Iterable[SlideCell]) -> list[list[Any]]:
+def _rows(cells: Iterable[CellOnSlide]) -> list[list[Any]]:
     return [
         [
             cell.number,
@@ -166,7 +166,7 @@ def _rows(cells: Iterable[SlideCell]) -> list[list[Any]]:
     ]
 
 
-def slide_csv(cells: Iterable[SlideCell], made: Provenance | None = None) -> str:
+def slide_csv(cells: Iterable[CellOnSlide], made: Provenance | None = None) -> str:
     """Cells as CSV, a row each, with how they came about.
 
     Args:
@@ -178,7 +178,7 @@ def slide_csv(cells: Iterable[SlideCell], made: Provenance | None = None) -> str
     return noticed_csv([*CELL_COLUMNS, *more], rows)
 
 
-def slide_parquet(cells: Iterable[SlideCell], made: Provenance | None = None) -> bytes:
+def slide_parquet(cells: Iterable[CellOnSlide], made: Provenance | None = None) -> bytes:
     """Cells as Parquet, a row each; how they came about is in the metadata of the file.
 
     Args:

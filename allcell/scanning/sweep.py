@@ -36,7 +36,7 @@ _MIDDLE_RED_CELLS = 16.0
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SweepPlan:
     """What a sweep looks at.
 
     Attributes:
@@ -55,7 +55,7 @@ def plan_sweep(
     fitness: Callable[[Region], str],
     where: Where = "monolayer",
     target: int | None = None,
-) -> Plan:
+) -> SweepPlan:
     """Choose the regions of a sweep and their order.
 
     With a target they come from all over the slide, as the cells of a manual count should: blasts
@@ -73,7 +73,7 @@ def plan_sweep(
     chosen = set(wanted)
     left_out = tuple(one for one, what in said if what != EMPTY and one not in chosen)
     order = in_bands(wanted) if target is None else spread(wanted)
-    return Plan(tuple(order), empty, left_out)
+    return SweepPlan(tuple(order), empty, left_out)
 
 
 def in_bands(regions: Iterable[Region]) -> list[Region]:

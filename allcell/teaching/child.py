@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from allcell.background.child import Kind, do_work, run_alone
+from allcell.background.child import WorkKind, do_work, run_alone
 from allcell.background.progress import Progress
 from allcell.teaching.leftovers import remove
 from allcell.teaching.state import DISCARD_FILE, State
@@ -39,7 +39,7 @@ def teach(folder: Path, *, only_plan: bool) -> None:
 
         run(folder, progress, only_plan=only_plan)
 
-    do_work(folder, Kind("teaching", machine_lock(folder)), State, work)
+    do_work(folder, WorkKind("teaching", machine_lock(folder)), State, work)
 
 
 if __name__ == "__main__":

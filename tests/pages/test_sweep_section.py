@@ -17,7 +17,7 @@ from allcell.records.kept import Actor
 from allcell.records.store import case_store
 from allcell.runs.sweeping import found
 from allcell.runs.sweeping.found import read_found
-from allcell.runs.sweeping.work import Sweep, SweepState, begin, sweeps
+from allcell.runs.sweeping.work import SlideSweep, SweepState, begin, sweeps
 from allcell.settings import settings
 from allcell.ui.slides import sweeping
 from allcell.ui.slides.density_map import density_picture
@@ -104,8 +104,8 @@ def test_an_upload_goes_with_the_session_and_is_not_swept(monkeypatch) -> None:
 )
 def test_a_sweep_is_begun_as_it_was_asked_for(data, monkeypatch, choose, target) -> None:
     request_in(data)
-    started: list[Sweep] = []
-    monkeypatch.setattr(Sweep, "start", lambda self: started.append(self))
+    started: list[SlideSweep] = []
+    monkeypatch.setattr(SlideSweep, "start", lambda self: started.append(self))
     app = shown()
     if choose:
         app.button_group(key="slides.sweep.target").set_value(choose).run()
@@ -148,8 +148,8 @@ def test_one_at_work_can_be_paused(data) -> None:
 def test_one_that_stands_goes_on(data, monkeypatch, state, said, again) -> None:
     sweep = begin(request_in(data))
     state.write(sweep.folder)
-    started: list[Sweep] = []
-    monkeypatch.setattr(Sweep, "start", lambda self: started.append(self))
+    started: list[SlideSweep] = []
+    monkeypatch.setattr(SlideSweep, "start", lambda self: started.append(self))
     app = shown()
     assert said in words(app)
     pressed = button(app, f"go_on.{sweep.folder.name}")

@@ -22,7 +22,7 @@ from allcell.errors import DataError, SweepError
 
 if TYPE_CHECKING:
     from allcell.runs.sweeping.found import FoundBySweep
-    from allcell.runs.sweeping.work import Sweep, SweepState
+    from allcell.runs.sweeping.work import SlideSweep, SweepState
 
 _KINDS = (".geojson", ".csv", ".parquet")
 _NAMED = ", ".join(_KINDS)
@@ -96,7 +96,7 @@ def sweep(
     _finish(begun, state, slide, out)
 
 
-def _follow(begun: Sweep) -> SweepState:
+def _follow(begun: SlideSweep) -> SweepState:
     """Say how far it is, until it ends."""
     state = begun.state
     said, tenth = "", 0
@@ -108,7 +108,7 @@ def _follow(begun: Sweep) -> SweepState:
     return state
 
 
-def _finish(begun: Sweep, state: SweepState, path: Path, out: list[Path]) -> None:
+def _finish(begun: SlideSweep, state: SweepState, path: Path, out: list[Path]) -> None:
     from allcell.runs.sweeping.found import read_found
     from allcell.slides.opening import open_slide
 

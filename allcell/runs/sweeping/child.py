@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from allcell.background.child import Kind, do_work, run_alone
+from allcell.background.child import WorkKind, do_work, run_alone
 from allcell.background.progress import Progress
 from allcell.runs.sweeping.work import SweepState, machine_lock
 
@@ -30,7 +30,7 @@ def work_on(folder: Path) -> None:
 
         run(folder, progress)
 
-    do_work(folder, Kind("sweep", machine_lock(folder)), SweepState, work)
+    do_work(folder, WorkKind("sweep", machine_lock(folder)), SweepState, work)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from allcell.environment.provenance import Provenance, now
 from allcell.errors import AllcellError, SweepError
 from allcell.models.registry import ModelSpec
 from allcell.own.finding import find_model
-from allcell.runs.sweeping.work import GRID_FILE, Sweep
+from allcell.runs.sweeping.work import GRID_FILE, SlideSweep
 from allcell.scanning.grid import Regions
 from allcell.scanning.results import read_answers
 from allcell.scanning.seen import SeenCells
@@ -93,7 +93,7 @@ class Grid:
             )
 
 
-def read_found(sweep: Sweep, slide: Slide) -> FoundBySweep | None:
+def read_found(sweep: SlideSweep, slide: Slide) -> FoundBySweep | None:
     """What a sweep has found so far; None as long as it does not know the size of the cells.
 
     Args:
@@ -125,7 +125,7 @@ def _spec(model: str) -> ModelSpec:
         ) from None
 
 
-def _when(sweep: Sweep) -> datetime:
+def _when(sweep: SlideSweep) -> datetime:
     try:
         stamp = sweep.answers.stat().st_mtime
     except OSError:

@@ -23,7 +23,7 @@ from allcell.scanning.results import AnswerFile, read_answers
 from allcell.scanning.seen import SeenCells
 from allcell.scanning.sweep import (
     Failed,
-    Plan,
+    SweepPlan,
     nothing_in,
     plan_sweep,
     sweep,
@@ -56,7 +56,7 @@ class Sweeping:
     detector: Detector
     rulers: SlideRulers
     seen: SeenCells
-    plan: Plan
+    plan: SweepPlan
     fitness: Callable[[Region], str]
 
 

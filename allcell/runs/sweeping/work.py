@@ -129,7 +129,7 @@ def sweeps_dir() -> Path:
     return settings().data_dir.expanduser() / "sweeps"
 
 
-def begin(request: SweepRequest, root: Path | None = None) -> Sweep:
+def begin(request: SweepRequest, root: Path | None = None) -> SlideSweep:
     """Prepare a sweep, or find the one that was begun with the same slide and wishes.
 
     Args:
@@ -141,7 +141,7 @@ def begin(request: SweepRequest, root: Path | None = None) -> Sweep:
     """
     root = sweeps_dir() if root is None else root
     asked = json.dumps(asdict(request), sort_keys=True).encode()
-    sweep = Sweep(root / hashlib.sha256(asked).hexdigest()[:16])
+    sweep = SlideSweep(root / hashlib.sha256(asked).hexdigest()[:16])
     if not (sweep.folder / REQUEST_FILE).is_file():
         sweep.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_reserve(sweep.folder)
@@ -151,15 +151,15 @@ def begin(request: SweepRequest, root: Path | None = None) -> Sweep:
     return sweep
 
 
-def sweeps(root: Path | None = None) -> tuple[Sweep, ...]:
+def sweeps(root: Path | None = None) -> tuple[SlideSweep, ...]:
     """All sweeps that have been begun and not deleted, the newest first."""
     root = sweeps_dir() if root is None else root
     found = [path.parent for path in root.glob(f"[0-9a-f]*/{REQUEST_FILE}")]
-    return tuple(Sweep(one) for one in sorted(found, key=lambda one: -one.stat().st_mtime))
+    return tuple(SlideSweep(one) for one in sorted(found, key=lambda one: -one.stat().st_mtime))
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SlideSweep:
     """One sweep; see `begin` and `sweeps`.
 
     Attributes:

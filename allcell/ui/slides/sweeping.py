@@ -15,7 +15,7 @@ from allcell.models.registry import ModelSpec
 from allcell.records.kept import Actor
 from allcell.runs.sweeping.work import (
     TARGETS,
-    Sweep,
+    SlideSweep,
     SweepRequest,
     SweepState,
     begin,
@@ -81,7 +81,7 @@ def _key(path: Path, size: int, changed_ns: int) -> str:
     return slide_key(path)
 
 
-def _is_mine(one: Sweep, key: str, who: Actor) -> bool:
+def _is_mine(one: SlideSweep, key: str, who: Actor) -> bool:
     try:
         request = one.request
     except SweepError:
@@ -143,7 +143,7 @@ def _attempt(act: Callable[[], object]) -> None:
         )
 
 
-def _card(one: Sweep, slide: Slide, go: Go) -> None:
+def _card(one: SlideSweep, slide: Slide, go: Go) -> None:
     key = one.folder.name
     try:
         state, request = one.state, one.request
@@ -176,7 +176,7 @@ def _title(request: SweepRequest) -> str:
     return f"{what}{where}, {plain(request.model)}{case}"
 
 
-def _working(one: Sweep, drawn: SweepState) -> None:
+def _working(one: SlideSweep, drawn: SweepState) -> None:
     key = one.folder.name
 
     def bar() -> None:
@@ -201,11 +201,11 @@ def _working(one: Sweep, drawn: SweepState) -> None:
     )
 
 
-def _is_pausing(one: Sweep) -> bool:
+def _is_pausing(one: SlideSweep) -> bool:
     return (one.folder / STOP_FILE).exists()
 
 
-def _words(one: Sweep, state: SweepState) -> str:
+def _words(one: SlideSweep, state: SweepState) -> str:
     said = state.stage or "Starts"
     if _is_pausing(one):
         said = f"{said}, pausing"
@@ -217,7 +217,7 @@ def _words(one: Sweep, state: SweepState) -> str:
     )
 
 
-def _halted(one: Sweep, state: SweepState) -> None:
+def _halted(one: SlideSweep, state: SweepState) -> None:
     key = one.folder.name
     again = "Go on"
     if state.status == "failed":

@@ -11,7 +11,7 @@ from allcell.errors import AllcellError
 from allcell.report.slide import cells_of_sweep, slide_csv, slide_geojson, slide_parquet
 from allcell.review.labels import FIXED_LABELS
 from allcell.runs.sweeping.found import FoundBySweep, read_found
-from allcell.runs.sweeping.work import Sweep
+from allcell.runs.sweeping.work import SlideSweep
 from allcell.scanning.density import Order, tour
 from allcell.scanning.grid import centres
 from allcell.slides.slide import Slide
@@ -25,7 +25,7 @@ Go: TypeAlias = Callable[[float, float], None]
 _FOUND = "slides.sweep.found"
 
 
-def show_found(sweep: Sweep, slide: Slide, go: Go) -> None:
+def show_found(sweep: SlideSweep, slide: Slide, go: Go) -> None:
     """Draw what a sweep that is not working has found.
 
     Args:
@@ -66,7 +66,7 @@ def show_found(sweep: Sweep, slide: Slide, go: Go) -> None:
     _files(sweep, found)
 
 
-def _found(sweep: Sweep, slide: Slide) -> FoundBySweep | None:
+def _found(sweep: SlideSweep, slide: Slide) -> FoundBySweep | None:
     """Read once for each state of its file."""
     try:
         known = sweep.answers.stat()
@@ -101,7 +101,7 @@ def _tour(
     )
 
 
-def _files(sweep: Sweep, found: FoundBySweep) -> None:
+def _files(sweep: SlideSweep, found: FoundBySweep) -> None:
     key = sweep.folder.name
     colours = {label.name: label.colour for label in FIXED_LABELS}
 

@@ -12,7 +12,7 @@ import allcell.slides.opening
 from allcell.__main__ import app
 from allcell.records.store import case_store
 from allcell.runs.sweeping import found
-from allcell.runs.sweeping.work import Sweep, sweeps
+from allcell.runs.sweeping.work import SlideSweep, sweeps
 from allcell.settings import settings
 from tests.sweeping_cases import CORNERS, request_in, slide, work_here
 from tests.unit.scanning.slides import SPEC
@@ -41,7 +41,7 @@ def run(path, *options):
 
 
 def test_the_cells_are_counted_written_and_kept(path, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(Sweep, "start", lambda self: work_here(monkeypatch, self))
+    monkeypatch.setattr(SlideSweep, "start", lambda self: work_here(monkeypatch, self))
     targets = [tmp_path / f"cells{suffix}" for suffix in (".geojson", ".csv", ".parquet")]
     result = run(path, "--case", "one", *(f"--out={one}" for one in targets))
     assert result.exit_code == 0, result.output
@@ -55,11 +55,13 @@ def test_the_cells_are_counted_written_and_kept(path, monkeypatch, tmp_path) -> 
 
 
 def test_one_that_was_stopped_goes_on_by_the_same_command(path, monkeypatch) -> None:
-    monkeypatch.setattr(Sweep, "start", lambda self: work_here(monkeypatch, self, stop_after=4))
+    monkeypatch.setattr(
+        SlideSweep, "start", lambda self: work_here(monkeypatch, self, stop_after=4)
+    )
     first = run(path)
     assert first.exit_code == 1
     assert "The same command goes on where it was." in first.stderr
-    monkeypatch.setattr(Sweep, "start", lambda self: work_here(monkeypatch, self))
+    monkeypatch.setattr(SlideSweep, "start", lambda self: work_here(monkeypatch, self))
     again = run(path)
     assert again.exit_code == 0
     assert f"{len(CORNERS)} white cells" in again.stdout
@@ -74,7 +76,7 @@ def test_one_that_was_stopped_goes_on_by_the_same_command(path, monkeypatch) -> 
     ],
 )
 def test_what_cannot_be_written_is_said_before_the_work(path, monkeypatch, options, said) -> None:
-    monkeypatch.setattr(Sweep, "start", lambda self: pytest.fail("it started"))
+    monkeypatch.setattr(SlideSweep, "start", lambda self: pytest.fail("it started"))
     result = run(path, *options)
     assert result.exit_code == 1
     assert said in result.stderr
