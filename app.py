@@ -8,6 +8,7 @@ st.set_page_config(page_title="allcell", page_icon=ICON, layout="wide")
 pages = [
     st.Page("pages/detect.py", title="Detect", default=True),
     st.Page("pages/live.py", title="Live"),
+    st.Page("pages/slides.py", title="Slides"),
     st.Page("pages/review.py", title="Review"),
     st.Page("pages/compare.py", title="Compare"),
     st.Page("pages/models.py", title="Models"),

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_NAMED = re.compile(r"allcell-(?:video|recording|ray)-(\d+)-.+")
+_NAMED = re.compile(r"allcell-(?:video|recording|ray|slide)-(\d+)-.+")
 
 
 def temporary_folder(kind: str) -> tempfile.TemporaryDirectory[str]:

@@ -40,6 +40,27 @@ def ask_nobody() -> None:
     net_util.get_internal_ip = lambda: None
 
 
+def add_routes() -> None:
+    """Answer the routes of slides beside Streamlit's own.
+
+    `streamlit.starlette.App(routes=...)` takes such routes, too, but `streamlit run` starts an App
+    by a way of its own, without the signal handlers that `end_in_time` builds on. So the list that
+    both ways begin with is extended, at its front: Streamlit's last route answers any path.
+    """
+    from streamlit import config
+    from streamlit.web.server.starlette import starlette_app
+
+    from allcell.ui.tiles.routes import slide_routes
+
+    streamlit_routes = starlette_app.create_streamlit_routes
+
+    def with_ours(runtime: Any) -> list[Any]:
+        base_path = config.get_option("server.baseUrlPath") or ""
+        return [*slide_routes(base_path), *streamlit_routes(runtime)]
+
+    starlette_app.create_streamlit_routes = with_ours
+
+
 def write_logs() -> None:
     """Write the log as the settings say, Streamlit's part too."""
     chosen = settings()
@@ -95,6 +116,7 @@ def main() -> None:
     except AllcellError as error:  # a setting that cannot be
         raise SystemExit(str(error)) from None
     end_in_time()
+    add_routes()
     if removed := remove_leftovers():
         log.warning("Videos of %d sessions of a process that was killed were removed.", removed)
     from streamlit.web import cli

@@ -24,7 +24,7 @@ from allcell.ui.live import camera
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
-PAGES = ("detect", "live", "review", "compare", "models")
+PAGES = ("detect", "live", "slides", "review", "compare", "models")
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 
