@@ -54,7 +54,7 @@ def parent_of(address: str) -> str:
 
 
 @dataclass(frozen=True)
-class Listed:
+class StoredFile:
     """A file that was found in a folder.
 
     Attributes:
@@ -166,7 +166,7 @@ class Storage:
         except OSError as error:
             raise _unreachable(self.address, error) from error
 
-    def files(self, folder: str = "") -> list[Listed]:
+    def files(self, folder: str = "") -> list[StoredFile]:
         """All files in a folder and below it, sorted by path; none if there is no such folder.
 
         Hidden ones, and those in hidden folders, are left out: files that are not yet whole are.
@@ -184,7 +184,7 @@ class Storage:
         except OSError as error:
             raise _unreachable(joined(self.address, folder), error) from error
         names = [
-            Listed(one.path[len(at) :].lstrip("/"), int(one.size or 0))
+            StoredFile(one.path[len(at) :].lstrip("/"), int(one.size or 0))
             for one in found
             if one.type == FileType.File
         ]
