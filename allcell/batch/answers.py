@@ -96,6 +96,9 @@ def answers(
         items: The inputs, and their files; see `Contents`.
         part: The part that they belong to.
     """
+    if any(one.is_slide for one, _ in items):  # it has a part of its own
+        yield from (_slide_answer(detector, job, one, part) for one, _ in items)
+        return
 
     def see(item: Item) -> Seen:
         content = content_of(item[0]) if item[1] is None else item[1]
@@ -122,3 +125,19 @@ def answers(
         else:
             result = answer[1].result(confidence=job.confidence, insisted=job.insist)
             yield image_row(result, runtime, part), cell_rows(result, part), None
+
+
+def _slide_answer(detector: ImageDetector, job: BatchJob, one: BatchInput, part: int) -> Answer:
+    # Imported here: OpenSlide is for those who have slides.
+    from allcell.batch.whole_slides import search_slide
+
+    if not isinstance(detector, Detector):
+        raise TypeError(f"expected a Detector, got {type(detector).__name__}")
+    try:
+        found = search_slide(detector, job, one)
+    except AllcellError as error:
+        return None, [], failure_row(one.address, error, part)
+    row = image_row(found.result, detector.engine.description, part)
+    row["warnings"] = " ".join([*filter(None, [row["warnings"]]), found.said])
+    failure = failure_row(one.address, found.failed, part) if found.failed else None
+    return row, cell_rows(found.result, part), failure

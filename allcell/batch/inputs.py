@@ -12,6 +12,11 @@ from allcell.errors import DataError
 from allcell.formats.table import SUFFIXES
 from allcell.imaging.folders import ANNOTATED, find_pictures
 
+#: How the names of slides end that are nothing else. A TIFF is a picture or a slide, and is taken
+#: for a picture.
+ONLY_SLIDES = (
+    *(".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".czi", ".btf"),
+)
 #: How the name of a list of paths ends.
 LIST_SUFFIX = ".txt"
 
@@ -27,6 +32,11 @@ class BatchInput:
 
     address: str
     size_bytes: int = 0
+
+    @property
+    def is_slide(self) -> bool:
+        """Whether it is a slide by its name, which takes a worker a while and its own part."""
+        return self.address.lower().partition("?")[0].endswith(ONLY_SLIDES)
 
 
 @dataclass
@@ -79,7 +89,10 @@ def _local(source: str) -> BatchSource:
         raise pictures.failed[0][1]
     # What cannot be read is kept as an input: it fails when its turn comes, and is in the table.
     unread = [BatchInput(str(failed)) for failed, _ in pictures.failed]
-    inputs = [BatchInput(str(file), _size(file)) for file in pictures.files]
+    slides = [file for file in pictures.skipped if BatchInput(str(file)).is_slide]
+    pictures.skipped = [file for file in pictures.skipped if file not in slides]
+    files = sorted([*pictures.files, *slides])
+    inputs = [BatchInput(str(file), _size(file)) for file in files]
     return BatchSource([*inputs, *unread], pictures.passed_over())
 
 
@@ -95,7 +108,7 @@ def _remote(source: str) -> BatchSource:
     if not storage.is_folder():
         return BatchSource([BatchInput(source)] if storage.holds() else [])
     files = storage.files()
-    wanted = [f for f in files if f.name.lower().endswith(SUFFIXES)]
+    wanted = [f for f in files if f.name.lower().endswith((*SUFFIXES, *ONLY_SLIDES))]
     pictures = [f for f in wanted if not f.name.lower().endswith(ANNOTATED)]
     said = []
     if others := len(files) - len(pictures):

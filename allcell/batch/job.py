@@ -174,7 +174,8 @@ def _cut(inputs: Sequence[BatchInput], first: int, most: int, most_bytes: int) -
     parts: list[list[BatchInput]] = []
     held = 0
     for one in inputs:
-        if not parts or len(parts[-1]) >= most or held + one.size_bytes > most_bytes:
+        full = not parts or len(parts[-1]) >= most or held + one.size_bytes > most_bytes
+        if full or one.is_slide or parts[-1][0].is_slide:
             parts.append([])
             held = 0
         parts[-1].append(one)

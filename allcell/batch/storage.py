@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 import uuid
 from dataclasses import dataclass
@@ -105,6 +106,22 @@ class Storage:
                     ) from error
                 time.sleep(wait_s)
         raise AssertionError  # the last turn ends above
+
+    def copy_to(self, file: Path) -> None:
+        """Copy this one, if the address is that of a file, to a file of this machine.
+
+        Raises:
+            ImageError: If it cannot be read.
+            OSError: If there is no room for it.
+        """
+        try:
+            source = self._files.open_input_stream(self._root)
+        except OSError as error:
+            raise ImageError(
+                f"{self._root} cannot be read: {_reason(error)}.", "Check that you may read it."
+            ) from error
+        with source, file.open("wb") as target:
+            shutil.copyfileobj(source, target, 2**22)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file whole or not at all; one of that name is replaced.

@@ -73,7 +73,7 @@ def read_part(part: BatchPart) -> list[bytes | AllcellError | None]:
     for one in part.inputs:
         # Of a file whose size is not known, nothing can be said beforehand.
         held += one.size_bytes or PART_BYTES // 4
-        wanted.append(one if held <= 2 * PART_BYTES else None)
+        wanted.append(one if held <= 2 * PART_BYTES and not one.is_slide else None)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="allcell-batch") as pool:
         return list(pool.map(lambda one: None if one is None else content_of(one), wanted))
 
