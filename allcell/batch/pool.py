@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
@@ -24,6 +25,7 @@ _MOST_LOSSES = 5
 #: What keeps a library's own pool of threads to a number.
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
+_INTERRUPTS = {signal.SIGINT}
 #: How often a worker looks whether its parent is still there.
 _LOOK_S = 1.0
 
@@ -91,15 +93,30 @@ def _done(
     pool: ProcessPoolExecutor, parts: Sequence[BatchPart], workers: int
 ) -> Iterator[PartDone]:
     coming = iter(parts)
-    running = {pool.submit(_do, part) for part in islice(coming, _AHEAD * workers)}
+    running = _submitted(pool, islice(coming, _AHEAD * workers))
     while running:
         ended, running = wait(running, return_when=FIRST_COMPLETED)
-        running |= {pool.submit(_do, part) for part in islice(coming, len(ended))}
+        running |= _submitted(pool, islice(coming, len(ended)))
         for future in ended:
             yield future.result()
 
 
+def _submitted(pool: ProcessPoolExecutor, parts: Iterator[BatchPart]) -> set[Future[PartDone]]:
+    """Hand parts in; a process that this starts hears no Ctrl-C before it knows what to do then."""
+    masks = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS) if masks else None
+    try:
+        return {pool.submit(_do, part) for part in parts}
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(setup: WorkerSetup) -> None:
+    # What is not done is not counted, so there is nothing to clear up.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     use_threads(setup.threads, setup.job.variables)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     _setups[:] = [setup]

@@ -20,7 +20,7 @@ from allcell.teaching.judging.folds import Folds
 from allcell.teaching.parents import Parent
 from allcell.teaching.plan import A_FIELD_S, Plan
 from allcell.teaching.state import State
-from allcell.teaching.ways.way import Way
+from allcell.teaching.ways.way import TeachingWay
 from allcell.training.adapting import AdaptTiles, Shown, rendered_fields
 
 #: Files of the training under way and of the graph that is judged.
@@ -46,7 +46,7 @@ class Trainings:
         images: Sequence[LabelledImage],
         shown: Shown,
         parent: Parent,
-        way: Way,
+        way: TeachingWay,
     ) -> None:
         self.folder, self.progress, self.images = folder, progress, images
         self.shown, self.parent, self.way = shown, parent, way

@@ -226,7 +226,7 @@ STATES: tuple[tuple[str, State, list[str], list[str]], ...] = (
     ),
     (
         "working",
-        State("working", "Trains on all fields", 0.4, 130.0, PLAN),
+        State("working", "Trains on all fields", 0.4, 130.0, plan=PLAN),
         ["Trains on all fields, about 2 minutes left", "You may close this page"],
         ["stop"],
     ),
@@ -267,7 +267,7 @@ def test_each_state_says_how_it_stands_and_what_can_be_done(
 
 
 def test_one_whose_process_is_gone_can_go_on(app: AppTest, started: list[bool]) -> None:
-    begun(teachings_dir(), KEY, State("working", "Trains", 0.4, 100.0, PLAN))
+    begun(teachings_dir(), KEY, State("working", "Trains", 0.4, 100.0, plan=PLAN))
     assert "It was interrupted" in show(app)
     app.button(key=f"teach.go_on.{KEY}").click().run()
     assert not app.exception
@@ -279,7 +279,7 @@ def test_it_is_started_stopped_and_discarded(app: AppTest, started: list[bool]) 
     show(app)
     app.button(key=f"teach.start.{KEY}").click().run()
     assert started == [False]
-    State("working", "Trains", 0.4, 100.0, PLAN).write(teaching.folder)
+    State("working", "Trains", 0.4, 100.0, plan=PLAN).write(teaching.folder)
     with locked(teaching.folder / ALIVE_FILE):
         app.run()
         app.button(key=f"teach.stop.{KEY}").click().run()

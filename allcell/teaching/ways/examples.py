@@ -56,7 +56,7 @@ def examples(
     """What one tile teaches, for each level.
 
     Args:
-        output: Of `Opened.features`, without its first axis.
+        output: Of `OpenedGraph.features`, without its first axis.
         truth: The tile's cells.
         side_px: Width and height of the tile.
         classes: Number of classes.

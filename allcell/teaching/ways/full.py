@@ -18,7 +18,7 @@ from allcell.training.adapting import AdaptSettings, AdaptTiles
 
 
 class Full:
-    """See `allcell.teaching.ways.way.Way`.
+    """See `allcell.teaching.ways.way.TeachingWay`.
 
     Args:
         seed: Of all random numbers.
@@ -32,11 +32,11 @@ class Full:
         self.settings = AdaptSettings(seed=seed, tiles=tiles)
 
     def seconds_a_tile(self, parent: Parent, tiles: AdaptTiles) -> float:
-        """See `Way`."""
+        """See `TeachingWay`."""
         return adapt.seconds_a_tile(parent.checkpoint, tiles)
 
     def parents_graph(self, parent: Parent, target: Path, picture: npt.NDArray[np.uint8]) -> None:
-        """See `Way`."""
+        """See `TeachingWay`."""
         adapt.export_parent(parent.checkpoint, target, picture)
 
     def train(
@@ -49,12 +49,12 @@ class Full:
         key: str,
         on_step: Callable[[int, int], None],
     ) -> None:
-        """See `Way`."""
+        """See `TeachingWay`."""
         network = adapt.adapt(parent.checkpoint, tiles, kept, key=key, on_step=on_step)
         adapt.export(network, target, np.ascontiguousarray(tiles.make(0)[0]))
 
     def described(self, settings: AdaptSettings) -> dict[str, Any]:
-        """See `Way`."""
+        """See `TeachingWay`."""
         content = asdict(settings)
         varied = content.pop("augmentation")
         return content | {f"augmentation.{name}": value for name, value in varied.items()}

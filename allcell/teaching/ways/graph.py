@@ -41,7 +41,7 @@ class LastStep:
     bias: FloatArray
 
 
-class Opened:
+class OpenedGraph:
     """An ONNX file of ours.
 
     Args:

@@ -25,7 +25,7 @@ from allcell.settings import settings
 from allcell.teaching.parents import Parent
 from allcell.teaching.ways.examples import Examples, examples
 from allcell.teaching.ways.fitting import fit
-from allcell.teaching.ways.graph import FIRST_STRIDE_PX, LastStep, Opened
+from allcell.teaching.ways.graph import FIRST_STRIDE_PX, LastStep, OpenedGraph
 from allcell.training.adapting import AdaptSettings, AdaptTiles, Tile
 
 #: Tiles of a fit, how strongly it is drawn towards the parent, and its share in the average with
@@ -39,7 +39,7 @@ _NOT_OURS = ("batch", "learning_rate", "final_rate", "warmup", "weight_decay", "
 
 
 class Quick:
-    """See `allcell.teaching.ways.way.Way`.
+    """See `allcell.teaching.ways.way.TeachingWay`.
 
     Args:
         seed: Of all random numbers.
@@ -55,7 +55,7 @@ class Quick:
         )
 
     def seconds_a_tile(self, parent: Parent, tiles: AdaptTiles) -> float:
-        """See `Way`."""
+        """See `TeachingWay`."""
         opened, features = _opened(parent)
         started_s, classes = 0.0, len(parent.spec.classes)
         for number in range(_STEP_TILES + 1):
@@ -65,7 +65,7 @@ class Quick:
         return (time.monotonic() - started_s) / _STEP_TILES
 
     def parents_graph(self, parent: Parent, target: Path, picture: npt.NDArray[np.uint8]) -> None:
-        """See `Way`."""
+        """See `TeachingWay`."""
         write_whole(target, _graph(parent))
 
     def train(
@@ -78,7 +78,7 @@ class Quick:
         key: str,
         on_step: Callable[[int, int], None],
     ) -> None:
-        """See `Way`; it takes seconds, so nothing is kept of it on the way."""
+        """See `TeachingWay`; it takes seconds, so nothing is kept of it on the way."""
         opened, features = _opened(parent)
         before = opened.last_steps()
         count, classes = tiles.settings.tiles, len(parent.spec.classes)
@@ -103,7 +103,7 @@ class Quick:
         write_whole(target, content)
 
     def described(self, settings: AdaptSettings) -> dict[str, Any]:
-        """See `Way`."""
+        """See `TeachingWay`."""
         content = asdict(settings)
         varied = content.pop("augmentation")
         ours = {name: value for name, value in content.items() if name not in _NOT_OURS}
@@ -132,8 +132,8 @@ def _graph(parent: Parent) -> bytes:
     return compiled if isinstance(compiled, bytes) else compiled.read_bytes()
 
 
-def _opened(parent: Parent) -> tuple[Opened, OnnxEngine]:
-    opened = Opened(_graph(parent))
+def _opened(parent: Parent) -> tuple[OpenedGraph, OnnxEngine]:
+    opened = OpenedGraph(_graph(parent))
     return opened, OnnxEngine(opened.features(), threads=worker_count())
 
 

@@ -15,7 +15,7 @@ from allcell.teaching.plan import usual_tiles
 from allcell.training.adapting import AdaptSettings, AdaptTiles
 
 
-class Way(Protocol):
+class TeachingWay(Protocol):
     """A way of teaching.
 
     Attributes:
@@ -67,7 +67,7 @@ class Way(Protocol):
         ...
 
 
-def way_of(*, quick: bool, fields: int, seed: int, tiles: int | None) -> Way:
+def way_of(*, quick: bool, fields: int, seed: int, tiles: int | None) -> TeachingWay:
     """A way of teaching.
 
     Args:

@@ -10,7 +10,7 @@ from allcell.errors import TeachingError
 from allcell.models.weights import model_files, verified
 from allcell.teaching.ways.examples import Examples, examples
 from allcell.teaching.ways.fitting import fit
-from allcell.teaching.ways.graph import LastStep, Opened
+from allcell.teaching.ways.graph import LastStep, OpenedGraph
 from allcell.teaching.ways.way import way_of
 
 SIDE = 96
@@ -24,7 +24,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def opened(shipped):
-    return Opened(shipped)
+    return OpenedGraph(shipped)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_network_of_another_kind_is_refused(shipped):
                 name.replace("cv3", "other") if name.endswith(("weight", "bias")) else name
             )
     with pytest.raises(TeachingError, match="last step"):
-        Opened(model.SerializeToString())
+        OpenedGraph(model.SerializeToString())
 
 
 def output(*boxes):
