@@ -263,7 +263,7 @@ def _draw(page: Page, box: Sequence[float], label: str) -> None:
     x1, y1, x2, y2 = (
         place + k * (end + inwards)
         for place, end, inwards in zip(
-            (picture["x"], picture["y"]) * 2, box, (4, 4, -4, -4), strict=True
+            (picture["x"], picture["y"]) * 2, box, (2, 2, -2, -2), strict=True
         )
     )
     for start, end in (

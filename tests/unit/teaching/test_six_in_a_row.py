@@ -1,4 +1,7 @@
-"""Six teachings one after the other: memory, disk and processes return, and no picture stays."""
+"""Six teachings one after the other: memory, disk and processes return, and no picture stays.
+
+By the quick way: the full one has the same folder and process, and takes minutes where others work.
+"""
 
 import gc
 import os
@@ -62,7 +65,7 @@ def children():
 def test_six_in_a_row_give_back_what_they_take(folder):
     before, seen = children(), []
     for number in range(6):
-        request = replace(REQUEST, name=f"Laboratory {number}", seed=number)
+        request = replace(REQUEST, name=f"Laboratory {number}", seed=number, quick=True)
         teaching = begin(rendered_lesson(6), request)
         held = files(folder)
         assert sum("fields/" in name for name in held) == 6, "copies are made while it is taught"
