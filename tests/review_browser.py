@@ -25,6 +25,7 @@ WAIT_MS = 30_000
 FILE_INPUT = "[data-testid=stFileUploader] input[type=file]"
 CROPS = "[...window.allcellReview.fields.values()].every((field) => field.crops)"
 CHOSEN = "window.allcellReview.cell(window.allcellReview.chosen) ?? null"
+COUNT = "[...window.allcellReview.fields.values()].reduce((n, field) => n + field.cells.size, 0)"
 #: Boxes that overlap more are on the same cell.
 SAME_CELL = 0.4
 #: More controls than any page has.
@@ -222,6 +223,8 @@ def _review(page: Page, field: str, truth: Detections) -> None:
         n = int(overlap[row].argmax())
         if overlap[row, n] > SAME_CELL and n in wanted:
             right[cell["number"]] = wanted.pop(n)
+    keys(page, "Escape")
+    page.get_by_role("button", name="Whole field").click()
     # Missed ones first: after the last suggestion the next picture comes by itself.
     for n, label in wanted.items():
         _draw(page, truth.xyxy[n].tolist(), label)
@@ -253,17 +256,15 @@ def _whole_picture(page: Page) -> dict[str, float]:
 def _draw(page: Page, box: Sequence[float], label: str) -> None:
     """Add a cell that was missed: a drag from a corner that lies under no other box, and a key."""
     keys(page, "Escape")
-    page.get_by_role("button", name="Whole field").click()
-    page.locator(".desk .stage").scroll_into_view_if_needed()
     picture = _whole_picture(page)
-    before = len(cells(page))
+    before = page.evaluate(COUNT)
     width = page.evaluate("[...window.allcellReview.fields.values()][0].width")
     k = picture["width"] / width
     # A little within, where a corner of the field is round and the next cell's box begins.
     x1, y1, x2, y2 = (
         place + k * (end + inwards)
         for place, end, inwards in zip(
-            (picture["x"], picture["y"]) * 2, box, (4, 4, -4, -4), strict=True
+            (picture["x"], picture["y"]) * 2, box, (2, 2, -2, -2), strict=True
         )
     )
     for start, end in (
@@ -274,9 +275,9 @@ def _draw(page: Page, box: Sequence[float], label: str) -> None:
     ):
         page.mouse.move(*start)
         page.mouse.down()
-        page.mouse.move(*end, steps=4)
+        page.mouse.move(*end, steps=2)
         page.mouse.up()
-        if len(cells(page)) > before:
+        if page.evaluate(COUNT) > before:
             keys(page, label[0])
             return
     raise AssertionError(f"no corner of {box} is free, on the screen {x1, y1, x2, y2}")

@@ -5,8 +5,8 @@
 Opens the eight fields of an unknown stain that Detect offers, reviews them as their truth says,
 teaches a model with them (minutes on two idle cores; ALLCELL_TEACHING_TILES shortens it) and writes
 what a user sees into docs/teaching as WebP. No picture of a foreign data set is on any of them.
-FOLDER is the data folder of the app. Where a teaching has begun in it, only what comes after is
-photographed: with `--begin`, it ends once the teaching has begun, which goes on without it.
+FOLDER is the data folder of the app: what was done in it, a case that is kept or a teaching that
+has begun, is not done again. With `--begin` it ends once the teaching works; that goes on without.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ TARGET = ROOT / "docs" / "teaching"
 WIDTH_PX, HEIGHT_PX = 1280, 860
 QUALITY = 78
 WAIT_MS = 120_000
-HEADING = "h2:has-text('Teach this laboratory')"
+CARD = "[class*=st-key-teach-card-]"
+FORM = "[data-testid=stExpander]:has-text('Choose fields and begin')"
 LONGEST_MS = 3_600_000
 
 
@@ -54,12 +55,31 @@ def keep(page: Page, name: str, top: str = "", *, height_px: int = HEIGHT_PX) ->
         )
     page.mouse.move(0, 0)
     page.wait_for_timeout(1500)
-    picture = Image.open(io.BytesIO(page.screenshot()))
+    _write(name, page.screenshot())
+    page.set_viewport_size({"width": WIDTH_PX, "height": HEIGHT_PX})
+
+
+def keep_part(page: Page, name: str, part: str) -> None:
+    """Photograph a part of the page, without what is around it: where cases are kept, for example.
+
+    Args:
+        page: The page.
+        name: What the file is called.
+        part: Its selector.
+    """
+    page.set_viewport_size({"width": WIDTH_PX, "height": 2 * HEIGHT_PX})
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)
+    _write(name, page.locator(part).first.screenshot())
+    page.set_viewport_size({"width": WIDTH_PX, "height": HEIGHT_PX})
+
+
+def _write(name: str, png: bytes) -> None:
     TARGET.mkdir(exist_ok=True)
     path = TARGET / f"{name}.webp"
-    picture.convert("RGB").save(path, "WEBP", quality=QUALITY, method=6)
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.save(path, "WEBP", quality=QUALITY, method=6)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KiB", flush=True)
-    page.set_viewport_size({"width": WIDTH_PX, "height": HEIGHT_PX})
 
 
 def detected(page: Page) -> None:
@@ -68,11 +88,11 @@ def detected(page: Page) -> None:
     heard(page)
 
 
-def before(page: Page, url: str) -> None:
-    """From the samples on Detect to a teaching that works."""
+def review(page: Page, url: str) -> None:
+    """From the samples on Detect to a case that is kept."""
     page.goto(url)
     page.get_by_role("button", name=SEPIA.title).wait_for(timeout=WAIT_MS)
-    keep(page, "1-sample", ".st-key-allcell-start h2", height_px=620)
+    keep_part(page, "1-sample", ".st-key-allcell-start")
     page.get_by_role("button", name=SEPIA.title).click()
     detected(page)
     keep(page, "2-detect", ".desk .stage", height_px=760)
@@ -86,26 +106,31 @@ def before(page: Page, url: str) -> None:
     page.keyboard.press("Tab")
     by_keyboard(page, page.get_by_role("button", name="Keep", exact=True))
     page.get_by_text("saved", exact=False).first.wait_for(timeout=WAIT_MS)
-    page.get_by_text("Choose fields and begin").click()
+
+
+def begin(page: Page, url: str) -> None:
+    """From the kept case to a teaching that works."""
+    page.goto(f"{url}/review")
+    page.get_by_text("Choose fields and begin").click(timeout=WAIT_MS)
     page.get_by_text("Enough to begin.").wait_for(timeout=WAIT_MS)
     name = page.get_by_role("textbox", name="Name of the model")
     name.fill("Sepia")
     name.press("Tab")
-    keep(page, "4-teach", HEADING, height_px=700)
+    keep_part(page, "4-teach", FORM)
     by_keyboard(page, page.get_by_role("button", name="See how long it takes"))
     page.get_by_text(re.compile(r"About .* on this computer\.")).wait_for(timeout=WAIT_MS)
-    keep(page, "5-plan", HEADING, height_px=520)
+    keep_part(page, "5-plan", CARD)
     by_keyboard(page, page.get_by_role("button", name="Start", exact=True))
     page.get_by_text(re.compile(r"\d of \d, about .* left")).wait_for(timeout=LONGEST_MS)
     page.wait_for_timeout(10_000)
-    keep(page, "6-progress", HEADING, height_px=420)
+    keep_part(page, "6-progress", CARD)
 
 
 def after(page: Page, url: str) -> None:
     """The result, and the model on Detect."""
     page.goto(f"{url}/review")
     page.get_by_role("button", name="Report (JSON)").wait_for(timeout=LONGEST_MS)
-    keep(page, "7-result", "[class*=st-key-teach-card-]", height_px=1150)
+    keep_part(page, "7-result", CARD)
     by_keyboard(page, page.get_by_role("button", name="Use it on Detect"))
     page.get_by_role("button", name=SEPIA.title).click(timeout=WAIT_MS)
     detected(page)
@@ -115,6 +140,7 @@ def after(page: Page, url: str) -> None:
 def main() -> None:
     """Run the app in a folder of its own, and follow the page."""
     data = Path(sys.argv[1]).resolve()
+    kept = (data / "cases.sqlite3").exists()
     begun = bool(list(data.glob("teaching/*/request.json")))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         environment = {"ALLCELL_DATA_DIR": str(data), "ALLCELL_RUNTIME": "onnx"}
@@ -123,8 +149,10 @@ def main() -> None:
             page = chromium.new_page(
                 viewport={"width": WIDTH_PX, "height": HEIGHT_PX}, reduced_motion="reduce"
             )
+            if not kept:
+                review(page, app.url)
             if not begun:
-                before(page, app.url)
+                begin(page, app.url)
             if "--begin" not in sys.argv:
                 after(page, app.url)
             chromium.close()

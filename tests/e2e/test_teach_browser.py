@@ -21,7 +21,7 @@ from allcell.records.store import CaseStore
 from allcell.synth.field import render
 from allcell.synth.samples import SEPIA, TAUGHT
 from tests.e2e.live_video import start
-from tests.review_browser import by_keyboard, heard, review_pictures, tab_to, to_review
+from tests.review_browser import by_keyboard, cells, heard, review_pictures, tab_to, to_review
 from tests.served import Served, served
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def review(page: Page, app: Served, truths: list[Detections]) -> None:
     heard(page)
     to_review(page)
     review_pictures(page, truths)
-    page.get_by_text("Every cell is reviewed.").wait_for(timeout=WAIT_MS)
+    assert all(cell["state"] != "suggested" for cell in cells(page))
     by_keyboard(page, page.get_by_role("button", name="Keep this case"))
     tab_to(page, page.get_by_role("textbox", name="Label", exact=True))
     page.keyboard.type("First smear")

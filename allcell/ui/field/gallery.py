@@ -1,4 +1,4 @@
-"""The gallery of synthetic samples, and the fields of an unknown laboratory: one click each."""
+"""The gallery of synthetic samples: one click opens one, or eight of an unknown laboratory."""
 
 from __future__ import annotations
 

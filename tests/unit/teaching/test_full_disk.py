@@ -1,59 +1,67 @@
-"""A disk that is really full during a teaching: it is said, nothing is lost, and it goes on."""
+"""A disk that is really full, before and during a teaching: it is said, and nothing is lost."""
 
-import contextlib
 import shutil
 import subprocess
-import time
 
 import pytest
 
-from allcell.own.shelf import shelf
-from allcell.settings import settings
-from allcell.teaching.work import begin
+from allcell.errors import TeachingError
+from allcell.teaching import child, work
+from allcell.teaching.state import RESERVE_FILE, State, read_state
+from allcell.teaching.work import Request, begin
 from tests.teaching_fields import rendered_lesson
-from tests.unit.teaching.test_teaching_run import REQUEST, ended
+from tests.unit.teaching.test_child import with_work
 
 pytestmark = pytest.mark.child
 
 
 @pytest.fixture
-def small_disk(tmp_path, monkeypatch):
-    """A disk of 110 MB, in memory; only root may mount one."""
+def disk(tmp_path):
+    """A disk of 100 MB, in memory; only root may mount one."""
     place = tmp_path / "disk"
     place.mkdir()
-    mount = shutil.which("mount")
-    command = [mount, "-t", "tmpfs", "-o", "size=110m", "tmpfs", str(place)]
-    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+    command = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("no disk can be mounted here; test_child.py has the same with a stub")
-    monkeypatch.setenv("ALLCELL_DATA_DIR", str(place))
-    settings.cache_clear()
     yield place
     subprocess.run(["umount", str(place)], check=True)
-    settings.cache_clear()
 
 
 def fill(place):
-    """Take the room to the last byte."""
-    with (place / "filler").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+    """Take the room to the last byte; the error is that of the disk."""
+    with (place / "filler").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(2**16))
 
 
-def test_a_full_disk_is_said_and_with_room_again_it_goes_on(small_disk):
-    teaching = begin(rendered_lesson(6), REQUEST)
-    teaching.start()
-    while not (teaching.folder / "part-parent.json").exists():
-        assert teaching.state.running, teaching.state
-        time.sleep(0.05)
-    fill(small_disk)
-    failed = ended(teaching)
-    assert failed.status == "failed", failed
-    assert "is full" in failed.message
-    assert failed.remedy.startswith("Make room on it, and start it again")
+def test_a_full_disk_is_said_and_with_room_again_it_goes_on(disk, monkeypatch):
+    monkeypatch.setattr(work, "require_torch", lambda what: None)
+    teaching = begin(rendered_lesson(6), Request("Here"), disk)
+
+    def filled(folder, progress):
+        progress.begin("Trains")
+        fill(disk)
+
+    with_work(monkeypatch, filled)
+    child._work(teaching.folder, only_plan=False)
+    state = read_state(teaching.folder)
+    assert state.status == "failed"
+    assert state.message == f"The disk of {disk} is full."
+    assert state.remedy.startswith("Make room on it, and start it again")
+    assert not (teaching.folder / RESERVE_FILE).exists()
     assert len(list((teaching.folder / "fields").iterdir())) == 6
-    assert shelf().models() == ()
-    (small_disk / "filler").unlink()
-    teaching.start()
-    done = ended(teaching)
-    assert done.status == "done", done
-    assert shelf().get(done.model).onnx().is_file()
+    assert teaching.request.name == "Here"
+
+    (disk / "filler").unlink()
+    with_work(monkeypatch, lambda folder, _: State("done").write(folder))
+    child._work(teaching.folder, only_plan=False)
+    assert read_state(teaching.folder).status == "done"
+    teaching.delete()
+    assert list(disk.iterdir()) == [disk / "turn.lock"]
+
+
+def test_too_little_room_is_said_before_a_picture_is_copied(disk):
+    (disk / "filler").write_bytes(bytes(30 * 2**20))
+    with pytest.raises(TeachingError, match=r"has 70 MB left; a teaching takes up to 80 MB"):
+        begin(rendered_lesson(6), Request("Here"), disk)
+    assert list(disk.iterdir()) == [disk / "filler"]
