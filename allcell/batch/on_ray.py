@@ -15,7 +15,6 @@ import socket
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
@@ -82,9 +81,17 @@ def on_ray(
         actors = min(workers or _room(setup.threads, cards), len(parts))
         try:
             for row in _rows(setup, parts, actors, cards):
-                yield PartDone(**row)
+                # It comes from our own workers.
+                answer = pickle.loads(row["answer"])
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
         except ray.exceptions.RayError as error:
-            raise _explained(error) from error
+            last = str(error).strip().splitlines()[-1]
+            raise DataError(
+                f"Ray ended the run: {last:.300}",
+                "What is done is kept: the same command goes on from there.",
+            ) from error
 
 
 def _rows(
@@ -125,11 +132,24 @@ class _Actor:
 
     def __init__(self, setup: WorkerSetup) -> None:
         use_threads(setup.threads, setup.job.variables)
-        self._worker = PartWorker(setup)
+        self._worker: PartWorker | AllcellError
+        try:
+            self._worker = PartWorker(setup)
+        except AllcellError as error:  # raised here it would be the death of an actor, without why
+            self._worker = error
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        # It comes from our own reader.
-        return asdict(self._worker.do(_part(row), pickle.loads(row["contents"])))
+        return {"answer": pickle.dumps(self._answer(row))}
+
+    def _answer(self, row: dict[str, Any]) -> PartDone | Exception:
+        """What came of a part; of errors that it raises, Ray keeps the text alone."""
+        if isinstance(self._worker, AllcellError):
+            return self._worker
+        try:
+            # It comes from our own reader.
+            return self._worker.do(_part(row), pickle.loads(row["contents"]))
+        except (AllcellError, OSError) as error:
+            return error
 
 
 def _part(row: Mapping[str, Any]) -> BatchPart:
@@ -241,18 +261,3 @@ def _room(threads: int, cards: float) -> int:
     by_cpu = (there.get("CPU", 1.0) - 1) // threads
     by_card = there.get("GPU", 0.0) // cards if cards else by_cpu
     return max(1, int(min(by_cpu, by_card)))
-
-
-def _explained(error: BaseException) -> Exception:
-    """What went wrong in a worker, without Ray's own words where it is one of our errors."""
-    seen: list[BaseException] = []
-    found: BaseException | None = error
-    while found is not None and found not in seen:
-        if isinstance(found, (AllcellError, OSError)):
-            return found
-        seen.append(found)
-        found = getattr(found, "cause", None) or found.__cause__
-    return DataError(
-        f"Ray ended the run: {str(error).strip().splitlines()[-1]:.300}",
-        "What is done is kept: the same command goes on from there.",
-    )
