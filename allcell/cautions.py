@@ -16,6 +16,7 @@ CautionKind = Literal[
     "exposure",
     "compressed",
     "unlike",
+    "not_square",
     "models_disagree",
     "limit_reached",
     "cut_out",
@@ -39,7 +40,7 @@ class Caution:
         kind: What it is about, for programs: the picture as a whole, the size or the stain of its
             red cells, a limit that was reached so that cells may be missing, a cell that was cut
             out of its field, other models, or its file, of which a page was chosen or the end is
-            missing.
+            missing, or which says that its pixels are not square.
         message: The reason, for people.
         remedy: What to do about it.
         withholds: Whether the fraction, its interval and the yes or no are withheld because of it.

@@ -4,10 +4,10 @@ from allcell.analysis.answers import (
     Analysis,
     analyse,
     analyse_many,
-    file_cautions,
     judged,
     picture_cautions,
 )
+from allcell.analysis.files import file_cautions
 
 __all__ = [
     "Analysis",

@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -23,11 +22,8 @@ from allcell.detector import Detector, Timing, choose
 from allcell.engines.picture import MAX_TILE_CANDIDATES
 from allcell.environment.provenance import Provenance, now
 from allcell.errors import AllcellError
-from allcell.formats.raster import CUT_OFF
-from allcell.formats.remedies import COPY_AGAIN
 from allcell.imaging.familiarity import judge
 from allcell.imaging.familiarity.reference import reference_for
-from allcell.imaging.images import note
 from allcell.imaging.scale import Scale
 from allcell.imaging.stain import StainRuler
 from allcell.models.laboratory import OwnLaboratory
@@ -129,7 +125,7 @@ def analyse(
         name: What the user calls the image.
         scale: How large its red cells are; measured if None.
         confidence: Lowest confidence of a candidate; the detector's floor if None.
-        about: What is known of its file: see `file_cautions`.
+        about: What is known of its file: see `allcell.analysis.files`.
 
     Raises:
         ModelError: If the network fails.
@@ -151,7 +147,7 @@ def judged(
         spec: The model that it is for.
         image: RGB uint8 (H, W, 3).
         scale: How large its red cells are; measured if None.
-        about: What is known of its file: see `file_cautions`.
+        about: What is known of its file: see `allcell.analysis.files`.
     """
     seen = Seen.of(spec, image, scale)
     cautions = picture_cautions(
@@ -213,22 +209,6 @@ def _assembled(detector: ImageDetector, name: str, seen: Seen, found: Found) -> 
         seen.about,
         detector.weights_sha256 if isinstance(detector, Detector) else "",
     )
-
-
-def file_cautions(source: bytes | Path) -> tuple[Caution, ...]:
-    """What has to be said of a file that was read: which page was taken, that its end is missing.
-
-    Args:
-        source: Its bytes or path.
-
-    Raises:
-        ImageError: If it cannot be read.
-    """
-    said = note(source)
-    if said == CUT_OFF:
-        return (Caution("cut_off", said, COPY_AGAIN),)
-    remedy = "If you mean another one, save that as a picture of its own."
-    return (Caution("one_of_several", said, remedy),) if said else ()
 
 
 def picture_cautions(

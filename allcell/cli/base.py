@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -26,6 +27,14 @@ P = ParamSpec("P")
 STOPPED, UNREAD = 130, 141
 DEVICE_HELP = "auto, cpu, cuda, intel-gpu or intel-npu."
 RUNTIME_HELP = "auto, onnx, openvino or torch; auto is what was measured to be fastest on this CPU."
+
+
+class _Closed(io.TextIOBase):
+    """Stands for a stdout that was closed: Python has none then, and loses what is printed."""
+
+    def write(self, text: str) -> int:
+        """Raise, as writing to a full disk does."""
+        raise OSError(errno.EBADF, "Standard output is closed, so the result cannot be written")
 
 
 class _Commands(TyperGroup):
@@ -94,8 +103,13 @@ def write_utf8() -> None:
     """Make stdout and stderr UTF-8 wherever they lead, and no character an error.
 
     Redirected output has the code page of the computer on Windows, which lacks most characters. A
-    terminal keeps its own encoding. File names of other encodings are written escaped.
+    terminal keeps its own encoding. File names of other encodings are written escaped. Where stdout
+    is closed, writing to it is made an error.
     """
+    if sys.stdout is None:
+        # The next file to be opened would take its place, and get what a library prints.
+        os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = _Closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             encoding = stream.encoding if stream.isatty() else "utf-8"

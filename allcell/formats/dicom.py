@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pydicom import Dataset, dcmread, uid
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset, read_preamble
+from pydicom.multival import MultiValue
 from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.pixels.utils import pixel_array
 from pydicom.tag import BaseTag
@@ -71,6 +72,8 @@ _PIXEL_ELEMENTS = [
     "BluePaletteColorLookupTableData",
     "PixelData",
 ]
+#: What says how high and how wide a pixel is.
+_SHAPES = ("PixelAspectRatio", "PixelSpacing")
 #: What comes before the pixels of a deflated file, and after them, at most.
 _HEADER_BYTES = 4_000_000
 _EXPLICIT = str(uid.ExplicitVRLittleEndian).encode() + b"\0"
@@ -104,6 +107,29 @@ def read_dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         # As with the logger above; only these modules, since all threads share the filters.
         warnings.filterwarnings("ignore", module=r"pydicom|allcell\.formats\.dicom")
         return _read(with_preamble(data), label, check_size)
+
+
+def dicom_density(data: bytes, label: str) -> tuple[float, float] | None:
+    """Pixels per unit along a row and along a column of what `read_dicom` has read.
+
+    Both attributes give the height of a pixel first (PS3.3 C.7.6.3.1.7 and 10.7.1.3).
+
+    Args:
+        data: The whole file.
+        label: What messages call the file.
+
+    Returns:
+        None if it is not said.
+    """
+    data = with_preamble(data)
+    if _transfer_syntax(data) == uid.DeflatedExplicitVRLittleEndian:
+        data = _inflated(data, label, lambda width_px, height_px: None)
+    header = dcmread(io.BytesIO(data), stop_before_pixels=True, specific_tags=list(_SHAPES))
+    for name in _SHAPES:
+        shape = header.get(name)
+        if isinstance(shape, MultiValue) and len(shape) == 2 and all(float(v) > 0 for v in shape):
+            return 1 / float(shape[1]), 1 / float(shape[0])
+    return None
 
 
 def _read(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:

@@ -34,6 +34,7 @@ class JpegHeader:
         frame: Marker of the frame header.
         is_halved: Whether the components have different resolutions, as only those of YCbCr have.
         has_jfif: Whether it says that it is JFIF, which is grey or YCbCr.
+        density: Pixels per unit along a row and a column by JFIF; None if it is not.
         adobe: The transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; None without it.
         exif: Its EXIF data; empty if it has none.
         frame_at: Index of the frame header's marker.
@@ -47,6 +48,7 @@ class JpegHeader:
     frame: int
     is_halved: bool
     has_jfif: bool
+    density: tuple[int, int] | None
     adobe: int | None
     exif: bytes
     frame_at: int
@@ -85,6 +87,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
     frame: bytes = b""
     marker = has_jfif = frame_at = 0
     adobe: int | None = None
+    density: tuple[int, int] | None = None
     exif = b""
     # Real files have a few dozen segments; a file of millions would take minutes to walk.
     for _ in range(_MAX_SEGMENTS):
@@ -102,6 +105,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
             marker, frame, frame_at = kind, body, position
         elif kind == 0xE0 and body.startswith(b"JFIF\0"):
             has_jfif = 1
+            density = int.from_bytes(body[8:10]), int.from_bytes(body[10:12])
         elif kind == 0xE1 and body.startswith(b"Exif\0\0") and not exif:
             exif = body
         elif kind == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
@@ -121,6 +125,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
         frame=marker,
         is_halved=len({part[1] for part in parts}) > 1,
         has_jfif=bool(has_jfif),
+        density=density,
         adobe=adobe,
         exif=exif,
         frame_at=frame_at,

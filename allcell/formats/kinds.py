@@ -41,6 +41,7 @@ _KNOWN_OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", _SAVE_AS),
     (0, b"II\xbc", "a JPEG XR picture", _SAVE_AS),
     (0, b"\x8bJNG", "a JNG picture", _SAVE_AS),
+    (0, b"qoif", "a QOI picture", _SAVE_AS),
     (0, b"v/1\x01", "an OpenEXR picture", _SAVE_AS),
     (0, b"#?RADIANCE", "a Radiance HDR picture", _SAVE_AS),
     (0, b"gimp xcf", "a GIMP document", _SAVE_AS),
@@ -104,7 +105,7 @@ def _describe(data: bytes) -> tuple[str, str]:
     if data.count(0) == len(data):
         return "filled with zeros: copying it was interrupted", COPY_AGAIN
     return _describe_text(data[:4096]) or (
-        "not a picture that can be read here, or its beginning is damaged",
+        "no picture of a format that can be read here",
         _TAKE_PICTURE,
     )
 

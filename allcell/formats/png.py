@@ -1,4 +1,4 @@
-"""PNG without the chunks that keep it from being read and say nothing of its pixels."""
+"""PNG without the chunks that keep it from being read, and what one says of its pixels."""
 
 from __future__ import annotations
 
@@ -43,6 +43,15 @@ def readable_png(data: bytes) -> bytes:
             kept.append(data[last:start])
             last = end
     return b"".join([*kept, data[last:]]) if last else data
+
+
+def png_density(data: bytes) -> tuple[int, int] | None:
+    """Pixels per unit along a row and along a column (PNG 3, 11.3.4.3); None if not said."""
+    for start, end in _chunks(data):
+        if data[start + 4 : start + 8] == b"pHYs" and end - start == 12 + 9:
+            x, y = data[start + 8 : start + 12], data[start + 12 : start + 16]
+            return int.from_bytes(x), int.from_bytes(y)
+    return None
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int]]:

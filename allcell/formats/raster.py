@@ -230,6 +230,17 @@ def _read_png_16(data: bytes) -> RGBImage:
     return to_rgb(decoded)
 
 
+def turns(data: bytes) -> bool:
+    """Whether a JPEG, PNG, WebP or TIFF that was read says that it has to be turned or mirrored."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "MPO", "PNG", "WEBP", "TIFF")) as image:
+            return _orientation(image) != 1
+    # Of a kind that Pillow does not know, or damaged: as in `_from_exif`.
+    except Exception as error:
+        log.info("orientation could not be read: %s", type(error).__name__)
+        return False
+
+
 def _orientation(image: Image.Image) -> int:
     return _from_exif(image.getexif)
 

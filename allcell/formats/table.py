@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from allcell.formats.density import Density, jpeg_density, png_bmp_density
 from allcell.formats.dicom_start import is_dicom
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import (
@@ -37,6 +38,8 @@ class ImageFormat:
             files of this format.
         tell: Takes the bytes and what messages call the file; returns what the user has to know
             about what `decode` makes of it, empty as a rule. None if that is so for all files.
+        density: Takes the same; returns how many pixels there are per unit of length along a row
+            and a column, None where that is not said. None if no file of this format says it.
         unnamed: Whether its files often have no such suffix: folders are searched by content too.
         note: Which part of the format is read, in a few words; empty for all of it.
     """
@@ -47,6 +50,7 @@ class ImageFormat:
     decode: Callable[[bytes, str, SizeCheck], RGBImage]
     size_px: Callable[[bytes, SizeCheck], tuple[int, int] | None] | None = None
     tell: Callable[[bytes, str], str] | None = None
+    density: Callable[[bytes, str], Density | None] | None = None
     unnamed: bool = False
     note: str = ""
 
@@ -79,6 +83,12 @@ def _tiff_note(data: bytes, label: str) -> str:
     return tiff_note(data, label)
 
 
+def _tiff_density(data: bytes, label: str) -> Density | None:
+    from allcell.formats.tiff import tiff_density
+
+    return tiff_density(data, label)
+
+
 def _heic(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     from allcell.formats.heic import read_heic
 
@@ -91,6 +101,12 @@ def _dicom(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
     return read_dicom(data, label, check_size)
 
 
+def _dicom_density(data: bytes, label: str) -> Density | None:
+    from allcell.formats.dicom import dicom_density
+
+    return dicom_density(data, label)
+
+
 #: In the order shown to people. The first one that recognises a file decodes it.
 IMAGE_FORMATS: tuple[ImageFormat, ...] = (
     ImageFormat(
@@ -100,6 +116,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         decode=_jpeg,
         size_px=partial(header_size, "JPEG"),
         tell=lambda data, _: jpeg_note(data),
+        density=lambda data, _: jpeg_density(data),
     ),
     ImageFormat(
         name="PNG",
@@ -107,6 +124,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         recognise=lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"),
         decode=partial(read_png_bmp_webp, "PNG"),
         size_px=partial(header_size, "PNG"),
+        density=lambda data, _: png_bmp_density(data),
     ),
     ImageFormat(
         name="BMP",
@@ -114,6 +132,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         recognise=_is_bmp,
         decode=partial(read_png_bmp_webp, "BMP"),
         size_px=partial(header_size, "BMP"),
+        density=lambda data, _: png_bmp_density(data),
     ),
     ImageFormat(
         name="WebP",
@@ -134,6 +153,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         recognise=lambda data: data.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
         decode=_tiff,
         tell=_tiff_note,
+        density=_tiff_density,
         note="8 or 16 bit",
     ),
     ImageFormat(
@@ -141,6 +161,7 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = (
         suffixes=(".dcm", ".dicom"),
         recognise=is_dicom,
         decode=_dicom,
+        density=_dicom_density,
         unnamed=True,
         note="one frame",
     ),

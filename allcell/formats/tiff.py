@@ -32,6 +32,7 @@ _BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000)
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 _PHOTOMETRIC, _ORIENTATION, _PROFILE, _DNG_VERSION = 262, 274, 34675, 50706
 _MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 281, 341
+_RESOLUTION = (282, 283)
 _MAX_BITS = {1: 16, 2: 16, 3: 64, 4: 16}
 
 # Its messages quote tags of a damaged file, and a description may name the patient.
@@ -86,6 +87,19 @@ def tiff_note(data: bytes, label: str) -> str:
     """What the user has to know about which page `read_tiff` takes; empty if there is no choice."""
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
         return choose_pages(tif, label).note
+
+
+def tiff_density(data: bytes, label: str) -> tuple[float, float] | None:
+    """Pixels per unit along a row and along a column of what `read_tiff` takes; None if not said.
+
+    Also where the unit is none, which is for pixels that are not square (TIFF 6.0, p. 38).
+    """
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        tags = _page(tif, choose_pages(tif, label).pages[0], label).tags
+        if not all(code in tags for code in _RESOLUTION):
+            return None
+        (x, x_of), (y, y_of) = (tags[code].value for code in _RESOLUTION)
+        return (x / x_of, y / y_of) if x_of and y_of else None
 
 
 def _page(tif: tifffile.TiffFile, index: int, label: str) -> tifffile.TiffPage:

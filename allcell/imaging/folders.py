@@ -124,7 +124,10 @@ def _missing(path: Path) -> ImageError:
         remedy = "Give the path itself, without file://."
         if address[0] != "file:":
             remedy = "allcell fetches nothing: download the picture and give its file."
-        return ImageError(f"{path} is an address, not a path.", remedy)
+        # A path has lost what follows the colon: one slash of two or three.
+        rest = str(path)[address.end() :].replace("\\", "/").lstrip("/")
+        slashes = "///" if address[0] == "file:" else "//"
+        return ImageError(f"{address[0]}{slashes}{rest} is an address, not a path.", remedy)
     remedy = "Check the path."
     if _PATTERN.search(str(path)):
         remedy = "Patterns are the shell's, which found none or was kept from it by quotes: give "

@@ -19,9 +19,10 @@ import numpy as np
 from PIL import Image
 
 from allcell.errors import ImageError
+from allcell.formats.density import stretch
 from allcell.formats.kinds import identify
 from allcell.formats.pixels import RGBImage
-from allcell.formats.raster import SizeCheck
+from allcell.formats.raster import SizeCheck, turns
 from allcell.formats.remedies import COPY_AGAIN
 from allcell.formats.table import SUFFIXES, SUPPORTED, ImageFormat
 from allcell.imaging.limits import SMALLER, Limits, check_count
@@ -36,12 +37,17 @@ __all__ = [
     "decoded_bytes",
     "encode_jpeg",
     "encode_png",
+    "is_turned",
     "note",
     "pixel_count",
+    "pixel_stretch",
     "size_px",
 ]
 
 log = logging.getLogger(__name__)
+
+#: Formats whose orientation Pillow reads.
+_BY_PILLOW = ("JPEG", "PNG", "WebP", "TIFF")
 
 
 def decode(source: bytes | Path, *, name: str = "", limits: Limits | None = None) -> RGBImage:
@@ -109,6 +115,41 @@ def note(source: bytes | Path) -> str:
         return ""
     with _explained(found, label):
         return found.tell(data, label)
+
+
+def pixel_stretch(source: bytes | Path) -> float:
+    """How many times as long one side of a pixel is as the other, by the file's own word.
+
+    Args:
+        source: The bytes of a file that `decode` has read, or its path.
+
+    Returns:
+        1 if they are square or nothing that could be believed is said.
+
+    Raises:
+        ImageError: If there is no such file.
+    """
+    found, data, label, _ = _identified(source, "", None)
+    if found.density is None:
+        return 1.0
+    try:
+        with _explained(found, label):
+            return stretch(found.density(data, label))
+    except ImageError:
+        return 1.0  # the pixels are sound: what is said about them is damaged
+
+
+def is_turned(source: bytes | Path) -> bool:
+    """Whether a file says that its pixels have to be turned or mirrored to be upright.
+
+    Args:
+        source: The bytes of a file that `decode` has read, or its path.
+
+    Raises:
+        ImageError: If there is no such file.
+    """
+    found, data, _, _ = _identified(source, "", None)
+    return turns(data) if found.name in _BY_PILLOW else False
 
 
 def decoded_bytes(

@@ -256,6 +256,18 @@ def test_a_pipe_gets_no_mark(tmp_path):
     assert done.stdout.startswith(b"image,model,cell,")
 
 
+@pytest.mark.child
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [(), ("--csv",)], ids=["text", "csv"])
+def test_a_result_that_a_closed_output_swallows_is_an_error(tmp_path, form):
+    smears(tmp_path, "a.png")
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *map(str, COMMAND), str(tmp_path), *form]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "error: Standard output is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_black_pictures_are_called_dark(tmp_path):
     (tmp_path / "a.png").write_bytes(encode_png(np.full((480, 640, 3), 3, np.uint8)))
     assert "dark" in run("detect", tmp_path).stderr

@@ -156,6 +156,8 @@ NAMED = {
     "fits": (b"SIMPLE  =                    T".ljust(2880), "a FITS", "export"),
     "jpeg xr": (b"II\xbc\x01" + bytes(99), "a JPEG XR", "export"),
     "open exr": (b"v/1\x01" + bytes(99), "an OpenEXR", "export"),
+    "qoi": (b"qoif\0\0\0@\0\0\x000\3\0" + bytes(99), "a QOI picture", "export"),
+    "a format of its own": (b"\x9bown1" + bytes(range(256)), "no picture of a format", "JPEG"),
     "gimp": (b"gimp xcf v011\0" + bytes(99), "a GIMP document", "export"),
     "fuji raw": (b"FUJIFILMCCD-RAW 0201" + bytes(99), "a camera raw file", "export"),
     "olympus": (b"OLYMPUSRAWFORMAT" + bytes(99), "an Olympus OIR", "viewer"),
@@ -202,3 +204,4 @@ def test_pictures_that_are_still_in_icloud_are_named(tmp_path: Path) -> None:
 def test_an_address_is_not_called_a_missing_file(given: str, words: str) -> None:
     ((_, error),) = find_pictures([Path(given)]).failed
     assert words in error.remedy
+    assert given in error.message
