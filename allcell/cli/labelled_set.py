@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from allcell.cli.base import say
-from allcell.data.dataset import WHOLE, LabelledImage, check_pictures
+from allcell.data.checked import check_pictures
+from allcell.data.dataset import WHOLE, LabelledImage
 from allcell.data.labelled_sets import class_counts, open_set, part_of, read_labelled, set_notes
 from allcell.errors import DataError
 from allcell.text.words import in_words
@@ -24,7 +25,7 @@ def read_set(
 
     Returns:
         The name of the set, that of the part as the set calls it, the images, and what is to be
-        known of them (see `set_notes`), which is also printed.
+        known of them (see `set_notes` and `check_pictures`), which is also printed.
 
     Raises:
         DataError: If it is not a labelled set, or some of it is wrong.
@@ -37,8 +38,8 @@ def read_set(
         say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
     images = read_labelled(folder, part, mapping=targets)
     unused = _unused(targets, list(class_counts(folder, part)) if targets else [])
-    check_pictures(images)
-    notes = [*set_notes(folder, part), *unused]
+    remarks = check_pictures(images)
+    notes = [*set_notes(folder, part), *unused, *remarks]
     if not any(len(item.truth) for item in images):
         notes.append("there is no labelled cell: every box is a false alarm")
     for note in notes:

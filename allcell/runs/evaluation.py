@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from allcell.classifier import FieldClassifier
-from allcell.data.dataset import LabelledImage, check_pictures, data_sha256
+from allcell.data.checked import check_pictures
+from allcell.data.dataset import LabelledImage, data_sha256
 from allcell.data.labelled_sets import read_labelled
 from allcell.data.zipped import DataPath
 from allcell.detector import Detector
@@ -89,6 +90,7 @@ class EvaluationRun(BackgroundRun):
         images: The set, once it is read; empty again after `let_go`.
         names: File names of its images; kept after `let_go`.
         data_sha256: SHA-256 over its images and labels.
+        remarks: What is to be known of its labels, see `check_pictures`.
         finished: What has been measured; read it once where several of its parts are needed.
         error: Why the whole run failed, in words for the user; empty if it did not.
     """
@@ -103,6 +105,7 @@ class EvaluationRun(BackgroundRun):
     images: tuple[LabelledImage, ...] = ()
     names: tuple[str, ...] = ()
     data_sha256: str = ""
+    remarks: tuple[str, ...] = ()
     finished: RunScores = field(default_factory=RunScores)
     error: str = ""
     _started_s: float = 0.0
@@ -203,7 +206,7 @@ class EvaluationRun(BackgroundRun):
         images = read_labelled(
             chosen.folder, chosen.split, mapping=chosen.mapping, on_image=on_labels
         )
-        check_pictures(images, on_content)
+        self.remarks = tuple(check_pictures(images, on_content))
         self.data_sha256 = data_sha256(images, lambda done, of: self._guard.check())
         self.names = tuple(item.path.name for item in images)
         self.images = tuple(images)

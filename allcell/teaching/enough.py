@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from allcell.boxes import iou
-from allcell.data.dataset import LabelledImage
+from allcell.data.dataset import SAME_CELL, LabelledImage
+from allcell.data.on_cells import OnCells, why_off
 from allcell.detections import Detections
 from allcell.errors import TeachingError
 from allcell.imaging.images import RGBImage
@@ -30,8 +31,6 @@ _RARE = 3
 _MANY_FIELDS = 20
 #: Two pictures whose thumbnails correlate more than this show the same place.
 _ALIKE, _THUMBNAIL_PX = 0.95, 48
-#: Boxes that overlap more than this are on one cell.
-_SAME_CELL = 0.6
 _PLURAL = {cell.name: cell.plural for cell in CELL_CLASSES}
 _SINGULAR = {cell.name: cell.title[0].lower() + cell.title[1:] for cell in CELL_CLASSES}
 
@@ -71,17 +70,22 @@ def check_enough(
 
     Raises:
         TeachingError: If nothing can be learned from them: too few, a class is missing, labels
-            contradict each other, or all of them show the same place.
+            contradict each other or lie on no cells, or all of them show the same place.
         ImageError: If a picture cannot be read.
     """
     _refuse_few(len(images))
     for item in images:
         _refuse_contradictions(item)
-    thumbnails = []
+    thumbnails, found = [], OnCells()
     for done, item in enumerate(images, 1):
-        thumbnails.append(thumbnail(item.pixels()))
+        image = item.pixels()
+        thumbnails.append(thumbnail(image))
+        found += OnCells.of(image, item)
         if on_field:
             on_field(done, len(images))
+    if found.off:
+        # What it learned would be the background.
+        raise TeachingError(f"{found.off[0].upper()}{found.off[1:]}.", why_off(images))
     groups = alike(thumbnails)
     _refuse_same_places(images, groups)
     return _told([item.truth for item in images], cases, groups)
@@ -166,7 +170,7 @@ def _refuse_few(fields: int) -> None:
 def _refuse_contradictions(item: LabelledImage) -> None:
     kinds, boxes = item.truth.class_id, item.truth.xyxy
     overlap = np.triu(iou(boxes, boxes), 1)
-    for a, b in np.argwhere(overlap > _SAME_CELL):
+    for a, b in np.argwhere(overlap > SAME_CELL):
         if kinds[a] != kinds[b]:
             names = sorted((CLASSES[kinds[a]], CLASSES[kinds[b]]))
             x, y = boxes[a, :2].round().astype(int).tolist()
@@ -198,7 +202,7 @@ def _refuse_same_places(images: Sequence[LabelledImage], groups: Sequence[int]) 
 def _disagree(one: Detections, other: Detections) -> bool:
     if not len(one) or not len(other):
         return False
-    same = np.argwhere(iou(one.xyxy, other.xyxy) > _SAME_CELL)
+    same = np.argwhere(iou(one.xyxy, other.xyxy) > SAME_CELL)
     return any(one.class_id[a] != other.class_id[b] for a, b in same)
 
 

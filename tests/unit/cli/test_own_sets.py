@@ -2,11 +2,13 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from allcell.__main__ import app
-from allcell.imaging.images import encode_png
+from allcell.imaging.images import decode, encode_png
 from allcell.synth import random_spec, render
 from tests.untrusted_graphs import NAMES, anchor_free, graph
 from tests.user_sets import packed
@@ -60,6 +62,40 @@ def test_that_no_box_meets_a_label_is_said(evaluate):
     assert done.exit_code == 0, done.output
     (note,) = json.loads(done.stdout)["notes"]
     assert note.startswith("No box of mine meets any label.")
+    assert note in done.stderr
+
+
+def test_that_hardly_any_box_meets_a_label_is_said(evaluate):
+    files = {}
+    for n in range(6):
+        files[f"images/test/{n}.png"] = field(n)
+        x = 0.9 if n else 0.3  # the first beside what the network sees
+        files[f"labels/test/{n}.txt"] = f"0 {x} 0.25 0.125 0.125\n"
+    done = evaluate({"data.yaml": "names: [blast, healthy]", **files}, "--json")
+    assert done.exit_code == 0, done.output
+    (note,) = json.loads(done.stdout)["notes"]
+    assert note.startswith("Hardly any box of mine meets a label: 1 of 12 boxes (8%), and 1 of 6")
+    assert note in done.stderr
+
+
+def test_labels_that_lie_on_no_cells_are_said(evaluate):
+    green = cv2.resize(decode(field(1))[..., 1], (20, 20), interpolation=cv2.INTER_AREA)
+    places = [(n % 20, n // 20) for n in np.argsort(green, axis=None)[-10:]]
+    empty = "".join(f"0 {(x + 0.5) / 20} {(y + 0.5) / 20} 0.05 0.05\n" for x, y in places)
+    done = evaluate(smears(empty), "--json")
+    assert done.exit_code == 0, done.output
+    said = [note for note in json.loads(done.stdout)["notes"] if "something dark" in note]
+    assert len(said) == 1
+    assert "in another scale" in said[0]
+
+
+def test_cells_that_two_people_labelled_count_once_and_it_is_said(evaluate):
+    done = evaluate(smears(FOUND + "0 0.252 0.248 0.128 0.124\n"), "--json")
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    assert answer["classes"]["blast"]["cells"] == 1
+    (note,) = answer["notes"]
+    assert note.startswith("1 of 2 labels nearly coincides")
     assert note in done.stderr
 
 

@@ -19,6 +19,7 @@ from allcell.ui.shell.cache import get_detector
 from allcell.ui.shell.catalog import Listing, catalog
 from allcell.ui.shell.problems import NO_MODEL, show_problem
 from allcell.ui.shell.progress import follow
+from allcell.ui.shell.wording import plain
 
 _MODELS = "compare.user_jobs"
 #: Milliseconds per image outside the network, and per million parameters, on two cores: from these
@@ -146,6 +147,8 @@ def _outcome(run: EvaluationRun) -> None:
         show_problem(words, of=run.jobs[position].spec.title)
     if run.stopped and not run.running:
         st.caption(f"Stopped after {run.done - len(run.failures)} of {len(run.jobs)} models.")
+    for remark in run.remarks:
+        st.warning(f"{plain(remark)}.", icon=":material/info:")
     finished = run.finished
     if not finished.results:
         return
