@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from allcell.formats.density import Density, jpeg_density, png_bmp_density
 from allcell.formats.dicom_start import is_dicom
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import (
@@ -16,6 +15,7 @@ from allcell.formats.raster import (
     read_jpeg,
     read_png_bmp_webp,
 )
+from allcell.formats.sizes import Density, jpeg_density, png_bmp_density
 from allcell.text.words import in_words
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
