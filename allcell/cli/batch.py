@@ -18,7 +18,7 @@ import typer
 from allcell.cautions import Cautioned
 from allcell.cli.base import STOPPED, say
 from allcell.errors import AllcellError
-from allcell.imaging.folders import Pictures, find_pictures
+from allcell.imaging.folders import Pictures, as_given, find_pictures
 from allcell.settings import RESEARCH_USE
 
 Answer = TypeVar("Answer")
@@ -72,7 +72,7 @@ class Batch:
     def fail(self, path: Path, why: str) -> None:
         """Count an input that came to nothing, and say why."""
         self.failed += 1
-        say(f"failed: {path}: {why}")
+        say(f"failed: {as_given(path)}: {why}")
 
     def run(
         self,

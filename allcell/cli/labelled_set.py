@@ -14,7 +14,7 @@ from allcell.text.words import in_words
 
 
 def read_set(
-    data: Path, split: str, mapping: Sequence[str]
+    data: Path, split: str, mapping: Sequence[str], *, to_teach: bool = False
 ) -> tuple[str, str, list[LabelledImage], list[str]]:
     """Read a part of a set, and check that all of its pictures can be decoded.
 
@@ -22,6 +22,7 @@ def read_set(
         data: A folder, a ZIP, or the `data.yaml` in a folder.
         split: The part, as the user calls it.
         mapping: `theirs=ours` for each class.
+        to_teach: Whether a model is to learn from it.
 
     Returns:
         The name of the set, that of the part as the set calls it, the images, and what is to be
@@ -30,6 +31,7 @@ def read_set(
     Raises:
         DataError: If it is not a labelled set, or some of it is wrong.
         ImageError: If a picture cannot be read.
+        TeachingError: If a model is to learn from labels that lie on no cells.
     """
     targets = _mapping(mapping)
     folder = open_set(data)
@@ -38,7 +40,7 @@ def read_set(
         say(f"{split}: all of it, undivided" if part == WHOLE else f"{split}: called {part} there")
     images = read_labelled(folder, part, mapping=targets)
     unused = _unused(targets, list(class_counts(folder, part)) if targets else [])
-    remarks = check_pictures(images)
+    remarks = check_pictures(images, to_teach=to_teach)
     notes = [*set_notes(folder, part), *unused, *remarks]
     if not any(len(item.truth) for item in images):
         notes.append("there is no labelled cell: every box is a false alarm")

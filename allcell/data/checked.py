@@ -10,19 +10,22 @@ import numpy as np
 
 from allcell.ahead import in_order, worker_count
 from allcell.data.dataset import UNPACKING, LabelledImage, OnImage
-from allcell.data.on_cells import OnCells, why_off
+from allcell.data.on_cells import OnCells, refuse_to_teach, why_off
 from allcell.errors import AllcellError, DataError, ImageError
 
 #: Pixels of pictures that are decoded ahead.
 _AHEAD_PX = 64e6
 
 
-def check_pictures(images: Sequence[LabelledImage], on_image: OnImage | None = None) -> list[str]:
+def check_pictures(
+    images: Sequence[LabelledImage], on_image: OnImage | None = None, *, to_teach: bool = False
+) -> list[str]:
     """Decode each image once, so that what is wrong with it is found before any model runs.
 
     Args:
         images: Of a set.
         on_image: Called with the number of images decoded and their total; may raise to stop.
+        to_teach: Whether a model is to learn from them.
 
     Returns:
         What a reader of scores must know of the labels: that some are there twice, or lie on no
@@ -31,6 +34,7 @@ def check_pictures(images: Sequence[LabelledImage], on_image: OnImage | None = N
     Raises:
         ImageError: If some cannot be read; it says how many, and why the first cannot.
         DataError: If a picture is there twice, with other labels.
+        TeachingError: If a model is to learn from labels that lie on no cells.
     """
     broken: list[ImageError] = []
     found = OnCells()
@@ -64,6 +68,8 @@ def check_pictures(images: Sequence[LabelledImage], on_image: OnImage | None = N
     if broken:
         count = f"{len(broken)} of {len(images)} images cannot be read. " * (len(broken) > 1)
         raise ImageError(f"{count}{broken[0].message}", broken[0].remedy)
+    if to_teach:
+        refuse_to_teach(found, images)
     remarks = [_merged(images)]
     if found.off:
         remarks.append(f"{found.off}. {why_off(images)}".removesuffix("."))

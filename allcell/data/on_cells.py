@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allcell.data.dataset import LabelledImage, file_of
-from allcell.errors import DataError, ImageError
+from allcell.errors import DataError, ImageError, TeachingError
 from allcell.imaging.images import RGBImage, is_turned
 
 #: A nucleus is among the darkest of a picture in green, in any stain and in grey: its centre is
@@ -79,6 +79,17 @@ class OnCells:
             f"only {self.dark} of {self.labels} labels lie on something dark, as stained cells "
             "are: they seem not to lie on the cells of these pictures"
         )
+
+
+def refuse_to_teach(found: OnCells, images: Sequence[LabelledImage]) -> None:
+    """Raise TeachingError if most labels lie on no cells: what is learned would be the background.
+
+    Args:
+        found: Of all labels.
+        images: The set.
+    """
+    if found.off:
+        raise TeachingError(f"{found.off[0].upper()}{found.off[1:]}.", why_off(images))
 
 
 def why_off(images: Sequence[LabelledImage]) -> str:

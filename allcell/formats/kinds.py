@@ -105,7 +105,7 @@ def _describe(data: bytes) -> tuple[str, str]:
     if data.count(0) == len(data):
         return "filled with zeros: copying it was interrupted", COPY_AGAIN
     return _describe_text(data[:4096]) or (
-        "no picture of a format that can be read here",
+        "not a picture of a format that can be read here",
         _TAKE_PICTURE,
     )
 

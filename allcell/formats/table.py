@@ -16,6 +16,7 @@ from allcell.formats.raster import (
     read_jpeg,
     read_png_bmp_webp,
 )
+from allcell.formats.sizes import Density, jpeg_density, png_bmp_density
 from allcell.text.words import in_words
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)

@@ -119,15 +119,22 @@ def _in_folder(folder: Path, found: Pictures) -> Iterator[Path]:
     yield from sorted(files)
 
 
+def as_given(path: Path) -> str:
+    """A path as the user wrote it: an address has lost all but one of the slashes in its start."""
+    said = str(path)
+    if not (address := _ADDRESS.match(said)):
+        return said
+    slashes = "///" if address[0] == "file:" else "//"
+    rest = said[address.end() :].replace("\\", "/").lstrip("/")
+    return f"{address[0]}{slashes}{rest}"
+
+
 def _missing(path: Path) -> ImageError:
     if address := _ADDRESS.match(str(path)):
         remedy = "Give the path itself, without file://."
         if address[0] != "file:":
             remedy = "allcell fetches nothing: download the picture and give its file."
-        # A path has lost what follows the colon: one slash of two or three.
-        rest = str(path)[address.end() :].replace("\\", "/").lstrip("/")
-        slashes = "///" if address[0] == "file:" else "//"
-        return ImageError(f"{address[0]}{slashes}{rest} is an address, not a path.", remedy)
+        return ImageError(f"{as_given(path)} is an address, not a path.", remedy)
     remedy = "Check the path."
     if _PATTERN.search(str(path)):
         remedy = "Patterns are the shell's, which found none or was kept from it by quotes: give "

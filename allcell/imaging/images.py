@@ -24,6 +24,7 @@ from allcell.formats.kinds import identify
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import SizeCheck, turns
 from allcell.formats.remedies import COPY_AGAIN
+from allcell.formats.sizes import stretch
 from allcell.formats.table import SUFFIXES, SUPPORTED, ImageFormat
 from allcell.imaging.limits import SMALLER, Limits, check_count
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from allcell.boxes import iou
 from allcell.data.dataset import SAME_CELL, LabelledImage
-from allcell.data.on_cells import OnCells, why_off
+from allcell.data.on_cells import OnCells, refuse_to_teach
 from allcell.detections import Detections
 from allcell.errors import TeachingError
 from allcell.imaging.images import RGBImage
@@ -83,9 +83,7 @@ def check_enough(
         found += OnCells.of(image, item)
         if on_field:
             on_field(done, len(images))
-    if found.off:
-        # What it learned would be the background.
-        raise TeachingError(f"{found.off[0].upper()}{found.off[1:]}.", why_off(images))
+    refuse_to_teach(found, images)
     groups = alike(thumbnails)
     _refuse_same_places(images, groups)
     return _told([item.truth for item in images], cases, groups)

@@ -75,7 +75,7 @@ def teach(
     """
     if report:
         check_target(report, "--json")
-    called, _, images, _ = read_set(data, split, mapping)
+    called, _, images, _ = read_set(data, split, mapping, to_teach=True)
     if take is not None:
         images = take_fields(images, take, seed)
     lesson = Lesson.of_set(called, images, _cases(cases) if cases else None)

@@ -270,7 +270,7 @@ def test_coco_boxes_are_cut_off_at_the_edge(annotation, box):
 
 
 def test_large_cells_in_the_middle_are_not_taken_for_corners():
-    files = yolo("0 0.5 0.5 0.9 0.8\n0 0.4 0.4 0.8 0.7\n")
+    files = yolo("0 0.5 0.5 0.9 0.8\n1 0.4 0.4 0.8 0.7\n")
     assert len(read_labelled(open_zip(packed(files), "s.zip"), "test")[0].truth) == 2
 
 

@@ -83,6 +83,8 @@ def test_labels_that_lie_on_no_cells_are_told(stain, move, off, fields, tmp_path
     if not off:
         check_enough(images, [""] * len(images))
         return
+    with pytest.raises(TeachingError, match="something dark"):
+        check_pictures(images, to_teach=True)
     with pytest.raises(TeachingError, match=r"^Only \d+ of \d+ labels lie") as caught:
         check_enough(images, [""] * len(images))
     assert "another scale" in caught.value.remedy

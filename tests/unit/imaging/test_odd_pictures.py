@@ -157,7 +157,7 @@ NAMED = {
     "jpeg xr": (b"II\xbc\x01" + bytes(99), "a JPEG XR", "export"),
     "open exr": (b"v/1\x01" + bytes(99), "an OpenEXR", "export"),
     "qoi": (b"qoif\0\0\0@\0\0\x000\3\0" + bytes(99), "a QOI picture", "export"),
-    "a format of its own": (b"\x9bown1" + bytes(range(256)), "no picture of a format", "JPEG"),
+    "a format of its own": (b"\x9bown1" + bytes(range(256)), "not a picture of a format", "JPEG"),
     "gimp": (b"gimp xcf v011\0" + bytes(99), "a GIMP document", "export"),
     "fuji raw": (b"FUJIFILMCCD-RAW 0201" + bytes(99), "a camera raw file", "export"),
     "olympus": (b"OLYMPUSRAWFORMAT" + bytes(99), "an Olympus OIR", "viewer"),
