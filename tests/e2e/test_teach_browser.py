@@ -59,7 +59,7 @@ def test_a_laboratory_is_taught_and_its_model_used(page: Page, app: Served, data
     context = page.context
     page.close()
     page = context.new_page()
-    page.goto(f"{app.url}/review")
+    page.goto(f"{app.url}/review", timeout=WAIT_MS)
     page.get_by_role("button", name="Stop", exact=True).or_(
         page.get_by_role("button", name="Report (JSON)")
     ).wait_for(timeout=WAIT_MS)
@@ -90,7 +90,7 @@ def test_a_laboratory_is_taught_and_its_model_used(page: Page, app: Served, data
 
 def review(page: Page, app: Served, truths: list[Detections]) -> None:
     """Open the eight fields, correct and confirm every cell, and keep them as a case."""
-    page.goto(app.url)
+    page.goto(app.url, timeout=WAIT_MS)
     page.get_by_role("button", name=SEPIA.title).click(timeout=WAIT_MS)
     page.get_by_text("Stain, light or camera are unlike").first.wait_for(timeout=WAIT_MS)
     page.locator(".desk .box").first.wait_for(timeout=WAIT_MS)

@@ -24,10 +24,15 @@ from allcell.ui.shell.problems import show_problem
 from allcell.ui.shell.wording import plain
 
 _SEARCH, _PROBLEM = "review.search", "review.case_problem"
+#: A case came or went: the rest of the page has to hear of it, too.
+_CHANGED = "review.cases_changed"
 
 
 def standing(session: ReviewSession) -> None:
     """What is kept of this review, and the button that keeps it."""
+    if st.session_state.pop(_CHANGED, False):
+        # A fragment alone ran again: what teaches from kept cases, below it, would not know them.
+        st.rerun()
     kept = session.kept
     if kept is None:
         st.markdown("**Not kept.** All of this is in memory only.")
@@ -139,7 +144,11 @@ def _place() -> None:
 
 
 def _keep(session: ReviewSession) -> None:
-    _try(lambda: session.keep(st.session_state["review.label"]))
+    def keep() -> None:
+        session.keep(st.session_state["review.label"])
+        st.session_state[_CHANGED] = True
+
+    _try(keep)
 
 
 def _open(case_id: str) -> None:
@@ -149,6 +158,7 @@ def _open(case_id: str) -> None:
 def _delete(case_id: str, session: ReviewSession | None) -> None:
     def delete() -> None:
         delete_case_and_copies(case_store(), case_id, actor())
+        st.session_state[_CHANGED] = True
         if session is not None and session.kept is not None and session.kept.id == case_id:
             session.kept = None
             close_case()
