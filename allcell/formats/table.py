@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from allcell.formats.density import Density, jpeg_density, png_bmp_density
 from allcell.formats.dicom_start import is_dicom
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import (

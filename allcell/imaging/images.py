@@ -19,7 +19,6 @@ import numpy as np
 from PIL import Image
 
 from allcell.errors import ImageError
-from allcell.formats.density import stretch
 from allcell.formats.kinds import identify
 from allcell.formats.pixels import RGBImage
 from allcell.formats.raster import SizeCheck, turns

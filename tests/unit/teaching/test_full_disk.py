@@ -5,9 +5,12 @@ import subprocess
 
 import pytest
 
+from allcell.background.locks import RESERVE_FILE
+from allcell.background.state import read_state
 from allcell.errors import TeachingError
-from allcell.teaching import child, work
-from allcell.teaching.state import RESERVE_FILE, State, read_state
+from allcell.teaching import work
+from allcell.teaching.child import teach
+from allcell.teaching.state import State
 from allcell.teaching.work import Request, begin
 from tests.teaching_fields import rendered_lesson
 from tests.unit.teaching.test_child import with_work
@@ -43,8 +46,8 @@ def test_a_full_disk_is_said_and_with_room_again_it_goes_on(disk, monkeypatch):
         fill(disk)
 
     with_work(monkeypatch, filled)
-    child._work(teaching.folder, only_plan=False)
-    state = read_state(teaching.folder)
+    teach(teaching.folder, only_plan=False)
+    state = read_state(teaching.folder, State)
     assert state.status == "failed"
     assert state.message == f"The disk of {disk} is full."
     assert state.remedy.startswith("Make room on it, and start it again")
@@ -54,8 +57,8 @@ def test_a_full_disk_is_said_and_with_room_again_it_goes_on(disk, monkeypatch):
 
     (disk / "filler").unlink()
     with_work(monkeypatch, lambda folder, _: State("done").write(folder))
-    child._work(teaching.folder, only_plan=False)
-    assert read_state(teaching.folder).status == "done"
+    teach(teaching.folder, only_plan=False)
+    assert read_state(teaching.folder, State).status == "done"
     teaching.delete()
     assert list(disk.iterdir()) == [disk / "turn.lock"]
 
