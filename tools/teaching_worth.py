@@ -108,27 +108,33 @@ def _allcell(folder: Path, *words: str) -> str:
 def tables(rows: list[dict[str, Any]]) -> list[str]:
     """The rows as Markdown, a table for each laboratory."""
     lines = []
-    for lab in _RUNS:
+    for lab, (_, other) in _RUNS.items():
         lines += [
             "",
             f"`{lab}`, test fields, AP@0.5 as shown with 95 % intervals:",
             "",
-            "| fields | draw | blasts | healthy | its own comparison |",
-            "|---|---|---|---|---|",
+            f"| fields | draw | blasts | healthy | blasts, {other} | its own comparison |",
+            "|---|---|---|---|---|---|",
         ]
         chosen = sorted(
             (row for row in rows if row["taught"] == lab),
             key=lambda row: (row["fields"], row["draw"]),
         )
         for row in chosen:
-            told = f"{row['outcome']}, p = {row['p']:.3f}" if row["fields"] else ""
-            scores = (
-                "{:.3f} ({:.3f} to {:.3f})".format(*row[kind]).replace("0.", ".") for kind in _KINDS
-            )
-            lines.append(
-                f"| {row['fields'] or 'none'} | {row['draw']} | {' | '.join(scores)} | {told} |"
-            )
+            told = kept = ""
+            if row["fields"]:
+                p = f"p = {row['p']:.3f}" if row["p"] >= 0.001 else "p < .001"
+                told = f"{row['outcome']}, {p}"
+                known = next(one for one in row["forgotten"] if _is_blast_of(one, other))
+                kept = f"{known['before']:.3f} -> {known['after']:.3f}"
+            scores = ["{:.3f} ({:.3f} to {:.3f})".format(*row[kind]) for kind in _KINDS]
+            cells = [row["fields"] or "none", row["draw"], *scores, kept, told]
+            lines.append("| " + " | ".join(map(str, cells)).replace("0.", ".") + " |")
     return lines
+
+
+def _is_blast_of(one: dict[str, Any], laboratory: str) -> bool:
+    return one["cell_class"] == "blast" and str(one["laboratory"]).startswith(laboratory)
 
 
 if __name__ == "__main__":
