@@ -1,7 +1,7 @@
 """A laboratory is taught in Chromium: from eight fields on Detect to its own model, used on Live.
 
 The fields are those of the unknown stain that Detect offers; every cell is reviewed as its truth
-says. The training is as short as can be: what it learns does not matter here.
+says. The training is as short as can be, and the quick one: what it learns does not matter here.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def begin(page: Page, counted: str) -> None:
     page.keyboard.type("Klinikum A")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_text("Quick: its last step only").click()
     page.get_by_text("Keep it even if it is not better").click()
     page.wait_for_timeout(500)
     page.keyboard.press("Escape")
