@@ -113,8 +113,10 @@ def _submitted(pool: ProcessPoolExecutor, parts: Iterator[BatchPart]) -> set[Fut
 
 
 def _begin(setup: WorkerSetup) -> None:
-    # What is not done is not counted, so there is nothing to clear up.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    # What is not done is not counted, so there is nothing to clear up. In the background of a shell
+    # it is ignored, and stays so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     use_threads(setup.threads, setup.job.variables)

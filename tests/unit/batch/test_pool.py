@@ -103,7 +103,13 @@ def test_one_that_is_stopped_leaves_no_process(source, tmp_path):
     command = [sys.executable, "-m", "allcell", "batch", str(source), "--out", str(out)]
     command += ["--processes", "--workers", "2", "--part-size", "4"]
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whatever runs the tests in the background may ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     end = time.monotonic() + 120
     while not workers_of(out) and time.monotonic() < end:
