@@ -61,6 +61,18 @@ def searched(page: Page) -> None:
     page.locator(".slide[data-drawn=true][data-done=true]").wait_for(timeout=WAIT_MS)
 
 
+def settled(page: Page) -> str | None:
+    """Wait until the view has come to rest, too, and give its number."""
+    number = None
+    while True:
+        searched(page)
+        now = page.locator(".slide").get_attribute("data-view")
+        if now == number:
+            return now
+        number = now
+        page.wait_for_timeout(500)
+
+
 def seen(page: Page) -> dict[str, float]:
     """What the newest question for cells asked for."""
     asked = page.evaluate(
@@ -136,8 +148,7 @@ def test_no_older_view_is_drawn_over_the_newest(opened: Page) -> None:
     assert held, "the view was not asked for"
     page.unroute("**/cells?*")
     pan(page, -400, 0)
-    searched(page)
-    number = page.locator(".slide").get_attribute("data-view")
+    number = settled(page)
     boxes = drawn(page)
     for route in held:
         late = {"number": 0, "serial": 9e9, "done": True, "cells": [[0, 0, 50, 50, 1, 0]]}
