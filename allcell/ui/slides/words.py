@@ -83,8 +83,9 @@ def answer_of(looking: Looking, look: AskedView, kinds: Sequence[str]) -> dict[s
         return answer
     found = found_in(seen)
     found = found.within(found.cells.confidence >= np.float32(look.lowest))
+    drawn = found.within(touch_view(found.cells, look))
+    answer["cells"] = rows_of(drawn, seen.regions.spec.classes, kinds)
     shown = found.within(in_view(found.cells, look))
-    answer["cells"] = rows_of(shown, seen.regions.spec.classes, kinds)
     searched = len(seen) / max(1, len(seen.regions))
     here, so_far = (
         part_of("In this view", shown, seen),
@@ -104,10 +105,17 @@ def is_done(progress: ViewProgress) -> bool:
 
 
 def in_view(cells: Detections, look: AskedView) -> BoolArray:
-    """Which cells have their centre in a view."""
+    """Which cells have their centre in a view, and are counted there."""
     x, y = centres(cells.xyxy).T
     across = (x >= look.x) & (x < look.x + look.width)
     return np.asarray(across & (y >= look.y) & (y < look.y + look.height), bool)
+
+
+def touch_view(cells: Detections, look: AskedView) -> BoolArray:
+    """Which cells can be seen in a view, if only in part."""
+    x1, y1, x2, y2 = cells.xyxy.T
+    across = (x1 < look.x + look.width) & (x2 > look.x)
+    return np.asarray(across & (y1 < look.y + look.height) & (y2 > look.y), bool)
 
 
 def rows_of(found: FoundCells, classes: Sequence[str], kinds: Sequence[str]) -> list[list[float]]:

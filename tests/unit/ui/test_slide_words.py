@@ -13,7 +13,15 @@ from allcell.scanning.grid import Regions
 from allcell.scanning.looking import ViewProgress
 from allcell.scanning.regions import RegionAnswer
 from allcell.scanning.seen import SeenCells
-from allcell.ui.slides.words import found_in, in_view, is_done, part_of, rows_of, state_of
+from allcell.ui.slides.words import (
+    found_in,
+    in_view,
+    is_done,
+    part_of,
+    rows_of,
+    state_of,
+    touch_view,
+)
 from allcell.ui.tiles.shown import AskedView
 
 SPEC = get_spec("live")
@@ -94,17 +102,20 @@ def test_cells_of_unfit_parts_are_shown_without_a_class_and_not_counted(seen: Se
 
 
 VIEWS = [
-    pytest.param((0, 0, 6000, 3000), 4, id="the whole slide"),
-    pytest.param((0, 0, 231, 231), 1, id="its centre is just within"),
-    pytest.param((0, 0, 230, 231), 0, id="its centre is just without"),
+    pytest.param((0, 0, 6000, 3000), 4, 4, id="the whole slide"),
+    pytest.param((0, 0, 231, 231), 1, 1, id="its centre is just within"),
+    pytest.param((0, 0, 230, 231), 0, 1, id="its centre is just without"),
+    pytest.param((250, 240, 30, 30), 0, 1, id="zoomed into a part of it"),
+    pytest.param((0, 0, 200, 231), 0, 0, id="it ends where the view begins"),
 ]
 
 
-@pytest.mark.parametrize(("view", "cells"), VIEWS)
-def test_a_cell_is_in_view_if_its_centre_is(
-    seen: SeenCells, view: tuple[float, float, float, float], cells: int
+@pytest.mark.parametrize(("view", "counted", "drawn"), VIEWS)
+def test_a_cell_is_counted_where_its_centre_is_and_drawn_wherever_it_can_be_seen(
+    seen: SeenCells, view: tuple[float, float, float, float], counted: int, drawn: int
 ) -> None:
-    """As in the cores of regions: of two views side by side one has it."""
+    """As in the cores of regions: of two views side by side one counts it."""
     x, y, width, height = view
     look = AskedView(1, x, y, width, height, 1.0, -1, 0.5)
-    assert in_view(found_in(seen).cells, look).sum() == cells
+    assert in_view(found_in(seen).cells, look).sum() == counted
+    assert touch_view(found_in(seen).cells, look).sum() == drawn
