@@ -14,6 +14,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -37,6 +38,8 @@ _AHEAD = 4
 _QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "ERROR"}
 #: How often its start is tried: its processes have 30 s to come up.
 _STARTS = 3
+#: How long what Ray leaves in its folder is cleared away, in seconds.
+_GONE_WITHIN_S = 5.0
 #: The path of a socket may have 107 characters, of which Ray's own names take most.
 _LONGEST_FOLDER = 14
 
@@ -182,7 +185,11 @@ def _local(workers: int, threads: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        # Its processes end a moment later, and may write there once more.
+        until_s = time.monotonic() + _GONE_WITHIN_S
+        while os.path.isdir(folder) and time.monotonic() < until_s:
+            shutil.rmtree(folder, ignore_errors=True)
+            time.sleep(0.2)
 
 
 def _start(workers: int, threads: int, folder: str) -> None:
