@@ -60,3 +60,16 @@ def _ask_glibc(function: str, *arguments: int) -> None:
             getattr(ctypes.CDLL(None), function)(*arguments)
         except AttributeError:  # another C library
             return
+
+
+def limit_memory(most_bytes: int) -> None:
+    """Limit the memory that this process may take beyond what it has, on Linux."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as file:
+            now_bytes = int(file.read().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now_bytes + most_bytes, hard))
+    except (ImportError, OSError, ValueError):
+        return

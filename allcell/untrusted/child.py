@@ -10,6 +10,7 @@ import signal
 import sys
 from typing import Any
 
+from allcell.environment.memory import limit_memory
 from allcell.errors import ModelError
 from allcell.untrusted.session import check_file, open_here
 
@@ -24,7 +25,7 @@ def main() -> None:
         # Nothing else would end it if the server that waits for it is gone.
         signal.alarm(longest_s)
     content = sys.stdin.buffer.read()
-    _limit_memory(most_bytes)
+    limit_memory(most_bytes)
     said: dict[str, Any]
     try:
         wanted = (size[0], size[1]) if size else None
@@ -47,19 +48,6 @@ def _too_large(most_bytes: int) -> dict[str, str]:
         "message": f"The network asks for more than {most_bytes / 2**30:.0f} GB of memory.",
         "remedy": "Use a smaller network, or a smaller input size.",
     }
-
-
-def _limit_memory(most_bytes: int) -> None:
-    """Limit the memory that the process may take beyond what it has, on Linux."""
-    try:
-        import resource
-
-        with open("/proc/self/statm") as file:
-            now_bytes = int(file.read().split()[0]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (now_bytes + most_bytes, hard))
-    except (ImportError, OSError, ValueError):
-        return
 
 
 if __name__ == "__main__":

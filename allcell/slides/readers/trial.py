@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 import allcell
+from allcell.environment.memory import limit_memory
 from allcell.errors import SlideError
 from allcell.slides.files import COPY_AGAIN, SlideFile, identity
 from allcell.slides.readers.by_openslide import OpenSlideSlide
@@ -112,19 +113,6 @@ def main() -> None:
             "remedy": COPY_AGAIN,
         }
     print(json.dumps(said))
-
-
-def limit_memory(most_bytes: int) -> None:
-    """Limit the memory that this process may take beyond what it has, on Linux."""
-    try:
-        import resource
-
-        with open("/proc/self/statm") as file:
-            now_bytes = int(file.read().split()[0]) * resource.getpagesize()
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (now_bytes + most_bytes, hard))
-    except (ImportError, OSError, ValueError):
-        return
 
 
 if __name__ == "__main__":
