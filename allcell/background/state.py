@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -11,6 +13,8 @@ from allcell.background.locks import locked
 from allcell.environment.files import write_whole
 
 STATE_FILE, ALIVE_FILE, STOP_FILE, LOG_FILE = "state.json", "alive.lock", "stop", "log.txt"
+#: Seconds between two looks at a work that is followed.
+_LOOKS_EVERY_S = 0.3
 
 #: `ready`: not begun. `waiting`: for another work of its kind on this computer. `planned`: the time
 #: it takes is known. `interrupted`: its process is gone; started again, it goes on where it was.
@@ -91,3 +95,17 @@ def current_state(folder: Path, kind: type[AnyState]) -> AnyState:
         if state.running:
             return replace(state, status="interrupted", stage="", left_s=None)
     return state
+
+
+def until_ended(read: Callable[[], AnyState]) -> Iterator[AnyState]:
+    """How far a work is, again and again, until its process has ended.
+
+    Args:
+        read: Says how far it is.
+    """
+    while True:
+        state = read()
+        yield state
+        if not state.running:
+            return
+        time.sleep(_LOOKS_EVERY_S)

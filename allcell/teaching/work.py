@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 from allcell.background.locks import keep_reserve, let_go_reserve
 from allcell.background.process import start_process
-from allcell.background.state import STOP_FILE, is_alive
+from allcell.background.state import STOP_FILE, is_alive, until_ended
 from allcell.data.dataset import data_sha256
 from allcell.engines.opening import require_torch
 from allcell.environment.files import write_whole
@@ -37,7 +36,6 @@ REQUEST_FILE, REPORT_FILE, TURN_FILE = "request.json", "report.json", "turn.lock
 KNOWN_FOLDER = "known"
 #: What a teaching writes at most besides its pictures: states of trainings and graphs.
 _ROOM_BYTES = 80 * 2**20
-_LOOKS_EVERY_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -237,14 +235,9 @@ class Teaching:
         """Ask it to stop, which it does after its step; it can go on later."""
         (self.folder / STOP_FILE).touch()
 
-    def follow(self, every_s: float = _LOOKS_EVERY_S) -> Iterator[State]:
+    def follow(self) -> Iterator[State]:
         """How far it is, again and again, until its process has ended."""
-        while True:
-            state = self.state
-            yield state
-            if not state.running:
-                return
-            time.sleep(every_s)
+        return until_ended(lambda: self.state)
 
     def delete(self) -> None:
         """Delete what is left of it; a model that it made stays on the shelf.

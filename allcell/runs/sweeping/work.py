@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from allcell.background.locks import keep_reserve, let_go_reserve
 from allcell.background.process import start_process
-from allcell.background.state import STOP_FILE, WorkState, current_state, is_alive
+from allcell.background.state import STOP_FILE, WorkState, current_state, is_alive, until_ended
 from allcell.environment.files import write_whole
 from allcell.errors import SweepError
 from allcell.records.kept import Actor
@@ -26,7 +25,6 @@ from allcell.settings import settings
 
 REQUEST_FILE, ANSWERS_FILE, GRID_FILE = "request.json", "answers.jsonl", "grid.json"
 _TURN_FILE = "turn.lock"
-_LOOKS_EVERY_S = 0.3
 #: Read of a slide's file to know it again: so much of its beginning and of its end.
 _KNOWN_BY_BYTES = 2**20
 #: White cells that a sweep may be ended after: what is counted by hand.
@@ -212,14 +210,9 @@ class SlideSweep:
         """Ask it to stop, which it does after its region; it can go on later."""
         (self.folder / STOP_FILE).touch()
 
-    def follow(self, every_s: float = _LOOKS_EVERY_S) -> Iterator[SweepState]:
+    def follow(self) -> Iterator[SweepState]:
         """How far it is, again and again, until its process has ended."""
-        while True:
-            state = self.state
-            yield state
-            if not state.running:
-                return
-            time.sleep(every_s)
+        return until_ended(lambda: self.state)
 
     def delete(self) -> None:
         """Delete what is left of it; a case that it made stays.
