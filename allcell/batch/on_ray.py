@@ -113,7 +113,13 @@ def _rows(
     ]
     rows = (
         ray.data.from_items(items, override_num_blocks=min(len(items), _MOST_BLOCKS))
-        .map(_read, fn_args=(setup,), num_cpus=_READER_CPUS)
+        # A reader is a process that has to start; one has files enough for several workers.
+        .map(
+            _read,
+            fn_args=(setup,),
+            compute=ray.data.TaskPoolStrategy(size=actors),
+            num_cpus=_READER_CPUS,
+        )
         .map(
             _Actor,
             fn_constructor_args=(setup,),

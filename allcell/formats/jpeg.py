@@ -133,6 +133,29 @@ def jpeg_header(data: bytes) -> JpegHeader:
     )
 
 
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height that a JPEG says it has: `jpeg_header` for those who ask often.
+
+    Raises:
+        ValueError: If it is damaged.
+        IndexError: If it ends early.
+    """
+    position = 2
+    for _ in range(_MAX_SEGMENTS):
+        if data[position] != 0xFF:
+            raise ValueError("no marker where one must be")
+        kind = data[position + 1]
+        if kind in _FRAMES:
+            sides = data[position + 5 : position + 9]
+            if len(sides) < 4:
+                raise ValueError("the frame header is cut short")
+            return int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
+        if kind == _SCAN:
+            raise ValueError("no frame header")
+        position += 1 if kind == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4])
+    raise ValueError("too many segments")
+
+
 def with_height(data: bytes) -> bytes:
     """A JPEG whose height is in its frame header: scanners may say it only behind the scan.
 

@@ -58,9 +58,11 @@ def judge_part(image: RGBImage, red_cell_px: float, rulers: SlideRulers) -> str:
     """
     light, red = _colours(rulers, image)
     factor = min(1.0, _MOST_CELL_PX / red_cell_px)
-    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if factor < 1 else image
-    density = green_density(np.asarray(small, np.uint8), light)
+    green = np.ascontiguousarray(image[..., 1])
+    if factor < 1:
+        size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+        green = np.asarray(cv2.resize(green, size, interpolation=cv2.INTER_AREA), np.uint8)
+    density = green_density(green, light)
     name = _name(float((density > _STAINED * red).mean()), _piled(density, red))
     if name == EMPTY:
         return name
@@ -192,7 +194,7 @@ def map_fitness(
         top = row * square
         high = min(square, height - top)
         band = read_scaled(slide, 0, top, width, high, scale)
-        density = green_density(band, light)
+        density = green_density(band[..., 1], light)
         edges = [min(round(n * square * scale), band.shape[1]) for n in range(found.columns + 1)]
         names = []
         for left, right in pairwise(edges):

@@ -33,10 +33,10 @@ def glass_colour(image: RGBImage) -> FloatArray:
     return np.asarray(np.median(bright, axis=0), np.float32)
 
 
-def green_density(image: npt.NDArray[np.uint8], light: float) -> FloatArray:
-    """Optical density (H, W) in green of a picture (H, W, 3), natural logarithm, 0 or more."""
+def green_density(green: npt.NDArray[np.uint8], light: float) -> FloatArray:
+    """Optical density (H, W) of the green (H, W) of a picture, natural logarithm, 0 or more."""
     table = np.log((light + 1) / (np.arange(256, dtype=np.float32) + 1))
-    return np.asarray(np.maximum(table, 0)[image[..., 1]], np.float32)
+    return np.asarray(np.maximum(table, 0)[green], np.float32)
 
 
 def places_with_cells(slide: Slide, number: int) -> list[tuple[float, float]]:
@@ -53,7 +53,7 @@ def places_with_cells(slide: Slide, number: int) -> list[tuple[float, float]]:
         In pixels of the finest level; fewer, or none, on an empty slide.
     """
     small = thumbnail(slide, _OVERVIEW_PX)
-    density = green_density(small, float(glass_colour(small)[1]))
+    density = green_density(small[..., 1], float(glass_colour(small)[1]))
     rows, columns = (max(1, side // _SQUARE_PX) for side in density.shape)
     high, wide = density.shape[0] / rows, density.shape[1] / columns
     means = np.array(

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,9 @@ from allcell.slides.rulers import SlideRulers
 
 #: Inputs that the bare engine gets in turn.
 _INPUTS = 8
-#: Rounds of each, one after the other: the best counts, as other programs only make it slower.
-_ROUNDS = 3
+#: Rounds of each, in turns: the speed of a machine that is shared changes within minutes, so a
+#: sweep is compared with the runs of the network just before and after it.
+_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class SweepSpeed:
     Attributes:
         regions: Regions of each round.
         empty_share: Share of the slide's regions that are empty and were skipped.
-        sweep_per_s: Regions a second, from the file to the boxes.
-        bare_per_s: Runs of the network a second, on inputs that are ready.
+        sweep_per_s: Regions a second, from the file to the boxes; median.
+        bare_per_s: Runs of the network a second, on inputs that are ready; median.
+        share: What is kept of the bare engine's speed; median of the rounds.
         input_px: Width and height of the network's input.
     """
 
@@ -48,12 +51,8 @@ class SweepSpeed:
     empty_share: float
     sweep_per_s: float
     bare_per_s: float
+    share: float
     input_px: tuple[int, int]
-
-    @property
-    def share(self) -> float:
-        """What is kept of the bare engine's speed."""
-        return self.sweep_per_s / self.bare_per_s
 
 
 def sweep_speed(path: Path, detector: Detector, count: int) -> SweepSpeed:
@@ -94,16 +93,21 @@ def sweep_speed(path: Path, detector: Detector, count: int) -> SweepSpeed:
         bare = _bare(detector, inputs, len(todo))
         for once in (swept, bare):  # opens the network for each core
             once()
-        times = [(_seconds(swept), _seconds(bare)) for _ in range(_ROUNDS)]
+        bare_s = [_seconds(bare)]
+        sweep_s = []
+        for _ in range(_ROUNDS):
+            sweep_s.append(_seconds(swept))
+            bare_s.append(_seconds(bare))
     finally:
         slide.close()
-    sweep_s, bare_s = (min(side) for side in zip(*times, strict=True))
+    around = [(before + after) / 2 for before, after in pairwise(bare_s)]
     height, width = inputs[0].shape[:2]
     return SweepSpeed(
         len(todo),
         len(plan.empty) / len(regions),
-        len(todo) / sweep_s,
-        len(todo) / bare_s,
+        len(todo) / median(sweep_s),
+        len(todo) / median(bare_s),
+        median(alone / with_all for alone, with_all in zip(around, sweep_s, strict=True)),
         (width, height),
     )
 

@@ -9,9 +9,10 @@ import numpy as np
 import tifffile
 
 from allcell.errors import SlideError
-from allcell.formats.jpeg import jpeg_header
+from allcell.formats.jpeg import jpeg_size
 from allcell.formats.pixels import RGBImage
 from allcell.slides.files import COPY_AGAIN, SlideFile
+from allcell.slides.readers.stored_jpeg import whole_jpeg
 from allcell.slides.readers.tiff_levels import StoredLevel, find_levels, stated_mpp
 from allcell.slides.readers.tiles import TILES, next_number
 from allcell.slides.slide import OUTSIDE, Level, check_part, downsample_of, on_white
@@ -23,7 +24,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 _JPEG, _JPEG_2000 = 7, (33005, 34712)
 #: JPEG 2000 whose colours are left in YCbCr.
 _APERIO_YCBC = 33003
-_MIN_IS_WHITE = 0
+_MIN_IS_WHITE, _RGB, _YCBCR = 0, 2, 6
 
 
 class TiffSlide:
@@ -79,9 +80,11 @@ class TiffSlide:
 
     def _part(self, x: int, y: int, width: int, height: int, level: int) -> RGBImage:
         at = self._stored[level]
-        part = np.full((height, width, 3), OUTSIDE, np.uint8)
         x1, y1 = max(x, 0), max(y, 0)
         x2, y2 = min(x + width, at.width_px), min(y + height, at.height_px)
+        part = np.empty((height, width, 3), np.uint8)
+        if (x1, y1, x2, y2) != (x, y, x + width, y + height):
+            part[:] = OUTSIDE
         if x1 >= x2 or y1 >= y2:
             return part
         wide, high = at.tile_px
@@ -91,11 +94,48 @@ class TiffSlide:
                 left, top = column * wide, row * high
                 a, b = max(x1, left), max(y1, top)
                 c, d = min(x2, left + tile.shape[1]), min(y2, top + tile.shape[0])
+                if c < min(x2, left + wide) or d < min(y2, top + high):
+                    # Smaller than its place.
+                    part[b - y : top + high - y, a - x : left + wide - x] = OUTSIDE
                 if a < c and b < d:
                     part[b - y : d - y, a - x : c - x] = tile[
                         b - top : d - top, a - left : c - left
                     ]
         return part
+
+    def jpeg_side(self, level: int) -> int | None:
+        """Side in pixels of the squares that a level is stored in as JPEG; None if it is not."""
+        at = self._stored[level]
+        wide, high = at.tile_px
+        usual = at.page.compression == _JPEG and at.page.photometric in (_RGB, _YCBCR)
+        return wide if usual and wide == high and at.page.samplesperpixel == 3 else None
+
+    def jpeg_at(self, level: int, column: int, row: int) -> bytes | None:
+        """A tile as a JPEG file, without decoding it.
+
+        Args:
+            level: One that has a `jpeg_side`.
+            column: Place of the tile.
+            row: The same, downwards.
+
+        Returns:
+            The file; empty where there is no tile, or one that is not stored: empty glass. None if
+            the tile has to be decoded: it is damaged, or not one that every browser shows.
+
+        Raises:
+            SlideError: As `read`.
+        """
+        at = self._stored[level]
+        index = row * at.columns + column
+        if column >= at.columns or index >= len(at.offsets) or not at.sizes[index]:
+            return b""
+        with self._file.in_use():
+            data = self._file.read_at(int(at.offsets[index]), int(at.sizes[index]))
+        tables = bytes(at.page.jpegtables or b"")
+        try:
+            return whole_jpeg(data, tables, at.page.photometric == _YCBCR, at.tile_px)
+        except (ValueError, IndexError):
+            return None
 
     def close(self) -> None:
         """Let go of the file and of the tiles in memory."""
@@ -174,8 +214,7 @@ def _check_size(data: bytes, at: StoredLevel) -> None:
     Those of other compressions are unfolded into as many bytes as belong there.
     """
     if at.page.compression == _JPEG:
-        header = jpeg_header(data)
-        size = (header.width_px, header.height_px)
+        size = jpeg_size(data)
     elif at.page.compression in _JPEG_2000:
         size = _jpeg_2000_size(data)
     else:

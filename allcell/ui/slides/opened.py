@@ -19,18 +19,22 @@ from allcell.imaging.images import encode_jpeg
 from allcell.scanning.looking import Looking, ScreenView
 from allcell.slides.copies import folder_of
 from allcell.slides.fitness import NAMES, FitnessMap, map_fitness
+from allcell.slides.readers.tiff import TiffSlide
 from allcell.slides.reading import read_scaled, thumbnail
 from allcell.slides.rulers import SlideRulers
 from allcell.slides.slide import Slide
 from allcell.ui.field.lru import Lru
 from allcell.ui.sessions.ledger import Held
 from allcell.ui.slides.words import answer_of
+from allcell.ui.tiles.packed import packed
 from allcell.ui.tiles.shown import SHOWN, AskedView
 
 log = logging.getLogger(__name__)
 
 #: Side of a tile on the screen: a dozen fill it, and one is made in some 10 ms.
 TILE_PX = 512
+#: Smaller tiles of a slide would be too many to send as they are.
+_LEAST_STORED_PX = 128
 #: Longer side of the overview, which also stands behind tiles that have not come yet.
 OVERVIEW_PX = 1024
 _QUALITY = 85
@@ -154,13 +158,34 @@ class OpenedSlide:
         x, y = column * step, row * step
         if not step or x >= width or y >= height:
             raise LookupError(f"no tile {level}/{column}/{row}")
-        known = self._tiles.get((level, column, row))
+        known = self._tiles.get((level, column, row)) or self._stored(level, column, row)
         if known is None:
             part = (min(step, width - x), min(step, height - y))
             image = read_scaled(self.slide, x, y, *part, 0.5**level)
-            known = encode_jpeg(image, quality=_QUALITY)
+            known = packed([encode_jpeg(image, quality=_QUALITY)])
             self._tiles.put((level, column, row), known)
         return known
+
+    def _stored(self, level: int, column: int, row: int) -> bytes | None:
+        """A tile out of the slide's own, which need not be decoded and encoded again, if it can."""
+        slide = self.slide
+        if not isinstance(slide, TiffSlide):
+            return None
+        same = (n for n, at in enumerate(slide.levels) if at.downsample == 2**level)
+        stored = next(same, None)
+        side = None if stored is None else slide.jpeg_side(stored)
+        if stored is None or side is None or not _LEAST_STORED_PX <= side <= TILE_PX:
+            return None
+        across, rest = divmod(TILE_PX, side)
+        if rest:
+            return None
+        pieces = [
+            slide.jpeg_at(stored, across * column + right, across * row + down)
+            for down in range(across)
+            for right in range(across)
+        ]
+        whole = [piece for piece in pieces if piece is not None]
+        return packed(whole) if len(whole) == len(pieces) else None
 
     def overview(self) -> bytes:
         """See `ShownSlide.overview`."""

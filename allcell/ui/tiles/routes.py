@@ -118,7 +118,7 @@ def _of_this_site(request: Request) -> bool:
 async def _overview(request: Request, slide: ShownSlide) -> Response:
     if request.query_params:
         return _refusal(400)
-    return await _made(request, slide.overview)
+    return await _made(request, slide.overview, "image/jpeg")
 
 
 async def _fitness(request: Request, slide: ShownSlide) -> Response:
@@ -137,16 +137,18 @@ async def _tile(request: Request, slide: ShownSlide) -> Response:
     if request.query_params or not all(map(_NUMBER.fullmatch, place)):
         return _refusal(400)
     level, column, row = map(int, place)
-    return await _made(request, lambda: slide.tile(level, column, row))
+    return await _made(
+        request, lambda: slide.tile(level, column, row), "application/octet-stream"
+    )
 
 
-async def _made(request: Request, make: Callable[[], bytes]) -> Response:
+async def _made(request: Request, make: Callable[[], bytes], media_type: str) -> Response:
     """A picture that is made unless the browser gives it up before its turn comes."""
     wish = tile_threads().submit(make)
     if not await _unless_gone(request, wish):
         return _refusal(499)
     try:
-        jpeg = wish.result()
+        made = wish.result()
     except LookupError:
         return _refusal(404)
     except AllcellError as error:
@@ -155,7 +157,7 @@ async def _made(request: Request, make: Callable[[], bytes]) -> Response:
     except Exception:
         log.exception("A tile could not be made.")
         return _refusal(500)
-    return Response(jpeg, media_type="image/jpeg", headers=_HEADERS | {"Cache-Control": _CACHED})
+    return Response(made, media_type=media_type, headers=_HEADERS | {"Cache-Control": _CACHED})
 
 
 async def _unless_gone(request: Request, wish: Future[bytes]) -> bool:

@@ -43,7 +43,7 @@ class ShownSlide(Protocol):
     """What a page has to offer of a slide; called from any thread."""
 
     def tile(self, level: int, column: int, row: int) -> bytes:
-        """A tile as a JPEG file; `LookupError` if there is no such tile."""
+        """A tile, see `allcell.ui.tiles.packed`; `LookupError` if there is no such tile."""
         ...
 
     def overview(self) -> bytes:

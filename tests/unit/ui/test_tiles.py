@@ -78,7 +78,8 @@ def test_a_browser_that_said_hello_gets_its_tiles(slides: ShownSlides) -> None:
         assert mine.post(f"{path}/hello").status_code == 204
         tile = mine.get(f"{path}/tile/2/3/4")
         assert (tile.status_code, tile.content) == (200, b"mine 2 3 4")
-        assert tile.headers["content-type"] == "image/jpeg"
+        assert tile.headers["content-type"] == "application/octet-stream"
+        assert mine.get(f"{path}/overview").headers["content-type"] == "image/jpeg"
         assert tile.headers["cache-control"].startswith("private, max-age=")
         assert mine.get(f"{path}/overview").content == b"mine"
         assert mine.get(f"{path}/fitness").json() == {"names": ["fit"]}

@@ -43,9 +43,13 @@ class SlideStage extends BoxStage {
   }
 
   draw(place) {
-    this.tiles.draw(place, this.pane.room);
     if (this.data.boxes && this.isDotted(place.k) !== this.dotted) this.makeBoxes();
+    this.drawPicture(place);
     super.draw(place);
+  }
+
+  drawPicture(place) {
+    this.tiles.draw(place, this.pane.room);
     if (this.dotted) this.drawDots(place);
   }
 
@@ -101,6 +105,7 @@ class SlideView {
   }
 
   close() {
+    cancelAnimationFrame(this.drawing);
     this.slider.close();
     this.looks.close();
     this.tiles.giveUp();
@@ -233,11 +238,15 @@ class SlideView {
     pane.moveTo({ k, x: w / 2 - k * x, y: h / 2 - k * y }, Boolean(scale));
   }
 
+  // Tiles that come together are drawn together; the boxes stay as they are.
   pictureCame() {
-    const { pane } = this.stage;
-    if (pane.place) this.stage.draw(pane.place);
-    this.overview.paint(this.tiles.overview);
-    this.noteDrawn();
+    this.drawing ??= requestAnimationFrame(() => {
+      this.drawing = null;
+      const { place } = this.stage.pane;
+      if (place) this.stage.drawPicture(place);
+      this.overview.paint(this.tiles.overview);
+      this.noteDrawn();
+    });
   }
 
   noteDrawn() {

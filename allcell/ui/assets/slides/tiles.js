@@ -148,7 +148,7 @@ class TileLayer {
     try {
       const answer = await fetch(`${source.path}/tile/${key}`, { signal: abort.signal });
       if (!answer.ok) throw new Error(answer.status);
-      const bitmap = await createImageBitmap(await answer.blob());
+      const bitmap = await this.bitmapOf(key, await answer.arrayBuffer());
       if (this.source !== source || abort.signal.aborted) return bitmap.close();
       this.keep(key, bitmap);
     } catch (error) {
@@ -160,7 +160,48 @@ class TileLayer {
     } finally {
       if (this.coming.get(key) === abort) this.coming.delete(key);
     }
+    // The next is asked for before this one is drawn.
+    this.wanted = this.wanted.filter((place) => place.key !== key);
+    this.fetchWanted();
     this.onPicture();
+  }
+
+  // A tile comes as n x n JPEG files, as `ui/tiles/packed.py` says; those of the slide itself may reach
+  // beyond its edge.
+  async bitmapOf(key, buffer) {
+    const numbers = new DataView(buffer);
+    const across = numbers.getUint8(0);
+    let at = 1 + 4 * across * across;
+    const pieces = [];
+    for (let n = 0; n < across * across; n++) {
+      const length = numbers.getUint32(1 + 4 * n, true);
+      const file = length && new Blob([new Uint8Array(buffer, at, length)], { type: "image/jpeg" });
+      pieces.push(file ? createImageBitmap(file) : null);
+      at += length;
+    }
+    const bitmaps = await Promise.all(pieces);
+    const [width, height] = this.sizeOf(key);
+    const [first] = bitmaps;
+    if (across === 1 && first?.width === width && first.height === height) return first;
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d", { alpha: false });
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, width, height);
+    const side = this.source.side / across;
+    bitmaps.forEach((bitmap, n) => {
+      if (!bitmap) return;
+      context.drawImage(bitmap, (n % across) * side, Math.floor(n / across) * side);
+      bitmap.close();
+    });
+    return canvas.transferToImageBitmap();
+  }
+
+  // Width and height of a tile in its own pixels.
+  sizeOf(key) {
+    const [level, column, row] = key.split("/").map(Number);
+    const { width, height, side } = this.source;
+    const length = (whole, n) => Math.max(1, Math.round(Math.min(side, whole / 2 ** level - n * side)));
+    return [length(width, column), length(height, row)];
   }
 
   keep(key, bitmap) {
