@@ -121,7 +121,7 @@ def bring_to_reference(
         box: See `allcell.imaging.stain.normalise`.
     """
     inner = buffer[: fit.height_px, : fit.width_px]
-    inner[:] = normalise(inner, ruler, box)
+    normalise(inner, ruler, box, out=inner)
 
 
 def network_input(

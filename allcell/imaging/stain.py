@@ -232,7 +232,11 @@ def stain_table(ruler: StainRuler) -> Image:
 
 
 def normalise(
-    image: Image, ruler: StainRuler, box: tuple[float, float, float, float] = WHOLE
+    image: Image,
+    ruler: StainRuler,
+    box: tuple[float, float, float, float] = WHOLE,
+    *,
+    out: Image | None = None,
 ) -> Image:
     """The image as the laboratory of reference would show it, RGB uint8 (H, W, 3).
 
@@ -240,6 +244,7 @@ def normalise(
         image: RGB uint8 (H, W, 3): the picture that was measured, or a part of it, at any size.
         ruler: Measured on the whole picture.
         box: Left, top, right and bottom of the part, as fractions of the picture.
+        out: Where it is put, of the same size; the image itself is allowed.
     """
     if ruler.shade is not None:
         height, width = image.shape[:2]
@@ -247,4 +252,4 @@ def normalise(
         coarse = np.exp(-(terms(32, 32, box) @ ruler.shade.T))
         even = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
         image = np.asarray(cv2.multiply(image, even, dtype=cv2.CV_8U), np.uint8)
-    return np.asarray(cv2.LUT(image, stain_table(ruler)[None]), np.uint8)
+    return np.asarray(cv2.LUT(image, stain_table(ruler)[None], dst=out), np.uint8)
