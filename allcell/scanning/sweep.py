@@ -32,7 +32,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 #: twice, and those that neighbours share stay in memory meanwhile.
 _ROWS_TOGETHER = 3
 #: Side, in red cells, of what is judged of a region.
-_MIDDLE_RED_CELLS = 16.0
+_MIDDLE_RED_CELLS = 12.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,12 @@ def work_on(folder: Path) -> None:
 
     def work(progress: Progress[SweepState]) -> None:
         # Imported once it is its turn: it takes seconds, and hundreds of megabytes.
+        import cv2
+
         from allcell.runs.sweeping.run import run
 
+        # Each core has a region of its own: OpenCV's threads would only get in their way.
+        cv2.setNumThreads(1)
         run(folder, progress)
 
     do_work(folder, WorkKind("sweep", machine_lock(folder)), SweepState, work)

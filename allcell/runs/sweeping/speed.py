@@ -11,6 +11,7 @@ from itertools import cycle, islice, pairwise
 from pathlib import Path
 from statistics import median
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -67,8 +68,10 @@ def sweep_speed(path: Path, detector: Detector, count: int) -> SweepSpeed:
         SlideError: If the slide cannot be read.
         SweepError: If it has no region to search.
     """
+    threads = cv2.getNumThreads()
     slide = open_slide(path)
     try:
+        cv2.setNumThreads(1)  # as in the process of a sweep
         rulers = SlideRulers()
         rulers.measure(slide)
         if not rulers.red_cell_px:
@@ -99,6 +102,7 @@ def sweep_speed(path: Path, detector: Detector, count: int) -> SweepSpeed:
             sweep_s.append(_seconds(swept))
             bare_s.append(_seconds(bare))
     finally:
+        cv2.setNumThreads(threads)
         slide.close()
     around = [(before + after) / 2 for before, after in pairwise(bare_s)]
     height, width = inputs[0].shape[:2]

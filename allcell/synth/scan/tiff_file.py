@@ -37,15 +37,18 @@ def write_pyramid(
     levels: Sequence[StoredTiles],
     mpp: float,
     description: str,
+    *,
+    halved: bool = False,
 ) -> None:
     """Write a slide.
 
     Args:
         path: The file.
-        jpegs: Each different tile: 256x256, YCbCr, no channel halved.
+        jpegs: Each different tile: 256x256, YCbCr.
         levels: The levels, the finest first.
         mpp: Micrometres along a side of a pixel of the finest one.
         description: What the file says of itself, in ASCII.
+        halved: Whether the colours of the tiles are at half their resolution (4:2:0).
 
     Raises:
         OSError: If it cannot be written.
@@ -61,6 +64,7 @@ def write_pyramid(
         for number, level in enumerate(levels):
             per_cm = 10_000 / (mpp * finest / level.width_px)
             tags = _tags(level, places, per_cm, reduced=number > 0)
+            tags[530] = _numbers(_SHORT, *((2, 2) if halved else (1, 1)))
             if number == 0:
                 tags[270] = _text(description)
             link = _write_directory(file, tags, link)
@@ -90,7 +94,6 @@ def _tags(
         323: _numbers(_LONG, TILE_PX),
         324: _numbers(_LONG8, *(places[n][0] for n in level.tiles)),
         325: _numbers(_LONG, *(places[n][1] for n in level.tiles)),
-        530: _numbers(_SHORT, 1, 1),
     }
 
 
