@@ -1,4 +1,4 @@
-"""Tiles of a TIFF as the JPEG files that they nearly are: a browser decodes them, not the server."""
+"""Tiles of a TIFF as the JPEG files that they nearly are: the browser decodes them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def whole_jpeg(tile: bytes, tables: bytes, is_ycbcr: bool, most_px: tuple[int, i
 
 def _segments(jpeg: bytes) -> list[tuple[int, bytes]]:
     """The marker of each segment, and the segment with it; the scan is the last, to the end."""
-    found = []
+    found: list[tuple[int, bytes]] = []
     position = 2
     for _ in range(_MOST_SEGMENTS):
         if jpeg[position] != 0xFF:

@@ -1,4 +1,4 @@
-"""What a browser gets as a tile: one JPEG, or those that the slide itself is stored in, side by side."""
+"""What a browser gets as a tile: one JPEG, or those that the slide itself is stored in."""
 
 from __future__ import annotations
 

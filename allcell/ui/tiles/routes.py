@@ -137,9 +137,7 @@ async def _tile(request: Request, slide: ShownSlide) -> Response:
     if request.query_params or not all(map(_NUMBER.fullmatch, place)):
         return _refusal(400)
     level, column, row = map(int, place)
-    return await _made(
-        request, lambda: slide.tile(level, column, row), "application/octet-stream"
-    )
+    return await _made(request, lambda: slide.tile(level, column, row), "application/octet-stream")
 
 
 async def _made(request: Request, make: Callable[[], bytes], media_type: str) -> Response:

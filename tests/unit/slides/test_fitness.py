@@ -48,8 +48,9 @@ def test_the_parts_of_a_smear_are_told_on_the_map_and_in_detail(smear, slide, ru
     for left, _, part in stretches:
         inside = (left + 50, 300, 600, 800)
         assert found.of_box(*inside) == NAME_OF[part]
-        # The last stretch is narrower than a square, which has some cells at its other end.
-        assert found.is_empty(*inside) is (left == 0)
+        # The last stretch is narrower than a square, which may have some cells at its other end.
+        if left + 1024 < smear.spec.width_px:
+            assert found.is_empty(*inside) is (left == 0)
         image = slide.read(*inside)
         assert judge_part(image, smear.spec.red_cell_px, rulers) == NAME_OF[part]
     shares = found.shares()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def pieces_of(tile: bytes) -> list[bytes]:
     number = tile[0] ** 2
     lengths = struct.unpack(f"<{number}I", tile[1 : 1 + 4 * number])
     ends = np.cumsum([1 + 4 * number, *lengths])
-    return [tile[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [tile[a:b] for a, b in pairwise(ends)]
 
 
 @pytest.mark.parametrize("options", KINDS)
