@@ -27,21 +27,28 @@ BEGIN, END = (
 Record = Mapping[str, Any]
 
 
-def _way(measured: Record, way: str, workers: int) -> Record | None:
+def _way(measured: Record, way: str, workers: int, cores: int) -> Record | None:
     ways: Sequence[Record] = measured["ways"]
-    return next((w for w in ways if w["way"] == way and w["workers"] == workers), None)
+    wanted = (way, workers, cores)
+    return next((w for w in ways if (w["way"], w["workers"], w["cores"]) == wanted), None)
 
 
 def times_faster(measured: Record, way: str) -> float | None:
     """How many times as fast all workers on all cores are as one on one; None if unknown."""
     most = max(w["workers"] for w in measured["ways"])
-    one, all_of_them = _way(measured, way, 1), _way(measured, way, most)
+    one, all_of_them = _way(measured, way, 1, 1), _way(measured, way, most, most)
     return one["seconds"] / all_of_them["seconds"] if one and all_of_them and most > 1 else None
 
 
-def overhead(measured: Record, way: str) -> float | None:
-    """How much more time one worker takes than a plain loop, as a share of its time."""
-    one, loop = _way(measured, way, 1), _way(measured, "loop", 1)
+def overhead(measured: Record, way: str, cores: int = 1) -> float | None:
+    """How much more time one worker takes than a plain loop on a core, as a share of its time.
+
+    Args:
+        measured: What was measured.
+        way: The engine.
+        cores: That the worker and the engine's own processes have together.
+    """
+    one, loop = _way(measured, way, 1, cores), _way(measured, "loop", 1, 1)
     return one["seconds"] / loop["seconds"] - 1 if one and loop else None
 
 
@@ -124,14 +131,17 @@ def measured_text(measured: Record) -> str:
         *rows,
     ]
     for way, name in (("ray", "Ray"), ("processes", "Processes")):
-        times, more = times_faster(measured, way), overhead(measured, way)
-        if times is not None and more is not None:
+        most = max(w["cores"] for w in measured["ways"])
+        times, more = times_faster(measured, way), overhead(measured, way, most)
+        alone = overhead(measured, way)
+        if times is not None and more is not None and alone is not None:
             said += [
                 "",
                 f"{name}: all workers are {times:.2f} times as fast as one on one core (at least "
                 f"{ASKED_TIMES} is asked: {_met(times >= ASKED_TIMES)}); one worker takes "
-                f"{100 * more:+.0f} % of the plain loop's time (at most "
-                f"{100 * ASKED_OVERHEAD:+.0f} % is asked: {_met(more <= ASKED_OVERHEAD)}).",
+                f"{100 * more:+.0f} % of the plain loop's time on this machine (at most "
+                f"{100 * ASKED_OVERHEAD:+.0f} % is asked: {_met(more <= ASKED_OVERHEAD)}), and "
+                f"{100 * alone:+.0f} % where all processes have to share its core.",
             ]
     return "\n".join(said)
 

@@ -80,19 +80,21 @@ def batch_speed(
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     most = len(cores) or os.cpu_count() or 1
     engines: Sequence[BatchWay] = ("processes", "ray") if with_ray else ("processes",)
-    ways: list[tuple[BatchWay, int]] = [("loop", 1)]
-    ways += [(engine, workers) for engine in engines for workers in sorted({1, most})]
+    # Workers and cores. An engine's own processes may have a core that its worker leaves.
+    counts = sorted({(1, 1), (1, most), (most, most)})
+    ways: list[tuple[BatchWay, int, int]] = [("loop", 1, 1)]
+    ways += [(engine, *count) for engine in reversed(engines) for count in counts]
     with tempfile.TemporaryDirectory(prefix="allcell-batch-") as folder:
         source = Path(folder, "fields")
         on_step(f"{fields} photographs are rendered")
         file_bytes = _render(source, fields)
         times = []
-        for n, (way, workers) in enumerate(ways):
-            on_step(f"{way}, {workers} on {workers} of {most} cores")
+        for n, (way, workers, used) in enumerate(ways):
+            on_step(f"{way}, {workers} on {used} of {most} cores")
             out = Path(folder, f"out-{n}")
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own:
                 task = own.submit(
-                    _timed, way, workers, cores[:workers], model, runtime, str(source), str(out)
+                    _timed, way, workers, cores[:used], model, runtime, str(source), str(out)
                 )
                 times.append(task.result())
     return {

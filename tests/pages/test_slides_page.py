@@ -95,7 +95,7 @@ def test_a_slide_of_the_folder_is_opened(
     opened = desk_of(slides).opened
     assert opened is not None
     assert opened.looking is not None
-    assert opened.tile(0, 1, 1)[:2] == b"\xff\xd8"
+    assert opened.tile(0, 1, 1)[0] == 2, "two of the slide's own tiles along a side"
     with pytest.raises(LookupError):
         opened.tile(0, 2, 0)
     slides.button(key="slides.close").click().run()

@@ -167,6 +167,7 @@ def _card(one: SlideSweep, slide: Slide, go: Go) -> None:
             )
         if not state.running:
             show_found(one, slide, go)
+            _discard(one)
 
 
 def _title(request: SweepRequest) -> str:
@@ -230,12 +231,15 @@ def _halted(one: SlideSweep, state: SweepState) -> None:
         )
     elif state.status == "stopped":
         st.info("Paused. What was found is kept.", icon=":material/pause_circle:")
-    with st.container(horizontal=True):
-        if state.status != "done":
-            _button(again, f"slides.sweep.go_on.{key}", "play_arrow", one.start, primary=True)
-        with st.popover("Discard", key=f"slides.sweep.discard_menu.{key}", type="tertiary"):
-            st.markdown("Discard what this sweep found? A case that it made stays.")
-            _button("Discard it", f"slides.sweep.discard.{key}", "delete", one.delete, primary=True)
+    if state.status != "done":
+        _button(again, f"slides.sweep.go_on.{key}", "play_arrow", one.start, primary=True)
+
+
+def _discard(one: SlideSweep) -> None:
+    key = one.folder.name
+    with st.popover("Discard", key=f"slides.sweep.discard_menu.{key}", type="tertiary"):
+        st.markdown("Discard what this sweep found? A case that it made stays.")
+        _button("Discard it", f"slides.sweep.discard.{key}", "delete", one.delete, primary=True)
 
 
 def _button(
