@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from allcell.analysis import analyse_many, file_cautions, judged
 from allcell.analysis.finding import ImageDetector, Seen
-from allcell.batch.inputs import BatchInput
+from allcell.batch.inputs import BatchInput, path_of
 from allcell.batch.job import BatchJob
-from allcell.batch.storage import Storage
+from allcell.batch.storage import Storage, is_address
 from allcell.batch.tables import Row, cell_rows, failure_row, image_row
 from allcell.detector import Detector
 from allcell.engines.opening import Runtime
-from allcell.errors import AllcellError
+from allcell.errors import AllcellError, DataError
 from allcell.imaging import images
 from allcell.imaging.limits import Limits
 from allcell.imaging.scale import resolve_scale
@@ -77,7 +78,11 @@ def content_of(one: BatchInput) -> bytes | AllcellError:
     try:
         if one.size_bytes:
             Limits.from_settings().check_bytes(one.size_bytes, one.address)
+        if not is_address(one.address) and (path := path_of(one.address)) != Path(one.address):
+            return path.read_bytes()  # Arrow knows no such names
         return Storage(one.address).read()
+    except OSError as error:
+        return DataError(f"{one.address} cannot be read: {error.strerror}.", "Check the file.")
     except AllcellError as error:
         return error
 

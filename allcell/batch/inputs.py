@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class BatchInput:
     """One picture that is to be analysed.
 
     Attributes:
-        address: Its absolute path or its address, by which results name it.
+        address: Its absolute path (see `as_text`) or its address, by which results name it.
         size_bytes: Size of its file; 0 if unknown.
     """
 
@@ -88,12 +89,26 @@ def _local(source: str) -> BatchSource:
     if any(failed == path for failed, _ in pictures.failed):
         raise pictures.failed[0][1]
     # What cannot be read is kept as an input: it fails when its turn comes, and is in the table.
-    unread = [BatchInput(str(failed)) for failed, _ in pictures.failed]
+    unread = [BatchInput(as_text(failed)) for failed, _ in pictures.failed]
     slides = [file for file in pictures.skipped if BatchInput(str(file)).is_slide]
     pictures.skipped = [file for file in pictures.skipped if file not in slides]
     files = sorted([*pictures.files, *slides])
-    inputs = [BatchInput(str(file), _size(file)) for file in files]
+    inputs = [BatchInput(as_text(file), _size(file)) for file in files]
     return BatchSource([*inputs, *unread], pictures.passed_over())
+
+
+def as_text(path: Path) -> str:
+    """A path as tables hold it: bytes of its name that are no UTF-8 stand as hexadecimal."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def path_of(address: str) -> Path:
+    """The path that `as_text` made an address of."""
+    if not os.path.lexists(address) and "\\x" in address:
+        raw = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), os.fsencode(address))
+        if os.path.lexists(raw):
+            return Path(os.fsdecode(raw))
+    return Path(address)
 
 
 def _size(file: Path) -> int:

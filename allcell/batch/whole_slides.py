@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from allcell.batch.inputs import BatchInput
+from allcell.batch.inputs import BatchInput, path_of
 from allcell.batch.job import BatchJob
 from allcell.batch.storage import Storage
 from allcell.detector import Detector, Timing
@@ -16,6 +16,7 @@ from allcell.environment.provenance import Provenance
 from allcell.errors import AllcellError, SlideError
 from allcell.imaging.scale import Scale
 from allcell.result import Result
+from allcell.scanning.doubt import slide_cautions
 from allcell.scanning.regions import RegionAnswer, Regions
 from allcell.scanning.seen import SeenCells
 from allcell.scanning.sweep import Failed, nothing_in, plan_sweep, sweep, unfit_for
@@ -66,6 +67,7 @@ def search_slide(detector: Detector, job: BatchJob, one: BatchInput) -> SlideFou
         plan = plan_sweep(
             regions, lambda r: fitness.of_box(r.x, r.y, r.width, r.height), "monolayer"
         )
+        cautions = slide_cautions(slide, regions, rulers, plan.searched, detector.spec.laboratory)
         seen, failed = SeenCells(regions), list[Failed]()
         for region in plan.empty:
             seen.add(nothing_in(region))
@@ -86,7 +88,7 @@ def search_slide(detector: Detector, job: BatchJob, one: BatchInput) -> SlideFou
                 else:
                     failed.append(answer)
         scale = Scale(red_cell_px, "given" if job.red_cell_px else "measured")
-        result = _result(detector, job, one, slide, seen, scale)
+        result = replace(_result(detector, job, one, slide, seen, scale), warnings=cautions)
     said = (
         f"Of {len(regions)} parts of the slide {len(plan.searched) - len(failed)} were searched, "
         f"{len(plan.empty)} are empty, {len(plan.left_out)} are not fit for counting."
@@ -134,7 +136,7 @@ def _opened(one: BatchInput) -> Iterator[Slide]:
     """The slide; one of an object store is copied to this machine while it is searched."""
     storage = Storage(one.address)
     with tempfile.TemporaryDirectory(prefix="allcell-slide-") as folder:
-        path = Path(one.address)
+        path = path_of(one.address)
         if not storage.is_local:
             path = Path(folder, PurePosixPath(one.address.partition("?")[0]).name)
             storage.copy_to(path)

@@ -17,7 +17,8 @@ from allcell.settings import settings
 #: Help of the two options for such a file.
 ONNX_HELP = (
     "A detector of your own, as an ONNX file, instead of --model. It is checked first, and given "
-    "RGB from 0 to 1, as YOLOs are."
+    "RGB from 0 to 1, as YOLOs are. Boxes after its own suppression are rows of x1 y1 x2 y2 score "
+    "class."
 )
 CLASS_HELP = (
     f"With --onnx, what each class of the network is, in its order: {', '.join(CLASSES)}, or "

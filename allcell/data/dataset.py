@@ -265,7 +265,7 @@ def data_sha256(
     """
     digest = hashlib.sha256()
     for done, item in enumerate(images, 1):
-        digest.update(item.path.name.encode())
+        digest.update(item.path.name.encode("utf-8", "surrogateescape"))
         digest.update(hashlib.sha256(item.path.read_bytes()).digest())
         # Boxes to a tenth of a pixel: the last bits of a division are not data.
         for values in (item.truth.xyxy, item.ignore, item.centroids):

@@ -78,8 +78,9 @@ def find_names(data_dir: DataPath) -> DataPath | None:
     """The file that names a YOLO set's classes.
 
     `data.yaml`, or the only one of such a suffix; without one, the list that labelling programs
-    write, one name a line: `classes.txt` or `obj.names`, maybe in `labels`, `labels.txt`, or
-    `_darknet.labels`, maybe in the folder of a part.
+    write, one name a line: `classes.txt` or `obj.names`, maybe in `labels` or beside the labels of
+    a part, where labelImg puts it, `labels.txt`, or `_darknet.labels`, maybe in the folder of a
+    part.
 
     Args:
         data_dir: Folder of the set.
@@ -97,13 +98,19 @@ def find_names(data_dir: DataPath) -> DataPath | None:
 
 
 def _name_lists(data_dir: DataPath) -> list[DataPath]:
-    folders = (data_dir, child(data_dir, "labels"))
+    parts = [data_dir, *_folders_in(data_dir)]
+    # Of a part: labels/val, or val/labels.
+    beside = [child(part, "labels") for part in parts]
+    folders = [data_dir, *beside, *_folders_in(child(data_dir, "labels"))]
     lists = [child(folder, name) for folder in folders for name in ("classes.txt", "obj.names")]
     # make-sense's, which could also be labels, and Roboflow's, one in each part.
     lists += [path for path in [child(data_dir, "labels.txt")] if not holds_labels(path, data_dir)]
-    parts = [data_dir, *(path for path in inside(data_dir) if path.is_dir())]
     lists += [child(folder, "_darknet.labels") for folder in parts]
     return [path for path in lists if path.is_file()]
+
+
+def _folders_in(folder: DataPath) -> list[DataPath]:
+    return [path for path in inside(folder) if path.is_dir()]
 
 
 def read_entries(data_dir: DataPath) -> dict[str, Any]:

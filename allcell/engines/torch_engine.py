@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from ultralytics.nn.tasks import load_checkpoint
 
 from allcell.boxes import Letterbox, unscaled
 from allcell.detections import FloatArray
 from allcell.engines.base import RunInterrupted
 from allcell.engines.card import CudaCard, batch_size, cuda_description
-from allcell.errors import DeviceError, ModelError
+from allcell.errors import DeviceError
+from allcell.models.checkpoint import class_names_of, load_network
 
 #: ONNX operator set that ONNX Runtime's CPU kernels are best tuned for.
 OPSET = 17
@@ -27,21 +26,6 @@ OPSET = 17
 def cuda_available() -> bool:
     """Whether torch sees a CUDA device."""
     return bool(torch.cuda.is_available())
-
-
-def load_network(checkpoint: Path, device: torch.device, *, fuse: bool = True) -> Any:
-    """A network in evaluation mode. Loading runs code in the file: trusted files only."""
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            # ultralytics takes a file named yolov5s.pt for its own, and downloads another.
-            neutral = shutil.copyfile(checkpoint, Path(folder) / "weights.pt")
-            model, _ = load_checkpoint(str(neutral), device=device, fuse=fuse)
-    except (RuntimeError, KeyError, AttributeError, EOFError) as error:
-        raise ModelError(
-            f"{checkpoint.name} is not a checkpoint that can be loaded ({error}).",
-            "Get the weights again.",
-        ) from error
-    return model.eval()
 
 
 def parameter_count(checkpoint: Path) -> int:
@@ -107,6 +91,11 @@ class TorchEngine:
         self._runs = self._given_up = False
         for layer in self._model.model:
             layer.register_forward_pre_hook(self._go_on)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes that the checkpoint names, in their order; empty if it only numbers them."""
+        return class_names_of(self._model)
 
     @property
     def description(self) -> str:

@@ -10,6 +10,7 @@ from allcell.classifier import FieldClassifier
 from allcell.data.dataset import LabelledImage
 from allcell.detector import Detector
 from allcell.engines.opening import Precision, Runtime, open_checkpoint
+from allcell.errors import ModelError
 from allcell.evaluation.bootstrap import compared_draws, compared_scores
 from allcell.evaluation.compare import Comparison, compare_fields
 from allcell.evaluation.evaluate import RESAMPLES, score
@@ -20,7 +21,7 @@ from allcell.evaluation.publish_classifiers import kept_right, measure_classifie
 from allcell.evaluation.published_sets import KEPT, SETS, TEST, Part, images_of, write
 from allcell.evaluation.results import EvaluationResult
 from allcell.evaluation.scored import compare_closely
-from allcell.models.registry import CLASSIFIERS, MODELS, ModelSpec, get_classifier
+from allcell.models.registry import CLASSES, CLASSIFIERS, MODELS, ModelSpec, get_classifier
 from allcell.models.weights import ModelFiles, describe, model_files, read_manifest
 from allcell.own.finding import KnownModel, find_model
 from allcell.own.opening import open_model
@@ -153,6 +154,7 @@ def answer(
     spec = known.spec
     if checkpoint is not None:
         engine = open_checkpoint(checkpoint, device=device)
+        spec = _named_by(spec, getattr(engine, "class_names", ()), checkpoint)
         detector, used = Detector(spec, engine), describe(checkpoint)
     else:
         files = known.files()
@@ -168,6 +170,23 @@ def answer(
         iou=spec.iou,
     )
     return predict(detector, images, setting, classes=spec.classes, on_image=on_image)
+
+
+def _named_by(spec: ModelSpec, names: tuple[str, ...], checkpoint: Path) -> ModelSpec:
+    """A model whose classes are in the order in which a checkpoint names them.
+
+    Raises:
+        ModelError: If it names others.
+    """
+    if not names:
+        return spec
+    if not set(names) <= set(CLASSES) or len(set(names)) < len(names):
+        raise ModelError(
+            f"{checkpoint.name} names its classes {', '.join(names)[:200]}.",
+            f"Only those that predict {', '.join(CLASSES)} can be evaluated: train it with these "
+            "names.",
+        )
+    return replace(spec, classes=names)
 
 
 def judge(

@@ -25,7 +25,7 @@ from allcell.formats.tiff_samples import read_samples
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _COLOUR_FILTER_ARRAY, _LINEAR_RAW = 32803, 34892
-_JPEG, _PLANAR = 7, 2
+_LZW, _JPEG, _PLANAR = 5, 7, 2
 #: What Pillow decodes: none, fax (three), LZW, JPEG of two kinds, Deflate (two), PackBits, LZMA,
 #: Zstandard.
 _BY_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000)
@@ -64,6 +64,9 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         for index in chosen:
             _check_page(_page(tif, index, label), label, check_size)
         if len(chosen) == 1 and _is_usual(_page(tif, chosen[0], label), data):
+            if _page(tif, chosen[0], label).compression == _LZW:
+                # Of damaged data Pillow's libtiff writes lines to stderr; this raises.
+                _page(tif, chosen[0], label).asarray()
             # There are layouts that Pillow does not know.
             with contextlib.suppress(UnidentifiedImageError):
                 return _by_pillow(data, _page(tif, chosen[0], label), check_size)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from allcell.analysis.finding import Wish, find
+from allcell.cautions import Caution
 from allcell.detections import Detections
 from allcell.detector import MAX_IOU, Detector
 from allcell.engines.base import RunInterrupted
 from allcell.errors import AllcellError
+from allcell.scanning.doubt import slide_cautions
 from allcell.scanning.grid import Region, Regions
 from allcell.scanning.regions import RegionAnswer, answer_of, read_window
 from allcell.scanning.seen import SeenCells
-from allcell.slides.fitness import EMPTY, judge_part
+from allcell.scanning.views import ScreenView, ViewProgress
+from allcell.slides.fitness import EMPTY, FIT, judge_part
 from allcell.slides.rulers import SlideRulers
 from allcell.slides.slide import Slide
 from allcell.synth.spec import RED_CELL_UM
@@ -31,50 +33,8 @@ _USUAL_MPP = 0.25
 #: that moved by a little only what is new has to be searched.
 REGION_INPUT_PX = 640
 _END_WITHIN_S = 5.0
-
-
-@dataclass(frozen=True)
-class ScreenView:
-    """What a screen shows of a slide.
-
-    Attributes:
-        number: Counts the views of a screen; a lower one never replaces a higher one.
-        x: Left edge, in pixels of the slide's finest level.
-        y: Upper edge.
-        width: Width, in the same pixels.
-        height: Height.
-        scale: Pixels of the screen for one of the slide.
-    """
-
-    number: int
-    x: float
-    y: float
-    width: float
-    height: float
-    scale: float
-
-
-@dataclass(frozen=True)
-class ViewProgress:
-    """How far the search of the newest view is.
-
-    Attributes:
-        number: Of that view; -1 before the first.
-        near: Whether it shows cells large enough to be told apart, so that it is searched.
-        measuring: Whether the slide's red cells are still being measured.
-        regions: Regions that the view touches.
-        left: Those that have not been searched yet.
-        serial: Grows whenever any of this changes.
-        error: Why the search ended; None while nothing is wrong.
-    """
-
-    number: int
-    near: bool
-    measuring: bool
-    regions: int
-    left: int
-    serial: int
-    error: AllcellError | None
+#: The slide as a whole is judged when so many fit regions have been searched, and again then.
+_JUDGED_AT = (1, 9)
 
 
 class Looking:
@@ -108,6 +68,8 @@ class Looking:
         self._running: Region | None = None
         self._serial = 0
         self._error: AllcellError | None = None
+        self._cautions: tuple[Caution, ...] = ()
+        self._judged = 0
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="slide view", daemon=True)
         self._thread.start()
@@ -141,6 +103,12 @@ class Looking:
             return self._seen
 
     @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """What speaks against the slide, by what was searched of it; see `slide_cautions`."""
+        with self._changed:
+            return self._cautions
+
+    @property
     def red_cell_px(self) -> float:
         """Diameter of the red cells in pixels of the slide: measured, or what is assumed."""
         usual = RED_CELL_UM / (self.slide.mpp or _USUAL_MPP)
@@ -161,6 +129,7 @@ class Looking:
                 self._seen is None,
                 len(touched),
                 len(self._left(touched)),
+                len(self._to_judge()) > 0,
                 self._serial,
                 self._error,
             )
@@ -201,6 +170,13 @@ class Looking:
             return []
         return [one for one in touched if not self._seen.has(one)]
 
+    def _to_judge(self) -> list[Region]:
+        """The regions by which the slide is to be judged now; empty if it need not be."""
+        if self._seen is None or self._judged == len(_JUDGED_AT) or self._error or self._closed:
+            return []
+        fit = [answer.region for answer in self._seen.answers() if answer.fitness == FIT]
+        return fit if len(fit) >= _JUDGED_AT[self._judged] else []
+
     def _plan(self) -> None:
         """What to search next is the last of the list: the middle of the view comes first."""
         left = [one for one in self._left(self._touched()) if one != self._running]
@@ -221,9 +197,8 @@ class Looking:
             self._measure()
             while (region := self._next()) is not None:
                 self._search(region)
-        except (
-            Exception
-        ) as error:  # a thread that ends without a word would look like an empty view
+        # A thread that ends without a word would look like an empty view.
+        except Exception as error:
             log.exception("The view of a slide cannot be searched.")
             self._fail(
                 AllcellError(f"The search ended: {type(error).__name__}.", "Open the slide again.")
@@ -245,12 +220,28 @@ class Looking:
     def _next(self) -> Region | None:
         with self._changed:
             self._running = None
+        if not self._wanted:
+            # Nothing waits for it.
+            self._judge()
+        with self._changed:
             while not self._wanted and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return None
             self._running = self._wanted.pop()
             return self._running
+
+    def _judge(self) -> None:
+        with self._changed:
+            seen, fit = self._seen, self._to_judge()
+        if seen is None or not fit:
+            return
+        known = self.detector.spec.laboratory
+        found = slide_cautions(self.slide, seen.regions, self.rulers, fit, known)
+        with self._changed:
+            self._judged = sum(len(fit) >= number for number in _JUDGED_AT)
+            self._cautions = found
+            self._tell()
 
     def _search(self, region: Region) -> None:
         seen = self.seen

@@ -24,9 +24,10 @@ from ultralytics.cfg import get_cfg
 
 from allcell.ahead import in_order, worker_count
 from allcell.engines.onnx_engine import OnnxEngine
-from allcell.engines.torch_engine import export_network, load_network
+from allcell.engines.torch_engine import export_network
 from allcell.environment.files import write_whole
 from allcell.errors import AllcellError, ModelError
+from allcell.models.checkpoint import load_network
 from allcell.training.adapting import AdaptSettings, AdaptTiles, Tile
 
 #: Seconds of work that may be lost when the process is killed.

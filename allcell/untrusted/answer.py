@@ -27,7 +27,7 @@ _BEYOND = 0.1
 _ROUNDING_PX = 1.0
 #: Fewer boxes than these do not tell in which way a network writes them.
 _ENOUGH_BOXES = 10
-#: Share of its boxes that must agree.
+#: Share of boxes that must agree.
 _NEARLY_ALL = 0.99
 #: Where all boxes of a network lie that answers before its last step: in this part of each side.
 _CORNER = 0.125
@@ -199,20 +199,7 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
             "Export it again, in full precision.",
         )
     boxes, scores = _parts(output, layout)
-    low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
-    if low < -_ROUNDING or high > 1 + _ROUNDING:
-        raise ModelError(
-            f"Read as {layout}, the scores go from {low:.3g} to {high:.3g}, expected 0 to 1.",
-            "Choose another layout, or export the network with its last step (the sigmoid).",
-        )
-    if layout == "end_to_end":
-        classes = output[output[:, 4] > 0, 5]
-        if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
-            raise ModelError(
-                "Read as end_to_end, the sixth number of a box should be its class, but it is not "
-                "a whole number.",
-                "Export it with rows of x1 y1 x2 y2 score class, or choose another layout.",
-            )
+    check_scores(output, layout)
     check_extent(boxes, scores, layout)
     if layout != "end_to_end":
         _check_centres(boxes, scores, layout, input_px)
@@ -226,6 +213,33 @@ def check_values(output: FloatArray, layout: OutputLayout, input_px: tuple[int, 
             f"Read as {layout}, {int(outside.sum())} of {len(there)} boxes lie outside the "
             f"{width} x {height} pixels of the input.",
             "Export it with boxes in pixels of the input, or choose another layout.",
+        )
+
+
+def check_scores(output: FloatArray, layout: OutputLayout) -> None:
+    """Refuse scores that are none, and class numbers that are not whole.
+
+    Args:
+        output: (rows, columns).
+        layout: How to read it.
+
+    Raises:
+        ModelError: If there are such.
+    """
+    _, scores = _parts(output, layout)
+    low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
+    if layout == "end_to_end":
+        classes = output[output[:, 4] > 0, 5]
+        if len(classes) and not (np.equal(classes, np.rint(classes)).all() and classes.min() >= 0):
+            raise ModelError(
+                "Read as end_to_end, the sixth number of a box should be its class, but it is not "
+                "a whole number.",
+                "Export it with rows of x1 y1 x2 y2 score class, or choose another layout.",
+            )
+    if low < -_ROUNDING or high > 1 + _ROUNDING:
+        raise ModelError(
+            f"Read as {layout}, the scores go from {low:.3g} to {high:.3g}, expected 0 to 1.",
+            "Choose another layout, or export it with its last step (the sigmoid).",
         )
 
 

@@ -13,6 +13,7 @@ from allcell.detector import Detector
 from allcell.engines.base import Engine
 from allcell.engines.decode import decode
 from allcell.errors import ModelError
+from allcell.imaging.preprocess import PADDING
 from allcell.models.registry import CLASSES, ModelSpec, OutputLayout
 from allcell.settings import settings
 from allcell.untrusted.answer import (
@@ -22,10 +23,12 @@ from allcell.untrusted.answer import (
     are_fractions,
     as_corners,
     check_extent,
+    check_scores,
     check_values,
     fits,
     in_pixels,
 )
+from allcell.untrusted.on_picture import check_on_picture
 
 #: Larger numbers cannot be coordinates, and overflow to infinity in arithmetic.
 _LARGEST = 1e30
@@ -93,7 +96,10 @@ class _MappedEngine:
             RunInterrupted: If somebody interrupted it.
         """
         height, width = image.shape[:2]
-        return self.mapped(answer(self._engine, image), (width, height))
+        mapped = self.mapped(answer(self._engine, image), (width, height))
+        if self._layout == "end_to_end" and len(mapped):
+            check_on_picture(mapped, (width, height), (image == PADDING).all(axis=2))
+        return mapped
 
     def interrupt(self) -> bool:
         """See `Engine.interrupt`."""
@@ -114,6 +120,7 @@ class _MappedEngine:
         self._check_shape(output)
         output = as_corners(output) if self._centred else output
         self._check_extent(output)
+        check_scores(output, self._layout)
         fractions = self._fractions
         if fractions is None:
             fractions = are_fractions(output, self._layout, input_px)

@@ -48,6 +48,9 @@ def sweep(
         None, help="Diameter of a red cell in pixels of the finest level; measured if left out."
     ),
     device: str = typer.Option(default_device, help=DEVICE_HELP),
+    insist: bool = typer.Option(
+        False, "--insist", help="Count also what is not to be trusted, marked as such."
+    ),
     measure: int | None = typer.Option(
         None, min=1, help="Keep nothing: measure the speed on so many regions."
     ),
@@ -78,6 +81,7 @@ def sweep(
         device,
         case,
         by="command line",
+        insist=insist,
     )
     begun = begin(request)
     begun.start()

@@ -17,6 +17,7 @@ from allcell.records.store import case_store
 from allcell.runs.sweeping.case import MOST_CELLS, Cutter, put_into_case
 from allcell.runs.sweeping.found import Grid
 from allcell.runs.sweeping.work import ANSWERS_FILE, SweepRequest, SweepState, slide_key
+from allcell.scanning.doubt import flat_file_cautions, slide_cautions
 from allcell.scanning.grid import Region, Regions
 from allcell.scanning.regions import RegionAnswer
 from allcell.scanning.results import AnswerFile, read_answers
@@ -31,7 +32,7 @@ from allcell.scanning.sweep import (
     until_target,
 )
 from allcell.settings import settings
-from allcell.slides.fitness import map_fitness
+from allcell.slides.fitness import BLURRED, FIT, map_fitness
 from allcell.slides.opening import open_slide
 from allcell.slides.rulers import SlideRulers
 from allcell.slides.slide import Slide
@@ -83,6 +84,7 @@ def run(folder: Path, progress: Progress[SweepState]) -> None:
     slide = open_slide(path)
     try:
         one = _prepared(folder, request, slide, progress)
+        _judge(one, path, progress)
         try:
             ended = _search(folder, one, progress)
         except StopWork:
@@ -131,6 +133,24 @@ def _prepared(
     return Sweeping(request, slide, detector, rulers, seen, plan, by_region.__getitem__)
 
 
+def _judge(one: Sweeping, path: Path, progress: Progress[SweepState]) -> None:
+    """Say what speaks against the slide.
+
+    Raises:
+        SweepError: If its numbers would not be believed in a picture either.
+    """
+    progress.begin("Looks whether it is a smear")
+    laboratory = one.detector.spec.laboratory
+    regions, among = one.seen.regions, one.plan.searched
+    among = tuple(region for region in among if one.fitness(region) == FIT) or among
+    found = slide_cautions(one.slide, regions, one.rulers, among, laboratory)
+    held = [caution for caution in found if caution.withholds]
+    if held and not one.request.insist:
+        raise SweepError(f"This slide gets no numbers. {held[0].message}", held[0].remedy)
+    for caution in (*found, *flat_file_cautions(one.slide, path)):
+        _note(progress, str(caution))
+
+
 def _search(folder: Path, one: Sweeping, progress: Progress[SweepState]) -> bool:
     """Whether it ended because it found what it was to find, or because there was no more."""
     seen, plan, target = one.seen, one.plan, one.request.target
@@ -154,6 +174,9 @@ def _search(folder: Path, one: Sweeping, progress: Progress[SweepState]) -> bool
         file.close()
     if failed:
         _note(progress, f"{failed} regions of the slide could not be read and are in no number.")
+    unfit = [a for a in seen.answers() if a.fitness == BLURRED]
+    if unfit and one.request.where == "monolayer":
+        _note(progress, f"{len(unfit)} regions are blurred, and their cells are in no number.")
     return target is None or progress.state.white_cells >= target
 
 

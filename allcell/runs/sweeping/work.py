@@ -66,6 +66,7 @@ class SweepRequest:
         label: What the case is called; empty for none.
         by: Who asks, and signs for what is put into the case.
         logged_in: Whether a login says who they are.
+        insist: Whether it is swept though it does not look like a smear.
     """
 
     slide: str
@@ -79,6 +80,7 @@ class SweepRequest:
     label: str = ""
     by: str = ""
     logged_in: bool = False
+    insist: bool = False
 
     @property
     def actor(self) -> Actor:

@@ -16,7 +16,8 @@ from allcell.cautions import WITHHELD
 from allcell.detector import Detector
 from allcell.errors import SlideError
 from allcell.imaging.images import encode_jpeg
-from allcell.scanning.looking import Looking, ScreenView
+from allcell.scanning.looking import Looking
+from allcell.scanning.views import ScreenView
 from allcell.slides.copies import folder_of
 from allcell.slides.fitness import NAMES, FitnessMap, map_fitness
 from allcell.slides.readers.tiff import TiffSlide

@@ -11,8 +11,9 @@ import numpy as np
 from allcell.cautions import WITHHELD
 from allcell.detections import BoolArray, Detections
 from allcell.scanning.grid import centres
-from allcell.scanning.looking import Looking, ViewProgress
+from allcell.scanning.looking import Looking
 from allcell.scanning.seen import SeenCells
+from allcell.scanning.views import ViewProgress
 from allcell.slides.fitness import EMPTY, FIT
 from allcell.synth.spec import RED_CELL_UM
 from allcell.ui.shell.wording import interval_text, percent
@@ -82,6 +83,10 @@ def answer_of(looking: Looking, look: AskedView, kinds: Sequence[str]) -> dict[s
         # A number would look like an answer.
         return answer
     found = found_in(seen)
+    held = [caution for caution in looking.cautions if caution.withholds]
+    if held:
+        found = FoundCells(found.cells, np.zeros_like(found.counted))
+        answer |= {"state": f"No numbers: {held[0]}", "problem": True}
     found = found.within(found.cells.confidence >= np.float32(look.lowest))
     drawn = found.within(touch_view(found.cells, look))
     answer["cells"] = rows_of(drawn, seen.regions.spec.classes, kinds)
@@ -91,6 +96,9 @@ def answer_of(looking: Looking, look: AskedView, kinds: Sequence[str]) -> dict[s
         part_of("In this view", shown, seen),
         part_of("Seen so far", found, seen, searched),
     )
+    if held:
+        answer["aloud"] = str(answer["state"])
+        return answer
     # Far out most of the view has not been searched.
     answer["counts"] = [here, so_far] if progress.near else [so_far]
     if progress.near:
@@ -100,7 +108,7 @@ def answer_of(looking: Looking, look: AskedView, kinds: Sequence[str]) -> dict[s
 
 def is_done(progress: ViewProgress) -> bool:
     """Whether nothing more will come for this view."""
-    waits = progress.measuring or (progress.near and progress.left > 0)
+    waits = progress.measuring or (progress.near and (progress.left > 0 or progress.judging))
     return not waits or progress.error is not None
 
 

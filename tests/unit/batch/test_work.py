@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import threading
 import time
 from dataclasses import replace
@@ -15,7 +16,8 @@ from allcell.__main__ import app
 from allcell.batch import work
 from allcell.batch.careful import Careful
 from allcell.batch.inputs import inputs_at
-from allcell.batch.job import BatchPart, part_file
+from allcell.batch.job import BatchPart, part_file, plan_parts
+from allcell.batch.storage import Storage
 from allcell.batch.tables import COUNTS, SCHEMAS, parquet
 from allcell.batch.work import PartWorker
 from allcell.errors import ModelError
@@ -199,3 +201,20 @@ def test_a_part_that_ended_two_workers_is_tried_one_by_one(source, out, monkeypa
     done = worker.do(part)
     assert (done.images, done.failed) == (4, 1)
     assert not list((out / "begun").rglob("*.json"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are text")
+def test_a_name_that_is_no_utf8_is_answered_and_named_readably(tmp_path, out):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for name in (b"caf\xe9.png", b"plain \\xe9.png"):
+        path = os.path.join(os.fsencode(folder), name)
+        with open(path, "wb") as file:
+            file.write(smear())
+    inputs = inputs_at(str(folder)).inputs
+    parts = plan_parts(Storage(str(out)), inputs)
+    assert plan_parts(Storage(str(out)), inputs) == parts, "the plan can be read again"
+    done = PartWorker(setup_for(out)).do(parts[0])
+    assert (done.images, done.failed) == (2, 0)
+    named = [row["image"] for row in rows(out, "images")]
+    assert named == [str(folder / "caf\\xe9.png"), str(folder / "plain \\xe9.png")]

@@ -39,7 +39,11 @@ NOTED = {
         ["a"],
         ["1 of 2 labelled pictures has no picture (ghost.txt): left out"],
     ),
-    "yolo, a list beside the labels": (yolo(**{"labels/test/classes.txt": "blast"}), ["a"], []),
+    "yolo, a list beside the labels": (
+        yolo(**{"labels/test/classes.txt": "blast\nhealthy"}),
+        ["a"],
+        [],
+    ),
     "yolo, elsewhere than in the folder of its name": (
         yolo(**{"images/own/b.png": OTHER, "labels/own/b.txt": LABEL})
         | {"data.yaml": "names: [blast, healthy]\ntest: images/own\n"},

@@ -1,7 +1,10 @@
 """The evaluator with a detector that says what the test tells it to."""
 
 import json
+import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -342,6 +345,15 @@ def test_the_data_hash_tells_any_change(tmp_path, change):
 
     assert images() == images()
     assert images(change) != images()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are text")
+def test_a_name_that_is_no_utf8_has_a_hash(tmp_path):
+    image = labelled(tmp_path, 7, [(A, BLAST)], [], [])
+    odd = image.path.rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    assert data_sha256([replace(image, path=odd)]) != data_sha256(
+        [replace(image, path=Path(shutil.copy(odd, tmp_path / "cafe.png")))]
+    )
 
 
 def test_refusals(case):

@@ -14,7 +14,8 @@ from allcell.detector import Detector
 from allcell.engines.base import RunInterrupted
 from allcell.errors import ModelError
 from allcell.models.registry import get_spec
-from allcell.scanning.looking import Looking, ScreenView
+from allcell.scanning.looking import Looking
+from allcell.scanning.views import ScreenView
 from allcell.slides.arrays import ArraySlide
 from allcell.slides.rulers import SlideRulers
 

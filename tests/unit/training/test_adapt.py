@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from allcell.engines.onnx_engine import OnnxEngine
-from allcell.engines.torch_engine import load_network
 from allcell.errors import ModelError
+from allcell.models.checkpoint import load_network
 from allcell.models.registry import get_spec
 from allcell.models.weights import model_files, verified
 from allcell.teaching.material import read_lesson

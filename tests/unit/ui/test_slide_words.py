@@ -10,9 +10,9 @@ from allcell.detections import Detections
 from allcell.errors import SlideError
 from allcell.models.registry import get_spec
 from allcell.scanning.grid import Regions
-from allcell.scanning.looking import ViewProgress
 from allcell.scanning.regions import RegionAnswer
 from allcell.scanning.seen import SeenCells
+from allcell.scanning.views import ViewProgress
 from allcell.ui.slides.words import (
     found_in,
     in_view,
@@ -32,7 +32,7 @@ def progress(**changed: object) -> ViewProgress:
     """A view of nine regions, all searched."""
     usual: dict[str, object] = {
         **{"number": 1, "near": True, "measuring": False, "regions": 9, "left": 0},
-        **{"serial": 5, "error": None},
+        **{"judging": False, "serial": 5, "error": None},
     }
     return ViewProgress(**(usual | changed))  # type: ignore[arg-type]
 

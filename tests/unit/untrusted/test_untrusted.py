@@ -828,3 +828,29 @@ def test_a_picture_without_any_box_has_none():
     nothing = np.zeros((7, 0))
     detector = detector_of(breaks_on_light(anchor_free(), nothing), Claims("m", CLASSES))
     assert len(detector.detect(LIGHT)[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        pytest.param(end_to_end()[:, [0, 1, 2, 3, 5, 4]], "whole number", id="class before score"),
+        pytest.param(end_to_end() * [1, 1, 1, 1, 100, 1], "expected 0 to 1", id="percent"),
+    ],
+)
+def test_what_noise_did_not_show_is_seen_on_a_picture(answer, message):
+    """A network with built-in suppression finds nothing in the noise that it is tried on."""
+    answer[:, 5 if "whole" in message else 4] += 0.25
+    detector = detector_of(breaks_on_light(end_to_end()[:0], answer), Claims("m", CLASSES))
+    with pytest.raises(ModelError, match=message):
+        detector.detect(LIGHT)
+
+
+def test_boxes_beside_the_picture_are_refused():
+    """x and y exchanged, as TensorFlow writes them: of a wide picture they lie in the padding."""
+    wide = np.full((SIDE // 2, SIDE, 3), 250, np.uint8)
+    boxes = np.array([[x, 5, x + 8, 13, 0.9, 0] for x in (4, 20, 36, 52)], np.float32)
+    right = breaks_on_light(end_to_end()[:0], boxes)
+    assert len(detector_of(right, Claims("m", CLASSES)).detect(wide)[0]) == 4
+    exchanged = breaks_on_light(end_to_end()[:0], boxes[:, [1, 0, 3, 2, 4, 5]])
+    with pytest.raises(ModelError, match=r"2 of 4 boxes lie beside the picture"):
+        detector_of(exchanged, Claims("m", CLASSES)).detect(wide)
