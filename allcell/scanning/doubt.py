@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from allcell.analysis import file_cautions, picture_cautions
@@ -27,6 +27,7 @@ def slide_cautions(
     rulers: Rulers,
     among: Sequence[Region],
     laboratory: OwnLaboratory | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Caution, ...]:
     """What holds for more than half of some regions, as for a picture (`picture_cautions`).
 
@@ -36,12 +37,15 @@ def slide_cautions(
         rulers: What colour its red cells have.
         among: Regions to choose from, fit for counting as far as is known.
         laboratory: See `picture_cautions`.
+        stop: Asked before each region whether to give up.
 
     Returns:
-        Those that withhold numbers first; empty if nothing was to be read.
+        Those that withhold numbers first; empty if nothing was to be read, or it gave up.
     """
     said: list[dict[str, Caution]] = []
     for region in spread(among)[:_SAMPLES]:
+        if stop():
+            return ()
         try:
             seen = read_window(slide, regions, region, rulers)
         except SlideError:

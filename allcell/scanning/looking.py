@@ -237,8 +237,14 @@ class Looking:
         if seen is None or not fit:
             return
         known = self.detector.spec.laboratory
-        found = slide_cautions(self.slide, seen.regions, self.rulers, fit, known)
+
+        def stop() -> bool:  # a view that waits comes first
+            return bool(self._wanted) or self._closed
+
+        found = slide_cautions(self.slide, seen.regions, self.rulers, fit, known, stop)
         with self._changed:
+            if stop():
+                return
             self._judged = sum(len(fit) >= number for number in _JUDGED_AT)
             self._cautions = found
             self._tell()

@@ -36,7 +36,9 @@ def path(tmp_path, monkeypatch):
 
 def run(path, *options):
     return CliRunner().invoke(
-        app, ["sweep", str(path), "--everything", "--red-cell-px", "20", *options]
+        # Squares are no smear.
+        app,
+        ["sweep", str(path), "--everything", "--insist", "--red-cell-px", "20", *options],
     )
 
 
@@ -80,3 +82,13 @@ def test_what_cannot_be_written_is_said_before_the_work(path, monkeypatch, optio
     result = run(path, *options)
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+def test_a_slide_that_is_no_smear_gets_no_numbers(path, monkeypatch) -> None:
+    """As a picture of it would get none; and the reason is said."""
+    monkeypatch.setattr(SlideSweep, "start", lambda self: work_here(monkeypatch, self))
+    result = CliRunner().invoke(app, ["sweep", str(path), "--everything", "--red-cell-px", "20"])
+    assert result.exit_code == 1
+    assert "This slide gets no numbers." in result.output
+    assert "white cells," not in result.stdout
+    assert "is strongly compressed" in run(path).output, "counted, and marked"
