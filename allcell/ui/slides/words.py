@@ -86,7 +86,7 @@ def answer_of(looking: Looking, look: AskedView, kinds: Sequence[str]) -> dict[s
     held = [caution for caution in looking.cautions if caution.withholds]
     if held:
         found = FoundCells(found.cells, np.zeros_like(found.counted))
-        answer |= {"state": f"No numbers: {held[0]}", "problem": True}
+        answer |= {"state": "This slide gets no numbers.", "problem": True}
     found = found.within(found.cells.confidence >= np.float32(look.lowest))
     drawn = found.within(touch_view(found.cells, look))
     answer["cells"] = rows_of(drawn, seen.regions.spec.classes, kinds)
@@ -97,7 +97,9 @@ def answer_of(looking: Looking, look: AskedView, kinds: Sequence[str]) -> dict[s
         part_of("Seen so far", found, seen, searched),
     )
     if held:
-        answer["aloud"] = str(answer["state"])
+        answer["aloud"] = f"No numbers. {held[0]}"
+        words = [held[0].message, held[0].remedy]
+        answer["counts"] = [{"title": "No numbers", "cells": [], "share": "", "words": words}]
         return answer
     # Far out most of the view has not been searched.
     answer["counts"] = [here, so_far] if progress.near else [so_far]
