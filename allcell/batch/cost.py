@@ -130,8 +130,8 @@ def measured_text(measured: Record) -> str:
         "|---|---|---|---|---|---|",
         *rows,
     ]
+    most = max(w["cores"] for w in measured["ways"])
     for way, name in (("ray", "Ray"), ("processes", "Processes")):
-        most = max(w["cores"] for w in measured["ways"])
         times, more = times_faster(measured, way), overhead(measured, way, most)
         alone = overhead(measured, way)
         if times is not None and more is not None and alone is not None:

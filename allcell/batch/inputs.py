@@ -104,7 +104,7 @@ def as_text(path: Path) -> str:
 
 def path_of(address: str) -> Path:
     """The path that `as_text` made an address of."""
-    if not os.path.lexists(address) and "\\x" in address:
+    if "\\x" in address and not os.path.lexists(address):
         raw = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), os.fsencode(address))
         if os.path.lexists(raw):
             return Path(os.fsdecode(raw))

@@ -79,11 +79,11 @@ def batch_speed(
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     most = len(cores) or os.cpu_count() or 1
-    engines: Sequence[BatchWay] = ("processes", "ray") if with_ray else ("processes",)
+    engines: Sequence[BatchWay] = ("ray", "processes") if with_ray else ("processes",)
     # Workers and cores. An engine's own processes may have a core that its worker leaves.
     counts = sorted({(1, 1), (1, most), (most, most)})
     ways: list[tuple[BatchWay, int, int]] = [("loop", 1, 1)]
-    ways += [(engine, *count) for engine in reversed(engines) for count in counts]
+    ways += [(engine, *count) for engine in engines for count in counts]
     with tempfile.TemporaryDirectory(prefix="allcell-batch-") as folder:
         source = Path(folder, "fields")
         on_step(f"{fields} photographs are rendered")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from allcell.batch.inputs import BatchInput, path_of
 from allcell.batch.job import BatchJob
 from allcell.batch.storage import Storage
+from allcell.cautions import Caution
 from allcell.detector import Detector, Timing
 from allcell.environment.provenance import Provenance
 from allcell.errors import AllcellError, SlideError
@@ -88,7 +89,7 @@ def search_slide(detector: Detector, job: BatchJob, one: BatchInput) -> SlideFou
                 else:
                     failed.append(answer)
         scale = Scale(red_cell_px, "given" if job.red_cell_px else "measured")
-        result = replace(_result(detector, job, one, slide, seen, scale), warnings=cautions)
+        result = _result(detector, job, one, slide, seen, scale, cautions)
     said = (
         f"Of {len(regions)} parts of the slide {len(plan.searched) - len(failed)} were searched, "
         f"{len(plan.empty)} are empty, {len(plan.left_out)} are not fit for counting."
@@ -103,6 +104,7 @@ def _result(
     slide: Slide,
     seen: SeenCells,
     scale: Scale,
+    cautions: tuple[Caution, ...],
 ) -> Result:
     spec = detector.spec
     cells = seen.cells()
@@ -119,6 +121,7 @@ def _result(
             spec.iou,
             detector.weights_sha256,
         ),
+        warnings=cautions,
         insisted=job.insist,
     )
 

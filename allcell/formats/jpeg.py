@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,6 +77,39 @@ class JpegHeader:
         return "RGB" if self.ids == (82, 71, 66) else "unsaid"
 
 
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """The segments of a JPEG up to its first scan, or to its end if it holds tables alone.
+
+    Args:
+        data: The whole file.
+
+    Yields:
+        The marker, where it begins, and where the next one does; of the scan, where the file ends.
+
+    Raises:
+        ValueError: If it is damaged.
+        IndexError: If it ends early.
+    """
+    position = 2
+    # Real files have a few dozen; a file of millions would take minutes to walk.
+    for _ in range(_MAX_SEGMENTS):
+        if data[position] != 0xFF:
+            raise ValueError("no marker where one must be")
+        kind = data[position + 1]
+        if kind == 0xFF:  # a fill byte
+            position += 1
+            continue
+        if kind == _END[1]:
+            return
+        if kind == _SCAN:
+            yield kind, position, len(data)
+            return
+        after = position + 2 + int.from_bytes(data[position + 2 : position + 4])
+        yield kind, position, after
+        position = after
+    raise ValueError("too many segments")
+
+
 def jpeg_header(data: bytes) -> JpegHeader:
     """Read the segments of a JPEG up to its first scan.
 
@@ -83,25 +117,16 @@ def jpeg_header(data: bytes) -> JpegHeader:
         ValueError: If it is damaged.
         IndexError: If it ends early.
     """
-    position = 2
     frame: bytes = b""
-    marker = has_jfif = frame_at = 0
+    marker = has_jfif = frame_at = scan = 0
     adobe: int | None = None
     density: tuple[int, int] | None = None
     exif = b""
-    # Real files have a few dozen segments; a file of millions would take minutes to walk.
-    for _ in range(_MAX_SEGMENTS):
-        if data[position] != 0xFF:
-            raise ValueError("no marker where one must be")
-        kind = data[position + 1]
+    for kind, position, after in segments(data):
+        body = data[position + 4 : after]
         if kind == _SCAN:
-            break
-        if kind == 0xFF:  # a fill byte
-            position += 1
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4])
-        body = data[position + 4 : position + 2 + length]
-        if kind in _FRAMES and not frame:
+            scan = position
+        elif kind in _FRAMES and not frame:
             marker, frame, frame_at = kind, body, position
         elif kind == 0xE0 and body.startswith(b"JFIF\0"):
             has_jfif = 1
@@ -110,9 +135,8 @@ def jpeg_header(data: bytes) -> JpegHeader:
             exif = body
         elif kind == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             adobe = body[11]
-        position += 2 + length
-    else:
-        raise ValueError("too many segments")
+    if not scan:
+        raise ValueError("no scan")
     n = frame[5]
     parts = [frame[6 + 3 * i : 9 + 3 * i] for i in range(n)]
     if any(len(part) < 3 for part in parts):
@@ -129,7 +153,7 @@ def jpeg_header(data: bytes) -> JpegHeader:
         adobe=adobe,
         exif=exif,
         frame_at=frame_at,
-        scan=position,
+        scan=scan,
     )
 
 
@@ -140,20 +164,13 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
         ValueError: If it is damaged.
         IndexError: If it ends early.
     """
-    position = 2
-    for _ in range(_MAX_SEGMENTS):
-        if data[position] != 0xFF:
-            raise ValueError("no marker where one must be")
-        kind = data[position + 1]
+    for kind, position, _ in segments(data):
         if kind in _FRAMES:
             sides = data[position + 5 : position + 9]
             if len(sides) < 4:
                 raise ValueError("the frame header is cut short")
             return int.from_bytes(sides[2:]), int.from_bytes(sides[:2])
-        if kind == _SCAN:
-            raise ValueError("no frame header")
-        position += 1 if kind == 0xFF else 2 + int.from_bytes(data[position + 2 : position + 4])
-    raise ValueError("too many segments")
+    raise ValueError("no frame header")
 
 
 def with_height(data: bytes) -> bytes:

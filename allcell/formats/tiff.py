@@ -63,13 +63,14 @@ def read_tiff(data: bytes, label: str, check_size: SizeCheck) -> RGBImage:
         chosen = choose_pages(tif, label).pages
         for index in chosen:
             _check_page(_page(tif, index, label), label, check_size)
-        if len(chosen) == 1 and _is_usual(_page(tif, chosen[0], label), data):
-            if _page(tif, chosen[0], label).compression == _LZW:
+        page = _page(tif, chosen[0], label)
+        if len(chosen) == 1 and _is_usual(page, data):
+            if page.compression == _LZW:
                 # Of damaged data Pillow's libtiff writes lines to stderr; this raises.
-                _page(tif, chosen[0], label).asarray()
+                page.asarray()
             # There are layouts that Pillow does not know.
             with contextlib.suppress(UnidentifiedImageError):
-                return _by_pillow(data, _page(tif, chosen[0], label), check_size)
+                return _by_pillow(data, page, check_size)
         return _from_samples(tif, chosen, data, label)
 
 

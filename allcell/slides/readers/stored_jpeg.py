@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from allcell.formats.jpeg import segments
+
 #: Markers (ITU-T T.81, B.1): baseline and extended frames, tables, restart interval.
 _FRAMES, _TABLES = (0xC0, 0xC1), (0xDB, 0xC4, 0xDD)
 _START, _SCAN, _END = b"\xff\xd8", 0xDA, b"\xff\xd9"
 _JFIF, _ADOBE = 0xE0, 0xEE
-_MOST_SEGMENTS = 200
+#: Of all other frames.
+_OTHER_FRAMES = (0xC2, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xD0))
 #: Adobe's segment, without which browsers guess what the three components are; ends with the
 #: transform: 0 for red, green and blue, 1 for YCbCr.
 _COLOURS = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
@@ -30,9 +33,12 @@ def whole_jpeg(tile: bytes, tables: bytes, is_ycbcr: bool, most_px: tuple[int, i
     """
     parts = [_START, _COLOURS + bytes([is_ycbcr])]
     if tables:
-        parts += [body for kind, body in _segments(tables) if kind in _TABLES]
+        parts += [tables[a:b] for kind, a, b in segments(tables) if kind in _TABLES]
     frame = b""
-    for kind, body in _segments(tile):
+    for kind, start, after in segments(tile):
+        body = tile[start:after]
+        if kind in _OTHER_FRAMES:
+            raise ValueError("not baseline")
         if kind == _JFIF and body[4:9] == b"JFIF\0" and not is_ycbcr:
             raise ValueError("JFIF, whose colours are YCbCr")
         if kind == _ADOBE and body[4:9] == b"Adobe" and bool(body[15]) != is_ycbcr:
@@ -51,26 +57,3 @@ def whole_jpeg(tile: bytes, tables: bytes, is_ycbcr: bool, most_px: tuple[int, i
     if not (0 < width <= most_px[0] and 0 < height <= most_px[1]):
         raise ValueError("a tile larger than the others")
     return b"".join(parts)
-
-
-def _segments(jpeg: bytes) -> list[tuple[int, bytes]]:
-    """The marker of each segment, and the segment with it; the scan is the last, to the end."""
-    found: list[tuple[int, bytes]] = []
-    position = 2
-    for _ in range(_MOST_SEGMENTS):
-        if jpeg[position] != 0xFF:
-            raise ValueError("no marker where one must be")
-        kind = jpeg[position + 1]
-        if kind == 0xFF:  # a fill byte
-            position += 1
-            continue
-        if kind == _SCAN:
-            return [*found, (kind, jpeg[position:])]
-        if kind == _END[1]:
-            return found
-        if kind in (0xC2, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xD0)):
-            raise ValueError("not baseline")
-        after = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4])
-        found.append((kind, jpeg[position:after]))
-        position = after
-    raise ValueError("too many segments")
